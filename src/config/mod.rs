@@ -1,0 +1,1 @@
+//! From files to settings: what is meant, or every problem at once.

@@ -1,0 +1,12 @@
+//! The thinking: pure functions and the words of the trade.
+//!
+//! Nothing in here does I/O, reads a clock, draws randomness or spawns a task. Time is an argument, and text comes in
+//! clean. `tests/tidy.rs` holds the door.
+
+pub mod address;
+pub mod delivery;
+pub mod matching;
+pub mod paper;
+pub mod query;
+pub mod schedule;
+pub mod subscription;

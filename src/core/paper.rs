@@ -1,0 +1,356 @@
+//! Papers and where they were listed.
+//!
+//! A [`Paper`] is the work itself, the same over all sources; a [`Listing`] is one sighting of it: on one source, for
+//! one day. A [`Snapshot`] is what one read of one source brought. Sources fill these types, the store keeps them, and
+//! nothing here knows how either does it.
+//!
+//! Every text in these types is *clean*: one line or paragraph of NFC text without control or bidi characters, white
+//! space collapsed. [`clean_text`] makes it so; sources call it on everything they read.
+
+use std::fmt;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
+
+/// A paper's canonical identity over all sources: `arxiv:2503.02130` (never with a version), else `doi:10.1000/x`, else
+/// `<source>:<id>`. The ledger is kept by it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PaperKey(String);
+
+impl PaperKey {
+    /// The key of an arXiv paper. `id` is the bare identifier, `2503.02130` or `cs/0112017`, with or without a version:
+    /// `v2` of a paper is the same paper. `None` when it isn't an arXiv identifier
+    /// (<https://info.arxiv.org/help/arxiv_identifier.html>).
+    pub fn arxiv(id: &str) -> Option<Self> {
+        let bare = match id.rfind('v') {
+            Some(v) if v > 0 && v + 1 < id.len() && id[v + 1..].bytes().all(|b| b.is_ascii_digit()) => &id[..v],
+            _ => id,
+        };
+        let new_style = bare.split_once('.').is_some_and(|(month, number)| {
+            month.len() == 4
+                && (4..=5).contains(&number.len())
+                && month.bytes().chain(number.bytes()).all(|b| b.is_ascii_digit())
+        });
+        let old_style = bare.split_once('/').is_some_and(|(archive, number)| {
+            !archive.is_empty()
+                && archive.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-' || b == b'.')
+                && number.len() == 7
+                && number.bytes().all(|b| b.is_ascii_digit())
+        });
+        (new_style || old_style).then(|| Self(format!("arxiv:{bare}")))
+    }
+
+    /// The key of a work with a DOI, compared case-folded (DOI Handbook 2.4). An arXiv DOI (`10.48550/arXiv.…`) names
+    /// the arXiv paper.
+    pub fn doi(doi: &str) -> Option<Self> {
+        let doi = doi.trim().to_ascii_lowercase();
+        if let Some(id) = doi.strip_prefix("10.48550/arxiv.") {
+            return Self::arxiv(id);
+        }
+        (doi.starts_with("10.") && doi.contains('/') && !doi.contains(char::is_whitespace))
+            .then(|| Self(format!("doi:{doi}")))
+    }
+
+    /// The key of a paper that only its source can name.
+    pub fn of_source(source: &SourceId, id: &str) -> Self {
+        Self(format!("{source}:{id}"))
+    }
+
+    /// A key as the store returns it.
+    pub fn from_stored(key: String) -> Self {
+        Self(key)
+    }
+
+    /// The arXiv identifier without its version, for a paper that has one.
+    pub fn arxiv_id(&self) -> Option<&str> {
+        self.0.strip_prefix("arxiv:")
+    }
+
+    /// The key as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for PaperKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for PaperKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A source's name as the configuration gives it: `huggingface`, `huggingface-trending`. Lower-case letters, digits
+/// and hyphens.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SourceId(String);
+
+impl SourceId {
+    /// Parses a source's name; `None` when it has another character or none at all.
+    pub fn parse(name: &str) -> Option<Self> {
+        let fits = !name.is_empty()
+            && name.len() <= 64
+            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        fits.then(|| Self(name.to_owned()))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for SourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for SourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A paper, as far as its sources tell. Anything but the key and the title may be missing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paper {
+    /// The canonical identity.
+    pub key: PaperKey,
+    /// The title, one line.
+    pub title: String,
+    /// The abstract, one paragraph; empty when the source gave none.
+    #[serde(default)]
+    pub abstract_text: String,
+    /// Names in the order of the paper; hidden ones left out. Up to several hundred.
+    #[serde(default)]
+    pub authors: Vec<String>,
+    /// How many authors the source counts, when it gave the number without the names.
+    #[serde(default)]
+    pub author_count: Option<u32>,
+    /// The organisation the source shows, in its full name.
+    #[serde(default)]
+    pub organization: Option<String>,
+    /// The day the paper itself was published, UTC.
+    #[serde(default)]
+    pub published: Option<NaiveDate>,
+    /// Where a reader goes: an absolute http(s) address.
+    pub url: String,
+    /// The code repository, an absolute address.
+    #[serde(default)]
+    pub code: Option<String>,
+    /// Stars of that repository.
+    #[serde(default)]
+    pub stars: Option<u32>,
+    /// The project's page, an absolute address.
+    #[serde(default)]
+    pub project: Option<String>,
+    /// Keywords given by the source (often made by a model: a bonus, never relied upon).
+    #[serde(default)]
+    pub keywords: Vec<String>,
+    /// Subject categories, as arXiv names them (`cs.LG`), the primary one first.
+    #[serde(default)]
+    pub categories: Vec<String>,
+}
+
+impl Paper {
+    /// A paper of which only key, title and address are known.
+    pub fn new(key: PaperKey, title: &str, url: &str) -> Self {
+        Self {
+            key,
+            title: clean_text(title),
+            abstract_text: String::new(),
+            authors: Vec::new(),
+            author_count: None,
+            organization: None,
+            published: None,
+            url: url.to_owned(),
+            code: None,
+            stars: None,
+            project: None,
+            keywords: Vec::new(),
+            categories: Vec::new(),
+        }
+    }
+
+    /// This paper with what `newer` knows: a field that `newer` leaves empty keeps its value, so that a degraded read
+    /// (cards without abstracts) never erases what a better one brought.
+    pub fn updated_by(&self, newer: &Paper) -> Paper {
+        fn text(old: &str, new: &str) -> String {
+            if new.is_empty() { old } else { new }.to_owned()
+        }
+        fn list(old: &[String], new: &[String]) -> Vec<String> {
+            if new.is_empty() { old } else { new }.to_vec()
+        }
+        Paper {
+            key: self.key.clone(),
+            title: text(&self.title, &newer.title),
+            abstract_text: text(&self.abstract_text, &newer.abstract_text),
+            authors: list(&self.authors, &newer.authors),
+            author_count: newer.author_count.or(self.author_count),
+            organization: newer.organization.clone().or_else(|| self.organization.clone()),
+            published: newer.published.or(self.published),
+            url: text(&self.url, &newer.url),
+            code: newer.code.clone().or_else(|| self.code.clone()),
+            stars: newer.stars.or(self.stars),
+            project: newer.project.clone().or_else(|| self.project.clone()),
+            keywords: list(&self.keywords, &newer.keywords),
+            categories: list(&self.categories, &newer.categories),
+        }
+    }
+}
+
+/// One paper seen on one source for one day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listing {
+    /// Where it was seen.
+    pub source: SourceId,
+    /// The day it is listed under, as the source counts days (Hugging Face: UTC).
+    pub day: NaiveDate,
+    /// Its place in that list, from 1.
+    pub rank: u32,
+    /// Votes so far; `None` when the source shows none.
+    pub upvotes: Option<u32>,
+    /// Comments so far.
+    pub comments: Option<u32>,
+}
+
+/// A paper with one listing of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The paper.
+    pub paper: Paper,
+    /// Where and when it was listed.
+    pub listing: Listing,
+}
+
+/// How a source was read: each is the fallback of the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Route {
+    /// The source's API or feed.
+    Api,
+    /// The JSON inside its page.
+    Page,
+    /// The page's cards: no abstracts, no authors.
+    Cards,
+}
+
+impl Route {
+    /// The word in logs, tables and mails.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Route::Api => "api",
+            Route::Page => "page",
+            Route::Cards => "cards",
+        }
+    }
+}
+
+/// What one read of one source brought.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The source.
+    pub source: SourceId,
+    /// When the read began.
+    pub taken: DateTime<Utc>,
+    /// The worst route that any of its days needed.
+    pub route: Route,
+    /// Everything listed. A paper may come twice, on two days; never twice on one day.
+    pub items: Vec<Listed>,
+    /// Items that could not be understood and were left out.
+    pub skipped: u32,
+}
+
+/// `text` in NFC, white space (line breaks too) collapsed to single spaces, without control characters, bidi controls
+/// and other invisible ones, trimmed. C1 controls are read as windows-1252, which is what they nearly always were; Gmail
+/// cuts a mail off at a stray one.
+pub fn clean_text(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut gap = false;
+    for c in text.nfc() {
+        let c = windows_1252(c);
+        if c.is_whitespace() {
+            gap = true;
+        } else if !(c.is_control() || is_invisible(c)) {
+            if gap && !out.is_empty() {
+                out.push(' ');
+            }
+            gap = false;
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Characters that show nothing but reorder, hide or tag text: bidi controls, zero-width ones (joiners stay: scripts
+/// need them), tags, interlinear annotation and the byte order mark.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}' | '\u{200E}' | '\u{200F}'
+        | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}'
+        | '\u{E0000}'..='\u{E007F}')
+}
+
+/// A C1 control read as the windows-1252 character of the same byte.
+fn windows_1252(c: char) -> char {
+    const TABLE: [char; 32] = [
+        '€', ' ', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', ' ', 'Ž', ' ', ' ', '‘', '’', '“', '”', '•',
+        '–', '—', '˜', '™', 'š', '›', 'œ', ' ', 'ž', 'Ÿ',
+    ];
+    match c {
+        '\u{85}' => ' ',
+        '\u{80}'..='\u{9F}' => TABLE[c as usize - 0x80],
+        _ => c,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_never_changes_the_key() {
+        let key = |id| PaperKey::arxiv(id).map(|k| k.to_string());
+        assert_eq!(key("2503.02130v2"), key("2503.02130"));
+        assert_eq!(key("cs/0112017v1").as_deref(), Some("arxiv:cs/0112017"));
+        assert_eq!(key("2503.2130"), Some("arxiv:2503.2130".into()), "four digits until 2014");
+        for wrong in ["", "2503.0213x", "250.02130", "2503.021301", "submit", "v2", "2503.02130v"] {
+            assert_eq!(key(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_arxiv_doi_is_the_arxiv_paper() {
+        assert_eq!(PaperKey::doi("10.48550/arXiv.2503.02130"), PaperKey::arxiv("2503.02130"));
+        assert_eq!(PaperKey::doi("10.1000/ABC").map(|k| k.to_string()), Some("doi:10.1000/abc".into()));
+        assert_eq!(PaperKey::doi("https://example.org"), None);
+    }
+
+    #[test]
+    fn cleaning_folds_breaks_and_drops_what_cannot_be_seen() {
+        assert_eq!(clean_text(" Serving with\n  PagedAttention\t"), "Serving with PagedAttention");
+        assert_eq!(clean_text("a\u{202E}b\u{200B}c\u{0}d"), "abcd");
+        assert_eq!(clean_text("it\u{92}s"), "it’s");
+        assert_eq!(clean_text("e\u{301}"), "é");
+    }
+
+    #[test]
+    fn a_degraded_read_erases_nothing() {
+        let key = PaperKey::arxiv("2503.02130").expect("an arXiv id");
+        let mut full = Paper::new(key.clone(), "Title", "https://example.org/2503.02130");
+        full.abstract_text = "Text.".into();
+        full.authors = vec!["Ada".into()];
+        let card = Paper::new(key, "Better title", "https://example.org/2503.02130");
+        let merged = full.updated_by(&card);
+        assert_eq!(merged.title, "Better title");
+        assert_eq!((merged.abstract_text, merged.authors), (full.abstract_text, full.authors));
+    }
+}

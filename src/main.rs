@@ -1,0 +1,2 @@
+//! The `paperpost` program.
+fn main() {}
