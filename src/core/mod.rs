@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod delivery;
+pub mod diff;
 pub mod matching;
 pub mod paper;
 pub mod query;

@@ -1,0 +1,183 @@
+//! What one snapshot changes in what is known.
+//!
+//! [`diff`] is a pure function over the known state of the snapshot's papers; the store reads that state and applies the
+//! result in one transaction. Three laws hold, whatever a source does: the diff of what was just applied is empty; the
+//! order of the items does not matter; a repeated ingest changes nothing.
+//!
+//! "New" means "not known", never "dated today": a day's list grows for days.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+
+use super::paper::{Listing, Paper, PaperKey, Snapshot, SourceId};
+
+/// What is known of the papers in a snapshot: no more is needed to tell what changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The papers, as last revised.
+    pub papers: BTreeMap<PaperKey, Paper>,
+    /// Their listings.
+    pub listings: BTreeMap<(PaperKey, SourceId, NaiveDate), Listing>,
+}
+
+/// What a snapshot changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Diff {
+    /// Papers seen for the first time.
+    pub added: Vec<Paper>,
+    /// Papers whose own words or links changed, as they are now.
+    pub revised: Vec<Paper>,
+    /// Papers that are as they were; their votes may have moved.
+    pub unchanged: Vec<PaperKey>,
+    /// Listings that are new or have moved: rank, votes or comments.
+    pub listings: Vec<(PaperKey, Listing)>,
+}
+
+impl Diff {
+    /// Whether nothing changes.
+    pub fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.revised.is_empty() && self.listings.is_empty()
+    }
+}
+
+/// What `snapshot` changes in `known`.
+pub fn diff(known: &Known, snapshot: &Snapshot) -> Diff {
+    let mut sightings: BTreeMap<&PaperKey, BTreeMap<(NaiveDate, u32), (&Paper, &Listing)>> = BTreeMap::new();
+    for item in &snapshot.items {
+        let days = sightings.entry(&item.paper.key).or_default();
+        days.insert((item.listing.day, item.listing.rank), (&item.paper, &item.listing));
+    }
+    let mut diff = Diff::default();
+    for (key, days) in sightings {
+        // The copy of the latest day has the last word.
+        let copies = days.values().map(|(paper, _)| (*paper).clone());
+        let read = copies.reduce(|older, newer| older.updated_by(&newer));
+        let Some(read) = read else { continue };
+        match known.papers.get(key) {
+            None => diff.added.push(read),
+            Some(old) => match old.updated_by(&read) {
+                new if new == *old => diff.unchanged.push(key.clone()),
+                new => diff.revised.push(new),
+            },
+        }
+        // One listing a day: the best rank, if a source names a paper twice.
+        let mut listings: BTreeMap<NaiveDate, &Listing> = BTreeMap::new();
+        for (_, listing) in days.values() {
+            listings.entry(listing.day).or_insert(listing);
+        }
+        for (day, listing) in listings {
+            let old = known.listings.get(&(key.clone(), listing.source.clone(), day));
+            let new = old.map_or_else(|| listing.clone(), |old| moved(old, listing));
+            if old != Some(&new) {
+                diff.listings.push((key.clone(), new));
+            }
+        }
+    }
+    diff
+}
+
+/// A known listing as a newer read has it; counts that the read lacks stay.
+fn moved(old: &Listing, new: &Listing) -> Listing {
+    Listing { upvotes: new.upvotes.or(old.upvotes), comments: new.comments.or(old.comments), ..new.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::core::paper::{Listed, Route};
+
+    fn source() -> SourceId {
+        SourceId::parse("huggingface").expect("a name")
+    }
+
+    fn listed(number: u32, day: u32, rank: u32, upvotes: Option<u32>, title: &str) -> Listed {
+        let id = format!("2611.{number:05}");
+        let key = PaperKey::arxiv(&id).expect("an id");
+        let day = NaiveDate::from_ymd_opt(2026, 11, day).expect("a day");
+        Listed {
+            paper: Paper::new(key, title, &format!("https://example.org/{id}")),
+            listing: Listing { source: source(), day, rank, upvotes, comments: None },
+        }
+    }
+
+    fn snapshot(items: Vec<Listed>) -> Snapshot {
+        Snapshot { source: source(), taken: DateTime::UNIX_EPOCH, route: Route::Api, items, skipped: 0 }
+    }
+
+    /// What the store does with a diff.
+    fn apply(known: &mut Known, diff: &Diff) {
+        for paper in diff.added.iter().chain(&diff.revised) {
+            known.papers.insert(paper.key.clone(), paper.clone());
+        }
+        for (key, listing) in &diff.listings {
+            known.listings.insert((key.clone(), listing.source.clone(), listing.day), listing.clone());
+        }
+    }
+
+    fn known_after(snapshot: &Snapshot) -> Known {
+        let mut known = Known::default();
+        let change = diff(&known, snapshot);
+        apply(&mut known, &change);
+        known
+    }
+
+    #[test]
+    fn added_revised_and_unchanged_are_told_apart() {
+        let known = known_after(&snapshot(vec![listed(1, 20, 1, Some(5), "One"), listed(2, 20, 2, Some(3), "Two")]));
+        let second = snapshot(vec![
+            listed(1, 20, 1, Some(9), "One"),
+            listed(2, 20, 2, Some(3), "Two, corrected"),
+            listed(3, 21, 1, None, "Three"),
+        ]);
+        let got = diff(&known, &second);
+        let titles = |papers: &[Paper]| papers.iter().map(|p| p.title.clone()).collect::<Vec<_>>();
+        assert_eq!(titles(&got.added), ["Three"]);
+        assert_eq!(titles(&got.revised), ["Two, corrected"]);
+        assert_eq!(got.unchanged.len(), 1);
+        assert_eq!(got.listings.len(), 2, "moved votes and a new listing");
+    }
+
+    #[test]
+    fn votes_that_a_degraded_read_lacks_stay() {
+        let known = known_after(&snapshot(vec![listed(1, 20, 1, Some(5), "One")]));
+        assert!(diff(&known, &snapshot(vec![listed(1, 20, 1, None, "One")])).is_empty());
+    }
+
+    fn any_snapshot() -> impl Strategy<Value = Snapshot> {
+        let item = (0u32..6, 18u32..22, 1u32..5, proptest::option::of(0u32..4), "[ab]{1,2}")
+            .prop_map(|(number, day, rank, votes, title)| listed(number, day, rank, votes, &title));
+        // A source lists a paper once a day at most, and a rank once.
+        proptest::collection::vec(item, 0..20).prop_map(|items| {
+            let unique: BTreeMap<_, _> = items.into_iter().map(|i| ((i.paper.key.clone(), i.listing.day), i)).collect();
+            snapshot(unique.into_values().collect())
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_diff_of_what_was_just_applied_is_empty(before in any_snapshot(), now in any_snapshot()) {
+            let mut known = known_after(&before);
+            let change = diff(&known, &now);
+            apply(&mut known, &change);
+            let again = diff(&known, &now);
+            prop_assert!(again.is_empty(), "{again:?}");
+            prop_assert_eq!(again.unchanged.len(), change.added.len() + change.revised.len() + change.unchanged.len());
+        }
+
+        #[test]
+        fn the_order_of_the_items_does_not_matter(before in any_snapshot(), now in any_snapshot(), seed in any::<u64>()) {
+            let known = known_after(&before);
+            let mut shuffled = now.clone();
+            let mut state = seed;
+            for i in (1..shuffled.items.len()).rev() {
+                state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                shuffled.items.swap(i, (state >> 33) as usize % (i + 1));
+            }
+            prop_assert_eq!(diff(&known, &now), diff(&known, &shuffled));
+        }
+    }
+}
