@@ -41,9 +41,12 @@ impl Diff {
     }
 }
 
+/// One paper's copies in a snapshot, by day and rank.
+type Sightings<'a> = BTreeMap<(NaiveDate, u32), (&'a Paper, &'a Listing)>;
+
 /// What `snapshot` changes in `known`.
 pub fn diff(known: &Known, snapshot: &Snapshot) -> Diff {
-    let mut sightings: BTreeMap<&PaperKey, BTreeMap<(NaiveDate, u32), (&Paper, &Listing)>> = BTreeMap::new();
+    let mut sightings: BTreeMap<&PaperKey, Sightings<'_>> = BTreeMap::new();
     for item in &snapshot.items {
         let days = sightings.entry(&item.paper.key).or_default();
         days.insert((item.listing.day, item.listing.rank), (&item.paper, &item.listing));

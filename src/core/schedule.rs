@@ -12,9 +12,11 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Duration, LocalResult, NaiveDateTime, TimeZone, Utc};
 use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
 
-/// A wall-clock schedule with a resolution of one minute.
-#[derive(Clone, Debug)]
+/// A wall-clock schedule with a resolution of one minute. Serialised as its text.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Schedule {
     text: String,
     /// One line, or two when both day fields are restricted; a slot of either is a slot.
@@ -113,6 +115,20 @@ pub fn instant(slot: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
+    }
+}
+
+impl TryFrom<String> for Schedule {
+    type Error = ScheduleError;
+
+    fn try_from(text: String) -> Result<Self, ScheduleError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Schedule> for String {
+    fn from(schedule: Schedule) -> Self {
+        schedule.text
     }
 }
 

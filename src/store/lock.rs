@@ -1,0 +1,76 @@
+//! One program a database: who writes holds the lock.
+//!
+//! The lock is the operating system's, on a file beside the database: it ends with the process that holds it, however
+//! that ends. The file says who that is.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+/// Held as long as it lives.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+/// Why the lock can't be had.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another process has it.
+    #[error("another paperpost{who} already works on this database ({path}): stop it first, or leave the work to it")]
+    Held {
+        /// ` (process 123)`, when it is known.
+        who: String,
+        /// The lock's file.
+        path: PathBuf,
+    },
+    /// The file can't be made.
+    #[error("can't open the lock {path}: {error}")]
+    File {
+        /// The lock's file.
+        path: PathBuf,
+        /// The system's answer.
+        error: std::io::Error,
+    },
+}
+
+impl Lock {
+    /// Takes the lock of the database at `path`, at once or not at all.
+    pub fn acquire(path: &Path) -> Result<Self, LockError> {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".lock");
+        let path = PathBuf::from(name);
+        let failed = |error| LockError::File { path: path.clone(), error };
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                let known = file.read_to_string(&mut holder).is_ok() && holder.trim().parse::<u32>().is_ok();
+                let who = if known { format!(" (process {})", holder.trim()) } else { String::new() };
+                return Err(LockError::Held { who, path });
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        // Only a help for whoever is refused: the lock holds without it.
+        let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
+        Ok(Self { _file: file })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_is_refused_by_name_and_the_third_is_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("p.db");
+        let first = Lock::acquire(&path).expect("free");
+        let refused = Lock::acquire(&path).expect_err("held").to_string();
+        assert!(refused.contains(&format!("process {}", std::process::id())), "{refused}");
+        drop(first);
+        Lock::acquire(&path).expect("free again");
+    }
+}

@@ -1,0 +1,359 @@
+//! The transactional outbox: what is to leave, who works on it, and how each try ended.
+//!
+//! A claim is a lease. What happens at a power cut: before the claim's commit, nothing; after it, the lease ends and the
+//! mail is claimed again, with the same Message-ID; after the outcome's commit, nothing again. So a crash repeats at
+//! most the mails that were in flight, and loses none (I5, I10).
+
+use chrono::{DateTime, Duration, NaiveDateTime, Utc};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
+use serde::Serialize;
+
+use super::subscriptions::restore;
+use super::{Result, Store, from_json, instant, slot};
+use crate::core::delivery::{Outcome, Receipt, SendError};
+use crate::core::subscription::Subscription;
+
+/// Where a queued mail stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OutboxState {
+    /// Waits for its time.
+    Queued,
+    /// Someone works on it.
+    Claimed,
+    /// The other side has taken it.
+    Sent,
+    /// Given up, visibly; can be retried by hand.
+    Failed,
+    /// Not to be sent any more: the subscriber left.
+    Dropped,
+}
+
+impl OutboxState {
+    /// Every state, in the order of a mail's life.
+    pub const ALL: [Self; 5] = [Self::Queued, Self::Claimed, Self::Sent, Self::Failed, Self::Dropped];
+
+    /// The word in tables and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Claimed => "claimed",
+            Self::Sent => "sent",
+            Self::Failed => "failed",
+            Self::Dropped => "dropped",
+        }
+    }
+
+    fn of(word: &str) -> Self {
+        Self::ALL.into_iter().find(|state| state.as_str() == word).unwrap_or(Self::Failed)
+    }
+}
+
+/// A lease on one mail, and everything the mail is made from.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// What to send.
+    pub mailing: Mailing,
+    /// Which attempt this is, from 1. An outcome counts only for the claim it was made under.
+    pub attempt: u32,
+    /// Earlier attempts that ended unknown.
+    pub unknowns: u32,
+    /// When the mail was queued.
+    pub queued: DateTime<Utc>,
+}
+
+/// The immutable inputs of one mail.
+#[derive(Clone, Debug)]
+pub struct Mailing {
+    /// The edition's number.
+    pub edition: i64,
+    /// Whose it is and what was ordered when it was decided.
+    pub subscription: Subscription,
+    /// The subscriber's random id.
+    pub token: Vec<u8>,
+    /// The local slot.
+    pub slot: NaiveDateTime,
+    /// What was known: see [`Store::papers_as_of`].
+    pub read: i64,
+    /// When it was decided: the mail's Date.
+    pub decided: DateTime<Utc>,
+    /// Paper numbers by profile.
+    pub papers: Vec<Vec<u32>>,
+    /// Papers shown by title only.
+    pub also: Vec<u32>,
+    /// How many papers wait for the next edition.
+    pub owed: usize,
+    /// Candidates there were.
+    pub looked_at: u32,
+    /// With angle brackets; the same at every attempt.
+    pub message_id: String,
+}
+
+/// How one attempt ended.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// The edition.
+    pub edition: i64,
+    /// The claim's attempt.
+    pub attempt: u32,
+    /// When it ended.
+    pub at: DateTime<Utc>,
+    /// What the transport said.
+    pub result: Result<Receipt, SendError>,
+    /// What follows.
+    pub outcome: Outcome,
+}
+
+/// A line of the outbox, for a person.
+#[derive(Clone, Debug, Serialize)]
+pub struct OutboxEntry {
+    /// The edition's number, by which it is named.
+    pub edition: i64,
+    /// Where it stands.
+    pub state: OutboxState,
+    /// The subscriber's address in clear: it is shown to the operator who asked.
+    pub address: String,
+    /// The local slot.
+    pub slot: NaiveDateTime,
+    /// The Message-ID.
+    pub message_id: String,
+    /// Tries so far.
+    pub attempts: u32,
+    /// When it was queued.
+    pub queued: DateTime<Utc>,
+    /// Queued: when it is tried next; else when it ended.
+    pub due: DateTime<Utc>,
+    /// What the other side said last.
+    pub last_reply: Option<String>,
+}
+
+/// The columns of a mailing, with what `mailing` reads them by.
+const MAILING: &str = "e.id, e.slot, e.read, e.decided, e.papers, e.also, e.owed, e.looked_at,
+    s.address, s.token, s.paused, d.text, o.message_id
+    FROM editions e
+    JOIN outbox o ON o.edition = e.id
+    JOIN subscriptions s ON s.id = e.subscription
+    JOIN definitions d ON d.id = e.definition";
+
+impl Store {
+    /// Claims up to `limit` mails that are due at `now` for `lease`. A mail whose subscriber may no longer be written to
+    /// is dropped instead: unsubscribed wins over everything queued (I6).
+    pub fn claim(&self, now: DateTime<Utc>, limit: usize, lease: Duration) -> Result<Vec<Claim>> {
+        self.write(|tx| {
+            let mut due = tx.prepare_cached(
+                "SELECT o.edition, s.consent = 'confirmed' AND s.listed = 1, o.attempts, o.unknowns, o.queued
+                 FROM outbox o JOIN editions e ON e.id = o.edition JOIN subscriptions s ON s.id = e.subscription
+                 WHERE o.state IN ('queued', 'claimed') AND o.due <= ? ORDER BY o.due, o.edition LIMIT ?",
+            )?;
+            type Row = (i64, bool, u32, u32, i64);
+            let due: Vec<Row> = due
+                .query_map(params![now.timestamp(), limit], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+                })?
+                .collect::<Result<_, _>>()?;
+            let mut claims = Vec::new();
+            for (edition, welcome, attempts, unknowns, queued) in due {
+                if !welcome {
+                    finish(tx, edition, OutboxState::Dropped, now)?;
+                    note(tx, edition, now, "dropped", None, "the subscriber has left")?;
+                    continue;
+                }
+                tx.prepare_cached(
+                    "UPDATE outbox SET state = 'claimed', due = ?2, attempts = attempts + 1 WHERE edition = ?1",
+                )?
+                .execute(params![edition, (now + lease).timestamp()])?;
+                claims.push(Claim {
+                    mailing: mailing(tx, edition)?,
+                    attempt: attempts + 1,
+                    unknowns,
+                    queued: instant(queued),
+                });
+            }
+            Ok(claims)
+        })
+    }
+
+    /// Gives claims back untried, as a graceful stop does.
+    pub fn release(&self, claims: &[(i64, u32)], now: DateTime<Utc>) -> Result<()> {
+        self.write(|tx| {
+            for (edition, attempt) in claims {
+                tx.prepare_cached(
+                    "UPDATE outbox SET state = 'queued', due = ?3, attempts = attempts - 1
+                     WHERE edition = ?1 AND attempts = ?2 AND state = 'claimed'",
+                )?
+                .execute(params![edition, attempt, now.timestamp()])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Takes back the claims of a process that is gone. Only for the holder of the database's [`super::Lock`].
+    pub fn recover_claims(&self, now: DateTime<Utc>) -> Result<usize> {
+        self.write(|tx| {
+            Ok(tx.execute("UPDATE outbox SET state = 'queued', due = ? WHERE state = 'claimed'", [now.timestamp()])?)
+        })
+    }
+
+    /// Records how attempts ended, all in one commit.
+    pub fn record(&self, outcomes: &[Recorded]) -> Result<()> {
+        self.write(|tx| {
+            for recorded in outcomes {
+                let (state, due) = match recorded.outcome {
+                    Outcome::Sent => (OutboxState::Sent, recorded.at),
+                    Outcome::Retry(at) => (OutboxState::Queued, at),
+                    Outcome::Failed => (OutboxState::Failed, recorded.at),
+                };
+                let unknown = matches!(recorded.result, Err(SendError::Unknown(_)));
+                // A lease that ran out was claimed again: then only the later claim's outcome counts, unless this one
+                // says that the mail is out.
+                tx.prepare_cached(
+                    "UPDATE outbox SET state = ?3, due = ?4, unknowns = unknowns + ?5
+                     WHERE edition = ?1 AND (state = 'claimed' AND attempts = ?2 OR ?3 = 'sent')",
+                )?
+                .execute(params![
+                    recorded.edition,
+                    recorded.attempt,
+                    state.as_str(),
+                    due.timestamp(),
+                    unknown
+                ])?;
+                match &recorded.result {
+                    Ok(receipt) => note(tx, recorded.edition, recorded.at, "sent", None, &receipt.reply)?,
+                    Err(error) => {
+                        note(tx, recorded.edition, recorded.at, error.kind(), Some(error), &error.fault().text)?
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// When the next mail is due, if any is queued.
+    pub fn next_delivery(&self) -> Result<Option<DateTime<Utc>>> {
+        self.read(|tx| {
+            let due: Option<i64> =
+                tx.query_row("SELECT min(due) FROM outbox WHERE state IN ('queued', 'claimed')", [], |row| row.get(0))?;
+            Ok(due.map(instant))
+        })
+    }
+
+    /// The mails in these states, newest first.
+    pub fn outbox(&self, states: &[OutboxState], limit: usize) -> Result<Vec<OutboxEntry>> {
+        self.read(|tx| {
+            let mut entries = tx.prepare_cached(
+                "SELECT o.edition, o.state, s.address, e.slot, o.message_id, o.attempts, o.queued, o.due,
+                        (SELECT reply FROM attempts a WHERE a.edition = o.edition ORDER BY a.id DESC LIMIT 1)
+                 FROM outbox o JOIN editions e ON e.id = o.edition JOIN subscriptions s ON s.id = e.subscription
+                 WHERE o.state IN (SELECT value FROM json_each(?)) ORDER BY o.edition DESC LIMIT ?",
+            )?;
+            let words: Vec<&str> = states.iter().map(|state| state.as_str()).collect();
+            let mut rows = entries.query(params![super::to_json("states", &words)?, limit])?;
+            let mut out = Vec::new();
+            while let Some(row) = rows.next()? {
+                out.push(OutboxEntry {
+                    edition: row.get(0)?,
+                    state: OutboxState::of(&row.get::<_, String>(1)?),
+                    address: row.get(2)?,
+                    slot: slot(&row.get::<_, String>(3)?)?,
+                    message_id: row.get(4)?,
+                    attempts: row.get(5)?,
+                    queued: instant(row.get(6)?),
+                    due: instant(row.get(7)?),
+                    last_reply: row.get(8)?,
+                });
+            }
+            Ok(out)
+        })
+    }
+
+    /// Queues failed mails again, as at first: all of them, or the one of `edition`. Returns how many.
+    pub fn retry_failed(&self, edition: Option<i64>, now: DateTime<Utc>) -> Result<usize> {
+        self.write(|tx| {
+            Ok(tx.execute(
+                "UPDATE outbox SET state = 'queued', queued = ?1, due = ?1, unknowns = 0
+                 WHERE state = 'failed' AND (?2 IS NULL OR edition = ?2)",
+                params![now.timestamp(), edition],
+            )?)
+        })
+    }
+
+    /// The tries of one mail, oldest first: when, how it ended, and the other side's words.
+    pub fn attempts(&self, edition: i64) -> Result<Vec<(DateTime<Utc>, String, String)>> {
+        self.read(|tx| {
+            let mut attempts = tx.prepare_cached(
+                "SELECT at, outcome, concat_ws(' ', phase || ':', code, enhanced, reply) FROM attempts
+                 WHERE edition = ? ORDER BY id",
+            )?;
+            let rows = attempts.query_map([edition], |row| Ok((instant(row.get(0)?), row.get(1)?, row.get(2)?)))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// One mail's inputs, whatever its state; `None` when the edition has no mail.
+    pub fn mailing(&self, edition: i64) -> Result<Option<Mailing>> {
+        self.read(|tx| {
+            let known = tx.query_row("SELECT 1 FROM outbox WHERE edition = ?", [edition], |_| Ok(())).optional()?;
+            known.map(|()| mailing(tx, edition)).transpose()
+        })
+    }
+}
+
+fn mailing(tx: &Transaction<'_>, edition: i64) -> Result<Mailing> {
+    let mut query = tx.prepare_cached(&format!("SELECT {MAILING} WHERE e.id = ?"))?;
+    let mut rows = query.query([edition])?;
+    match rows.next()? {
+        Some(row) => mailing_of(row),
+        None => Err(rusqlite::Error::QueryReturnedNoRows.into()),
+    }
+}
+
+fn mailing_of(row: &Row<'_>) -> Result<Mailing> {
+    let text = |index: usize| row.get::<_, String>(index);
+    let owed: Vec<u32> = from_json("list of papers", &text(6)?)?;
+    Ok(Mailing {
+        edition: row.get(0)?,
+        slot: slot(&text(1)?)?,
+        read: row.get(2)?,
+        decided: instant(row.get(3)?),
+        papers: from_json("list of papers", &text(4)?)?,
+        also: from_json("list of papers", &text(5)?)?,
+        owed: owed.len(),
+        looked_at: row.get(7)?,
+        token: row.get(9)?,
+        subscription: restore(&text(8)?, &text(11)?, row.get(10)?)?,
+        message_id: row.get(12)?,
+    })
+}
+
+fn finish(tx: &Transaction<'_>, edition: i64, state: OutboxState, at: DateTime<Utc>) -> Result<()> {
+    tx.prepare_cached("UPDATE outbox SET state = ?2, due = ?3 WHERE edition = ?1")?.execute(params![
+        edition,
+        state.as_str(),
+        at.timestamp()
+    ])?;
+    Ok(())
+}
+
+fn note(
+    tx: &Transaction<'_>,
+    edition: i64,
+    at: DateTime<Utc>,
+    outcome: &str,
+    error: Option<&SendError>,
+    reply: &str,
+) -> Result<()> {
+    let fault = error.map(SendError::fault);
+    tx.prepare_cached(
+        "INSERT INTO attempts (edition, at, outcome, phase, code, enhanced, reply) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    )?
+    .execute(params![
+        edition,
+        at.timestamp(),
+        outcome,
+        fault.map(|f| f.phase),
+        fault.and_then(|f| f.code),
+        fault.and_then(|f| f.enhanced.as_deref()),
+        reply
+    ])?;
+    Ok(())
+}

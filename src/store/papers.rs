@@ -1,0 +1,77 @@
+//! Papers as candidates: with all that is known of them, now or as of an edition.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Transaction, params};
+
+use super::{Result, Store, StoreError, day, from_json, instant};
+use crate::core::matching::{Candidate, Vote};
+use crate::core::paper::{Listing, SourceId};
+
+impl Store {
+    /// The papers first seen at `since` or later, in the order they came, and the number of the newest read: what is
+    /// known now.
+    pub fn candidates(&self, since: DateTime<Utc>) -> Result<(i64, Vec<Candidate>)> {
+        self.read(|tx| {
+            let read = tx.query_row("SELECT coalesce(max(id), 0) FROM reads", [], |row| row.get(0))?;
+            let mut ids = tx.prepare_cached("SELECT id FROM papers WHERE first_seen >= ? ORDER BY id")?;
+            let ids = ids.query_map([since.timestamp()], |row| row.get(0))?.collect::<Result<Vec<u32>, _>>()?;
+            Ok((read, as_of(tx, &ids, read)?))
+        })
+    }
+
+    /// The papers with these numbers as they were known after `read`, by number. A mail is made from this, so that a
+    /// second attempt is the same mail.
+    pub fn papers_as_of(&self, ids: &[u32], read: i64) -> Result<HashMap<u32, Candidate>> {
+        self.read(|tx| Ok(as_of(tx, ids, read)?.into_iter().map(|c| (c.id, c)).collect()))
+    }
+}
+
+/// The papers with these numbers as they were known after `read`.
+pub(super) fn as_of(tx: &Transaction<'_>, ids: &[u32], read: i64) -> Result<Vec<Candidate>> {
+    // A revision holds what a paper was until its read: the first one after ours is what we knew.
+    let mut content = tx.prepare_cached(
+        "SELECT coalesce(
+             (SELECT content FROM revisions WHERE paper = ?1 AND read > ?2 ORDER BY read LIMIT 1), content)
+         FROM papers WHERE id = ?1",
+    )?;
+    let mut listings =
+        tx.prepare_cached("SELECT source, day, rank FROM listings WHERE paper = ? AND read <= ? ORDER BY day, source")?;
+    let mut votes = tx.prepare_cached(
+        "SELECT source, at, upvotes, comments FROM votes WHERE paper = ? AND read <= ? ORDER BY source, read",
+    )?;
+    ids.iter()
+        .map(|&id| {
+            let content: String = content.query_row(params![id, read], |row| row.get(0))?;
+            let mut history: HashMap<SourceId, Vec<(i64, Option<u32>, Option<u32>)>> = HashMap::new();
+            let mut rows = votes.query(params![id, read])?;
+            while let Some(row) = rows.next()? {
+                let entry = (row.get(1)?, row.get(2)?, row.get(3)?);
+                history.entry(source(row.get(0)?)?).or_default().push(entry);
+            }
+            let mut rows = listings.query(params![id, read])?;
+            let mut seen = Vec::new();
+            while let Some(row) = rows.next()? {
+                let source = source(row.get(0)?)?;
+                let (upvotes, comments) =
+                    history.get(&source).and_then(|h| h.last()).map_or((None, None), |h| (h.1, h.2));
+                seen.push(Listing {
+                    day: day(&row.get::<_, String>(1)?)?,
+                    rank: row.get(2)?,
+                    upvotes,
+                    comments,
+                    source,
+                });
+            }
+            let best = history.into_values().max_by_key(|h| h.last().and_then(|last| last.1)).unwrap_or_default();
+            let votes =
+                best.iter().filter_map(|(at, upvotes, _)| Some(Vote { at: instant(*at), upvotes: (*upvotes)? }));
+            Ok(Candidate { id, paper: from_json("paper", &content)?, listings: seen, votes: votes.collect() })
+        })
+        .collect()
+}
+
+pub(super) fn source(name: String) -> Result<SourceId> {
+    SourceId::parse(&name).ok_or_else(|| StoreError::Unreadable { what: "source", why: name })
+}

@@ -1,0 +1,181 @@
+//! What a person asks: how are the sources, what waits, who gets what when.
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
+use serde::Serialize;
+
+use super::papers::source;
+use super::{OutboxState, Result, Store, ingest, instant, slot};
+use crate::core::paper::{Route, SourceId};
+
+/// How a source's reads went.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SourceStatus {
+    /// The source.
+    pub source: SourceId,
+    /// The newest read.
+    pub last_read: DateTime<Utc>,
+    /// How it ended, in one word.
+    pub outcome: String,
+    /// What went wrong in it, for a person.
+    pub message: Option<String>,
+    /// The newest read that brought a listing, even an empty one.
+    pub last_good: Option<DateTime<Utc>>,
+    /// How that one was made.
+    pub route: Option<Route>,
+    /// Papers in that one.
+    pub items: u32,
+    /// Reads since then that brought nothing.
+    pub failures: u32,
+    /// When and how many papers were last new.
+    pub last_new: Option<(DateTime<Utc>, u32)>,
+}
+
+/// How many mails are in each state.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct QueueStatus {
+    /// Count by state; states without mails are left out.
+    pub counts: Vec<(OutboxState, u64)>,
+    /// When the next one is tried.
+    pub next: Option<DateTime<Utc>>,
+}
+
+/// One subscriber, as an operator sees them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SubscriberStatus {
+    /// In clear: it is shown to the operator who asked.
+    pub address: String,
+    /// `confirmed`, `withdrawn` …
+    pub consent: String,
+    /// Whether the file pauses it.
+    pub paused: bool,
+    /// Whether the file still lists it.
+    pub listed: bool,
+    /// When the next slot is due; the past when it is due now.
+    pub next: Option<DateTime<Utc>>,
+    /// The newest edition.
+    pub last: Option<EditionStatus>,
+}
+
+/// What became of an edition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EditionStatus {
+    /// The edition's number.
+    pub edition: i64,
+    /// The local slot.
+    pub slot: NaiveDateTime,
+    /// Papers in it.
+    pub papers: u32,
+    /// Candidates it was chosen from.
+    pub looked_at: u32,
+    /// Papers that wait for the next.
+    pub owed: u32,
+    /// Its mail's state; `None` when it had nothing to send.
+    pub state: Option<String>,
+}
+
+impl Store {
+    /// Every source that was ever read, as of now.
+    pub fn sources(&self) -> Result<Vec<SourceStatus>> {
+        self.sources_as_of(i64::MAX)
+    }
+
+    /// Every source that was ever read, as it was known after `read`.
+    pub fn sources_as_of(&self, read: i64) -> Result<Vec<SourceStatus>> {
+        self.read(|tx| {
+            let mut names = tx.prepare_cached("SELECT DISTINCT source FROM reads WHERE id <= ? ORDER BY source")?;
+            let names = names.query_map([read], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
+            names.into_iter().map(|name| source_status(tx, &name, read)).collect()
+        })
+    }
+
+    /// How many mails are in each state.
+    pub fn queue(&self) -> Result<QueueStatus> {
+        let next = self.next_delivery()?;
+        self.read(|tx| {
+            let mut counts = Vec::new();
+            for state in OutboxState::ALL {
+                let sql = "SELECT count(*) FROM outbox WHERE state = ?";
+                let count: u64 = tx.prepare_cached(sql)?.query_row([state.as_str()], |row| row.get(0))?;
+                if count > 0 {
+                    counts.push((state, count));
+                }
+            }
+            Ok(QueueStatus { counts, next })
+        })
+    }
+
+    /// Every subscriber with their newest edition, by address.
+    pub fn subscribers(&self) -> Result<Vec<SubscriberStatus>> {
+        self.read(|tx| {
+            let mut query = tx.prepare_cached(
+                "SELECT s.address, s.consent, s.paused, s.listed, s.next_at,
+                        e.id, e.slot, (SELECT sum(json_array_length(value)) FROM json_each(e.papers)),
+                        e.looked_at, json_array_length(e.owed), o.state
+                 FROM subscriptions s
+                 LEFT JOIN editions e ON e.id = (SELECT max(id) FROM editions WHERE subscription = s.id)
+                 LEFT JOIN outbox o ON o.edition = e.id
+                 ORDER BY s.address_key",
+            )?;
+            let mut rows = query.query([])?;
+            let mut out = Vec::new();
+            while let Some(row) = rows.next()? {
+                out.push(SubscriberStatus {
+                    address: row.get(0)?,
+                    consent: row.get(1)?,
+                    paused: row.get(2)?,
+                    listed: row.get(3)?,
+                    next: row.get::<_, Option<i64>>(4)?.map(instant),
+                    last: edition(row)?,
+                });
+            }
+            Ok(out)
+        })
+    }
+}
+
+/// The edition in columns 5 to 10.
+fn edition(row: &Row<'_>) -> Result<Option<EditionStatus>> {
+    let Some(number) = row.get(5)? else { return Ok(None) };
+    Ok(Some(EditionStatus {
+        edition: number,
+        slot: slot(&row.get::<_, String>(6)?)?,
+        papers: row.get::<_, Option<u32>>(7)?.unwrap_or(0),
+        looked_at: row.get(8)?,
+        owed: row.get(9)?,
+        state: row.get(10)?,
+    }))
+}
+
+fn source_status(tx: &Transaction<'_>, name: &str, read: i64) -> Result<SourceStatus> {
+    let (last_read, outcome, message): (i64, String, Option<String>) = tx
+        .prepare_cached("SELECT at, outcome, message FROM reads WHERE source = ? AND id <= ? ORDER BY id DESC LIMIT 1")?
+        .query_row(params![name, read], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let good: Option<(i64, i64, Option<String>, u32)> = tx
+        .prepare_cached(
+            "SELECT id, at, route, items FROM reads
+             WHERE source = ? AND id <= ? AND route IS NOT NULL ORDER BY id DESC LIMIT 1",
+        )?
+        .query_row(params![name, read], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+        .optional()?;
+    let failures = tx
+        .prepare_cached("SELECT count(*) FROM reads WHERE source = ? AND id <= ? AND id > ?")?
+        .query_row(params![name, read, good.as_ref().map_or(0, |g| g.0)], |row| row.get(0))?;
+    let last_new: Option<(i64, u32)> = tx
+        .prepare_cached(
+            "SELECT at, added FROM reads WHERE source = ? AND id <= ? AND added > 0 ORDER BY id DESC LIMIT 1",
+        )?
+        .query_row(params![name, read], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(SourceStatus {
+        source: source(name.to_owned())?,
+        last_read: instant(last_read),
+        outcome,
+        message,
+        last_good: good.as_ref().map(|g| instant(g.1)),
+        route: good.as_ref().and_then(|g| ingest::route(g.2.as_deref())),
+        items: good.as_ref().map_or(0, |g| g.3),
+        failures,
+        last_new: last_new.map(|(at, added)| (instant(at), added)),
+    })
+}

@@ -1,0 +1,178 @@
+//! Subscriptions as the database has them, and the config file brought into it.
+//!
+//! The file is the truth about what its subscribers want; the database about whether they may be written to. Syncing
+//! upserts the file's subscriptions and retires those it no longer lists. It never touches what came by the web and
+//! never revives an address that was withdrawn or suppressed (I6): those are reported, so that the file's owner knows.
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use rusqlite::{OptionalExtension, Transaction, params};
+use serde::{Deserialize, Serialize};
+
+use super::{Result, Store, StoreError, from_json, to_json};
+use crate::core::address::Address;
+use crate::core::schedule::Schedule;
+use crate::core::subscription::{Profile, Subscription, WhenEmpty};
+
+/// What was ordered, without whose order it is: the part of a subscription that an edition keeps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Definition {
+    /// The subscriber's name.
+    pub name: Option<String>,
+    /// The sections.
+    pub profiles: Vec<Profile>,
+    /// When.
+    pub schedule: Schedule,
+    /// Whose local time.
+    pub zone: Tz,
+    /// What an edition without papers does.
+    pub when_empty: WhenEmpty,
+}
+
+impl Definition {
+    fn of(subscription: &Subscription) -> Self {
+        Self {
+            name: subscription.name.clone(),
+            profiles: subscription.profiles.clone(),
+            schedule: subscription.schedule.clone(),
+            zone: subscription.zone,
+            when_empty: subscription.when_empty,
+        }
+    }
+}
+
+/// What syncing the file changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SyncReport {
+    /// Subscriptions that are new or listed again.
+    pub added: usize,
+    /// Subscriptions whose order changed.
+    pub changed: usize,
+    /// Subscriptions that the file no longer lists.
+    pub retired: usize,
+    /// Listed, but not to be written to.
+    pub withheld: Vec<Withheld>,
+}
+
+/// An address that the file lists and that must not be written to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Withheld {
+    /// The address.
+    pub address: Address,
+    /// `withdrawn` or `suppressed`.
+    pub consent: String,
+}
+
+impl Store {
+    /// Makes the database agree with the file's subscriptions.
+    pub fn sync(&self, subscriptions: &[Subscription], now: DateTime<Utc>) -> Result<SyncReport> {
+        self.write(|tx| {
+            let mut report = SyncReport::default();
+            tx.execute_batch("CREATE TEMP TABLE IF NOT EXISTS in_file (id INTEGER PRIMARY KEY); DELETE FROM in_file;")?;
+            for subscription in subscriptions {
+                let id = upsert(tx, subscription, now, &mut report)?;
+                tx.prepare_cached("INSERT INTO in_file (id) VALUES (?)")?.execute([id])?;
+            }
+            report.retired = tx.execute(
+                "UPDATE subscriptions SET listed = 0
+                 WHERE origin = 'file' AND listed = 1 AND id NOT IN (SELECT id FROM in_file)",
+                [],
+            )?;
+            Ok(report)
+        })
+    }
+
+    /// Withdraws a consent: nothing more is sent, not even what is queued, until the subscriber opts in anew. Returns
+    /// whether the address was subscribed.
+    pub fn withdraw(&self, address: &Address) -> Result<bool> {
+        self.write(|tx| {
+            let changed = tx.execute(
+                "UPDATE subscriptions SET consent = 'withdrawn' WHERE address_key = ? AND consent <> 'withdrawn'",
+                [address.normalized()],
+            )?;
+            Ok(changed > 0)
+        })
+    }
+}
+
+/// Inserts or updates one of the file's subscriptions; returns its number.
+fn upsert(
+    tx: &Transaction<'_>,
+    subscription: &Subscription,
+    now: DateTime<Utc>,
+    report: &mut SyncReport,
+) -> Result<i64> {
+    let definition = definition_id(tx, &Definition::of(subscription))?;
+    let key = subscription.address.normalized();
+    // A first edition looks back one day: older papers would be a flood.
+    let since = now.with_timezone(&subscription.zone).date_naive() - chrono::Days::new(1);
+    let known: Option<(i64, i64, bool, bool, String)> = tx
+        .prepare_cached("SELECT id, definition, paused, listed, consent FROM subscriptions WHERE address_key = ?")?
+        .query_row([&key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))
+        .optional()?;
+    let Some((id, old_definition, paused, listed, consent)) = known else {
+        tx.prepare_cached(
+            "INSERT INTO subscriptions
+             (token, address, address_key, definition, origin, consent, paused, created, since, next_at)
+             VALUES (randomblob(16), ?, ?, ?, 'file', 'confirmed', ?, ?, ?, 0)",
+        )?
+        .execute(params![
+            subscription.address.reveal(),
+            key,
+            definition,
+            subscription.paused,
+            now.timestamp(),
+            since.to_string()
+        ])?;
+        report.added += 1;
+        return Ok(tx.last_insert_rowid());
+    };
+    if consent == "withdrawn" || consent == "suppressed" {
+        report.withheld.push(Withheld { address: subscription.address.clone(), consent });
+    }
+    if !listed {
+        tx.prepare_cached("UPDATE subscriptions SET listed = 1, origin = 'file', since = ?2 WHERE id = ?1")?
+            .execute(params![id, since.to_string()])?;
+        report.added += 1;
+    }
+    if old_definition != definition || paused != subscription.paused || !listed {
+        // The next slot is found anew at the next publish, from the newest one that has its edition.
+        tx.prepare_cached(
+            "UPDATE subscriptions SET definition = ?2, paused = ?3, address = ?4, next_at = 0 WHERE id = ?1",
+        )?
+        .execute(params![id, definition, subscription.paused, subscription.address.reveal()])?;
+        report.changed += usize::from(listed);
+    }
+    Ok(id)
+}
+
+/// The number of a definition, which is stored once however many have it.
+fn definition_id(tx: &Transaction<'_>, definition: &Definition) -> Result<i64> {
+    let text = to_json("definition", definition)?;
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+    let found = tx
+        .prepare_cached("SELECT id FROM definitions WHERE hash = ?")?
+        .query_row([hash.as_ref()], |row| row.get(0))
+        .optional()?;
+    if let Some(id) = found {
+        return Ok(id);
+    }
+    tx.prepare_cached("INSERT INTO definitions (hash, text) VALUES (?, ?)")?.execute(params![hash.as_ref(), text])?;
+    Ok(tx.last_insert_rowid())
+}
+
+/// The subscription that a row's address and definition make.
+pub(super) fn restore(address: &str, definition: &str, paused: bool) -> Result<Subscription> {
+    let address =
+        Address::parse(address).map_err(|e| StoreError::Unreadable { what: "address", why: e.to_string() })?;
+    let definition: Definition = from_json("definition", definition)?;
+    Ok(Subscription {
+        address,
+        name: definition.name,
+        profiles: definition.profiles,
+        schedule: definition.schedule,
+        zone: definition.zone,
+        paused,
+        when_empty: definition.when_empty,
+    })
+}
