@@ -114,6 +114,29 @@ impl Store {
         })
     }
 
+    /// Removes the editions decided before `before` that hold no paper first seen since `since` and whose mail, if any,
+    /// has ended, along with their mails and attempts. A subscription's newest edition stays: it says what is owed.
+    pub fn prune(&self, since: DateTime<Utc>, before: DateTime<Utc>) -> Result<usize> {
+        self.write(|tx| {
+            let oldest: Option<u32> = tx.query_row(
+                "SELECT min(id) FROM papers WHERE first_seen >= ?",
+                [since.timestamp()],
+                |row| row.get(0),
+            )?;
+            tx.execute_batch("CREATE TEMP TABLE IF NOT EXISTS past (id INTEGER PRIMARY KEY); DELETE FROM past;")?;
+            let pruned = tx.execute(
+                "INSERT INTO past SELECT e.id FROM editions e LEFT JOIN outbox o ON o.edition = e.id
+                 WHERE e.decided < ?1 AND e.newest < ?2 AND coalesce(o.state, '') NOT IN ('queued', 'claimed')
+                   AND e.id < (SELECT max(id) FROM editions WHERE subscription = e.subscription)",
+                params![before.timestamp(), oldest.unwrap_or(u32::MAX)],
+            )?;
+            tx.execute("DELETE FROM attempts WHERE edition IN (SELECT id FROM past)", [])?;
+            tx.execute("DELETE FROM outbox WHERE edition IN (SELECT id FROM past)", [])?;
+            tx.execute("DELETE FROM editions WHERE id IN (SELECT id FROM past)", [])?;
+            Ok(pruned)
+        })
+    }
+
     /// Whether any subscription that may be written to is due at `now`.
     pub fn is_anything_due(&self, now: DateTime<Utc>) -> Result<bool> {
         self.read(|tx| Ok(!due(tx, now, 1)?.is_empty()))

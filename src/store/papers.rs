@@ -28,6 +28,13 @@ impl Store {
     }
 }
 
+/// What one source showed at one read.
+struct Count {
+    at: i64,
+    upvotes: Option<u32>,
+    comments: Option<u32>,
+}
+
 /// The papers with these numbers as they were known after `read`.
 pub(super) fn as_of(tx: &Transaction<'_>, ids: &[u32], read: i64) -> Result<Vec<Candidate>> {
     // A revision holds what a paper was until its read: the first one after ours is what we knew.
@@ -44,10 +51,10 @@ pub(super) fn as_of(tx: &Transaction<'_>, ids: &[u32], read: i64) -> Result<Vec<
     ids.iter()
         .map(|&id| {
             let content: String = content.query_row(params![id, read], |row| row.get(0))?;
-            let mut history: HashMap<SourceId, Vec<(i64, Option<u32>, Option<u32>)>> = HashMap::new();
+            let mut history: HashMap<SourceId, Vec<Count>> = HashMap::new();
             let mut rows = votes.query(params![id, read])?;
             while let Some(row) = rows.next()? {
-                let entry = (row.get(1)?, row.get(2)?, row.get(3)?);
+                let entry = Count { at: row.get(1)?, upvotes: row.get(2)?, comments: row.get(3)? };
                 history.entry(source(row.get(0)?)?).or_default().push(entry);
             }
             let mut rows = listings.query(params![id, read])?;
@@ -55,7 +62,7 @@ pub(super) fn as_of(tx: &Transaction<'_>, ids: &[u32], read: i64) -> Result<Vec<
             while let Some(row) = rows.next()? {
                 let source = source(row.get(0)?)?;
                 let (upvotes, comments) =
-                    history.get(&source).and_then(|h| h.last()).map_or((None, None), |h| (h.1, h.2));
+                    history.get(&source).and_then(|h| h.last()).map_or((None, None), |h| (h.upvotes, h.comments));
                 seen.push(Listing {
                     day: day(&row.get::<_, String>(1)?)?,
                     rank: row.get(2)?,
@@ -64,9 +71,9 @@ pub(super) fn as_of(tx: &Transaction<'_>, ids: &[u32], read: i64) -> Result<Vec<
                     source,
                 });
             }
-            let best = history.into_values().max_by_key(|h| h.last().and_then(|last| last.1)).unwrap_or_default();
-            let votes =
-                best.iter().filter_map(|(at, upvotes, _)| Some(Vote { at: instant(*at), upvotes: (*upvotes)? }));
+            let best = history.into_values().max_by_key(|h| h.last().and_then(|last| last.upvotes)).unwrap_or_default();
+            let vote = |count: &Count| Some(Vote { at: instant(count.at), upvotes: count.upvotes? });
+            let votes = best.iter().filter_map(vote);
             Ok(Candidate { id, paper: from_json("paper", &content)?, listings: seen, votes: votes.collect() })
         })
         .collect()

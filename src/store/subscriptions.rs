@@ -16,17 +16,17 @@ use crate::core::subscription::{Profile, Subscription, WhenEmpty};
 
 /// What was ordered, without whose order it is: the part of a subscription that an edition keeps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Definition {
+pub(super) struct Definition {
     /// The subscriber's name.
-    pub name: Option<String>,
+    name: Option<String>,
     /// The sections.
-    pub profiles: Vec<Profile>,
+    profiles: Vec<Profile>,
     /// When.
-    pub schedule: Schedule,
+    schedule: Schedule,
     /// Whose local time.
-    pub zone: Tz,
+    zone: Tz,
     /// What an edition without papers does.
-    pub when_empty: WhenEmpty,
+    when_empty: WhenEmpty,
 }
 
 impl Definition {

@@ -1,0 +1,94 @@
+//! Scrape: one source → fetch, parse, diff → papers and listings in the database.
+//!
+//! The read happens first and holds no transaction; the ingest is one. A crash anywhere leaves the database as it was,
+//! and the next read finds the same papers again: what is new is told by the database, not by when it was read. A read
+//! that fails changes the source's health and nothing else (I9).
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::core::paper::{Paper, Route, SourceId};
+use crate::source::fetch::Client;
+use crate::source::health::{State, verdict};
+use crate::source::huggingface::{self, HuggingFace};
+use crate::source::{SourceError, ValidatorMap};
+use crate::store::{ReadRecord, Store, StoreError};
+
+/// How one read ended.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The source.
+    pub source: SourceId,
+    /// How it went.
+    pub state: State,
+    /// What went wrong, for a person.
+    pub message: Option<String>,
+    /// How it was read; `None` when nothing came.
+    pub route: Option<Route>,
+    /// Papers seen for the first time.
+    pub added: Vec<Paper>,
+    /// Papers whose content changed.
+    pub revised: Vec<Paper>,
+    /// Papers that are as they were.
+    pub unchanged: usize,
+    /// Items that could not be understood.
+    pub skipped: u32,
+    /// How long the source asks to be left alone.
+    pub retry_after: Option<Duration>,
+}
+
+impl Report {
+    /// Whether anything was read.
+    pub fn is_good(&self) -> bool {
+        self.route.is_some()
+    }
+}
+
+/// Reads `source` once and takes in what it lists.
+pub async fn run(
+    store: &Store,
+    client: &Client,
+    source: &HuggingFace,
+    now: DateTime<Utc>,
+) -> Result<Report, StoreError> {
+    let kept = store.validators(&source.id)?;
+    // Validators are an economy: without them, or with ones that can't be read, everything is asked for anew.
+    let validators: ValidatorMap = kept.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
+    let result = huggingface::read(client, source, &validators, now).await;
+    let (state, message) = verdict(&result);
+    let record =
+        ReadRecord { source: source.id.clone(), at: now, outcome: state.as_str().into(), message: message.clone() };
+    let mut report = Report {
+        source: source.id.clone(),
+        state,
+        message,
+        route: None,
+        added: Vec::new(),
+        revised: Vec::new(),
+        unchanged: 0,
+        skipped: 0,
+        retry_after: result.as_ref().err().and_then(SourceError::retry_after),
+    };
+    match result {
+        Ok(reading) => {
+            let validators = serde_json::to_string(&reading.validators)
+                .map_err(|e| StoreError::Unreadable { what: "validators", why: e.to_string() })?;
+            let ingested = store.ingest(&reading.snapshot, &record, &validators)?;
+            report.route = Some(reading.snapshot.route);
+            report.skipped = reading.snapshot.skipped;
+            report.unchanged = ingested.unchanged;
+            (report.added, report.revised) = (ingested.added, ingested.revised);
+            tracing::info!(
+                source = %report.source, outcome = state.as_str(), route = reading.snapshot.route.as_str(),
+                added = report.added.len(), revised = report.revised.len(), unchanged = report.unchanged,
+                skipped = report.skipped, message = report.message, "read",
+            );
+        }
+        Err(error) => {
+            store.record_failed_read(&record)?;
+            tracing::warn!(source = %report.source, outcome = state.as_str(), %error, "could not read");
+        }
+    }
+    Ok(report)
+}
