@@ -92,6 +92,11 @@ impl Store {
         Ok(Self { connection: Arc::new(Mutex::new(connection)) })
     }
 
+    /// What tells this database from every other: 16 random bytes.
+    pub fn id(&self) -> Result<Vec<u8>> {
+        self.read(|tx| Ok(tx.query_row("SELECT value FROM meta WHERE key = 'database'", [], |row| row.get(0))?))
+    }
+
     /// Asks `refuse` at every commit; `true` turns it into a rollback. For tests of what a crash leaves behind.
     #[doc(hidden)]
     pub fn refuse_commits(&self, refuse: impl FnMut() -> bool + Send + 'static) -> Result<()> {
