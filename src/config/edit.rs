@@ -1,0 +1,1 @@
+//! Changes to a subscription file that keep the rest of it.

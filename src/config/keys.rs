@@ -1,0 +1,110 @@
+//! Every key of `paperpost.toml` and its default: the one list that layering, checks and documentation share.
+
+/// The keys with their defaults as TOML; an empty default means that there is none, or that it depends on another key.
+/// `*` stands for a source's name.
+pub(super) const SETTINGS: &[(&str, &str)] = &[
+    ("database.path", r#""paperpost.db""#),
+    ("subscriptions.files", r#"["subscriptions.toml"]"#),
+    ("sources.*.kind", ""),
+    ("sources.*.enabled", "true"),
+    ("sources.*.base_url", r#""https://huggingface.co""#),
+    ("sources.*.days", "5"),
+    ("sources.*.schedule", r#""0 */3 * * *""#),
+    ("sources.*.token", ""),
+    ("sources.*.token_file", ""),
+    ("http.contact", ""),
+    ("http.connect_timeout", r#""10s""#),
+    ("http.timeout", r#""60s""#),
+    ("http.max_body", r#""16MiB""#),
+    ("http.retries", "3"),
+    ("mail.from", r#""Paperpost <paperpost@localhost>""#),
+    ("mail.reply_to", ""),
+    ("mail.list_id", ""),
+    ("mail.transport", r#""files""#),
+    ("smtp.host", ""),
+    ("smtp.port", ""),
+    ("smtp.tls", r#""implicit""#),
+    ("smtp.username", ""),
+    ("smtp.password", ""),
+    ("smtp.password_file", ""),
+    ("smtp.ca_file", ""),
+    ("smtp.connections", "2"),
+    ("smtp.mails_per_connection", "100"),
+    ("smtp.connect_timeout", r#""30s""#),
+    ("smtp.timeout", r#""5m""#),
+    ("smtp.final_timeout", r#""10m""#),
+    ("smtp.ehlo", ""),
+    ("files.folder", r#""mails""#),
+    ("sendmail.command", r#""/usr/sbin/sendmail""#),
+    ("digest.window_days", "14"),
+    ("digest.max_papers", "20"),
+    ("digest.schedule", r#""daily at 08:00""#),
+    ("digest.zone", r#""UTC""#),
+    ("digest.also_trending", "5"),
+    ("digest.when_empty", r#""skip""#),
+    ("web.base_url", ""),
+    ("log.format", r#""text""#),
+    ("log.level", r#""info""#),
+];
+
+/// The keys that say what is wanted: of a `[[subscription.profile]]`, or of a `[[subscription]]` with just one profile.
+pub(super) const PROFILE: &[&str] = &["keywords", "exclude", "must", "min_upvotes", "sources", "max_papers", "rank"];
+
+/// The other keys of a `[[subscription]]`.
+pub(super) const SUBSCRIPTION: &[&str] = &["email", "name", "schedule", "zone", "paused", "when_empty", "profile"];
+
+/// The keys of `[defaults]`.
+pub(super) const DEFAULTS: &[&str] =
+    &["schedule", "zone", "max_papers", "min_upvotes", "rank", "when_empty", "sources"];
+
+/// The row of [`SETTINGS`] for a key such as `sources.huggingface.days`.
+pub(super) fn find(key: &str) -> Option<&'static (&'static str, &'static str)> {
+    SETTINGS.iter().find(|(known, _)| matches(known, key))
+}
+
+/// The keys that may come right under `section` (`smtp`, `sources.huggingface`, or nothing for the top), each once.
+/// Empty when there is no such section.
+pub(super) fn below(section: &str) -> Vec<&'static str> {
+    let mut below: Vec<_> = SETTINGS
+        .iter()
+        .filter_map(|(known, _)| {
+            if section.is_empty() {
+                return known.split('.').next();
+            }
+            let depth = section.split('.').count();
+            let (cut, _) = known.match_indices('.').nth(depth - 1)?;
+            matches(&known[..cut], section).then(|| known[cut + 1..].split('.').next())?
+        })
+        .collect();
+    below.dedup();
+    below
+}
+
+fn matches(known: &str, key: &str) -> bool {
+    let mut known = known.split('.');
+    key.split('.').all(|part| known.next().is_some_and(|known| known == "*" || known == part)) && known.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_may_have_any_name() {
+        assert_eq!(find("sources.huggingface.days").map(|row| row.1), Some("5"));
+        assert!(find("sources.huggingface").is_none());
+        assert!(find("smtp.prot").is_none());
+        assert_eq!(below("log"), ["format", "level"]);
+        assert_eq!(below("sources"), ["*"]);
+        assert_eq!(below("sources.x")[..2], ["kind", "enabled"]);
+        assert_eq!(below("")[..3], ["database", "subscriptions", "sources"]);
+        assert!(below("nothing").is_empty() && below("smtp.port").is_empty());
+    }
+
+    #[test]
+    fn every_default_is_toml() {
+        for (key, default) in SETTINGS.iter().filter(|(_, default)| !default.is_empty()) {
+            assert!(super::super::node::parse_default(default).is_some(), "{key}");
+        }
+    }
+}

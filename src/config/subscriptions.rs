@@ -1,0 +1,306 @@
+//! Subscription files: who gets which papers, and when.
+//!
+//! A file is a list of `[[subscription]]` tables, after an optional `[defaults]`. Every problem of every file is found in
+//! one go; a subscription is only made of values that are right.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono_tz::Tz;
+
+use super::keys;
+use super::node::{self, Entry, Node, Wrong};
+use super::problem::{Place, Problem, SourceFile};
+use super::settings::{Digest, SourceSettings};
+use super::values;
+use crate::core::address::Address;
+use crate::core::paper::SourceId;
+use crate::core::query::Query;
+use crate::core::schedule::Schedule;
+use crate::core::subscription::{Keyword, Profile, Rank, Subscription, WhenEmpty};
+
+/// The most that a keyword can weigh.
+const MOST_WEIGHT: f64 = 100.0;
+
+/// The most votes that a profile can wait for.
+const MOST_UPVOTES: u32 = 1_000_000;
+
+/// Reads files one after the other and gathers what they say.
+pub(super) struct Reading<'a> {
+    digest: &'a Digest,
+    sources: &'a [SourceSettings],
+    places: HashMap<Address, Place>,
+    /// The subscriptions, in the order of the files.
+    pub(super) subscriptions: Vec<Subscription>,
+    /// Errors and warnings.
+    pub(super) problems: Vec<Problem>,
+    /// How many of them are errors, counted along: a subscription is only made when none was added meanwhile.
+    errors: usize,
+}
+
+/// What a subscription is when it doesn't say otherwise: the file's `[defaults]` over the settings' `[digest]`.
+#[derive(Clone)]
+struct Defaults {
+    schedule: Schedule,
+    zone: Tz,
+    when_empty: WhenEmpty,
+    max_papers: u32,
+    min_upvotes: u32,
+    rank: Rank,
+    sources: Vec<SourceId>,
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn new(digest: &'a Digest, sources: &'a [SourceSettings]) -> Self {
+        Self { digest, sources, places: HashMap::new(), subscriptions: Vec::new(), problems: Vec::new(), errors: 0 }
+    }
+
+    /// Reads one file.
+    pub(super) fn file(&mut self, file: &Arc<SourceFile>) {
+        let root = match node::parse(file) {
+            Ok(root) => root,
+            Err(problem) => return self.push(problem),
+        };
+        let top = self.fields(&root, "", &[&["defaults", "subscription"]]);
+        let defaults = self.defaults(top.get("defaults"));
+        let blocks = match top.get("subscription").map(Node::list) {
+            None => {
+                let problem = Problem::warning(Place::Path(file.path.clone()), "there is no [[subscription]] in it");
+                return self.push(problem);
+            }
+            Some(Ok(blocks)) => blocks,
+            Some(Err(_)) => {
+                let wrong = Wrong::new("expected a list of tables").hint("write [[subscription]]".to_owned());
+                return self.wrong(top.get("subscription"), "subscription", wrong);
+            }
+        };
+        for block in &blocks {
+            self.subscription(block, &defaults);
+        }
+    }
+
+    fn defaults(&mut self, table: Option<&Node>) -> Defaults {
+        let fields = table.map(|table| self.fields(table, "defaults", &[keys::DEFAULTS])).unwrap_or_default();
+        Defaults {
+            schedule: self.get(&fields, "schedule", values::schedule).unwrap_or_else(|| self.digest.schedule.clone()),
+            zone: self.get(&fields, "zone", values::zone).unwrap_or(self.digest.zone),
+            when_empty: self.get(&fields, "when_empty", values::when_empty).unwrap_or(self.digest.when_empty),
+            max_papers: self.get(&fields, "max_papers", values::max_papers).unwrap_or(self.digest.max_papers),
+            min_upvotes: self.get(&fields, "min_upvotes", min_upvotes).unwrap_or(0),
+            rank: self.get(&fields, "rank", values::rank).unwrap_or_default(),
+            sources: self.sources(&fields).unwrap_or_default(),
+        }
+    }
+
+    fn subscription(&mut self, block: &Node, defaults: &Defaults) {
+        let errors = self.errors;
+        let fields = self.fields(block, "subscription", &[keys::SUBSCRIPTION, keys::PROFILE]);
+        let address = self.email(block, &fields);
+        let name = self.get(&fields, "name", |node| Ok(node.line()?.to_owned()));
+        let schedule = self.get(&fields, "schedule", values::schedule);
+        let zone = self.get(&fields, "zone", values::zone);
+        let paused = self.get(&fields, "paused", Node::boolean).unwrap_or(false);
+        let when_empty = self.get(&fields, "when_empty", values::when_empty);
+        let profiles = match fields.get("profile") {
+            Some(list) => self.profiles(list, &fields, defaults),
+            None => vec![self.profile(&fields, String::new(), block, defaults)],
+        };
+        if let Some(address) = address
+            && self.errors == errors
+        {
+            self.subscriptions.push(Subscription {
+                address,
+                name,
+                profiles,
+                schedule: schedule.unwrap_or_else(|| defaults.schedule.clone()),
+                zone: zone.unwrap_or(defaults.zone),
+                paused,
+                when_empty: when_empty.unwrap_or(defaults.when_empty),
+            });
+        }
+    }
+
+    /// The address, if no other subscription has it: two would be two mails to one person.
+    fn email(&mut self, block: &Node, fields: &Fields) -> Option<Address> {
+        let Some(node) = fields.get("email") else {
+            let problem = Problem::error(block.place.clone(), "email: is missing");
+            self.push(problem.hint("add email = \"name@example.org\"".to_owned()));
+            return None;
+        };
+        let address = self.get(fields, "email", values::address)?;
+        if let Some(other) = self.places.get(&address) {
+            let wrong = Wrong::new(format!("this address already has a subscription at {}", other.file_and_line()));
+            let hint = "one subscription an address; several interests are [[subscription.profile]] tables of it";
+            self.wrong(Some(node), "email", wrong.hint(hint.to_owned()));
+            return None;
+        }
+        self.places.insert(address.clone(), node.place.clone());
+        Some(address)
+    }
+
+    /// Several named profiles; the keys of one may then not stand beside them.
+    fn profiles(&mut self, list: &Node, fields: &Fields, defaults: &Defaults) -> Vec<Profile> {
+        for entry in fields.entries.iter().filter(|entry| keys::PROFILE.contains(&entry.key.as_str())) {
+            let message = format!("{}: stands beside [[subscription.profile]], and would count for none", entry.key);
+            let hint = "move it into the profiles";
+            self.push(Problem::error(entry.key_place.clone(), message).hint(hint.to_owned()));
+        }
+        let tables = match list.list() {
+            Ok(tables) => tables,
+            Err(_) => {
+                let wrong = Wrong::new("expected a list of tables").hint("write [[subscription.profile]]".to_owned());
+                self.wrong(Some(list), "profile", wrong);
+                return Vec::new();
+            }
+        };
+        if tables.is_empty() {
+            self.wrong(Some(list), "profile", Wrong::new("expected at least one table"));
+        }
+        let mut profiles: Vec<Profile> = Vec::new();
+        for table in &tables {
+            let fields = self.fields(table, "profile", &[&["name"], keys::PROFILE]);
+            let name = self.get(&fields, "name", |node| Ok(node.line()?.to_owned()));
+            match (&name, fields.get("name")) {
+                (None, None) => {
+                    let problem = Problem::error(table.place.clone(), "profile: name is missing");
+                    self.push(problem.hint("it is the section's heading in the mail".to_owned()));
+                }
+                (Some(name), node) if profiles.iter().any(|profile| profile.name == *name) => {
+                    self.wrong(node, "name", Wrong::new("another profile of this subscription has the same name"));
+                }
+                _ => {}
+            }
+            profiles.push(self.profile(&fields, name.unwrap_or_default(), table, defaults));
+        }
+        profiles
+    }
+
+    fn profile(&mut self, fields: &Fields, name: String, table: &Node, defaults: &Defaults) -> Profile {
+        let errors = self.errors;
+        let profile = Profile {
+            name,
+            keywords: self.keywords(fields),
+            exclude: self.queries(fields, "exclude"),
+            must: self.queries(fields, "must"),
+            min_upvotes: self.get(fields, "min_upvotes", min_upvotes).unwrap_or(defaults.min_upvotes),
+            sources: self.sources(fields).unwrap_or_else(|| defaults.sources.clone()),
+            max_papers: self.get(fields, "max_papers", values::max_papers).unwrap_or(defaults.max_papers),
+            rank: self.get(fields, "rank", values::rank).unwrap_or(defaults.rank),
+        };
+        let takes_all = profile.keywords.is_empty() && profile.must.is_empty() && profile.min_upvotes == 0;
+        if takes_all && self.errors == errors {
+            let place = fields.get("keywords").unwrap_or(table).place.clone();
+            let problem = Problem::warning(place, "keywords: there is none, so every paper matches");
+            let hint = "add keywords = [\"retrieval\", \"language model\"], or min_upvotes for the most liked papers";
+            self.push(problem.hint(hint.to_owned()));
+        }
+        profile
+    }
+
+    /// Expressions, each a text or a table with a weight.
+    fn keywords(&mut self, fields: &Fields) -> Vec<Keyword> {
+        let nodes = self.get(fields, "keywords", Node::list).unwrap_or_default();
+        nodes.iter().filter_map(|node| self.keyword(node)).collect()
+    }
+
+    fn keyword(&mut self, node: &Node) -> Option<Keyword> {
+        if node.table().is_err() {
+            return Some(Keyword { query: self.query(node)?, weight: 1.0 });
+        }
+        let fields = self.fields(node, "keywords", &[&["query", "weight"]]);
+        // An f32 is plenty for a share in a score.
+        let weight = self.get(&fields, "weight", |node| node.positive(MOST_WEIGHT)).unwrap_or(1.0) as f32;
+        let Some(query) = fields.get("query") else {
+            self.wrong(Some(node), "keywords", Wrong::new("query is missing in this table"));
+            return None;
+        };
+        Some(Keyword { query: self.query(query)?, weight })
+    }
+
+    fn queries(&mut self, fields: &Fields, key: &str) -> Vec<Query> {
+        let nodes = self.get(fields, key, Node::list).unwrap_or_default();
+        nodes.iter().filter_map(|node| self.query(node)).collect()
+    }
+
+    fn query(&mut self, node: &Node) -> Option<Query> {
+        values::query(node).map_err(|wrong| self.wrong(Some(node), "query", wrong)).ok()
+    }
+
+    fn sources(&mut self, fields: &Fields) -> Option<Vec<SourceId>> {
+        let nodes = self.get(fields, "sources", Node::list)?;
+        let sources = nodes.iter().filter_map(|node| match self.source(node) {
+            Ok(source) => Some(source),
+            Err(wrong) => {
+                self.wrong(Some(node), "sources", wrong);
+                None
+            }
+        });
+        Some(sources.collect())
+    }
+
+    fn source(&mut self, node: &Node) -> Result<SourceId, Wrong> {
+        let text = node.text()?;
+        let Some(source) = self.sources.iter().find(|source| source.id.as_str() == text) else {
+            let names: Vec<_> = self.sources.iter().map(|source| source.id.as_str()).collect();
+            let hint = node::did_you_mean(text, names.iter().copied());
+            let hint = hint.unwrap_or_else(|| format!("there are: {}", names.join(", ")));
+            return Err(Wrong::new(format!("there is no source {text:?}")).hint(hint));
+        };
+        if !source.enabled {
+            let problem = Problem::warning(node.place.clone(), format!("sources: {text:?} is not enabled"));
+            self.push(problem.hint(format!("set sources.{text}.enabled = true")));
+        }
+        Ok(source.id.clone())
+    }
+
+    /// The keys of a table; those that are in none of the lists are problems.
+    fn fields(&mut self, table: &Node, name: &str, known: &[&[&str]]) -> Fields {
+        let entries = match table.table() {
+            Ok(entries) => entries.to_vec(),
+            Err(wrong) => {
+                self.wrong(Some(table), name, wrong);
+                return Fields::default();
+            }
+        };
+        let known: Vec<&str> = known.iter().copied().flatten().copied().collect();
+        for entry in entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
+            let hint = node::did_you_mean(&entry.key, known.iter().copied());
+            let hint = hint.unwrap_or_else(|| format!("known here: {}", known.join(", ")));
+            let message = format!("unknown key `{}`", entry.key);
+            self.push(Problem::error(entry.key_place.clone(), message).hint(hint));
+        }
+        Fields { entries }
+    }
+
+    fn get<T>(&mut self, fields: &Fields, key: &str, parse: impl Fn(&Node) -> Result<T, Wrong>) -> Option<T> {
+        let node = fields.get(key)?;
+        parse(node).map_err(|wrong| self.wrong(Some(node), key, wrong)).ok()
+    }
+
+    fn wrong(&mut self, node: Option<&Node>, key: &str, wrong: Wrong) {
+        if let Some(node) = node {
+            self.push(node.problem(key, wrong));
+        }
+    }
+
+    pub(super) fn push(&mut self, problem: Problem) {
+        self.errors += usize::from(problem.is_error());
+        self.problems.push(problem);
+    }
+}
+
+fn min_upvotes(node: &Node) -> Result<u32, Wrong> {
+    values::whole(node, 0, MOST_UPVOTES)
+}
+
+/// The entries of one table.
+#[derive(Default)]
+struct Fields {
+    entries: Vec<Entry>,
+}
+
+impl Fields {
+    fn get(&self, key: &str) -> Option<&Node> {
+        self.entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
+    }
+}
