@@ -3,10 +3,13 @@
 //! Four small jobs - scrape, publish, deliver, enroll - never call each other; they meet only in the database. Each is
 //! one idempotent step: read, think (pure code in [`core`]), write in one transaction. `docs/architecture.md` is the map.
 
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod core;
+pub mod daemon;
 pub mod jobs;
 pub mod mail;
 pub mod source;
 pub mod store;
+pub mod telemetry;

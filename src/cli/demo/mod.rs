@@ -1,0 +1,4 @@
+//! A whole run of Paperpost on one machine, without a network or an account.
+
+pub mod sample;
+pub mod site;

@@ -1,0 +1,415 @@
+//! One polite GET.
+//!
+//! A [`Client`] says who it is, takes its time and its share, and gives up in bounded time: every answer has a size
+//! limit, every try a timeout, and all tries with the pauses between them an end. What may pass is tried again - 5xx,
+//! timeouts, broken connections, and 429 after the wait that the server asks for; what will not - any other 4xx, a
+//! challenge for browsers - is returned at once, in an error that tells these cases apart.
+//!
+//! It neither parses nor remembers. Validators (RFC 9110 section 8.8) come in by argument and go out with the answer: only
+//! the caller knows when what was read is safe, and a validator kept any earlier would lose papers.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use reqwest::StatusCode;
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    LAST_MODIFIED,
+};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::robots::{Robots, product_token};
+use super::wait;
+use crate::core::paper::clean_text;
+
+/// How a [`Client`] behaves.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Name, version and a way to reach whoever runs it: `paperpost/0.1 (+https://example.org; papers@example.org)`.
+    /// The name before the slash is what robots.txt files address.
+    pub user_agent: String,
+    /// For the connection, TLS included.
+    pub connect_timeout: Duration,
+    /// For one try, from the request to the last byte of the body.
+    pub timeout: Duration,
+    /// Bytes of a body, after decompression.
+    pub max_body: usize,
+    /// Tries of one GET, the first included; at least 1.
+    pub tries: u32,
+    /// The pause after the first failed try; it doubles with each, give or take a half.
+    pub backoff: Duration,
+    /// For one GET with all its tries and pauses. A server that asks for a longer wait is left alone instead.
+    pub patience: Duration,
+    /// The least time between two requests to one host; zero for none.
+    pub pause: Duration,
+}
+
+impl Options {
+    /// What suits a daemon that polls a few pages every few hours. The patience outlasts the five-minute window in
+    /// which Hugging Face counts requests.
+    pub fn new(user_agent: impl Into<String>) -> Self {
+        Self {
+            user_agent: user_agent.into(),
+            connect_timeout: Duration::from_secs(10),
+            timeout: Duration::from_secs(60),
+            max_body: 16 << 20,
+            tries: 4,
+            backoff: Duration::from_secs(1),
+            patience: Duration::from_secs(360),
+            pause: Duration::from_millis(200),
+        }
+    }
+}
+
+/// A bearer token (RFC 6750) and the one origin it is meant for. Prints masked.
+#[derive(Clone)]
+pub struct Token {
+    header: HeaderValue,
+    origin: url::Origin,
+}
+
+impl Token {
+    /// The token for `base` and nothing else: no other host, scheme or port ever sees it. `None` when it has characters
+    /// that no header can carry.
+    pub fn new(secret: &str, base: &Url) -> Option<Self> {
+        let mut header = HeaderValue::from_str(&format!("Bearer {}", secret.trim())).ok()?;
+        header.set_sensitive(true);
+        Some(Self { header, origin: base.origin() })
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(***)")
+    }
+}
+
+/// What a server gave to ask "has it changed?" with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Validators {
+    /// Sent back as If-None-Match, byte for byte.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
+    /// Sent back as If-Modified-Since, byte for byte.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_modified: Option<String>,
+}
+
+/// How a GET ended well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fetched {
+    /// The server has nothing newer than the validators that were sent (304).
+    NotModified,
+    /// A body.
+    Answer(Answer),
+}
+
+/// A body and where it came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The address after redirects.
+    pub url: Url,
+    /// The media type as the server gave it.
+    pub content_type: Option<String>,
+    /// The body, decompressed.
+    pub body: Vec<u8>,
+    /// What to ask with next time, if the server gave anything.
+    pub validators: Option<Validators>,
+}
+
+/// Why a GET brought nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FetchError {
+    /// 403, 202 or a challenge of a web application firewall: the host takes us for a robot it doesn't want.
+    #[error("the host blocks us ({status}{})", if *.challenge { ", a challenge for browsers" } else { "" })]
+    Blocked {
+        /// The status code.
+        status: u16,
+        /// Whether it said so in `x-amzn-waf-action`.
+        challenge: bool,
+    },
+    /// 429, and the wait is longer than our patience.
+    #[error("too many requests{}", .retry_after.map(|wait| format!(", asked to wait {} s", wait.as_secs())).unwrap_or_default())]
+    RateLimited {
+        /// How long the server wants to be left alone, when it said.
+        retry_after: Option<Duration>,
+    },
+    /// 5xx, on the last try too.
+    #[error("the server failed with {status}")]
+    Server {
+        /// The status code.
+        status: u16,
+    },
+    /// Any other status that brings no body to read: 404, 410, 204, …
+    #[error("unexpected status {status}{}{detail}", if .detail.is_empty() { "" } else { ": " })]
+    Status {
+        /// The status code.
+        status: u16,
+        /// The beginning of what the server said to it: one line, at most 200 characters.
+        detail: String,
+    },
+    /// No whole answer in time, on the last try too.
+    #[error("timed out")]
+    Timeout,
+    /// The body is longer than allowed.
+    #[error("the answer is larger than {limit} bytes")]
+    TooLarge {
+        /// What was allowed, in bytes.
+        limit: usize,
+    },
+    /// No connection, or one that broke off, on the last try too.
+    #[error("{0}")]
+    Network(String),
+    /// More than five redirects, or one from https to http.
+    #[error("redirected {0}")]
+    Redirect(String),
+    /// The host's robots.txt forbids this page.
+    #[error("robots.txt forbids it")]
+    Robots,
+}
+
+/// Redirects followed for one request.
+const MAX_REDIRECTS: usize = 5;
+
+/// How long a robots.txt holds (RFC 9309 section 2.4: no more than a day)…
+const ROBOTS_HOLD: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// …and how long a host that could not give it is left alone.
+const ROBOTS_RETRY: Duration = Duration::from_secs(10 * 60);
+
+/// The one HTTP client of all sources. Cheap to share by reference; connections are kept and reused.
+#[derive(Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    options: Options,
+    /// When the next request to a host may start.
+    turns: Mutex<HashMap<String, Instant>>,
+    /// The rules of each origin and until when they hold.
+    robots: tokio::sync::Mutex<HashMap<url::Origin, (Instant, Robots)>>,
+}
+
+impl Client {
+    /// Builds the client. Fails when the user agent can't stand in a header, or the system has no certificates.
+    pub fn new(options: Options) -> Result<Self, FetchError> {
+        let follow = reqwest::redirect::Policy::custom(|attempt| {
+            let downgrade =
+                attempt.url().scheme() == "http" && attempt.previous().iter().any(|u| u.scheme() == "https");
+            if downgrade {
+                attempt.error("from https to http")
+            } else if attempt.previous().len() > MAX_REDIRECTS {
+                attempt.error("too often")
+            } else {
+                attempt.follow()
+            }
+        });
+        let http = reqwest::Client::builder()
+            .user_agent(&options.user_agent)
+            .connect_timeout(options.connect_timeout)
+            .redirect(follow)
+            .referer(false)
+            .build()
+            .map_err(|error| FetchError::Network(root_cause(&error)))?;
+        Ok(Self { http, options, turns: Mutex::default(), robots: tokio::sync::Mutex::default() })
+    }
+
+    /// Reads an address of an API or a feed. `validators` are those that the same address gave before.
+    pub async fn get(
+        &self,
+        url: &Url,
+        validators: Option<&Validators>,
+        token: Option<&Token>,
+    ) -> Result<Fetched, FetchError> {
+        let deadline = Instant::now() + self.options.patience;
+        let mut attempt = 1;
+        loop {
+            self.take_turn(url).await;
+            let failure = match self.attempt(url, validators, token, deadline).await {
+                Ok(fetched) => return Ok(fetched),
+                Err(failure) => failure,
+            };
+            let pause = failure.wait.unwrap_or_default().max(self.backoff(attempt));
+            if !failure.may_pass() || attempt >= self.options.tries || Instant::now() + pause > deadline {
+                return Err(failure.error);
+            }
+            tracing::debug!(%url, attempt, error = %failure.error, pause_ms = pause.as_millis(), "will ask again");
+            tokio::time::sleep(pause).await;
+            attempt += 1;
+        }
+    }
+
+    /// Reads a web page, if the robots.txt of its host lets us.
+    pub async fn get_page(&self, url: &Url) -> Result<Answer, FetchError> {
+        if !self.may_read(url).await {
+            return Err(FetchError::Robots);
+        }
+        match self.get(url, None, None).await? {
+            Fetched::Answer(answer) => Ok(answer),
+            Fetched::NotModified => Err(FetchError::Status { status: 304, detail: String::new() }),
+        }
+    }
+
+    async fn attempt(
+        &self,
+        url: &Url,
+        validators: Option<&Validators>,
+        token: Option<&Token>,
+        deadline: Instant,
+    ) -> Result<Fetched, Failure> {
+        let timeout = self.options.timeout.min(deadline.saturating_duration_since(Instant::now()));
+        let mut request = self.http.get(url.clone()).timeout(timeout).header(ACCEPT, "*/*");
+        // The HTTP library takes the header off again when a redirect leaves the origin.
+        if let Some(token) = token.filter(|token| token.origin == url.origin()) {
+            request = request.header(AUTHORIZATION, token.header.clone());
+        }
+        for (name, value) in validators.map(Validators::headers).into_iter().flatten() {
+            request = request.header(name, value);
+        }
+        let mut response = request.send().await.map_err(Failure::of_transport)?;
+
+        let status = response.status();
+        let wait = wait::asked_for(response.headers());
+        let challenge = response.headers().contains_key("x-amzn-waf-action");
+        let error = match status {
+            _ if challenge || status == StatusCode::ACCEPTED || status == StatusCode::FORBIDDEN => {
+                FetchError::Blocked { status: status.as_u16(), challenge }
+            }
+            StatusCode::OK => return self.read(response).await.map(Fetched::Answer),
+            StatusCode::NOT_MODIFIED if validators.is_some() => return Ok(Fetched::NotModified),
+            StatusCode::TOO_MANY_REQUESTS => FetchError::RateLimited { retry_after: wait },
+            _ if status.is_server_error() => FetchError::Server { status: status.as_u16() },
+            _ => {
+                // A broken body takes nothing away from the status.
+                let start = response.chunk().await.ok().flatten().unwrap_or_default();
+                let detail = clean_text(&String::from_utf8_lossy(&start)).chars().take(200).collect();
+                FetchError::Status { status: status.as_u16(), detail }
+            }
+        };
+        Err(Failure { error, wait })
+    }
+
+    async fn read(&self, mut response: reqwest::Response) -> Result<Answer, Failure> {
+        let limit = self.options.max_body;
+        let too_large = || Failure { error: FetchError::TooLarge { limit }, wait: None };
+        if response.content_length().is_some_and(|length| length > limit as u64) {
+            return Err(too_large());
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(Failure::of_transport)? {
+            if body.len() + chunk.len() > limit {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let content_type = text(response.headers(), CONTENT_TYPE);
+        Ok(Answer { url: response.url().clone(), content_type, body, validators: Validators::of(response.headers()) })
+    }
+
+    /// Waits until the next request to the host may start, and takes that slot.
+    async fn take_turn(&self, url: &Url) {
+        if self.options.pause.is_zero() {
+            return;
+        }
+        let turn = {
+            let mut turns = self.turns.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let next = turns.entry(url.authority().to_owned()).or_insert_with(Instant::now);
+            let turn = (*next).max(Instant::now());
+            *next = turn + self.options.pause;
+            turn
+        };
+        tokio::time::sleep_until(turn.into()).await;
+    }
+
+    fn backoff(&self, attempt: u32) -> Duration {
+        let doubled = self.options.backoff.saturating_mul(1 << (attempt - 1).min(16));
+        doubled.mul_f64(0.5 + fastrand::f64())
+    }
+
+    async fn may_read(&self, url: &Url) -> bool {
+        // Held over the request, so that many pages of one host ask for its robots.txt once.
+        let mut robots = self.robots.lock().await;
+        if let Some((until, rules)) = robots.get(&url.origin())
+            && Instant::now() < *until
+        {
+            return rules.allows(url);
+        }
+        let (rules, hold) = self.read_robots(url).await;
+        let allowed = rules.allows(url);
+        robots.insert(url.origin(), (Instant::now() + hold, rules));
+        allowed
+    }
+
+    async fn read_robots(&self, page: &Url) -> (Robots, Duration) {
+        let mut url = page.clone();
+        url.set_path("/robots.txt");
+        url.set_query(None);
+        match self.get(&url, None, None).await {
+            Ok(Fetched::Answer(answer)) => {
+                (Robots::parse(&answer.body, product_token(&self.options.user_agent)), ROBOTS_HOLD)
+            }
+            Err(
+                FetchError::Status { status: 400..=499, .. } | FetchError::Blocked { status: 403, challenge: false },
+            ) => (Robots::allow_all(), ROBOTS_HOLD),
+            Ok(Fetched::NotModified) | Err(_) => {
+                tracing::warn!(%url, "can't read robots.txt: its host's pages are left alone for ten minutes");
+                (Robots::disallow_all(), ROBOTS_RETRY)
+            }
+        }
+    }
+}
+
+impl Validators {
+    fn of(headers: &HeaderMap) -> Option<Self> {
+        let found = Self { etag: text(headers, ETAG), last_modified: text(headers, LAST_MODIFIED) };
+        (found != Self::default()).then_some(found)
+    }
+
+    fn headers(&self) -> Vec<(HeaderName, &str)> {
+        let etag = self.etag.as_deref().map(|value| (IF_NONE_MATCH, value));
+        let date = self.last_modified.as_deref().map(|value| (IF_MODIFIED_SINCE, value));
+        etag.into_iter().chain(date).collect()
+    }
+}
+
+/// One try that failed.
+struct Failure {
+    error: FetchError,
+    /// The wait that the server asked for.
+    wait: Option<Duration>,
+}
+
+impl Failure {
+    fn of_transport(error: reqwest::Error) -> Self {
+        let error = if error.is_timeout() {
+            FetchError::Timeout
+        } else if error.is_redirect() {
+            FetchError::Redirect(root_cause(&error))
+        } else {
+            FetchError::Network(root_cause(&error))
+        };
+        Self { error, wait: None }
+    }
+
+    /// Whether the same request may be answered later.
+    fn may_pass(&self) -> bool {
+        matches!(
+            self.error,
+            FetchError::RateLimited { .. } | FetchError::Server { .. } | FetchError::Timeout | FetchError::Network(_)
+        )
+    }
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
+    headers.get(name)?.to_str().ok().map(str::to_owned)
+}
+
+/// The innermost cause, which says what happened: the layers around it only repeat the address.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    clean_text(&cause.to_string())
+}
