@@ -1,2 +1,7 @@
-//! The `paperpost` program.
-fn main() {}
+//! The `paperpost` program; everything is in the library's [`paperpost::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    paperpost::cli::main()
+}

@@ -1,3 +1,222 @@
-//! The command line.
+//! The command line: arguments in, jobs called, results printed.
+//!
+//! Exit codes: 0 when all went well; 1 when something is wrong that the output names (a problem in the configuration, a
+//! source that can't be read, a mail that can't be sent); 2 for a command line that isn't understood.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what a command line does")]
 
 pub mod demo;
+mod edit;
+mod preview;
+mod show;
+mod wiring;
+mod work;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{self, Problems, Settings};
+use crate::core::address::Address;
+use crate::telemetry;
+
+/// Trending papers in your inbox.
+///
+/// Paperpost reads Hugging Face's daily papers, picks the new ones that fit each subscriber's keywords, and mails a
+/// digest. Two files say everything: paperpost.toml how it works, subscriptions.toml who gets what.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_help = EXAMPLES)]
+struct Arguments {
+    /// The settings: by default ./paperpost.toml, then ~/.config/paperpost/, then /etc/paperpost/
+    #[arg(short, long, global = true, value_name = "FILE", env = "PAPERPOST_CONFIG")]
+    config: Option<PathBuf>,
+    /// Sets one setting for this run, such as `--set mail.transport=files`
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = key_and_value)]
+    set: Vec<(String, String)>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  paperpost demo                                  a whole run with sample papers: no network, no account
+  paperpost subscribe ada@example.org '\"state space\" OR mamba' 'diffusion -image'
+  paperpost check                                 every problem in both files, with line and column
+  paperpost preview ada@example.org               what her next digest would be
+  paperpost once                                  read, decide, send, exit: for cron
+  paperpost run                                   the daemon: for systemd";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Works until stopped: reads sources, publishes and delivers on schedule
+    ///
+    /// SIGTERM and Ctrl-C finish the work in hand; SIGHUP rereads the subscriptions. Only one paperpost works on a
+    /// database at a time.
+    Run,
+    /// Reads all sources, publishes what is due, delivers what is queued, and exits
+    Once,
+    /// Reads sources and takes in what they list
+    Scrape {
+        /// Only these sources, by their names in paperpost.toml
+        sources: Vec<String>,
+    },
+    /// Decides the editions that are due and queues their mails
+    Publish,
+    /// Sends queued mails that are due
+    Deliver,
+    /// Shows what a subscriber's next digest would be; nothing is sent and nothing moves
+    #[command(after_help = "Examples:
+  paperpost preview ada@example.org                        as text, on the terminal
+  paperpost preview ada@example.org --format html -o digest.html")]
+    Preview {
+        /// A subscribed address
+        address: String,
+        /// What to write
+        #[arg(long, value_enum, default_value_t = preview::Format::Text)]
+        format: preview::Format,
+        /// Where to write it, instead of the terminal
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Reports every problem in the settings and the subscriptions
+    Check,
+    /// Lists queued and failed mails; shows or retries one
+    #[command(args_conflicts_with_subcommands = true, after_help = "Examples:
+  paperpost outbox --state failed
+  paperpost outbox show 17
+  paperpost outbox retry 17
+  paperpost outbox retry --all")]
+    Outbox {
+        #[command(flatten)]
+        list: show::OutboxList,
+        #[command(subcommand)]
+        action: Option<show::OutboxAction>,
+    },
+    /// Shows how the sources are, when the next editions are due and what is queued
+    Status {
+        /// As JSON, for scripts
+        #[arg(long)]
+        json: bool,
+    },
+    /// Adds a subscription to the subscriptions file
+    #[command(after_help = "Examples:
+  paperpost subscribe ada@example.org 'retrieval AND (rag OR \"question answering\")'
+  paperpost subscribe lab@example.org robotics --min-upvotes 20 --schedule 'weekly on mon at 08:00' --zone Europe/Paris")]
+    Subscribe(edit::Subscribe),
+    /// Removes a subscription from the subscriptions file
+    Unsubscribe {
+        /// The address
+        address: String,
+        /// The file to change, when several are configured
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Lists the subscribers with their last and next editions
+    List {
+        /// As JSON, for scripts
+        #[arg(long)]
+        json: bool,
+    },
+    /// Runs two days with sample papers and four sample subscribers into a folder: no network, no account
+    Demo {
+        /// The folder for the mails
+        #[arg(short, long, value_name = "FOLDER", default_value = "paperpost-demo")]
+        output: PathBuf,
+    },
+    /// Sends a short mail through the configured transport and says what the server answered
+    TestMail {
+        /// Where to
+        address: String,
+    },
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // Both of its providers may be in the dependency graph; TLS must not have to guess.
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        eprintln!("paperpost: another TLS provider is installed already");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(dispatch(arguments)),
+        Err(error) => Err(anyhow::anyhow!("can't start: {error}")),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("paperpost: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let Arguments { config, set, command } = arguments;
+    match command {
+        Command::Demo { output } => return demo::run(&output).await,
+        Command::Check => return Ok(show::check(config::check(config.as_deref(), &set, std::env::vars()))),
+        _ => {}
+    }
+    let settings = match config::load(config.as_deref(), &set, std::env::vars()) {
+        Ok(settings) => settings,
+        Err(problems) => return Ok(refuse(&problems)),
+    };
+    // Commands for people print their results; only the daemon's log is its output.
+    let level = if matches!(command, Command::Run) { settings.log.level.as_str() } else { "warn" };
+    let level = std::env::var("RUST_LOG").unwrap_or_else(|_| level.to_owned());
+    telemetry::start(&level, settings.log.format == config::settings::LogFormat::Json);
+    match command {
+        Command::Run => work::run(settings).await,
+        Command::Once => work::once(&settings).await,
+        Command::Scrape { sources } => work::scrape(&settings, &sources).await,
+        Command::Publish => work::publish(&settings),
+        Command::Deliver => work::deliver(&settings).await,
+        Command::Preview { address, format, output } => {
+            preview::preview(&settings, &parse_address(&address)?, format, output.as_deref())
+        }
+        Command::Outbox { list, action } => show::outbox(&settings, &list, action),
+        Command::Status { json } => show::status(&settings, json),
+        Command::Subscribe(arguments) => edit::subscribe(&settings, &arguments),
+        Command::Unsubscribe { address, file } => edit::unsubscribe(&settings, &parse_address(&address)?, file),
+        Command::List { json } => show::list(&settings, json),
+        Command::TestMail { address } => preview::test_mail(&settings, &parse_address(&address)?).await,
+        Command::Check | Command::Demo { .. } => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Prints every problem and how many there are.
+fn refuse(problems: &Problems) -> ExitCode {
+    eprintln!("{}", problems.pretty(std::io::IsTerminal::is_terminal(&std::io::stderr())));
+    ExitCode::FAILURE
+}
+
+/// The subscriptions, with their warnings logged.
+fn subscriptions(settings: &Settings) -> Result<Vec<crate::core::subscription::Subscription>, Problems> {
+    let (subscriptions, warnings) = config::load_subscriptions(settings)?;
+    for warning in warnings.iter() {
+        tracing::warn!("{warning}");
+    }
+    Ok(subscriptions)
+}
+
+fn parse_address(text: &str) -> anyhow::Result<Address> {
+    Address::parse(text).map_err(|error| anyhow::anyhow!("`{text}` {error}"))
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("expected KEY=VALUE, such as mail.transport=files".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_well_formed() {
+        super::Arguments::command().debug_assert();
+    }
+}
