@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod delivery;
+pub mod digest;
 pub mod matching;
 pub mod paper;
 pub mod query;
