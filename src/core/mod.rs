@@ -6,6 +6,7 @@
 pub mod address;
 pub mod delivery;
 pub mod diff;
+pub mod digest;
 pub mod edition;
 pub mod matching;
 pub mod paper;

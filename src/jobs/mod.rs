@@ -4,6 +4,7 @@
 //! command line, a test and the daemon's tickers call the very same functions.
 
 pub mod deliver;
+pub mod letter;
 pub mod prune;
 pub mod publish;
 pub mod scrape;

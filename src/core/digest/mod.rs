@@ -1,0 +1,304 @@
+//! From facts to the mail that a reader sees.
+//!
+//! A job gathers [`Facts`]; [`compose`] words them as a [`templates::Digest`]; [`render`] makes a subject, HTML and text
+//! of them that no receiver clips. [`fits`] tells at publish time how many papers are certain to fit, so that the rest
+//! stays owed and nothing chosen is ever left out of the mail it was chosen for.
+//!
+//! Texts of papers come clean ([`super::paper::clean_text`]); they are untrusted all the same: templates escape them,
+//! and links are only made of addresses that [`Href`] takes.
+
+mod excerpt;
+mod size;
+mod words;
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use chrono_tz::Tz;
+use templates::{Brief, Card, Code, Contact, Digest, Href, SourceLine};
+
+use super::matching::{Candidate, Reasons};
+use super::paper::{Paper, Route, clean_text};
+pub use size::{MAX_BYTES, MAX_ENCODED, fits, quoted_printable_len};
+pub use words::trend;
+
+/// Characters of each abstract, from what everyone gets down to none: a long digest shrinks step by step.
+pub const ABSTRACT_LIMITS: [usize; 5] = [600, 400, 250, 120, 0];
+
+/// The longest texts that are shown, in characters. Longer ones are cut at a word; addresses are left out.
+const MAX_TITLE: usize = 300;
+const MAX_NAME: usize = 60;
+const MAX_ORGANIZATION: usize = 80;
+const MAX_QUERY: usize = 80;
+const MAX_SENTENCE: usize = 200;
+const MAX_SIDE_LINK: usize = 500;
+
+/// The longest lists that are shown.
+const MAX_AUTHORS: usize = 3;
+const MAX_QUERIES: usize = 4;
+const MAX_ALSO: usize = 5;
+const MAX_SOURCES: usize = 12;
+
+/// All that one edition of one subscription shows.
+#[derive(Clone, Debug)]
+pub struct Facts<'a> {
+    /// The subscriber's name.
+    pub name: Option<&'a str>,
+    /// The subscriber's zone: days and times are told in it.
+    pub zone: Tz,
+    /// The edition's local slot; its day is "today".
+    pub slot: NaiveDateTime,
+    /// The chosen papers, a section for each profile.
+    pub sections: Vec<Section<'a>>,
+    /// Papers that trend but were not chosen, best first; the first few are shown.
+    pub also: Vec<&'a Candidate>,
+    /// Papers that are owed and come in the next edition.
+    pub owed: usize,
+    /// Papers that were looked at for this edition.
+    pub looked_at: usize,
+    /// What is known of each source.
+    pub sources: Vec<SourceNote<'a>>,
+    /// The schedule in words: `daily at 08:00 (Europe/Berlin)`.
+    pub schedule: &'a str,
+    /// How to change what comes: an address (http, https, mailto) or a sentence.
+    pub change: Option<&'a str>,
+    /// How to stop it: an address or a sentence.
+    pub stop: Option<&'a str>,
+}
+
+/// The chosen papers of one profile.
+#[derive(Clone, Debug)]
+pub struct Section<'a> {
+    /// The profile's name; may be empty.
+    pub name: &'a str,
+    /// Its papers, best first.
+    pub papers: Vec<Chosen<'a>>,
+}
+
+/// A chosen paper.
+#[derive(Clone, Debug)]
+pub struct Chosen<'a> {
+    /// The paper.
+    pub candidate: &'a Candidate,
+    /// Why it was chosen.
+    pub reasons: Reasons,
+    /// How its votes grew, in the words of [`trend`].
+    pub trend: Option<String>,
+}
+
+/// What is known of one source.
+#[derive(Clone, Debug)]
+pub struct SourceNote<'a> {
+    /// Its name for readers: `Hugging Face`.
+    pub name: &'a str,
+    /// When it was last read.
+    pub last_read: Option<DateTime<Utc>>,
+    /// How it was read then.
+    pub route: Option<Route>,
+    /// How many papers it listed then.
+    pub items: usize,
+    /// What troubles it now, in a few words.
+    pub trouble: Option<&'a str>,
+}
+
+/// A digest, ready to become a mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    /// The subject, at most 120 characters.
+    pub subject: String,
+    /// The HTML alternative.
+    pub html: String,
+    /// The plain-text alternative, lines ended by `\n`.
+    pub text: String,
+}
+
+/// Words the facts, with at most `abstract_limit` characters of each abstract.
+pub fn compose(facts: &Facts<'_>, abstract_limit: usize) -> Digest {
+    let today = facts.slot.date();
+    let sections: Vec<&Section<'_>> = facts.sections.iter().filter(|section| !section.papers.is_empty()).collect();
+    let count: usize = sections.iter().map(|section| section.papers.len()).sum();
+    let heading = match count {
+        0 => "Nothing new today".to_owned(),
+        _ => words::counted(count, "new paper"),
+    };
+    let cards = |section: &&Section<'_>| templates::Section {
+        name: excerpt::clip(&clean_text(section.name), MAX_NAME),
+        cards: section.papers.iter().map(|chosen| card(chosen, today, abstract_limit)).collect(),
+    };
+    Digest {
+        subject: subject(facts, &sections, count),
+        preheader: preheader(facts, &sections),
+        masthead: match facts.name.map(|name| excerpt::clip(&clean_text(name), MAX_NAME)) {
+            Some(name) if !name.is_empty() => format!("Paperpost for {name}"),
+            _ => "Paperpost".to_owned(),
+        },
+        date: words::long_day(today),
+        heading,
+        lead: (count == 0).then(|| nothing_new(facts)),
+        sections: sections.iter().map(cards).collect(),
+        also: facts.also.iter().take(MAX_ALSO).map(|candidate| brief(candidate)).collect(),
+        waiting: facts.owed,
+        sources: facts.sources.iter().take(MAX_SOURCES).map(|source| source_line(source, today, facts.zone)).collect(),
+        why: why(facts),
+        change: facts.change.and_then(contact),
+        stop: facts.stop.and_then(contact),
+    }
+}
+
+/// Renders the facts with as much of each abstract as leaves both alternatives within [`MAX_BYTES`] and
+/// [`MAX_ENCODED`]. For papers that [`fits`] let through it always succeeds in that; at the last step the extras (what
+/// else is trending, the state of the sources) go, the chosen papers stay.
+pub fn render(facts: &Facts<'_>) -> Rendered {
+    for limit in ABSTRACT_LIMITS {
+        let rendered = rendered(compose(facts, limit));
+        if size::is_within_limits(&rendered.html) && size::is_within_limits(&rendered.text) {
+            return rendered;
+        }
+    }
+    rendered(Digest { also: Vec::new(), sources: Vec::new(), ..compose(facts, 0) })
+}
+
+fn rendered(digest: Digest) -> Rendered {
+    Rendered { html: templates::digest::html(&digest), text: templates::text::text(&digest), subject: digest.subject }
+}
+
+fn card(chosen: &Chosen<'_>, today: NaiveDate, abstract_limit: usize) -> Card {
+    let Chosen { candidate, reasons, trend } = chosen;
+    let paper = &candidate.paper;
+    let title = match excerpt::cut(&paper.title, MAX_TITLE) {
+        (0, _) if paper.title.is_empty() => vec![templates::Run { text: "(no title)".to_owned(), matched: false }],
+        cut => excerpt::runs(&paper.title, &reasons.title, cut),
+    };
+    let shown = excerpt::cut(&paper.abstract_text, abstract_limit);
+    Card {
+        title,
+        href: Href::web(&paper.url),
+        authors: authors(paper),
+        organization: paper.organization.as_deref().map(|name| excerpt::clip(name, MAX_ORGANIZATION)),
+        listed: candidate.day().map(|day| words::day(day, today)),
+        upvotes: candidate.upvotes(),
+        trend: trend.as_deref().map(|trend| excerpt::clip(trend, MAX_NAME)),
+        comments: candidate.comments(),
+        abstract_text: excerpt::runs(&paper.abstract_text, &reasons.abstract_text, shown),
+        because: reasons.queries.iter().take(MAX_QUERIES).map(|query| excerpt::clip(query, MAX_QUERY)).collect(),
+        because_more: reasons.queries.len().saturating_sub(MAX_QUERIES),
+        code: paper.code.as_deref().and_then(side_link).map(|href| Code { href, stars: paper.stars }),
+        project: paper.project.as_deref().and_then(side_link),
+    }
+}
+
+/// A link beside the one to the paper: worth showing only when it is no burden.
+fn side_link(address: &str) -> Option<Href> {
+    Href::web(address).filter(|href| href.as_str().len() <= MAX_SIDE_LINK)
+}
+
+/// `A. Author, B. Author, C. Author + 4 more`, or `12 authors` when only their number is known.
+fn authors(paper: &Paper) -> String {
+    let named = paper.authors.len().min(MAX_AUTHORS);
+    let count = paper.authors.len().max(paper.author_count.map_or(0, |count| count as usize));
+    if named == 0 {
+        return if count == 0 { String::new() } else { words::counted(count, "author") };
+    }
+    let names: Vec<String> = paper.authors[..named].iter().map(|name| excerpt::clip(name, MAX_NAME)).collect();
+    match count - named {
+        0 => names.join(", "),
+        more => format!("{} + {more} more", names.join(", ")),
+    }
+}
+
+fn brief(candidate: &Candidate) -> Brief {
+    Brief {
+        title: excerpt::clip(&candidate.paper.title, MAX_TITLE),
+        href: side_link(&candidate.paper.url),
+        upvotes: candidate.upvotes(),
+    }
+}
+
+fn subject(facts: &Facts<'_>, sections: &[&Section<'_>], count: usize) -> String {
+    let Some(top) = sections.first().and_then(|section| section.papers.first()) else {
+        return format!("Nothing new among {}", words::counted(facts.looked_at, "paper"));
+    };
+    let name = if facts.sections.len() == 1 { clean_text(sections[0].name) } else { String::new() };
+    words::subject(count, &clean_text(&top.candidate.paper.title), &name)
+}
+
+/// The other titles, else how many papers were looked at: never what the subject says already.
+fn preheader(facts: &Facts<'_>, sections: &[&Section<'_>]) -> String {
+    let looked_at =
+        format!("{} looked at for {}", words::counted(facts.looked_at, "paper"), words::long_day(facts.slot.date()));
+    let titles: Vec<&str> = sections
+        .iter()
+        .flat_map(|section| &section.papers)
+        .skip(1)
+        .take(3)
+        .map(|chosen| chosen.candidate.paper.title.as_str())
+        .collect();
+    let preheader = match titles.as_slice() {
+        [] => looked_at,
+        titles => format!("Also: {}", titles.join("; ")),
+    };
+    if preheader.chars().count() < 40 {
+        return format!("{preheader}. From {} looked at.", words::counted(facts.looked_at, "paper"));
+    }
+    excerpt::clip(&preheader, 90)
+}
+
+fn nothing_new(facts: &Facts<'_>) -> String {
+    match facts.looked_at {
+        0 => "No source listed a paper that you have not had. What each of them said is below.".to_owned(),
+        1 => "1 paper was looked at; it does not match what you follow.".to_owned(),
+        n => format!("{n} papers were looked at; none that you have not had matches what you follow."),
+    }
+}
+
+fn why(facts: &Facts<'_>) -> String {
+    let names: Vec<String> = facts
+        .sections
+        .iter()
+        .map(|section| clean_text(section.name))
+        .filter(|name| !name.is_empty())
+        .map(|name| format!("“{name}”"))
+        .collect();
+    let profile = match names.as_slice() {
+        [] => "your keywords".to_owned(),
+        [name] => format!("your profile {name}"),
+        names => format!("your profiles {}", names.join(", ")),
+    };
+    let profile = excerpt::clip(&profile, MAX_SENTENCE);
+    let schedule = excerpt::clip(&clean_text(facts.schedule), MAX_NAME);
+    let contact = match (facts.change, facts.stop) {
+        (None, None) => " To change or stop it, ask the person who runs this Paperpost.",
+        _ => "",
+    };
+    format!("You get this because papers that match {profile} were asked for to this address, {schedule}.{contact}")
+}
+
+fn contact(how: &str) -> Option<Contact> {
+    match Href::parse(how) {
+        Some(href) => Some(Contact::Link(href)),
+        None => {
+            let words = excerpt::clip(&clean_text(how), MAX_SENTENCE);
+            (!words.is_empty()).then_some(Contact::Words(words))
+        }
+    }
+}
+
+/// `41 papers, read today at 07:40`; with the fallback that was needed, or with the trouble first.
+fn source_line(source: &SourceNote<'_>, today: NaiveDate, zone: Tz) -> SourceLine {
+    let read = source.last_read.map(|at| words::read_at(at, today, zone));
+    let state = match (source.trouble, read) {
+        (Some(trouble), read) => {
+            let trouble = excerpt::clip(&clean_text(trouble), MAX_SENTENCE);
+            let read = read.map_or("not read yet".to_owned(), |read| format!("last read {read}"));
+            format!("{trouble}; {read}")
+        }
+        (None, None) => "not read yet".to_owned(),
+        (None, Some(read)) => {
+            let route = match source.route {
+                None | Some(Route::Api) => "",
+                Some(Route::Page) => ", from its page",
+                Some(Route::Cards) => ", from its page, titles only",
+            };
+            format!("{}, read {read}{route}", words::counted(source.items, "paper"))
+        }
+    };
+    SourceLine { name: excerpt::clip(&clean_text(source.name), MAX_NAME), state }
+}

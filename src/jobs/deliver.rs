@@ -1,0 +1,177 @@
+//! Deliver: claim → render → send → outcome.
+//!
+//! A claimed mail is made from what its edition froze: the papers as they were known then, the order as it was then, the
+//! Date, the Message-ID and the boundary. So a second attempt is the same mail. Outcomes are committed in groups while
+//! other mails are under way; nothing is marked sent before the server has taken it, and no worker starts its next mail
+//! before the outcome of the last one is on its way to the database.
+//!
+//! A fault of the session (no connection, no greeting, no login) is no fault of any mail: the run ends, untried claims
+//! are given back, and the caller waits before it asks again.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::letter::{self, Sender};
+use crate::clock::Clock;
+use crate::core::delivery::{Fault, Outcome, SendError, outcome};
+use crate::mail::{Mail, Transport};
+use crate::store::{Claim, Recorded, Store, StoreError};
+
+/// What delivering depends on besides the database.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Who writes, and what every mail says of the list.
+    pub sender: Sender,
+    /// Mails sent at once.
+    pub connections: usize,
+}
+
+/// What one run did.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Mails that the other side took.
+    pub sent: usize,
+    /// Mails that are tried again later.
+    pub retried: usize,
+    /// Mails that were given up.
+    pub failed: usize,
+    /// What kept the run from sending at all.
+    pub outage: Option<Fault>,
+    /// Whether more may be due already.
+    pub has_more: bool,
+}
+
+/// Mails claimed by one run.
+const BATCH: usize = 256;
+
+/// Outcomes committed at once, at most.
+const GROUP: usize = 64;
+
+/// How long a claim lasts: longer than the slowest send of a whole batch over one connection.
+const LEASE: Duration = Duration::hours(2);
+
+/// Claims what is due, up to a batch, and sends it. After `stop` no further mail is begun.
+pub async fn run<T: Transport + 'static>(
+    store: &Store,
+    transport: &Arc<T>,
+    settings: &Settings,
+    clock: &Clock,
+    stop: &CancellationToken,
+) -> Result<Report, StoreError> {
+    let claims = store.claim(clock.now(), BATCH, LEASE)?;
+    let mut report = Report { has_more: claims.len() == BATCH, ..Report::default() };
+    if claims.is_empty() {
+        return Ok(report);
+    }
+    let mails = letter::Writer::new(store.clone(), settings.sender.clone());
+    let queue = Arc::new(Mutex::new(VecDeque::from(claims)));
+    let halt = stop.child_token();
+    let (outcomes, mut finished) = mpsc::channel(GROUP);
+    let mut workers = JoinSet::new();
+    for _ in 0..settings.connections.max(1) {
+        let worker = Worker {
+            queue: queue.clone(),
+            transport: transport.clone(),
+            mails: mails.clone(),
+            clock: clock.clone(),
+            halt: halt.clone(),
+            outcomes: outcomes.clone(),
+        };
+        workers.spawn(worker.work());
+    }
+    drop(outcomes);
+
+    let mut group = Vec::with_capacity(GROUP);
+    while finished.recv_many(&mut group, GROUP).await > 0 {
+        store.record(&group)?;
+        for recorded in group.drain(..) {
+            count(&mut report, &recorded);
+        }
+    }
+    // A worker that panicked leaves its claim to the lease; that is a fault in the program, and is said.
+    while let Some(ended) = workers.join_next().await {
+        if let Err(error) = ended {
+            tracing::error!(%error, "a mail could not be made");
+        }
+    }
+    let left: Vec<(i64, u32)> = lock(&queue).drain(..).map(|claim| (claim.mailing.edition, claim.attempt)).collect();
+    if !left.is_empty() {
+        store.release(&left, clock.now())?;
+    }
+    Ok(report)
+}
+
+fn count(report: &mut Report, recorded: &Recorded) {
+    match recorded.outcome {
+        Outcome::Sent => report.sent += 1,
+        Outcome::Retry(_) => report.retried += 1,
+        Outcome::Failed => report.failed += 1,
+    }
+    if let Err(error) = &recorded.result {
+        let again = match recorded.outcome {
+            Outcome::Retry(at) => at.to_rfc3339(),
+            _ => "never".to_owned(),
+        };
+        tracing::warn!(edition = recorded.edition, attempt = recorded.attempt, kind = error.kind(), again, %error, "not sent");
+        if is_outage(error) && report.outage.is_none() {
+            report.outage = Some(error.fault().clone());
+        }
+    }
+}
+
+/// Whether the fault lies with the session, so that the next mail would meet it too.
+fn is_outage(error: &SendError) -> bool {
+    matches!(error, SendError::Transient(_))
+        && matches!(error.fault().phase, "connect" | "greeting" | "ehlo" | "starttls" | "tls" | "auth")
+}
+
+/// One of those who send at the same time.
+struct Worker<T> {
+    queue: Arc<Mutex<VecDeque<Claim>>>,
+    transport: Arc<T>,
+    mails: letter::Writer,
+    clock: Clock,
+    halt: CancellationToken,
+    outcomes: mpsc::Sender<Recorded>,
+}
+
+impl<T: Transport> Worker<T> {
+    async fn work(self) {
+        while !self.halt.is_cancelled() {
+            let Some(claim) = lock(&self.queue).pop_front() else { return };
+            let result = match self.mails.write(&claim.mailing) {
+                Ok(bytes) => {
+                    let mail = Mail {
+                        from: Some(self.mails.sender().from.address.clone()),
+                        to: claim.mailing.subscription.address.clone(),
+                        message_id: claim.mailing.message_id.clone(),
+                        bytes,
+                    };
+                    self.transport.send(&mail).await
+                }
+                // What can't be read now may be readable again once the disk or the program is mended.
+                Err(error) => Err(SendError::Transient(Fault::new("render", error.to_string()))),
+            };
+            if result.as_ref().is_err_and(is_outage) {
+                self.halt.cancel();
+            }
+            let now = self.clock.now();
+            let unknowns = claim.unknowns + u32::from(matches!(result, Err(SendError::Unknown(_))));
+            let outcome = outcome(&result, claim.attempt, unknowns, claim.queued, now, fastrand::f64());
+            let edition = claim.mailing.edition;
+            let recorded = Recorded { edition, attempt: claim.attempt, at: now, result, outcome };
+            if self.outcomes.send(recorded).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,141 @@
+//! From an edition's frozen inputs to the bytes of its mail.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::core::digest::{self, Chosen, Facts, Rendered, Section, SourceNote};
+use crate::core::matching::{Candidate, reasons};
+use crate::core::paper::SourceId;
+use crate::core::schedule::instant;
+use crate::mail::mime::{self, Letter, Mailbox, QuotedPrintable};
+use crate::source::health;
+use crate::store::{Mailing, SourceStatus, Store, StoreError};
+
+/// Who writes, and what every mail says of the list.
+#[derive(Clone, Debug)]
+pub struct Sender {
+    /// The From header.
+    pub from: Mailbox,
+    /// The Reply-To header.
+    pub reply_to: Option<Mailbox>,
+    /// The List-Id header: a name for people, and the identifier (RFC 2919).
+    pub list_id: (String, String),
+    /// How a reader changes what comes: an address or a sentence.
+    pub change: Option<String>,
+    /// How a reader stops it: an address or a sentence.
+    pub stop: Option<String>,
+    /// What readers call each source.
+    pub sources: HashMap<SourceId, String>,
+}
+
+/// Writes mails; clones share what they have read.
+#[derive(Clone)]
+pub struct Writer {
+    store: Store,
+    sender: Arc<Sender>,
+    known: Arc<Mutex<Known>>,
+}
+
+/// What was known after one read: the mails of a run nearly all share it.
+#[derive(Default)]
+struct Known {
+    read: i64,
+    papers: HashMap<u32, Arc<Candidate>>,
+    sources: Option<Arc<Vec<SourceStatus>>>,
+}
+
+impl Writer {
+    /// A writer over `store`.
+    pub fn new(store: Store, sender: Sender) -> Self {
+        Self { store, sender: Arc::new(sender), known: Arc::default() }
+    }
+
+    /// Who writes.
+    pub fn sender(&self) -> &Sender {
+        &self.sender
+    }
+
+    /// The mail as it goes over the wire: the same bytes whenever it is written.
+    pub fn write(&self, mailing: &Mailing) -> Result<Vec<u8>, StoreError> {
+        let rendered = self.render(mailing)?;
+        Ok(mime::compose(&Letter {
+            from: self.sender.from.clone(),
+            reply_to: self.sender.reply_to.clone(),
+            to: Mailbox {
+                name: mailing.subscription.name.clone(),
+                address: mailing.subscription.address.clone(),
+            },
+            subject: rendered.subject,
+            date: mailing.decided,
+            message_id: mailing.message_id.clone(),
+            boundary: mailing.message_id.clone(),
+            list_id: Some(self.sender.list_id.clone()),
+            extra: Vec::new(),
+            text: QuotedPrintable::encode(&rendered.text),
+            html: QuotedPrintable::encode(&rendered.html),
+        }))
+    }
+
+    /// What the reader sees.
+    pub fn render(&self, mailing: &Mailing) -> Result<Rendered, StoreError> {
+        let ids: Vec<u32> = mailing.papers.iter().flatten().chain(&mailing.also).copied().collect();
+        let (papers, sources) = self.known(&ids, mailing.read)?;
+        let subscription = &mailing.subscription;
+        let today = mailing.slot.date();
+        let sections = subscription.profiles.iter().zip(&mailing.papers).map(|(profile, ids)| Section {
+            name: &profile.name,
+            papers: ids
+                .iter()
+                .filter_map(|id| papers.get(id))
+                .map(|candidate| Chosen {
+                    candidate,
+                    reasons: reasons(profile, candidate),
+                    trend: digest::trend(&candidate.votes, today, subscription.zone),
+                })
+                .collect(),
+        });
+        let notes: Vec<(&SourceStatus, Option<String>)> = sources.iter().map(|s| (s, health::note(s.outcome.as_str(), s.last_good, s.route))).collect();
+        let schedule = format!("{} ({})", subscription.schedule, subscription.zone);
+        Ok(digest::render(&Facts {
+            name: subscription.name.as_deref(),
+            zone: subscription.zone,
+            slot: mailing.slot,
+            sections: sections.collect(),
+            also: mailing.also.iter().filter_map(|id| papers.get(id)).map(Arc::as_ref).collect(),
+            owed: mailing.owed,
+            looked_at: mailing.looked_at as usize,
+            sources: notes
+                .iter()
+                .map(|(status, note)| SourceNote {
+                    name: self.sender.sources.get(&status.source).map_or(status.source.as_str(), String::as_str),
+                    last_read: status.last_good,
+                    route: status.route,
+                    items: status.items as usize,
+                    trouble: note.as_deref(),
+                })
+                .collect(),
+            schedule: &schedule,
+            change: self.sender.change.as_deref(),
+            stop: self.sender.stop.as_deref(),
+        }))
+    }
+
+    /// The papers with these numbers and the sources, as they were known after `read`.
+    fn known(&self, ids: &[u32], read: i64) -> Result<(HashMap<u32, Arc<Candidate>>, Arc<Vec<SourceStatus>>), StoreError> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.read != read {
+            *known = Known { read, ..Known::default() };
+        }
+        let missing: Vec<u32> = ids.iter().filter(|id| !known.papers.contains_key(id)).copied().collect();
+        if !missing.is_empty() {
+            let found = self.store.papers_as_of(&missing, read)?;
+            known.papers.extend(found.into_iter().map(|(id, candidate)| (id, Arc::new(candidate))));
+        }
+        let sources = match &known.sources {
+            Some(sources) => sources.clone(),
+            None => known.sources.insert(Arc::new(self.store.sources_as_of(read)?)).clone(),
+        };
+        let papers = ids.iter().filter_map(|id| Some((*id, known.papers.get(id)?.clone()))).collect();
+        Ok((papers, sources))
+    }
+}

@@ -1,0 +1,350 @@
+//! A digest: its shape, and how it looks as HTML.
+//!
+//! Everything in these types is ready to be shown: numbers that are unknown are absent, lists are cut, names are in
+//! order. Only escaping is left to do, and `maud` does that.
+
+use maud::{Markup, html};
+
+use crate::{Href, layout, style};
+
+/// What one mail shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Digest {
+    /// The title of the page; the mail's subject.
+    pub subject: String,
+    /// What a list of mails shows beside the subject: 40 to 90 characters.
+    pub preheader: String,
+    /// Whose mail it is: `Paperpost for Ada`.
+    pub masthead: String,
+    /// The day of the edition, in the reader's zone: `Monday, 23 November 2026`.
+    pub date: String,
+    /// The one main heading: `3 new papers`.
+    pub heading: String,
+    /// A sentence under the heading, for an edition that needs one.
+    pub lead: Option<String>,
+    /// The papers, a section for each profile.
+    pub sections: Vec<Section>,
+    /// What else is trending, though it did not match.
+    pub also: Vec<Brief>,
+    /// Papers that did not fit and come next time.
+    pub waiting: usize,
+    /// What is known of each source.
+    pub sources: Vec<SourceLine>,
+    /// Why this mail came, in a sentence.
+    pub why: String,
+    /// How to change what comes.
+    pub change: Option<Contact>,
+    /// How to stop it.
+    pub stop: Option<Contact>,
+}
+
+/// The papers of one profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// The profile's name; empty for a digest that needs no headings.
+    pub name: String,
+    /// Its papers, best first.
+    pub cards: Vec<Card>,
+}
+
+/// One paper.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Card {
+    /// The title.
+    pub title: Vec<Run>,
+    /// Where the title leads.
+    pub href: Option<Href>,
+    /// `A. Author, B. Author, C. Author + 4 more`; empty when no author is known.
+    pub authors: String,
+    /// The organisation, in its full name.
+    pub organization: Option<String>,
+    /// The day it was listed, in words.
+    pub listed: Option<String>,
+    /// Votes so far.
+    pub upvotes: Option<u32>,
+    /// How the votes grew, shown beside them: `+41 since yesterday`.
+    pub trend: Option<String>,
+    /// Comments so far.
+    pub comments: Option<u32>,
+    /// The abstract, or its beginning; empty when there is none or no room for it.
+    pub abstract_text: Vec<Run>,
+    /// The expressions that chose it, as their owner wrote them.
+    pub because: Vec<String>,
+    /// How many more expressions chose it.
+    pub because_more: usize,
+    /// Its code.
+    pub code: Option<Code>,
+    /// Its own page.
+    pub project: Option<Href>,
+}
+
+/// A stretch of text that is highlighted as a whole or not at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The text.
+    pub text: String,
+    /// Whether a keyword matched it.
+    pub matched: bool,
+}
+
+/// A code repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Code {
+    /// Where it is.
+    pub href: Href,
+    /// Its stars.
+    pub stars: Option<u32>,
+}
+
+/// A paper in one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Brief {
+    /// The title.
+    pub title: String,
+    /// Where it leads.
+    pub href: Option<Href>,
+    /// Votes so far.
+    pub upvotes: Option<u32>,
+}
+
+/// How one source is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceLine {
+    /// The source's name.
+    pub name: String,
+    /// When and how it was last read, or what troubles it.
+    pub state: String,
+}
+
+/// How the reader reaches whoever can change something: a link where there is one, else a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Contact {
+    /// A page, or a mailbox that understands.
+    Link(Href),
+    /// A sentence, as the person who runs it wrote it.
+    Words(String),
+}
+
+/// The digest as one HTML document.
+pub fn html(digest: &Digest) -> String {
+    let mut out = head(digest);
+    for section in &digest.sections {
+        out.push_str(&section_heading(&section.name));
+        for paper in &section.cards {
+            out.push_str(&card(paper));
+        }
+    }
+    out.push_str(&tail(digest));
+    out
+}
+
+/// Everything above the first section.
+pub fn head(digest: &Digest) -> String {
+    let rows = html! {
+        tr {
+            td class="in" style=(style::HEAD) {
+                "\n" p class="mu" style=(style::MASTHEAD) { bdi { (digest.masthead) } " · " (digest.date) }
+                "\n" h1 class="tx" style=(style::HEADING) { (digest.heading) }
+                @if let Some(lead) = &digest.lead { "\n" p class="tx" style=(style::TEXT) { (lead) } }
+                "\n"
+            }
+        }
+        "\n"
+    };
+    layout::head(&digest.subject, &digest.preheader) + &rows.into_string()
+}
+
+/// The heading of a section; nothing for a section without a name.
+pub fn section_heading(name: &str) -> String {
+    if name.is_empty() {
+        return String::new();
+    }
+    let row = html! {
+        tr { td class="in" style=(style::SECTION) { h2 class="tx" style=(style::SECTION_HEADING) { bdi { (name) } } } }
+        "\n"
+    };
+    row.into_string()
+}
+
+/// One paper, as a row of the sheet.
+pub fn card(card: &Card) -> String {
+    let row = html! {
+        tr {
+            td class="in" style=(style::CARD) {
+                "\n" h2 class="ac" style=(style::TITLE) dir="auto" {
+                    (linked(card.href.as_ref(), style::TITLE_LINK, &runs(&card.title)))
+                }
+                @if !card.authors.is_empty() || card.organization.is_some() {
+                    "\n" p class="mu" style=(style::SMALL) { (byline(card)) }
+                }
+                @if let Some(numbers) = numbers(card) { "\n" p class="mu" style=(style::SMALL) { (numbers) } }
+                @if !card.abstract_text.is_empty() {
+                    "\n" p class="tx" style=(style::TEXT) dir="auto" { (runs(&card.abstract_text)) }
+                }
+                @if !card.because.is_empty() {
+                    "\n" p class="mu" style=(style::SMALL_APART) { (because(card)) }
+                }
+                @if card.code.is_some() || card.project.is_some() {
+                    "\n" p class="mu" style=(style::SMALL_APART) { (links(card)) }
+                }
+                "\n"
+            }
+        }
+        "\n"
+    };
+    row.into_string()
+}
+
+/// Everything below the last section.
+pub fn tail(digest: &Digest) -> String {
+    let rows = html! {
+        @if !digest.also.is_empty() {
+            tr {
+                td class="in" style=(style::CARD) {
+                    "\n" h2 class="tx" style=(style::SECTION_HEADING) { "Also trending" }
+                    @for brief in &digest.also {
+                        "\n" p class="mu" style=(style::SMALL_APART) {
+                            (linked(brief.href.as_ref(), style::LINK, &html! { bdi { (brief.title) } }))
+                            @if let Some(upvotes) = brief.upvotes { " · " (counted(upvotes, "upvote")) }
+                        }
+                    }
+                    "\n"
+                }
+            }
+            "\n"
+        }
+        @if digest.waiting > 0 {
+            tr { td class="in" style=(style::CARD) { p class="mu" style=(style::SMALL) { (waiting(digest.waiting)) } } }
+            "\n"
+        }
+    };
+    rows.into_string() + &layout::tail(&foot(digest))
+}
+
+fn foot(digest: &Digest) -> Markup {
+    html! {
+        @for source in &digest.sources {
+            p class="mu" style=(style::SMALL) { bdi { (source.name) } ": " (source.state) } "\n"
+        }
+        p class="mu" style=(style::SMALL_APART) { (digest.why) }
+        @for (contact, label) in contacts(digest) {
+            @match contact {
+                Contact::Link(href) => {
+                    "\n" p class="mu" style=(style::SMALL) { a class="ac" href=(href) style=(style::LINK) { (label) } }
+                }
+                Contact::Words(words) => { "\n" p class="mu" style=(style::SMALL) { (words) } }
+            }
+        }
+        "\n"
+    }
+}
+
+/// The ways to change and to stop the digest, with the words for a link.
+pub(crate) fn contacts(digest: &Digest) -> impl Iterator<Item = (&Contact, &'static str)> {
+    let change = digest.change.iter().map(|contact| (contact, "Change what you get"));
+    change.chain(digest.stop.iter().map(|contact| (contact, "Unsubscribe")))
+}
+
+/// `1 upvote`, `1,234 upvotes`.
+pub(crate) fn counted(count: u32, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(count), if count == 1 { "" } else { "s" })
+}
+
+/// `3 more papers wait for the next edition.`
+pub(crate) fn waiting(count: usize) -> String {
+    match count {
+        1 => "1 more paper waits for the next edition.".to_owned(),
+        _ => format!("{count} more papers wait for the next edition."),
+    }
+}
+
+/// Digits in groups of three.
+fn grouped(number: u32) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+fn linked(href: Option<&Href>, style: &str, content: &Markup) -> Markup {
+    html! {
+        @match href {
+            Some(href) => { a class="ac" href=(href) style=(style) { (content) } }
+            None => { (content) }
+        }
+    }
+}
+
+fn runs(runs: &[Run]) -> Markup {
+    html! {
+        @for run in runs {
+            @if run.matched { mark class="hl" style=(style::HIGHLIGHT) { (run.text) } } @else { (run.text) }
+        }
+    }
+}
+
+fn byline(card: &Card) -> Markup {
+    html! {
+        @if !card.authors.is_empty() { bdi { (card.authors) } }
+        @if let Some(organization) = &card.organization {
+            @if !card.authors.is_empty() { " · " }
+            bdi { (organization) }
+        }
+    }
+}
+
+/// Votes, growth, comments and day, as far as they are known.
+fn numbers(card: &Card) -> Option<Markup> {
+    let votes = card.upvotes.map(|upvotes| {
+        html! {
+            (counted(upvotes, "upvote"))
+            @if let Some(trend) = &card.trend { ", " span class="ac" style=(style::STRONG) { (trend) } }
+        }
+    });
+    let known = [
+        votes,
+        card.comments.map(|comments| html! { (counted(comments, "comment")) }),
+        card.listed.as_ref().map(|day| html! { "listed " (day) }),
+    ];
+    joined(known.into_iter().flatten())
+}
+
+fn because(card: &Card) -> Markup {
+    html! {
+        "Because it matches "
+        @for (i, query) in card.because.iter().enumerate() {
+            @if i > 0 { ", " }
+            bdi class="tx" style=(style::QUERY) { (query) }
+        }
+        @if card.because_more > 0 { " and " (card.because_more) " more" }
+    }
+}
+
+fn links(card: &Card) -> Markup {
+    let code = card.code.as_ref().map(|code| {
+        html! {
+            a class="ac" href=(code.href) style=(style::LINK) { "Code" }
+            @if let Some(stars) = code.stars { " (" (counted(stars, "star")) ")" }
+        }
+    });
+    let project =
+        card.project.as_ref().map(|href| html! { a class="ac" href=(href) style=(style::LINK) { "Project page" } });
+    joined([code, project].into_iter().flatten()).unwrap_or_default()
+}
+
+fn joined(parts: impl Iterator<Item = Markup>) -> Option<Markup> {
+    let parts: Vec<Markup> = parts.collect();
+    (!parts.is_empty()).then(|| {
+        html! {
+            @for (i, part) in parts.iter().enumerate() {
+                @if i > 0 { " · " }
+                (part)
+            }
+        }
+    })
+}

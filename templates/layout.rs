@@ -1,0 +1,63 @@
+//! The page around the content: document head, preheader, a sheet of 600 pixels on a calm ground, a foot below it.
+//!
+//! Tables with `role="presentation"` hold the layout, because the Word engine in classic Outlook lays out nothing else;
+//! screen readers see one article with headings and paragraphs.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use crate::style;
+
+/// From the doctype to the point where the first row of the sheet belongs. `preheader` is the line that a list of mails
+/// shows beside the subject: 40 to 90 characters.
+pub fn head(title: &str, preheader: &str) -> String {
+    let head = html! {
+        (DOCTYPE) "\n"
+        (PreEscaped("<html lang=\"en\" dir=\"ltr\">\n"))
+        head {
+            "\n" meta charset="utf-8";
+            "\n" meta name="viewport" content="width=device-width,initial-scale=1";
+            "\n" meta name="color-scheme" content="light dark";
+            "\n" meta name="supported-color-schemes" content="light dark";
+            "\n" meta name="format-detection" content="telephone=no,date=no,address=no,email=no";
+            "\n" meta name="x-apple-disable-message-reformatting";
+            "\n" meta name="description" content=(preheader);
+            "\n" title { (title) }
+            "\n" style { "\n" (PreEscaped(style::SHEET)) }
+            "\n"
+        }
+        "\n"
+        (PreEscaped(concat!("<body class=\"pg\" style=\"margin:0;padding:0\">\n")))
+        div style=(style::PREHEADER) { (preheader) } "\n"
+        (PreEscaped("<div role=\"article\" aria-roledescription=\"email\" lang=\"en\" dir=\"ltr\" aria-label=\""))
+        (title)
+        (PreEscaped("\">\n"))
+        (open_table("class=\"pg\"", "width:100%"))
+        (PreEscaped("<tr><td class=\"pg\" align=\"center\" style=\"")) (style::PAGE) (PreEscaped("\">\n"))
+        (PreEscaped(OUTLOOK_OPEN))
+        (open_table("width=\"600\" class=\"sh\"", style::SHEET_TABLE))
+    };
+    head.into_string()
+}
+
+/// From the end of the sheet's last row to the end of the document; `foot` is what stands below the sheet.
+pub fn tail(foot: &Markup) -> String {
+    let tail = html! {
+        (PreEscaped("</table>\n"))
+        (open_table("width=\"600\"", style::FOOT_TABLE))
+        tr { "\n" td class="in" style=(style::FOOT) { "\n" (foot) } } "\n"
+        (PreEscaped("</table>\n"))
+        (PreEscaped(OUTLOOK_CLOSE))
+        (PreEscaped("</td></tr>\n</table>\n</div>\n</body>\n</html>\n"))
+    };
+    tail.into_string()
+}
+
+/// Classic Outlook knows no `max-width`: it gets a table of fixed width around everything.
+const OUTLOOK_OPEN: &str = "<!--[if mso]><table role=\"presentation\" width=\"600\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\"><tr><td><![endif]-->\n";
+const OUTLOOK_CLOSE: &str = "<!--[if mso]></td></tr></table><![endif]-->\n";
+
+fn open_table(attributes: &str, style: &str) -> PreEscaped<String> {
+    PreEscaped(format!(
+        "<table role=\"presentation\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\" {attributes} style=\"{style}\">\n"
+    ))
+}
