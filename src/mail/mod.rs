@@ -1,4 +1,10 @@
-//! How a finished mail leaves.
+//! How a finished mail is composed, and how it leaves.
+//!
+//! [`mime`] makes the bytes; a [`Transport`] hands them over: [`smtp`] to a server, [`file`] into a folder, [`sendmail`]
+//! to a program. Every way ends in a receipt or in a [`SendError`], which says whether another attempt makes sense.
+
+pub mod mime;
+mod qp;
 
 use crate::core::address::Address;
 use crate::core::delivery::{Receipt, SendError};
