@@ -5,6 +5,7 @@
 
 pub mod mime;
 mod qp;
+pub mod smtp;
 
 use crate::core::address::Address;
 use crate::core::delivery::{Receipt, SendError};
