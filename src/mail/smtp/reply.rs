@@ -5,6 +5,7 @@
 //! what is no reply is an error, after which the connection is of no use.
 
 use crate::core::delivery::Fault;
+use crate::mail::one_line;
 
 /// A whole reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +36,7 @@ impl Reply {
 
     /// What a log or a table shows of it.
     pub(super) fn fault(&self, phase: &'static str) -> Fault {
-        Fault { phase, code: Some(self.code), enhanced: self.enhanced.clone(), text: clip(&self.text()) }
+        Fault { phase, code: Some(self.code), enhanced: self.enhanced.clone(), text: one_line(&self.text()) }
     }
 }
 
@@ -143,11 +144,6 @@ fn split_enhanced(code: u16, text: &str) -> (Option<&str>, &str) {
 /// Without control characters, which a terminal or a log would obey.
 fn clean(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).collect()
-}
-
-/// Clean and at most 500 characters: what a [`Fault`] may hold.
-pub(super) fn clip(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(500).collect()
 }
 
 #[cfg(test)]

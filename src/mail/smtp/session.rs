@@ -9,11 +9,12 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 
 use super::capabilities::Capabilities;
 use super::connect::Connector;
-use super::reply::{Reply, clip};
+use super::reply::Reply;
 use super::verdict::refusal;
 use super::wire::{Trouble, Wire};
 use super::{Login, SmtpSettings, Timeouts, Tls};
 use crate::core::delivery::{Fault, SendError};
+use crate::mail::one_line;
 
 /// A connection on which MAIL may be said.
 pub(super) struct Session {
@@ -134,5 +135,5 @@ pub(super) fn trouble(phase: &'static str, trouble: &Trouble) -> SendError {
 }
 
 pub(super) fn fault(phase: &'static str, text: &str) -> SendError {
-    SendError::Transient(Fault::new(phase, clip(text)))
+    SendError::Transient(Fault::new(phase, one_line(text)))
 }

@@ -7,14 +7,14 @@
 
 use std::time::Instant;
 
-use super::reply::{Reply, clip};
+use super::reply::Reply;
 use super::session::{Session, command, fault, trouble};
 use super::verdict::refusal;
 use super::wire::Trouble;
 use super::{DOT, wire_form};
 use crate::core::address::Address;
 use crate::core::delivery::{Fault, Receipt, SendError};
-use crate::mail::Mail;
+use crate::mail::{Mail, quoted};
 
 /// How a transaction ended.
 pub(super) struct Ended {
@@ -52,8 +52,8 @@ impl Session {
         };
         self.used = Instant::now();
         let result = match result {
-            Ok(receipt) => Ok(Receipt { reply: masked(receipt.reply, mail) }),
-            Err(error) => Err(masked_error(error, mail)),
+            Ok(receipt) => Ok(Receipt { reply: quoted(&receipt.reply, mail) }),
+            Err(error) => Err(quoted_error(error, mail)),
         };
         Ended { result, session: (usable && self.wire.is_quiet()).then_some(self), unanswered }
     }
@@ -78,7 +78,7 @@ impl Session {
             Ok(reply) if reply.code == 421 => Err(Stop::Lost(refusal("body", &reply))),
             Ok(reply) if reply.is_negative() => Err(Stop::Refused(refusal("body", &reply))),
             Ok(reply) => Err(Stop::Lost(SendError::Unknown(reply.fault("body")))),
-            Err(silence) => Err(Stop::Lost(SendError::Unknown(Fault::new("body", clip(&silence.to_string()))))),
+            Err(silence) => Err(Stop::Lost(SendError::Unknown(Fault::new("body", silence.to_string())))),
         }
     }
 
@@ -203,25 +203,19 @@ fn lost(phase: &'static str, broken: &Trouble) -> Stop {
 
 /// The server's own words: they name the mail in its queue.
 fn receipt(reply: &Reply) -> String {
-    clip(&match &reply.enhanced {
+    match &reply.enhanced {
         Some(enhanced) => format!("{} {enhanced} {}", reply.code, reply.text()),
         None => format!("{} {}", reply.code, reply.text()),
-    })
+    }
 }
 
-/// Servers like to repeat an address; logs and tables must not.
-fn masked(text: String, mail: &Mail) -> String {
-    [Some(&mail.to), mail.from.as_ref()].into_iter().flatten().fold(text, |text, address| {
-        text.replace(&address.reveal(), &address.to_string()).replace(&address.normalized(), &address.to_string())
-    })
-}
-
-fn masked_error(error: SendError, mail: &Mail) -> SendError {
-    let mask = |fault: Fault| Fault { text: masked(fault.text, mail), ..fault };
+/// The error without addresses in it.
+fn quoted_error(error: SendError, mail: &Mail) -> SendError {
+    let quote = |fault: Fault| Fault { text: quoted(&fault.text, mail), ..fault };
     match error {
-        SendError::Transient(fault) => SendError::Transient(mask(fault)),
-        SendError::Permanent(fault) => SendError::Permanent(mask(fault)),
-        SendError::Unknown(fault) => SendError::Unknown(mask(fault)),
+        SendError::Transient(fault) => SendError::Transient(quote(fault)),
+        SendError::Permanent(fault) => SendError::Permanent(quote(fault)),
+        SendError::Unknown(fault) => SendError::Unknown(quote(fault)),
     }
 }
 
