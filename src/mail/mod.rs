@@ -1,4 +1,13 @@
-//! How a finished mail leaves.
+//! How a finished mail is composed, and how it leaves.
+//!
+//! [`mime`] makes the bytes; a [`Transport`] hands them over: [`smtp`] to a server, [`file`] into a folder, [`sendmail`]
+//! to a program. Every way ends in a receipt or in a [`SendError`], which says whether another attempt makes sense.
+
+pub mod file;
+pub mod mime;
+mod qp;
+pub mod sendmail;
+pub mod smtp;
 
 use crate::core::address::Address;
 use crate::core::delivery::{Receipt, SendError};
@@ -21,4 +30,52 @@ pub struct Mail {
 pub trait Transport: Send + Sync {
     /// Hands the mail over. `Ok` means that the other side has taken responsibility for it.
     fn send(&self, mail: &Mail) -> impl Future<Output = Result<Receipt, SendError>> + Send;
+}
+
+/// The transport that the configuration chose.
+#[derive(Clone)]
+pub enum AnyTransport {
+    /// To a server.
+    Smtp(smtp::Smtp),
+    /// Into a folder.
+    Files(file::Files),
+    /// To a program.
+    Sendmail(sendmail::Sendmail),
+}
+
+impl AnyTransport {
+    /// Takes leave of whoever is at the other end. What is sent afterwards is refused as transient, where that matters.
+    pub async fn close(&self) {
+        if let AnyTransport::Smtp(smtp) = self {
+            smtp.close().await;
+        }
+    }
+}
+
+impl Transport for AnyTransport {
+    async fn send(&self, mail: &Mail) -> Result<Receipt, SendError> {
+        match self {
+            AnyTransport::Smtp(smtp) => smtp.send(mail).await,
+            AnyTransport::Files(files) => files.send(mail).await,
+            AnyTransport::Sendmail(sendmail) => sendmail.send(mail).await,
+        }
+    }
+}
+
+/// What another program or machine said, fit for a [`Fault`](crate::core::delivery::Fault), a log and a table: one line
+/// without control characters, at most 500 characters. Servers like to repeat an address; it is masked.
+fn quoted(text: &str, mail: &Mail) -> String {
+    let mut text = text.to_owned();
+    for address in [Some(&mail.to), mail.from.as_ref()].into_iter().flatten() {
+        for spelling in [address.reveal(), address.normalized()] {
+            text = text.replace(&spelling, &address.to_string());
+        }
+    }
+    one_line(&text)
+}
+
+/// Line breaks become spaces, other control characters vanish, 500 characters stay.
+fn one_line(text: &str) -> String {
+    let spaced = text.trim().chars().map(|c| if matches!(c, '\r' | '\n' | '\t') { ' ' } else { c });
+    spaced.filter(|c| !c.is_control()).take(500).collect()
 }

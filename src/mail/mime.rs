@@ -1,0 +1,349 @@
+//! A letter becomes the bytes of a message (RFC 5322, RFC 2045-2049).
+//!
+//! lettre builds, encodes and folds the headers; the two alternatives, quoted-printable already, are copied between
+//! their boundaries. Everything that would make two compositions differ (Date, Message-ID, boundary) is an input: the
+//! same letter gives the same bytes, so a retry is the same mail.
+//!
+//! Nothing in a [`Letter`] can add a header or a line: each value goes through [`clean_text`] first, which drops control
+//! characters and turns line breaks into spaces. All lines are CRLF and at most 998 octets, in the body at most 76; the
+//! whole is ASCII, but for a header with an address that is not.
+
+use std::time::SystemTime;
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use chrono::{DateTime, Utc};
+use lettre::message::header::{self, HeaderName, HeaderValue, Headers};
+
+pub use super::qp::QuotedPrintable;
+use super::qp::SOFT_BREAK;
+use crate::core::address::Address;
+use crate::core::paper::clean_text;
+
+/// Everything a message is made of.
+#[derive(Clone, Debug)]
+pub struct Letter {
+    /// Who it is from.
+    pub from: Mailbox,
+    /// Where answers go, when not to `from`.
+    pub reply_to: Option<Mailbox>,
+    /// Who it is for.
+    pub to: Mailbox,
+    /// One line; at most [`MAX_TEXT`] characters of it are kept.
+    pub subject: String,
+    /// When the message was complete; the same at every attempt.
+    pub date: DateTime<Utc>,
+    /// `<left@domain>`, the same at every attempt (RFC 5322 section 3.6.4). The angle brackets may be left out.
+    pub message_id: String,
+    /// Letters, digits, hyphens, dots and underscores, at most 60; anything else is left out.
+    pub boundary: String,
+    /// The list's name for people and its identifier, such as `digest.list-id.example.org` (RFC 2919).
+    pub list_id: Option<(String, String)>,
+    /// Further headers in this order: List-Unsubscribe, List-Unsubscribe-Post, List-Help, Feedback-ID, … One that is set
+    /// here twice appears once, with the later value.
+    pub extra: Vec<(&'static str, String)>,
+    /// The plain alternative.
+    pub text: QuotedPrintable,
+    /// The HTML alternative.
+    pub html: QuotedPrintable,
+}
+
+/// An address with the name shown before it.
+#[derive(Clone, Debug)]
+pub struct Mailbox {
+    /// The name; `None` or blank for none.
+    pub name: Option<String>,
+    /// The address.
+    pub address: Address,
+}
+
+/// Characters of a subject, a name or another header's value that are kept. More would be an accident or an attack, and
+/// a word this long still fits the 998 octets of a line when it can't be folded.
+pub const MAX_TEXT: usize = 600;
+
+/// The message as it goes over the wire: CRLF lines, no dot-stuffing.
+pub fn compose(letter: &Letter) -> Vec<u8> {
+    // Quoted-printable can't hold "=_" (RFC 2045 section 6.7), so no body can hold the boundary.
+    let boundary = format!("=_{}", letter.boundary.chars().filter(|&c| is_id_char(c)).take(60).collect::<String>());
+    let head = head(letter, &boundary);
+
+    let mut out = Vec::with_capacity(head.len() + letter.text.len() + letter.html.len() + 4 * boundary.len() + 256);
+    out.extend_from_slice(head.as_bytes());
+    out.extend_from_slice(b"\r\n");
+    for (kind, body) in [("text/plain", &letter.text), ("text/html", &letter.html)] {
+        out.extend_from_slice(format!("--{boundary}\r\nContent-Type: {kind}; charset=utf-8\r\n").as_bytes());
+        out.extend_from_slice(b"Content-Transfer-Encoding: quoted-printable\r\n\r\n");
+        // The soft break that lets pieces join has nothing to join with here.
+        out.extend_from_slice(body.as_bytes().strip_suffix(SOFT_BREAK).unwrap_or(body.as_bytes()));
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
+    out
+}
+
+/// The header section, without the empty line that ends it.
+fn head(letter: &Letter, boundary: &str) -> String {
+    let mut headers = Headers::with_capacity(12 + letter.extra.len());
+    headers.insert_raw(mailbox("From", &letter.from));
+    if let Some(reply_to) = &letter.reply_to {
+        headers.insert_raw(mailbox("Reply-To", reply_to));
+    }
+    headers.insert_raw(mailbox("To", &letter.to));
+    headers.insert_raw(subject(&letter.subject));
+    headers.set(header::Date::new(SystemTime::from(letter.date)));
+    let id: String = letter.message_id.chars().filter(|c| c.is_ascii_graphic() && !"<>".contains(*c)).collect();
+    headers.insert_raw(text("Message-ID", &format!("<{id}>")));
+    headers.set(header::MIME_VERSION_1_0);
+    if let Some((name, id)) = &letter.list_id {
+        headers.insert_raw(list_id(name, id));
+    }
+    headers.insert_raw(text("Auto-Submitted", "auto-generated"));
+    headers.insert_raw(text("Precedence", "bulk"));
+    for (name, value) in &letter.extra {
+        headers.insert_raw(text(name, value));
+    }
+    headers.insert_raw(text("Content-Type", &format!("multipart/alternative; boundary=\"{boundary}\"")));
+    headers.to_string()
+}
+
+/// `From: Name <address>`, or the bare address.
+fn mailbox(header: &'static str, mailbox: &Mailbox) -> HeaderValue {
+    let address = mailbox.address.reveal();
+    let name = mailbox.name.as_deref().map(clip).filter(|name| !name.is_empty());
+    match name {
+        Some(name) => before_angle(header, &phrase(&name), &address),
+        None if address.is_ascii() => HeaderValue::new(HeaderName::new_from_ascii_str(header), address),
+        // RFC 6532: such an address stands as it is; an encoded word is not allowed in it (RFC 2047 section 5).
+        None => pre_encoded(header, address),
+    }
+}
+
+/// `List-Id: phrase <id>` (RFC 2919 section 3).
+fn list_id(name: &str, id: &str) -> HeaderValue {
+    let id: String = id.chars().filter(|&c| is_id_char(c)).take(255).collect();
+    before_angle("List-Id", &phrase(&clip(name)), &id)
+}
+
+fn before_angle(header: &'static str, phrase: &str, inner: &str) -> HeaderValue {
+    let value = format!("{phrase} <{inner}>");
+    let value = value.trim_start();
+    if value.is_ascii() {
+        HeaderValue::new(HeaderName::new_from_ascii_str(header), value.to_owned())
+    } else {
+        pre_encoded(header, value.replace(' ', "\r\n "))
+    }
+}
+
+fn pre_encoded(header: &'static str, value: String) -> HeaderValue {
+    HeaderValue::dangerous_new_pre_encoded(HeaderName::new_from_ascii_str(header), value.clone(), value)
+}
+
+/// A title that looks like an encoded word must not be decoded as one.
+fn subject(value: &str) -> HeaderValue {
+    if value.contains("=?") { text("Subject", &encoded_words(&clip(value))) } else { text("Subject", value) }
+}
+
+/// A header whose value is plain text.
+fn text(header: &'static str, value: &str) -> HeaderValue {
+    HeaderValue::new(HeaderName::new_from_ascii_str(header), clip(value))
+}
+
+/// One clean line of at most [`MAX_TEXT`] characters.
+fn clip(text: &str) -> String {
+    clean_text(text).chars().take(MAX_TEXT).collect::<String>().trim_end().to_owned()
+}
+
+/// A name as RFC 5322's phrase: as it is when made of atoms, else quoted, else in encoded words (RFC 2047 section 5.3).
+/// lettre would encode a name too, but puts no fold between it and the address, where an encoded word's line must not
+/// be longer than 76.
+fn phrase(name: &str) -> String {
+    if name.bytes().all(|b| b.is_ascii_alphanumeric() || b" -_".contains(&b)) {
+        return name.to_owned();
+    }
+    if name.is_ascii() && !name.contains("=?") {
+        return format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""));
+    }
+    encoded_words(name)
+}
+
+/// The text in encoded words of whole characters, a space between them.
+fn encoded_words(text: &str) -> String {
+    /// Octets in one: `Reply-To: =?utf-8?B?…?=` then fits a line.
+    const WORD: usize = 39;
+    let mut words = String::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (word, tail) = rest.split_at(rest.floor_char_boundary(WORD));
+        let gap = if words.is_empty() { "" } else { " " };
+        words.push_str(&format!("{gap}=?utf-8?B?{}?=", BASE64_STANDARD.encode(word)));
+        rest = tail;
+    }
+    words
+}
+
+/// What may stand in a boundary or a list's identifier without quoting.
+fn is_id_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mail_parser::{MessageParser, MimeHeaders};
+
+    fn mailbox_of(name: &str, address: &str) -> Mailbox {
+        Mailbox { name: Some(name.into()), address: Address::parse(address).expect("an address") }
+    }
+
+    fn letter() -> Letter {
+        Letter {
+            from: mailbox_of("Paperpost", "digest@example.org"),
+            reply_to: None,
+            to: mailbox_of("Ada", "ada@example.net"),
+            subject: "3 new papers".into(),
+            date: DateTime::from_timestamp(1_764_547_200, 0).expect("a date"),
+            message_id: "<2025-12-01.s7@example.org>".into(),
+            boundary: "e1".into(),
+            list_id: Some(("Paperpost digests".into(), "digest.list-id.example.org".into())),
+            extra: vec![
+                ("List-Unsubscribe", "<https://example.org/u/0123456789abcdef>, <mailto:unsub@example.org>".into()),
+                ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".into()),
+            ],
+            text: "Hello\n".into(),
+            html: "<p>Hello</p>\n".into(),
+        }
+    }
+
+    fn composed(letter: &Letter) -> String {
+        String::from_utf8(compose(letter)).expect("UTF-8")
+    }
+
+    #[test]
+    fn a_letter_is_the_message_that_the_rfcs_ask_for() {
+        let expected = "\
+From: Paperpost <digest@example.org>
+To: Ada <ada@example.net>
+Subject: 3 new papers
+Date: Mon, 01 Dec 2025 00:00:00 +0000
+Message-ID: <2025-12-01.s7@example.org>
+MIME-Version: 1.0
+List-Id: Paperpost digests <digest.list-id.example.org>
+Auto-Submitted: auto-generated
+Precedence: bulk
+List-Unsubscribe: <https://example.org/u/0123456789abcdef>,
+ <mailto:unsub@example.org>
+List-Unsubscribe-Post: List-Unsubscribe=One-Click
+Content-Type: multipart/alternative; boundary=\"=_e1\"
+
+--=_e1
+Content-Type: text/plain; charset=utf-8
+Content-Transfer-Encoding: quoted-printable
+
+Hello
+
+--=_e1
+Content-Type: text/html; charset=utf-8
+Content-Transfer-Encoding: quoted-printable
+
+<p>Hello</p>
+
+--=_e1--
+";
+        assert_eq!(composed(&letter()), expected.replace('\n', "\r\n"));
+    }
+
+    #[test]
+    fn what_goes_in_is_what_a_parser_reads() {
+        let long = "Über ".repeat(40);
+        for (name, subject, body) in [
+            ("Ada", "Plain", "Plain\n"),
+            ("Zoë O'Neil, \"Z\" \\ (x)", "Größe = 10 €: naïve 日本語 𝄞", "é = 1.\n.dot\nFrom x\n"),
+            ("a@b, c", "\"quoted\" <b>", "no line end"),
+            ("Björk <x@example.com>", long.trim_end(), " \n"),
+            (long.trim_end(), &"a long subject of short words ".repeat(12), "x".repeat(400).as_str()),
+            ("=?utf-8?q?Boss?=", "=?utf-8?q?Free?= money", ""),
+        ] {
+            let mut letter = letter();
+            letter.to.name = Some(name.into());
+            letter.reply_to = Some(mailbox_of(name, "reply@bücher.example"));
+            letter.subject = subject.into();
+            letter.text = body.into();
+            letter.html = body.into();
+            let bytes = compose(&letter);
+            assert_eq!(bytes, compose(&letter), "composing twice gives the same bytes");
+            for line in std::str::from_utf8(&bytes).expect("UTF-8").split("\r\n") {
+                assert!(line.len() <= 76 && line.is_ascii() && !line.contains(['\r', '\n']), "{line:?}");
+            }
+
+            let message = MessageParser::default().parse(&bytes).expect("a message");
+            assert_eq!(message.subject(), Some(subject.trim()));
+            let to = message.to().and_then(|to| to.first()).expect("To");
+            assert_eq!((to.name(), to.address()), (Some(name), Some("ada@example.net")));
+            let reply_to = message.reply_to().and_then(|to| to.first()).expect("Reply-To");
+            assert_eq!(reply_to.address(), Some("reply@xn--bcher-kva.example"));
+            assert_eq!(message.date().map(|date| date.to_timestamp()), Some(letter.date.timestamp()));
+            assert_eq!(message.parts.len(), 3);
+            for (part, kind) in [(1, "plain"), (2, "html")] {
+                let part = &message.parts[part];
+                assert_eq!(part.content_type().and_then(|t| t.subtype()), Some(kind));
+                assert_eq!(part.text_contents().map(|t| t.replace("\r\n", "\n")).as_deref(), Some(body));
+            }
+        }
+    }
+
+    #[test]
+    fn no_value_can_add_a_header_or_hide_a_part() {
+        let evil = "x\r\nBcc: everyone@example.org\r\n\r\nbody\u{2028}\u{202E}\u{0}\u{85}";
+        let mut letter = letter();
+        letter.from.name = Some(evil.into());
+        letter.to.name = Some(evil.into());
+        letter.subject = evil.into();
+        letter.message_id = evil.into();
+        letter.boundary = evil.into();
+        letter.list_id = Some((evil.into(), evil.into()));
+        letter.extra = vec![("List-Help", evil.into())];
+        letter.text = "--=_xBcceveryoneexample.orgbody\n".into();
+        let bytes = compose(&letter);
+        let message = MessageParser::default().parse(&bytes).expect("a message");
+        let names: Vec<_> = message.headers().iter().map(|h| h.name()).collect();
+        assert_eq!(
+            names,
+            [
+                "From",
+                "To",
+                "Subject",
+                "Date",
+                "Message-ID",
+                "MIME-Version",
+                "List-ID",
+                "Auto-Submitted",
+                "Precedence",
+                "List-Help",
+                "Content-Type"
+            ]
+        );
+        assert_eq!(message.subject(), Some("x Bcc: everyone@example.org body"));
+        assert_eq!(message.parts.len(), 3);
+    }
+
+    #[test]
+    fn an_address_that_is_not_ascii_stands_as_it_is() {
+        let mut letter = letter();
+        letter.to = mailbox_of("René", "rené@example.org");
+        assert!(composed(&letter).contains("\r\nTo: =?utf-8?B?UmVuw6k=?=\r\n <rené@example.org>\r\n"));
+        letter.to.name = None;
+        assert!(composed(&letter).contains("\r\nTo: rené@example.org\r\n"));
+    }
+
+    #[test]
+    fn spliced_cards_are_the_same_letter_as_one_text() {
+        let (mut whole, mut spliced) = (letter(), letter());
+        whole.html = "<p>é</p><i>b</i>\n".into();
+        spliced.html = "<p>é</p>".into();
+        spliced.html.push(&"<i>b</i>\n".into());
+        let html = |letter: &Letter| {
+            let bytes = compose(letter);
+            MessageParser::default().parse(&bytes).and_then(|m| m.body_html(0).map(|h| h.into_owned()))
+        };
+        assert_eq!(html(&whole), html(&spliced));
+    }
+}

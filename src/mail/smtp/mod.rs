@@ -1,0 +1,257 @@
+//! SMTP submission (RFC 5321, RFC 6409): a bounded pool of sessions to one server.
+//!
+//! Written because a durable sender needs what lettre's client lacks (`docs/decisions/0003`): a time limit on every
+//! step, sessions that are never used again after a cancelled or failed command, PIPELINING, one write for the message,
+//! a connection that outlives a refused recipient. What it does not do: several recipients in one transaction, BDAT,
+//! routing by MX. A relay does that.
+//!
+//! ```text
+//! pool ──▶ session ──▶ transaction ──▶ verdict
+//!   connect, EHLO,       MAIL RCPT       what a refusal
+//!   TLS, AUTH            DATA message    means for the mail
+//!            └───────┬───────┘
+//!                  wire, reply: bytes in time
+//! ```
+
+mod capabilities;
+mod connect;
+mod pool;
+mod reply;
+mod session;
+mod transaction;
+mod verdict;
+mod wire;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use pool::Smtp;
+pub use verdict::is_senders_own;
+
+/// How to reach the server and how to behave towards it.
+#[derive(Clone, Debug)]
+pub struct SmtpSettings {
+    /// A host name or an IP address; the certificate must be for it.
+    pub host: String,
+    /// 465 for implicit TLS, 587 for STARTTLS.
+    pub port: u16,
+    /// When TLS begins.
+    pub tls: Tls,
+    /// A PEM file with the authorities to trust instead of the system's, for a server with a private one.
+    pub ca_file: Option<PathBuf>,
+    /// How to log in; `None` when the server trusts where we come from.
+    pub login: Option<Login>,
+    /// Our name in EHLO: a fully qualified domain name or an address literal such as `[192.0.2.1]`.
+    pub hello: String,
+    /// Connections open at once; at least 1. More sends than that wait.
+    pub connections: usize,
+    /// Mails on one connection; at least 1.
+    pub mails_per_connection: u32,
+    /// A connection older than this takes no further mail.
+    pub max_age: Duration,
+    /// A connection unused for longer than this is closed: servers hang up after a while themselves.
+    pub max_idle: Duration,
+    /// Ask for delivery status notifications with headers only, where the server can (RFC 3461).
+    pub dsn: bool,
+    /// Limits for every step.
+    pub timeouts: Timeouts,
+}
+
+impl SmtpSettings {
+    /// The defaults for a server: implicit TLS on port 465, STARTTLS elsewhere, in the clear on this machine.
+    pub fn new(host: impl Into<String>, port: u16, hello: impl Into<String>) -> Self {
+        let host = host.into();
+        let tls = match port {
+            465 => Tls::Implicit,
+            _ if is_loopback(&host) => Tls::None,
+            _ => Tls::StartTls,
+        };
+        Self {
+            host,
+            port,
+            tls,
+            ca_file: None,
+            login: None,
+            hello: hello.into(),
+            connections: 4,
+            mails_per_connection: 100,
+            max_age: Duration::from_secs(300),
+            max_idle: Duration::from_secs(30),
+            dsn: true,
+            timeouts: Timeouts::default(),
+        }
+    }
+}
+
+/// When TLS begins. There is no "if possible".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tls {
+    /// With the first octet (RFC 8314 section 3.3), as on port 465.
+    Implicit,
+    /// After STARTTLS, without which nothing goes on (RFC 3207), as on port 587.
+    StartTls,
+    /// Never; only to this machine.
+    None,
+}
+
+/// How to log in.
+#[derive(Clone, Debug)]
+pub enum Login {
+    /// AUTH PLAIN, or LOGIN where the server has no PLAIN.
+    Password {
+        /// The user name.
+        user: String,
+        /// The password.
+        password: Password,
+    },
+    /// AUTH XOAUTH2, as Google and Microsoft have it.
+    OAuth2 {
+        /// The mailbox.
+        user: String,
+        /// The access token.
+        token: Password,
+    },
+}
+
+/// A secret that does not print itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(String);
+
+impl Password {
+    fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<S: Into<String>> From<S> for Password {
+    fn from(secret: S) -> Self {
+        Self(secret.into())
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// How long each step may take. The defaults are RFC 5321's, section 4.5.3.2; a shorter `end_of_data` makes duplicates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Finding and reaching the host; the TLS handshake has as long again.
+    pub connect: Duration,
+    /// The 220.
+    pub greeting: Duration,
+    /// EHLO, STARTTLS, AUTH, MAIL, RCPT, RSET.
+    pub command: Duration,
+    /// The 354.
+    pub data: Duration,
+    /// One block of the message.
+    pub block: Duration,
+    /// The answer to the final dot.
+    pub end_of_data: Duration,
+    /// QUIT's answer, which nothing depends on.
+    pub quit: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(30),
+            greeting: Duration::from_secs(300),
+            command: Duration::from_secs(300),
+            data: Duration::from_secs(120),
+            block: Duration::from_secs(180),
+            end_of_data: Duration::from_secs(600),
+            quit: Duration::from_secs(2),
+        }
+    }
+}
+
+/// Why settings can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The host is neither a name nor an address.
+    #[error("smtp host: not a host name or an IP address")]
+    Host,
+    /// TLS is off, but the host is another machine.
+    #[error("smtp tls: may be off only for a server on this machine (localhost, 127.0.0.1, ::1)")]
+    Clear,
+    /// The EHLO name would break the command.
+    #[error("smtp hello: must be a host name like mail.example.org or an address like [192.0.2.1]")]
+    Hello,
+    /// A limit of zero.
+    #[error("smtp connections and mails per connection: must be at least 1")]
+    Limits,
+    /// The private authority can't be read.
+    #[error("smtp ca_file {}: {reason}", path.display())]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system or the parser said.
+        reason: String,
+    },
+    /// TLS can't be set up, for one because the system has no trusted authorities.
+    #[error("smtp tls: {0}")]
+    Tls(String),
+}
+
+/// Whether a host is this machine by its name or number.
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+}
+
+/// The line that ends a message.
+const DOT: &[u8] = b".\r\n";
+
+/// The message as DATA takes it (RFC 5321 section 4.5.2): dots stuffed, a line end at its end, the final dot. `None` for
+/// a CR or LF alone: servers differ on whether it ends a line, and that difference smuggles mails.
+fn wire_form(message: &[u8]) -> Option<Vec<u8>> {
+    let mut wire = Vec::with_capacity(message.len() + 64);
+    let mut rest = message;
+    while !rest.is_empty() {
+        let end = memchr::memchr2(b'\r', b'\n', rest).unwrap_or(rest.len());
+        let (line, tail) = rest.split_at(end);
+        rest = match tail {
+            [] => tail,
+            [b'\r', b'\n', tail @ ..] => tail,
+            _ => return None,
+        };
+        if line.first() == Some(&b'.') {
+            wire.push(b'.');
+        }
+        wire.extend_from_slice(line);
+        wire.extend_from_slice(b"\r\n");
+    }
+    wire.extend_from_slice(DOT);
+    Some(wire)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dots_are_stuffed_and_stray_line_ends_refused() {
+        for (message, expected) in [
+            ("", Some(".\r\n")),
+            ("a\r\n", Some("a\r\n.\r\n")),
+            ("a", Some("a\r\n.\r\n")),
+            (".\r\n..b\r\nc.\r\n", Some("..\r\n...b\r\nc.\r\n.\r\n")),
+            ("a\n.\nb", None),
+            ("a\r", None),
+            ("a\r.\r\n", None),
+            ("a\r\r\n", None),
+        ] {
+            assert_eq!(wire_form(message.as_bytes()).as_deref(), expected.map(str::as_bytes), "{message:?}");
+        }
+    }
+
+    #[test]
+    fn a_password_does_not_print() {
+        let login = Login::Password { user: "digest".into(), password: "hunter2".into() };
+        assert!(!format!("{login:?}").contains("hunter2"));
+    }
+}

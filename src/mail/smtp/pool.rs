@@ -1,0 +1,141 @@
+//! Sessions, shared out: never more than the settings allow, each used by one mail at a time.
+//!
+//! A session is taken out of the pool by value and comes back only when its last command was answered. So a send that is
+//! cancelled, at whatever await, drops the session and closes its connection; nobody can inherit it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::connect::Connector;
+use super::session::{Session, fault};
+use super::{SettingsError, SmtpSettings, Tls, is_loopback};
+use crate::core::delivery::{Receipt, SendError};
+use crate::mail::{Mail, Transport};
+
+/// A [`Transport`] over SMTP. Cloning shares the sessions.
+#[derive(Clone)]
+pub struct Smtp {
+    pool: Arc<Pool>,
+}
+
+struct Pool {
+    settings: SmtpSettings,
+    connector: Connector,
+    /// One permit a connection, in use or being made.
+    slots: Semaphore,
+    resting: Mutex<Resting>,
+}
+
+#[derive(Default)]
+struct Resting {
+    /// The last one in is the first one out, so that the surplus of a busy hour grows old and goes.
+    sessions: Vec<Session>,
+    /// Whether a task waits to close the ones that nobody takes.
+    watched: bool,
+}
+
+impl Smtp {
+    /// Checks the settings and reads the certificates; connects to nothing yet.
+    pub fn new(settings: SmtpSettings) -> Result<Self, SettingsError> {
+        if settings.tls == Tls::None && !is_loopback(&settings.host) {
+            return Err(SettingsError::Clear);
+        }
+        if settings.hello.is_empty() || !settings.hello.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(SettingsError::Hello);
+        }
+        if settings.connections == 0 || settings.mails_per_connection == 0 {
+            return Err(SettingsError::Limits);
+        }
+        let connector = Connector::new(&settings)?;
+        let slots = Semaphore::new(settings.connections);
+        Ok(Self { pool: Arc::new(Pool { settings, connector, slots, resting: Mutex::default() }) })
+    }
+
+    /// Opens a session and closes it again: whether the server is there, its certificate is good and the login is right.
+    pub async fn check(&self) -> Result<(), SendError> {
+        Session::open(&self.pool.settings, &self.pool.connector).await?.quit().await;
+        Ok(())
+    }
+
+    /// Says QUIT on every session at rest. Sends that wait for a connection end as transient; ones on the way may finish.
+    pub async fn close(&self) {
+        self.pool.slots.close();
+        let mut leaving: JoinSet<()> = self.pool.take_all().into_iter().map(Session::quit).collect();
+        while leaving.join_next().await.is_some() {}
+    }
+}
+
+impl Transport for Smtp {
+    async fn send(&self, mail: &Mail) -> Result<Receipt, SendError> {
+        let pool = &self.pool;
+        let _slot = pool.slots.acquire().await.map_err(|_| fault("connect", "the mail transport is closed"))?;
+        if let Some(session) = pool.take() {
+            let ended = session.send(mail, pool.settings.dsn).await;
+            pool.put_back(ended.session);
+            // The server hung up while the session rested; nothing was said about this mail.
+            if !ended.unanswered {
+                return ended.result;
+            }
+            tracing::debug!(host = pool.settings.host, "a resting smtp session was gone; opening another");
+        }
+        let session = Session::open(&pool.settings, &pool.connector).await?;
+        let ended = session.send(mail, pool.settings.dsn).await;
+        pool.put_back(ended.session);
+        ended.result
+    }
+}
+
+impl Pool {
+    /// A session that may take another mail.
+    fn take(&self) -> Option<Session> {
+        loop {
+            let mut session = self.lock().sessions.pop()?;
+            if session.used.elapsed() < self.settings.max_idle && session.wire.is_quiet() {
+                return Some(session);
+            }
+            tokio::spawn(session.quit());
+        }
+    }
+
+    fn put_back(self: &Arc<Self>, session: Option<Session>) {
+        let Some(session) = session else { return };
+        let spent =
+            session.mails >= self.settings.mails_per_connection || session.since.elapsed() >= self.settings.max_age;
+        if spent || self.slots.is_closed() {
+            tokio::spawn(session.quit());
+            return;
+        }
+        let mut resting = self.lock();
+        resting.sessions.push(session);
+        if !std::mem::replace(&mut resting.watched, true) {
+            tokio::spawn(close_when_idle(Arc::downgrade(self), self.settings.max_idle));
+        }
+    }
+
+    fn take_all(&self) -> Vec<Session> {
+        std::mem::take(&mut self.lock().sessions)
+    }
+
+    /// The list stays whole whatever panicked beside it.
+    fn lock(&self) -> MutexGuard<'_, Resting> {
+        self.resting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Says QUIT on sessions that have rested for too long; ends when none rests or the pool is gone.
+async fn close_when_idle(pool: Weak<Pool>, max_idle: Duration) {
+    let mut watching = true;
+    while watching {
+        tokio::time::sleep(max_idle).await;
+        let Some(pool) = pool.upgrade() else { return };
+        let mut resting = pool.lock();
+        for session in resting.sessions.extract_if(.., |session| session.used.elapsed() >= max_idle) {
+            tokio::spawn(session.quit());
+        }
+        watching = !resting.sessions.is_empty();
+        resting.watched = watching;
+    }
+}

@@ -1,0 +1,139 @@
+//! A session that is ready for mail: connected, greeted, encrypted and logged in.
+//!
+//! A session is owned by whoever uses it. Whoever is cancelled or times out drops it, which closes the connection; only
+//! a session whose every command was answered comes back to be used again.
+
+use std::time::Instant;
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+
+use super::capabilities::Capabilities;
+use super::connect::Connector;
+use super::reply::Reply;
+use super::verdict::refusal;
+use super::wire::{Trouble, Wire};
+use super::{Login, SmtpSettings, Timeouts, Tls};
+use crate::core::delivery::{Fault, SendError};
+use crate::mail::one_line;
+
+/// A connection on which MAIL may be said.
+pub(super) struct Session {
+    pub(super) wire: Wire,
+    pub(super) capabilities: Capabilities,
+    pub(super) timeouts: Timeouts,
+    /// When it was opened.
+    pub(super) since: Instant,
+    /// When it was last used.
+    pub(super) used: Instant,
+    /// Mails tried on it.
+    pub(super) mails: u32,
+}
+
+impl Session {
+    /// Connects, says EHLO, turns TLS on and logs in. Every failure is transient: none says anything about a mail.
+    pub(super) async fn open(settings: &SmtpSettings, connector: &Connector) -> Result<Self, SendError> {
+        let timeouts = settings.timeouts;
+        let tcp = connector.tcp().await.map_err(|t| trouble("connect", &t))?;
+        let mut wire = if settings.tls == Tls::Implicit { encrypted(connector, tcp).await? } else { Wire::new(tcp) };
+        expect("greeting", wire.reply(timeouts.greeting).await)?;
+        let mut capabilities = ehlo(&mut wire, settings).await?;
+        if settings.tls == Tls::StartTls {
+            if !capabilities.starttls {
+                return Err(fault("starttls", "the server does not offer STARTTLS; nothing is sent in the clear"));
+            }
+            expect("starttls", command(&mut wire, "STARTTLS", &timeouts).await)?;
+            let Some(stream) = wire.into_stream() else {
+                return Err(fault("starttls", "the server, or someone between, went on in the clear after STARTTLS"));
+            };
+            wire = encrypted(connector, stream).await?;
+            // What was offered in the clear counts no more (RFC 3207 section 4.2).
+            capabilities = ehlo(&mut wire, settings).await?;
+        }
+        if let Some(login) = &settings.login {
+            log_in(&mut wire, login, &capabilities, &timeouts).await?;
+        }
+        let now = Instant::now();
+        tracing::debug!(host = settings.host, tls = ?settings.tls, "smtp session opened");
+        Ok(Self { wire, capabilities, timeouts, since: now, used: now, mails: 0 })
+    }
+
+    /// Says good-bye and waits a moment for the answer, whatever it is.
+    pub(super) async fn quit(mut self) {
+        if self.wire.write(b"QUIT\r\n", self.timeouts.quit).await.is_ok() {
+            self.wire.reply(self.timeouts.quit).await.ok();
+            tokio::time::timeout(self.timeouts.quit, self.wire.shutdown()).await.ok();
+        }
+    }
+}
+
+/// TLS over the stream.
+async fn encrypted(connector: &Connector, stream: impl super::wire::Stream + 'static) -> Result<Wire, SendError> {
+    match connector.tls(stream).await {
+        Ok(Some(stream)) => Ok(Wire::new(stream)),
+        Ok(None) => Err(fault("tls", "no TLS is set up")),
+        Err(error) => Err(trouble("tls", &error)),
+    }
+}
+
+async fn ehlo(wire: &mut Wire, settings: &SmtpSettings) -> Result<Capabilities, SendError> {
+    let reply = command(wire, &format!("EHLO {}", settings.hello), &settings.timeouts).await;
+    expect("ehlo", reply).map(|reply| Capabilities::of(&reply))
+}
+
+/// RFC 4954, with PLAIN (RFC 4616) before LOGIN, or XOAUTH2. Only ever reached over TLS or on this machine.
+async fn log_in(wire: &mut Wire, login: &Login, offered: &Capabilities, timeouts: &Timeouts) -> Result<(), SendError> {
+    let offers = |mechanism: &str| offered.auth.iter().any(|offer| offer == mechanism);
+    let answers = match login {
+        Login::Password { user, password } if offers("PLAIN") => {
+            let token = BASE64_STANDARD.encode(format!("\0{user}\0{}", password.reveal()));
+            vec![format!("AUTH PLAIN {token}")]
+        }
+        Login::Password { user, password } if offers("LOGIN") => {
+            vec!["AUTH LOGIN".into(), BASE64_STANDARD.encode(user), BASE64_STANDARD.encode(password.reveal())]
+        }
+        Login::OAuth2 { user, token } if offers("XOAUTH2") => {
+            let token = BASE64_STANDARD.encode(format!("user={user}\x01auth=Bearer {}\x01\x01", token.reveal()));
+            // A refused token is explained in a 334, which an empty line answers.
+            vec![format!("AUTH XOAUTH2 {token}"), String::new()]
+        }
+        _ => return Err(fault("auth", "the server offers no way to log in that fits the settings")),
+    };
+    let mut reply = None;
+    for answer in answers {
+        let given = command(wire, &answer, timeouts).await.map_err(|t| trouble("auth", &t))?;
+        let done = given.code != 334;
+        reply = Some(given);
+        if done {
+            break;
+        }
+    }
+    match reply {
+        Some(reply) if reply.is_positive() => Ok(()),
+        Some(reply) => Err(SendError::Transient(reply.fault("auth"))),
+        None => Err(fault("auth", "the server did not answer the login")),
+    }
+}
+
+/// One command and its reply.
+pub(super) async fn command(wire: &mut Wire, line: &str, timeouts: &Timeouts) -> Result<Reply, Trouble> {
+    wire.write(format!("{line}\r\n").as_bytes(), timeouts.command).await?;
+    wire.reply(timeouts.command).await
+}
+
+/// The reply, when it is 2yz.
+fn expect(phase: &'static str, reply: Result<Reply, Trouble>) -> Result<Reply, SendError> {
+    match reply {
+        Ok(reply) if reply.is_positive() => Ok(reply),
+        Ok(reply) => Err(refusal(phase, &reply)),
+        Err(error) => Err(trouble(phase, &error)),
+    }
+}
+
+/// A connection that failed in this phase.
+pub(super) fn trouble(phase: &'static str, trouble: &Trouble) -> SendError {
+    fault(phase, &trouble.to_string())
+}
+
+pub(super) fn fault(phase: &'static str, text: &str) -> SendError {
+    SendError::Transient(Fault::new(phase, one_line(text)))
+}

@@ -1,0 +1,244 @@
+//! One mail over one session: MAIL, RCPT, DATA, the message (RFC 5321 section 3.3).
+//!
+//! Whatever happens, replies never get out of step with commands: either every command was answered, then the session
+//! can be used again, or the connection is given up. With PIPELINING (RFC 2920) the three commands go out in one write;
+//! their replies come in order all the same. Before the final dot is written, the server can't have taken the mail; after
+//! it, only a 2yz says that it has, and silence means that nobody knows.
+
+use std::time::Instant;
+
+use super::reply::Reply;
+use super::session::{Session, command, fault, trouble};
+use super::verdict::refusal;
+use super::wire::Trouble;
+use super::{DOT, wire_form};
+use crate::core::address::Address;
+use crate::core::delivery::{Fault, Receipt, SendError};
+use crate::mail::{Mail, quoted};
+
+/// How a transaction ended.
+pub(super) struct Ended {
+    pub(super) result: Result<Receipt, SendError>,
+    /// The session, when it is fit for another mail.
+    pub(super) session: Option<Session>,
+    /// The connection went away before MAIL was answered: nothing has happened yet, and on a session that had been
+    /// idle it only means that the server had tired of waiting.
+    pub(super) unanswered: bool,
+}
+
+/// Why a transaction stopped.
+enum Stop {
+    /// It never began.
+    Unfit(SendError),
+    /// The server said no; every command has its answer.
+    Refused(SendError),
+    /// The connection is of no use any more.
+    Lost(SendError),
+    /// The same, before MAIL was answered.
+    Unanswered(SendError),
+}
+
+impl Session {
+    /// Sends one mail. `dsn` asks for short bounces where the server can make them.
+    pub(super) async fn send(mut self, mail: &Mail, dsn: bool) -> Ended {
+        self.mails += 1;
+        let ended = self.transact(mail, dsn).await;
+        let (result, usable, unanswered) = match ended {
+            Ok(receipt) => (Ok(receipt), true, false),
+            Err(Stop::Unfit(error)) => (Err(error), true, false),
+            Err(Stop::Refused(error)) => (Err(error), self.reset().await, false),
+            Err(Stop::Lost(error)) => (Err(error), false, false),
+            Err(Stop::Unanswered(error)) => (Err(error), false, true),
+        };
+        self.used = Instant::now();
+        let result = match result {
+            Ok(receipt) => Ok(Receipt { reply: quoted(&receipt.reply, mail) }),
+            Err(error) => Err(quoted_error(error, mail)),
+        };
+        Ended { result, session: (usable && self.wire.is_quiet()).then_some(self), unanswered }
+    }
+
+    async fn transact(&mut self, mail: &Mail, dsn: bool) -> Result<Receipt, Stop> {
+        let message = wire_form(&mail.bytes).ok_or_else(|| {
+            Stop::Unfit(SendError::Permanent(Fault::new("body", "the message has a line end that is no CRLF")))
+        })?;
+        let [from, to] = self.envelope(mail, dsn).map_err(Stop::Unfit)?;
+        self.announce(&from, &to).await?;
+
+        let limits = self.timeouts;
+        if let Err(broken) = self.wire.write(&message, limits.block).await {
+            // The final dot has not been written. A server that refuses in the midst of it may have said why.
+            return Err(Stop::Lost(match self.wire.reply(limits.quit).await {
+                Ok(reply) if reply.is_negative() => refusal("body", &reply),
+                _ => trouble("body", &broken),
+            }));
+        }
+        match self.wire.reply(limits.end_of_data).await {
+            Ok(reply) if reply.is_positive() => Ok(Receipt { reply: receipt(&reply) }),
+            Ok(reply) if reply.code == 421 => Err(Stop::Lost(refusal("body", &reply))),
+            Ok(reply) if reply.is_negative() => Err(Stop::Refused(refusal("body", &reply))),
+            Ok(reply) => Err(Stop::Lost(SendError::Unknown(reply.fault("body")))),
+            Err(silence) => Err(Stop::Lost(SendError::Unknown(Fault::new("body", silence.to_string())))),
+        }
+    }
+
+    /// MAIL, RCPT and DATA; `Ok` when the server waits for the message.
+    async fn announce(&mut self, from: &str, to: &str) -> Result<(), Stop> {
+        let limits = self.timeouts;
+        let pipelining = self.capabilities.pipelining;
+        if pipelining {
+            let group = format!("{from}{to}DATA\r\n");
+            self.wire.write(group.as_bytes(), limits.command).await.map_err(|t| lost("mail", &t))?;
+        }
+        let mut refused: Option<SendError> = None;
+        for (phase, line) in [("mail", from), ("rcpt", to), ("data", "DATA\r\n")] {
+            if !pipelining {
+                if let Some(error) = refused {
+                    return Err(Stop::Refused(error));
+                }
+                self.wire.write(line.as_bytes(), limits.command).await.map_err(|t| lost(phase, &t))?;
+            }
+            let limit = if phase == "data" { limits.data } else { limits.command };
+            let reply = match self.wire.reply(limit).await {
+                Ok(reply) => reply,
+                // The first refusal is what the server had to say; that the connection broke later changes nothing.
+                Err(broken) => return Err(refused.map_or_else(|| lost(phase, &broken), Stop::Lost)),
+            };
+            match reply.code {
+                421 => {
+                    let error = refused.unwrap_or_else(|| refusal(phase, &reply));
+                    return Err(if phase == "mail" { Stop::Unanswered(error) } else { Stop::Lost(error) });
+                }
+                400.. => {
+                    refused.get_or_insert_with(|| refusal(phase, &reply));
+                }
+                200..300 if phase != "data" => {}
+                354 if phase == "data" => {
+                    if let Some(error) = refused {
+                        let in_step = self.send_nothing().await;
+                        return Err(if in_step { Stop::Refused(error) } else { Stop::Lost(error) });
+                    }
+                }
+                // An acceptance out of place: replies and commands are out of step.
+                code => {
+                    let text = format!("the server's {code} does not answer the command");
+                    return Err(Stop::Lost(refused.unwrap_or_else(|| fault(phase, &text))));
+                }
+            }
+        }
+        refused.map_or(Ok(()), |error| Err(Stop::Refused(error)))
+    }
+
+    /// DATA was accepted although every recipient was refused: then there is no message but its final dot (RFC 2920
+    /// section 3.1). Whether the server answered.
+    async fn send_nothing(&mut self) -> bool {
+        self.wire.write(DOT, self.timeouts.block).await.is_ok()
+            && self.wire.reply(self.timeouts.end_of_data).await.is_ok()
+    }
+
+    /// The MAIL and RCPT lines, or why this server can't take such a mail.
+    fn envelope(&self, mail: &Mail, dsn: bool) -> Result<[String; 2], SendError> {
+        let offered = &self.capabilities;
+        let never = |phase, enhanced: &str, text: &str| {
+            let fault = Fault { phase, code: None, enhanced: Some(enhanced.into()), text: text.into() };
+            Err(SendError::Permanent(fault))
+        };
+        let size = mail.bytes.len();
+        let head_end = memchr::memmem::find(&mail.bytes, b"\r\n\r\n").unwrap_or(size);
+        let ascii_addresses =
+            !mail.to.is_internationalized() && !mail.from.as_ref().is_some_and(Address::is_internationalized);
+        let needs_utf8 = !ascii_addresses || !mail.bytes[..head_end].is_ascii();
+        let needs_eight_bit = needs_utf8 || !mail.bytes[head_end..].is_ascii();
+        if needs_utf8 && !offered.smtputf8 {
+            return never("rcpt", "5.6.7", "an address is not ASCII, and the server takes no such address (SMTPUTF8)");
+        }
+        if needs_eight_bit && !offered.eight_bit {
+            return never("mail", "5.6.3", "the message is not ASCII, and the server takes no other (8BITMIME)");
+        }
+        if offered.size.is_some_and(|limit| size as u64 > limit) {
+            return never("mail", "5.3.4", "the message is larger than the server takes");
+        }
+
+        let mut from = format!("MAIL FROM:<{}>", mail.from.as_ref().map(Address::reveal).unwrap_or_default());
+        let mut to = format!("RCPT TO:<{}>", mail.to.reveal());
+        if offered.size.is_some() {
+            from.push_str(&format!(" SIZE={size}"));
+        }
+        if needs_eight_bit {
+            from.push_str(" BODY=8BITMIME");
+        }
+        if needs_utf8 {
+            from.push_str(" SMTPUTF8");
+        }
+        // Nobody reads a bounce to the null path.
+        if dsn && offered.dsn && mail.from.is_some() {
+            from.push_str(" RET=HDRS");
+            let id = xtext(mail.message_id.trim_matches(['<', '>']));
+            if (1..=100).contains(&id.len()) {
+                from.push_str(&format!(" ENVID={id}"));
+            }
+            to.push_str(" NOTIFY=FAILURE,DELAY");
+            if !mail.to.is_internationalized() {
+                to.push_str(&format!(" ORCPT=rfc822;{}", xtext(&mail.to.reveal())));
+            }
+        }
+        Ok([from + "\r\n", to + "\r\n"])
+    }
+
+    /// RSET after a refusal; whether the session can be used again.
+    async fn reset(&mut self) -> bool {
+        self.wire.is_quiet()
+            && matches!(command(&mut self.wire, "RSET", &self.timeouts).await, Ok(reply) if reply.is_positive())
+    }
+}
+
+/// A connection that broke in this phase.
+fn lost(phase: &'static str, broken: &Trouble) -> Stop {
+    let error = trouble(phase, broken);
+    match broken {
+        Trouble::Closed | Trouble::Broken(_) if phase == "mail" => Stop::Unanswered(error),
+        _ => Stop::Lost(error),
+    }
+}
+
+/// The server's own words: they name the mail in its queue.
+fn receipt(reply: &Reply) -> String {
+    match &reply.enhanced {
+        Some(enhanced) => format!("{} {enhanced} {}", reply.code, reply.text()),
+        None => format!("{} {}", reply.code, reply.text()),
+    }
+}
+
+/// The error without addresses in it.
+fn quoted_error(error: SendError, mail: &Mail) -> SendError {
+    let quote = |fault: Fault| Fault { text: quoted(&fault.text, mail), ..fault };
+    match error {
+        SendError::Transient(fault) => SendError::Transient(quote(fault)),
+        SendError::Permanent(fault) => SendError::Permanent(quote(fault)),
+        SendError::Unknown(fault) => SendError::Unknown(quote(fault)),
+    }
+}
+
+/// RFC 3461 section 4: printable ASCII less `+` and `=`, the rest as `+XX`.
+fn xtext(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_graphic() && byte != b'+' && byte != b'=' {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("+{byte:02X}"));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn xtext_escapes_what_a_parameter_cannot_hold() {
+        assert_eq!(xtext("a+b=c d@example.org"), "a+2Bb+3Dc+20d@example.org");
+        assert_eq!(xtext("é"), "+C3+A9");
+    }
+}

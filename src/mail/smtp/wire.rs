@@ -1,0 +1,97 @@
+//! A connection as SMTP sees it: lines go out, replies come in, each within its time.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+
+use super::reply::{Garbage, Parser, Reply};
+
+/// A byte stream: TCP, or TLS over it.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for S {}
+
+/// A connection with what it has read ahead.
+pub(super) struct Wire {
+    stream: Box<dyn Stream>,
+    /// Read but not yet part of a reply.
+    inbox: Vec<u8>,
+    parser: Parser,
+}
+
+/// Why nothing came, or nothing that makes sense. The connection is then of no use.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Trouble {
+    #[error("no answer within {} s", .0.as_secs_f64())]
+    TimedOut(Duration),
+    #[error("the server closed the connection")]
+    Closed,
+    #[error("the connection broke: {0}")]
+    Broken(#[from] std::io::Error),
+    #[error(transparent)]
+    Garbage(#[from] Garbage),
+}
+
+impl Wire {
+    pub(super) fn new(stream: impl Stream + 'static) -> Self {
+        Self { stream: Box::new(stream), inbox: Vec::with_capacity(1024), parser: Parser::default() }
+    }
+
+    /// The bare stream, for TLS to begin on. `None` when the server has said more than it was asked: what came in the
+    /// clear must not be read as if it had come encrypted (RFC 3207 section 6).
+    pub(super) fn into_stream(self) -> Option<Box<dyn Stream>> {
+        self.inbox.is_empty().then_some(self.stream)
+    }
+
+    /// Writes everything; each block that the connection takes has its own `limit`.
+    pub(super) async fn write(&mut self, bytes: &[u8], limit: Duration) -> Result<(), Trouble> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            match within(limit, self.stream.write(rest)).await? {
+                0 => return Err(Trouble::Closed),
+                written => rest = &rest[written..],
+            }
+        }
+        within(limit, self.stream.flush()).await
+    }
+
+    /// Reads one reply; the whole of it within `limit`, so that one octet at a time wins a server nothing.
+    pub(super) async fn reply(&mut self, limit: Duration) -> Result<Reply, Trouble> {
+        tokio::time::timeout(limit, self.next_reply()).await.map_err(|_| Trouble::TimedOut(limit))?
+    }
+
+    async fn next_reply(&mut self) -> Result<Reply, Trouble> {
+        loop {
+            let (taken, reply) = self.parser.feed(&self.inbox)?;
+            self.inbox.drain(..taken);
+            if let Some(reply) = reply {
+                return Ok(reply);
+            }
+            if self.stream.read_buf(&mut self.inbox).await? == 0 {
+                return Err(Trouble::Closed);
+            }
+        }
+    }
+
+    /// Whether the server has neither closed the connection nor said anything unasked. A reply too many would be taken
+    /// for the answer to the next command.
+    pub(super) fn is_quiet(&mut self) -> bool {
+        let mut byte = [0];
+        let poll =
+            Pin::new(&mut self.stream).poll_read(&mut Context::from_waker(Waker::noop()), &mut ReadBuf::new(&mut byte));
+        self.inbox.is_empty() && matches!(poll, Poll::Pending)
+    }
+
+    /// Ends the stream in order: TLS says that this is the end.
+    pub(super) async fn shutdown(&mut self) {
+        // Whatever comes of it, the connection is dropped next.
+        self.stream.shutdown().await.ok();
+    }
+}
+
+/// The future's result, or [`Trouble::TimedOut`].
+async fn within<T>(limit: Duration, future: impl Future<Output = std::io::Result<T>>) -> Result<T, Trouble> {
+    Ok(tokio::time::timeout(limit, future).await.map_err(|_| Trouble::TimedOut(limit))??)
+}
