@@ -1,16 +1,15 @@
 //! From settings to the parts that the jobs work with.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use anyhow::Context;
 use chrono::Duration;
 
-use crate::config::settings::{Mailbox, Settings, SourceKind, SourceSettings, Tls, Transport};
+use crate::config::settings::{self, Mailbox, Settings, SourceKind, SourceSettings, Transport};
 use crate::core::paper::SourceId;
 use crate::jobs::letter::Sender;
 use crate::jobs::{deliver, publish};
-use crate::mail::smtp::{Encryption, Smtp, SmtpSettings};
+use crate::mail::smtp::{Login, Smtp, SmtpSettings, Timeouts, Tls};
 use crate::mail::{AnyTransport, file::Files, mime, sendmail::Sendmail};
 use crate::source::fetch::{Client, Options, Token};
 use crate::source::huggingface::{HuggingFace, Kind};
@@ -40,7 +39,7 @@ pub(super) fn look(settings: &Settings) -> anyhow::Result<Option<Store>> {
 pub(super) fn client(settings: &Settings) -> anyhow::Result<Client> {
     let http = &settings.http;
     let contact = http.contact.as_deref().map(|contact| format!("; {contact}")).unwrap_or_default();
-    let agent = format!("paperpost/{} (+{}{contact})", env!("CARGO_PKG_VERSION"), env!("CARGO_PKG_REPOSITORY"));
+    let agent = format!("paperpost/{} (email digests of papers{contact})", env!("CARGO_PKG_VERSION"));
     let options = Options {
         connect_timeout: http.connect_timeout,
         timeout: http.timeout,
@@ -67,10 +66,46 @@ pub(super) fn source(settings: &SourceSettings) -> HuggingFace {
 /// How mails leave.
 pub(super) fn transport(settings: &Settings) -> anyhow::Result<AnyTransport> {
     Ok(match &settings.mail.transport {
-        Transport::Files { folder } => AnyTransport::Files(Files::new(folder.clone())),
-        Transport::Sendmail { command } => AnyTransport::Sendmail(Sendmail::new(command.clone())),
-        Transport::Smtp(smtp) => todo_smtp(smtp)?,
+        Transport::Files { folder } => {
+            let made = Files::new(folder.clone());
+            AnyTransport::Files(made.with_context(|| format!("can't make the folder {}", folder.display()))?)
+        }
+        Transport::Sendmail { command } => AnyTransport::Sendmail(Sendmail::new(command.clone(), SENDMAIL_LIMIT)),
+        Transport::Smtp(smtp) => AnyTransport::Smtp(Smtp::new(self::smtp(smtp, settings))?),
     })
+}
+
+/// How long the machine's own mail program may take for one mail.
+const SENDMAIL_LIMIT: std::time::Duration = std::time::Duration::from_secs(120);
+
+fn smtp(smtp: &settings::Smtp, settings: &Settings) -> SmtpSettings {
+    // A name of our own is better than none: servers look it up. The sender's domain exists at least.
+    let hello = smtp.ehlo.clone().unwrap_or_else(|| settings.mail.from.address.domain().to_owned());
+    let timeouts = Timeouts {
+        connect: smtp.connect_timeout,
+        greeting: smtp.timeout,
+        command: smtp.timeout,
+        data: smtp.timeout,
+        block: smtp.timeout,
+        end_of_data: smtp.final_timeout,
+        ..Timeouts::default()
+    };
+    SmtpSettings {
+        tls: match smtp.tls {
+            settings::Tls::Implicit => Tls::Implicit,
+            settings::Tls::StartTls => Tls::StartTls,
+            settings::Tls::None => Tls::None,
+        },
+        ca_file: smtp.ca_file.clone(),
+        login: smtp.login.as_ref().map(|login| Login::Password {
+            user: login.username.clone(),
+            password: login.password.reveal().into(),
+        }),
+        connections: smtp.connections as usize,
+        mails_per_connection: smtp.mails_per_connection,
+        timeouts,
+        ..SmtpSettings::new(&smtp.host, smtp.port, hello)
+    }
 }
 
 /// Where mails go, in words that follow "sends".

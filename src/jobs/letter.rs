@@ -94,7 +94,7 @@ impl Writer {
                 })
                 .collect(),
         });
-        let notes: Vec<(&SourceStatus, Option<String>)> = sources.iter().map(|s| (s, health::note(s.outcome.as_str(), s.last_good, s.route))).collect();
+        let notes: Vec<(&SourceStatus, Option<String>)> = sources.iter().map(|s| (s, health::note(&s.outcome, s.last_good, s.route))).collect();
         let schedule = format!("{} ({})", subscription.schedule, subscription.zone);
         Ok(digest::render(&Facts {
             name: subscription.name.as_deref(),

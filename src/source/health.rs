@@ -1,38 +1,12 @@
-//! How a source is doing, in words.
-//!
-//! A [`Health`] is what the store keeps of a source between two reads: [`Health::after`] makes the next one from a read's
-//! end. It decides nothing; it tells an operator what happened ([`Health::words`]) and a reader why papers may be missing
-//! ([`Health::note`]).
+//! How a read of a source went, in words: for an operator what happened, for a reader why papers may be missing.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
 
 use super::{DayOutcome, Reading, SourceError};
 use crate::core::paper::Route;
 
-/// How a source is doing, as of its last read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Health {
-    /// How the last read went.
-    pub state: State,
-    /// The worst route that the last read needed; `None` when none worked.
-    pub route: Option<Route>,
-    /// What went wrong; empty when nothing did.
-    #[serde(default)]
-    pub message: String,
-    /// Reads in a row, the last included, that brought nothing because of an error.
-    #[serde(default)]
-    pub failures: u32,
-    /// When the last read began.
-    pub checked: DateTime<Utc>,
-    /// When the last read that worked, at least in part, began.
-    #[serde(default)]
-    pub worked: Option<DateTime<Utc>>,
-}
-
 /// How one read of a source went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// Every list was read, and there are papers.
     Fresh,
@@ -59,70 +33,39 @@ impl State {
     }
 }
 
-impl Health {
-    /// The health after a read that began at `now`.
-    pub fn after(previous: Option<&Health>, result: &Result<Reading, SourceError>, now: DateTime<Utc>) -> Self {
-        match result {
-            Ok(reading) => {
-                let (state, message) = judge(reading);
-                let route = Some(reading.snapshot.route);
-                Self { state, route, message, failures: 0, checked: now, worked: Some(now) }
-            }
-            Err(error) => Self {
-                state: if error.is_blocked() { State::Blocked } else { State::Failed },
-                route: None,
-                message: error.to_string(),
-                failures: previous.map_or(0, |health| health.failures).saturating_add(1),
-                checked: now,
-                worked: previous.and_then(|health| health.worked),
-            },
-        }
-    }
-
-    /// One line for an operator: `fresh, read by page`, `failed 3 times in a row: timed out`.
-    pub fn words(&self) -> String {
-        let mut words = self.state.as_str().to_owned();
-        if self.failures > 1 {
-            words += &format!(" {} times in a row", self.failures);
-        }
-        if let Some(route @ (Route::Page | Route::Cards)) = self.route {
-            words += &format!(", read by {}", route.as_str());
-        }
-        if !self.message.is_empty() {
-            words += &format!(": {}", self.message);
-        }
-        words
-    }
-
-    /// One sentence for a reader of digests, when they should know that papers may be missing.
-    pub fn note(&self) -> Option<String> {
-        let since = || self.worked.map(|at| format!(" since {}", at.format("%-d %B, %H:%M UTC"))).unwrap_or_default();
-        match (self.state, self.route) {
-            (State::Blocked | State::Failed, _) => {
-                Some(format!("The list could not be read{}; its new papers come once it can.", since()))
-            }
-            (State::Partial, _) => Some("Some days of the list could not be read; their papers come later.".to_owned()),
-            (_, Some(Route::Cards)) => {
-                Some("Only titles could be read, so papers that fit by their abstract may be missing.".to_owned())
-            }
-            _ => None,
-        }
-    }
-}
-
-fn judge(reading: &Reading) -> (State, String) {
+/// How a read went, and what went wrong in it, if anything did.
+pub fn verdict(result: &Result<Reading, SourceError>) -> (State, Option<String>) {
+    let reading = match result {
+        Ok(reading) => reading,
+        Err(error) if error.is_blocked() => return (State::Blocked, Some(error.to_string())),
+        Err(error) => return (State::Failed, Some(error.to_string())),
+    };
     let failed: Vec<_> = reading.failed().collect();
     if let Some((_, error)) = failed.first() {
         let days: Vec<_> = failed.iter().filter_map(|(report, _)| report.day).map(|day| day.to_string()).collect();
-        return (State::Partial, format!("{} could not be read: {error}", days.join(", ")));
+        return (State::Partial, Some(format!("{} could not be read: {error}", days.join(", "))));
     }
-    let quiet = reading.days.iter().all(|r| matches!(r.outcome, DayOutcome::Empty | DayOutcome::OtherPeriod));
+    let is_quiet = reading.days.iter().all(|r| matches!(r.outcome, DayOutcome::Empty | DayOutcome::OtherPeriod));
     let message = match reading.snapshot.skipped {
-        0 => String::new(),
-        1 => "1 item could not be understood".to_owned(),
-        n => format!("{n} items could not be understood"),
+        0 => None,
+        1 => Some("1 item could not be understood".to_owned()),
+        n => Some(format!("{n} items could not be understood")),
     };
-    (if quiet { State::Quiet } else { State::Fresh }, message)
+    (if is_quiet { State::Quiet } else { State::Fresh }, message)
+}
+
+/// One sentence for a reader of digests, when they should know that papers may be missing. `state` is a [`State`]'s
+/// word; `worked` and `route` are of the last read that brought anything.
+pub fn note(state: &str, worked: Option<DateTime<Utc>>, route: Option<Route>) -> Option<String> {
+    if state == State::Blocked.as_str() || state == State::Failed.as_str() {
+        let since = worked.map(|at| format!(" since {}", at.format("%-d %B, %H:%M UTC"))).unwrap_or_default();
+        return Some(format!("The list could not be read{since}; its new papers come once it can."));
+    }
+    if state == State::Partial.as_str() {
+        return Some("Some days of the list could not be read; their papers come later.".to_owned());
+    }
+    (route == Some(Route::Cards))
+        .then(|| "Only titles could be read, so papers that fit by their abstract may be missing.".to_owned())
 }
 
 #[cfg(test)]
@@ -131,62 +74,54 @@ mod tests {
     use super::*;
     use crate::core::paper::{Snapshot, SourceId};
 
-    fn at(hours: i64) -> DateTime<Utc> {
-        DateTime::UNIX_EPOCH + chrono::Duration::hours(hours)
-    }
-
-    fn reading(route: Route, outcomes: &[DayOutcome]) -> Result<Reading, SourceError> {
+    fn reading(route: Route, outcomes: &[DayOutcome], skipped: u32) -> Result<Reading, SourceError> {
         let source = SourceId::parse("huggingface").expect("a name");
-        let report = |(days, outcome): (usize, &DayOutcome)| DayReport {
-            day: at(24 * days as i64).date_naive().into(),
+        let day = |days| (DateTime::UNIX_EPOCH + chrono::Duration::days(days)).date_naive();
+        let report = |(days, outcome): (i64, &DayOutcome)| DayReport {
+            day: Some(day(days)),
             route,
             items: 0,
-            skipped: 0,
+            skipped,
             outcome: outcome.clone(),
         };
         Ok(Reading {
-            snapshot: Snapshot { source, taken: at(0), route, items: Vec::new(), skipped: 0 },
-            days: outcomes.iter().enumerate().map(report).collect(),
+            snapshot: Snapshot { source, taken: DateTime::UNIX_EPOCH, route, items: Vec::new(), skipped },
+            days: (0..).zip(outcomes).map(report).collect(),
             validators: Default::default(),
         })
     }
 
     #[test]
-    fn each_end_of_a_read_has_its_words() {
+    fn each_end_of_a_read_has_its_word_and_its_reason() {
         use DayOutcome::*;
-        let timeout = || Failed(SourceError::Fetch(FetchError::Timeout));
-        for (route, outcomes, words) in [
-            (Route::Api, vec![Listed, Empty], "fresh"),
-            (Route::Api, vec![Unchanged, Unchanged], "fresh"),
-            (Route::Page, vec![OtherPeriod, Listed], "fresh, read by page"),
-            (Route::Api, vec![Empty, Empty], "quiet"),
-            (Route::Cards, vec![Listed, timeout()], "partial, read by cards: 1970-01-02 could not be read: timed out"),
+        let timeout = || SourceError::Fetch(FetchError::Timeout);
+        for (result, state, message) in [
+            (reading(Route::Api, &[Listed, Empty], 0), State::Fresh, None),
+            (reading(Route::Api, &[Unchanged, Unchanged], 0), State::Fresh, None),
+            (reading(Route::Api, &[Listed], 2), State::Fresh, Some("2 items could not be understood")),
+            (reading(Route::Api, &[Empty, OtherPeriod], 0), State::Quiet, None),
+            (
+                reading(Route::Cards, &[Listed, Failed(timeout())], 0),
+                State::Partial,
+                Some("1970-01-02 could not be read: timed out"),
+            ),
+            (Err(timeout()), State::Failed, Some("timed out")),
         ] {
-            assert_eq!(Health::after(None, &reading(route, &outcomes), at(0)).words(), words);
+            assert_eq!(verdict(&result), (state, message.map(str::to_owned)));
         }
-        let blocked = Err(SourceError::Challenge);
-        assert_eq!(Health::after(None, &blocked, at(0)).state, State::Blocked);
+        assert_eq!(verdict(&Err(SourceError::Challenge)).0, State::Blocked);
     }
 
     #[test]
-    fn failures_count_up_until_a_read_works() {
-        let error = Err(SourceError::Fetch(FetchError::Server { status: 503 }));
-        let good = Health::after(None, &reading(Route::Api, &[DayOutcome::Listed]), at(1));
-        let once = Health::after(Some(&good), &error, at(2));
-        let twice = Health::after(Some(&once), &error, at(3));
-        assert_eq!(twice.words(), "failed 2 times in a row: the server failed with 503");
+    fn a_reader_is_told_only_what_may_hide_papers() {
+        let at = Some(DateTime::UNIX_EPOCH + chrono::Duration::hours(1));
+        assert_eq!(note("fresh", at, Some(Route::Page)), None);
+        assert_eq!(note("quiet", at, Some(Route::Api)), None);
         assert_eq!(
-            twice.note().as_deref(),
+            note("failed", at, Some(Route::Api)).as_deref(),
             Some("The list could not be read since 1 January, 01:00 UTC; its new papers come once it can.")
         );
-        let again = Health::after(Some(&twice), &reading(Route::Api, &[DayOutcome::Listed]), at(4));
-        assert_eq!((again.failures, again.note()), (0, None));
-    }
-
-    #[test]
-    fn the_store_gets_back_what_it_kept() {
-        let health = Health::after(None, &reading(Route::Cards, &[DayOutcome::Listed]), at(0));
-        let kept = serde_json::to_string(&health).expect("json");
-        assert_eq!(serde_json::from_str::<Health>(&kept).ok(), Some(health));
+        assert!(note("partial", at, Some(Route::Api)).is_some());
+        assert!(note("fresh", at, Some(Route::Cards)).is_some_and(|note| note.contains("Only titles")));
     }
 }

@@ -34,6 +34,22 @@ pub struct Standing {
     definition: i64,
 }
 
+impl Standing {
+    /// A subscription that the database has yet to take in at `now`: nothing was ever sent.
+    pub fn new(subscription: Subscription, now: DateTime<Utc>) -> Self {
+        Self {
+            id: 0,
+            last_slot: None,
+            since: subscriptions::first_day(&subscription, now),
+            sent: HashSet::new(),
+            shown: HashSet::new(),
+            owed: Vec::new(),
+            definition: 0,
+            subscription,
+        }
+    }
+}
+
 /// What to do about a subscription that is due.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {

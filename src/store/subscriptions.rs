@@ -4,7 +4,7 @@
 //! upserts the file's subscriptions and retires those it no longer lists. It never touches what came by the web and
 //! never revives an address that was withdrawn or suppressed (I6): those are reported, so that the file's owner knows.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Days, NaiveDate, Utc};
 use chrono_tz::Tz;
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
@@ -104,8 +104,7 @@ fn upsert(
 ) -> Result<i64> {
     let definition = definition_id(tx, &Definition::of(subscription))?;
     let key = subscription.address.normalized();
-    // A first edition looks back one day: older papers would be a flood.
-    let since = now.with_timezone(&subscription.zone).date_naive() - chrono::Days::new(1);
+    let since = first_day(subscription, now);
     let known: Option<(i64, i64, bool, bool, String)> = tx
         .prepare_cached("SELECT id, definition, paused, listed, consent FROM subscriptions WHERE address_key = ?")?
         .query_row([&key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))
@@ -144,6 +143,12 @@ fn upsert(
         report.changed += usize::from(listed);
     }
     Ok(id)
+}
+
+/// The first day whose papers are for a subscription made at `now`: a first edition looks back one day, for older papers
+/// would be a flood.
+pub(super) fn first_day(subscription: &Subscription, now: DateTime<Utc>) -> NaiveDate {
+    now.with_timezone(&subscription.zone).date_naive() - Days::new(1)
 }
 
 /// The number of a definition, which is stored once however many have it.

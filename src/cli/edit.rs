@@ -1,0 +1,110 @@
+//! The commands that change the subscriptions file.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+
+use super::parse_address;
+use crate::config::edit::{self, NewSubscription};
+use crate::config::{self, Settings};
+use crate::core::address::Address;
+use crate::core::query::Query;
+use crate::core::schedule::Schedule;
+
+/// What `subscribe` takes.
+#[derive(Debug, Args)]
+pub(super) struct Subscribe {
+    /// The address that gets the digests
+    address: String,
+    /// Keyword expressions; a paper is chosen when any of them matches
+    #[arg(required = true, value_name = "EXPRESSION")]
+    keywords: Vec<String>,
+    /// The subscriber's name
+    #[arg(long)]
+    name: Option<String>,
+    /// Never a paper that this matches; may be given several times
+    #[arg(long, value_name = "EXPRESSION")]
+    exclude: Vec<String>,
+    /// Only papers with at least this many votes
+    #[arg(long, value_name = "N")]
+    min_upvotes: Option<u32>,
+    /// At most this many papers in a digest
+    #[arg(long, value_name = "N")]
+    max_papers: Option<u32>,
+    /// `daily at 08:00`, `weekdays at 07:30`, `weekly on mon at 08:00` or five cron fields
+    #[arg(long)]
+    schedule: Option<String>,
+    /// The time zone of the schedule, such as Europe/Paris
+    #[arg(long)]
+    zone: Option<String>,
+    /// The file to change, when several are configured
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+/// Adds a subscription to the file.
+pub(super) fn subscribe(settings: &Settings, arguments: &Subscribe) -> anyhow::Result<ExitCode> {
+    let query = |text: &String| {
+        Query::parse(text).map_err(|error| {
+            let hint = error.hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+            anyhow::anyhow!("{text}\n{}^ {}{hint}", " ".repeat(text[..error.span.start].chars().count()), error.message)
+        })
+    };
+    let schedule = arguments.schedule.as_deref().map(Schedule::parse).transpose();
+    let new = NewSubscription {
+        name: arguments.name.clone(),
+        keywords: arguments.keywords.iter().map(query).collect::<Result<_, _>>()?,
+        exclude: arguments.exclude.iter().map(query).collect::<Result<_, _>>()?,
+        min_upvotes: arguments.min_upvotes,
+        max_papers: arguments.max_papers,
+        schedule: schedule.map_err(|error| anyhow::anyhow!("--schedule: {error}"))?,
+        zone: match &arguments.zone {
+            Some(zone) => Some(zone.parse().map_err(|_| anyhow::anyhow!("--zone: there is no time zone `{zone}`"))?),
+            None => None,
+        },
+        ..NewSubscription::new(parse_address(&arguments.address)?)
+    };
+    let path = file(settings, arguments.file.clone())?;
+    // The first subscription makes the file.
+    let text = match std::fs::read_to_string(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        read => read.with_context(|| format!("can't read {}", path.display()))?,
+    };
+    let changed = edit::subscribe(&text, &new).with_context(|| path.display().to_string())?;
+    edit::write(&path, &changed).with_context(|| format!("can't write {}", path.display()))?;
+    println!("{} is subscribed in {}", new.email.reveal(), path.display());
+    println!("a running daemon takes it in at SIGHUP; `paperpost preview {}` shows the next digest", new.email.reveal());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Removes a subscription from the file.
+pub(super) fn unsubscribe(settings: &Settings, address: &Address, only: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+    let paths = match only {
+        Some(path) => vec![path],
+        None => config::subscription_files(settings),
+    };
+    for path in paths {
+        let text = std::fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
+        let changed = edit::unsubscribe(&text, address).with_context(|| path.display().to_string())?;
+        if let Some(changed) = changed {
+            edit::write(&path, &changed).with_context(|| format!("can't write {}", path.display()))?;
+            println!("{} is no longer subscribed in {}", address.reveal(), path.display());
+            println!("a running daemon takes it in at SIGHUP; until then it sends what it knows");
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+    anyhow::bail!("{} is not subscribed in any file", address.reveal())
+}
+
+/// The file that a new subscription goes into.
+fn file(settings: &Settings, only: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    let files = config::subscription_files(settings);
+    match (only, files.as_slice()) {
+        (Some(path), _) => Ok(path),
+        (None, [path]) => Ok(path.clone()),
+        (None, []) => anyhow::bail!("no subscriptions file is configured: say which with --file"),
+        (None, _) => anyhow::bail!("several subscription files are configured: say which with --file"),
+    }
+}

@@ -1,0 +1,243 @@
+//! The commands that show: check, status, list, outbox.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use chrono::{DateTime, Local, Utc};
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::json;
+
+use super::wiring;
+use super::work::plural;
+use crate::clock::Clock;
+use crate::config::{Report, Settings};
+use crate::store::{EditionStatus, OutboxState, SourceStatus, Store, SubscriberStatus};
+
+/// Which mails `outbox` lists.
+#[derive(Debug, Args)]
+pub(super) struct OutboxList {
+    /// Only mails in these states [default: queued, claimed, failed]
+    #[arg(long, value_enum, value_delimiter = ',')]
+    state: Vec<StateWord>,
+    /// At most this many, newest first
+    #[arg(long, default_value_t = 50)]
+    limit: usize,
+    /// As JSON, for scripts
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum StateWord {
+    Queued,
+    Claimed,
+    Sent,
+    Failed,
+    Dropped,
+}
+
+/// What `outbox` does besides listing.
+#[derive(Debug, Subcommand)]
+pub(super) enum OutboxAction {
+    /// Shows the attempts of one mail, with the server's own words
+    Show {
+        /// The mail's number in the list
+        edition: i64,
+    },
+    /// Queues a failed mail again, or all of them
+    Retry {
+        /// The mail's number in the list
+        #[arg(required_unless_present = "all")]
+        edition: Option<i64>,
+        /// Every failed mail
+        #[arg(long, conflicts_with = "edition")]
+        all: bool,
+    },
+}
+
+/// Prints every problem, or that there is none.
+pub(super) fn check(report: Report) -> ExitCode {
+    let problems = &report.problems;
+    if !problems.is_empty() {
+        println!("{}", problems.pretty(std::io::stdout().is_terminal()));
+    }
+    let file = report.file.map_or("no settings file, all defaults".to_owned(), |file| file.display().to_string());
+    if problems.errors() > 0 {
+        let warnings = match problems.warnings() {
+            0 => String::new(),
+            n => format!(" and {n} {}", plural(n, "warning")),
+        };
+        println!("{file}: {} {}{warnings}", problems.errors(), plural(problems.errors(), "problem"));
+        return ExitCode::FAILURE;
+    }
+    println!("{file}: fine, {} {}", report.subscriptions, plural(report.subscriptions, "subscription"));
+    ExitCode::SUCCESS
+}
+
+/// Sources, next editions and the queue.
+pub(super) fn status(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> {
+    let Some(store) = existing(settings, json)? else { return Ok(ExitCode::SUCCESS) };
+    let (sources, queue, subscribers) = (store.sources()?, store.queue()?, store.subscribers()?);
+    let mut due: Vec<_> = subscribers.iter().filter(|s| is_active(s)).collect();
+    due.sort_by_key(|subscriber| subscriber.next);
+    if json {
+        let next: Vec<_> = due.iter().map(|s| json!({"address": s.address, "next": s.next, "last": s.last})).collect();
+        println!("{}", json!({"sources": sources, "queue": queue, "next": next}));
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("Sources");
+    for source in settings.sources.iter().filter(|source| source.enabled) {
+        match sources.iter().find(|status| status.source == source.id) {
+            Some(status) => println!("  {}", describe_source(status)),
+            None => println!("  {}: not read yet", source.id),
+        }
+    }
+    println!("Next editions");
+    for subscriber in due.iter().take(10) {
+        println!("  {}  {}", next_word(subscriber), subscriber.address);
+    }
+    match due.len() {
+        0 => println!("  none: there are no active subscriptions"),
+        count if count > 10 => println!("  and {} more (paperpost list)", count - 10),
+        _ => {}
+    }
+    println!("Outbox");
+    for (state, count) in &queue.counts {
+        println!("  {count} {}", state.as_str());
+    }
+    match queue.next {
+        Some(next) => println!("  the next one is tried {}", local(next)),
+        None => println!("  nothing waits"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Every subscriber.
+pub(super) fn list(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> {
+    let Some(store) = existing(settings, json)? else { return Ok(ExitCode::SUCCESS) };
+    let subscribers = store.subscribers()?;
+    if json {
+        println!("{}", serde_json::to_string(&subscribers)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    for subscriber in &subscribers {
+        let last = subscriber.last.as_ref().map_or("no edition yet".to_owned(), describe_edition);
+        println!("{}\n  next: {}\n  last: {last}", subscriber.address, next_word(subscriber));
+    }
+    println!("{} {}", subscribers.len(), plural(subscribers.len(), "subscriber"));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Lists, shows or retries mails.
+pub(super) fn outbox(settings: &Settings, list: &OutboxList, action: Option<OutboxAction>) -> anyhow::Result<ExitCode> {
+    if let Some(OutboxAction::Retry { edition, .. }) = action {
+        let store = Store::open(&settings.database.path)?;
+        let count = store.retry_failed(edition, Clock::System.now())?;
+        println!("queued {count} {} again", plural(count, "mail"));
+        return Ok(if count > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    let Some(store) = existing(settings, list.json)? else { return Ok(ExitCode::SUCCESS) };
+    if let Some(OutboxAction::Show { edition }) = action {
+        let Some(mailing) = store.mailing(edition)? else { anyhow::bail!("there is no mail {edition}") };
+        println!("mail {edition} to {}, {}", mailing.subscription.address.reveal(), mailing.message_id);
+        for (at, outcome, reply) in store.attempts(edition)? {
+            println!("  {}  {outcome}  {reply}", local(at));
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let states: Vec<OutboxState> = match list.state.as_slice() {
+        [] => vec![OutboxState::Queued, OutboxState::Claimed, OutboxState::Failed],
+        words => words.iter().map(|word| word.state()).collect(),
+    };
+    let entries = store.outbox(&states, list.limit)?;
+    if list.json {
+        println!("{}", serde_json::to_string(&entries)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    for entry in &entries {
+        let when = match entry.state {
+            OutboxState::Queued => format!("next try {}", local(entry.due)),
+            _ => local(entry.due),
+        };
+        println!("{:>6}  {:8} {when}  {}  attempts: {}", entry.edition, entry.state.as_str(), entry.address, entry.attempts);
+        if let Some(reply) = &entry.last_reply {
+            println!("        {reply}");
+        }
+    }
+    println!("{} {}", entries.len(), plural(entries.len(), "mail"));
+    Ok(ExitCode::SUCCESS)
+}
+
+impl StateWord {
+    fn state(self) -> OutboxState {
+        match self {
+            Self::Queued => OutboxState::Queued,
+            Self::Claimed => OutboxState::Claimed,
+            Self::Sent => OutboxState::Sent,
+            Self::Failed => OutboxState::Failed,
+            Self::Dropped => OutboxState::Dropped,
+        }
+    }
+}
+
+/// The database, or word that there is none yet.
+fn existing(settings: &Settings, json: bool) -> anyhow::Result<Option<Store>> {
+    let store = wiring::look(settings)?;
+    if store.is_none() {
+        let path = settings.database.path.display();
+        if json {
+            println!("null");
+        } else {
+            println!("there is no database at {path} yet: `paperpost once` or `paperpost run` makes it");
+        }
+    }
+    Ok(store)
+}
+
+fn is_active(subscriber: &SubscriberStatus) -> bool {
+    subscriber.listed && !subscriber.paused && subscriber.consent == "confirmed"
+}
+
+fn next_word(subscriber: &SubscriberStatus) -> String {
+    match subscriber.next {
+        _ if subscriber.consent != "confirmed" => format!("none: {}", subscriber.consent),
+        _ if !subscriber.listed => "none: no longer in the subscriptions file".to_owned(),
+        _ if subscriber.paused => "none: paused".to_owned(),
+        Some(next) if next <= Clock::System.now() => "due now".to_owned(),
+        Some(next) => local(next),
+        None => "never: its schedule has no further slot".to_owned(),
+    }
+}
+
+fn describe_edition(edition: &EditionStatus) -> String {
+    let slot = edition.slot.format("%Y-%m-%d %H:%M");
+    let owed = if edition.owed > 0 { format!(", {} wait for the next", edition.owed) } else { String::new() };
+    let papers = match edition.papers {
+        0 => format!("nothing new among {} papers", edition.looked_at),
+        count => format!("{count} of {} papers{owed}", edition.looked_at),
+    };
+    match &edition.state {
+        Some(state) => format!("{slot}, {papers}, {state} (mail {})", edition.edition),
+        None => format!("{slot}, {papers}, no mail"),
+    }
+}
+
+fn describe_source(status: &SourceStatus) -> String {
+    let mut line = format!("{}: {}, read {}", status.source, status.outcome, local(status.last_read));
+    if let Some(message) = &status.message {
+        line += &format!(" ({message})");
+    }
+    if status.failures > 0 {
+        let good = status.last_good.map_or("never yet".to_owned(), local);
+        line += &format!(", {} {} in a row, last good {good}", status.failures, plural(status.failures as usize, "failure"));
+    }
+    if let Some((at, added)) = status.last_new {
+        line += &format!(", {added} new {}", local(at));
+    }
+    line
+}
+
+/// A time as the operator's own clock shows it.
+fn local(at: DateTime<Utc>) -> String {
+    at.with_timezone(&Local).format("%Y-%m-%d %H:%M").to_string()
+}

@@ -1,0 +1,228 @@
+//! The commands that work: run, once, scrape, publish, deliver.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio_util::sync::CancellationToken;
+
+use super::{refuse, subscriptions, wiring};
+use crate::clock::Clock;
+use crate::config::{self, Settings};
+use crate::daemon::{self, Parts, signals};
+use crate::jobs;
+use crate::source::fetch::Client;
+use crate::store::{Lock, Store};
+
+/// The daemon.
+pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
+    if let Err(problems) = config::load_subscriptions(&settings) {
+        return Ok(refuse(&problems));
+    }
+    let (_lock, store) = wiring::open(&settings)?;
+    let (stop, reload) = signals::listen()?;
+    let transport = Arc::new(wiring::transport(&settings)?);
+    let sources = settings.sources.iter().filter(|source| source.enabled);
+    let parts = Parts {
+        store,
+        clock: Clock::System,
+        client: wiring::client(&settings)?,
+        sources: sources.map(|source| (wiring::source(source), source.schedule.clone())).collect(),
+        transport: transport.clone(),
+        publish: wiring::publish(&settings),
+        deliver: wiring::deliver(&settings),
+        subscriptions: Box::new(move || subscriptions(&settings).map_err(|problems| problems.to_string())),
+    };
+    let ended = daemon::run(parts, stop, reload).await;
+    transport.close().await;
+    ended.map(|()| ExitCode::SUCCESS)
+}
+
+/// Everything once. Fails when a source could not be read or a mail could not be sent, after doing the rest.
+pub(super) async fn once(settings: &Settings) -> anyhow::Result<ExitCode> {
+    let Some(work) = Work::begin(settings)? else { return Ok(ExitCode::FAILURE) };
+    let read = work.scrape(settings, &[]).await?;
+    work.publish(settings)?;
+    let sent = work.deliver(settings).await?;
+    Ok(if read && sent { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Reads sources. Fails when one of them could not be read.
+pub(super) async fn scrape(settings: &Settings, names: &[String]) -> anyhow::Result<ExitCode> {
+    for name in names {
+        if !settings.sources.iter().any(|source| source.id.as_str() == name) {
+            let known: Vec<&str> = settings.sources.iter().map(|source| source.id.as_str()).collect();
+            anyhow::bail!("there is no source `{name}`; the settings have: {}", known.join(", "));
+        }
+    }
+    let (lock, store) = wiring::open(settings)?;
+    let work = Work { _lock: lock, store, clock: Clock::System };
+    Ok(if work.scrape(settings, names).await? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Decides what is due.
+pub(super) fn publish(settings: &Settings) -> anyhow::Result<ExitCode> {
+    let Some(work) = Work::begin(settings)? else { return Ok(ExitCode::FAILURE) };
+    work.publish(settings)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Sends what is queued. Fails when something could not be sent.
+pub(super) async fn deliver(settings: &Settings) -> anyhow::Result<ExitCode> {
+    let Some(work) = Work::begin(settings)? else { return Ok(ExitCode::FAILURE) };
+    Ok(if work.deliver(settings).await? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The database, held by this process.
+struct Work {
+    _lock: Lock,
+    store: Store,
+    clock: Clock,
+}
+
+impl Work {
+    /// Takes the lock, brings the subscriptions into force and frees what a killed process had claimed. `None`, with the
+    /// problems printed, when the subscriptions are wrong.
+    fn begin(settings: &Settings) -> anyhow::Result<Option<Self>> {
+        let subscriptions = match subscriptions(settings) {
+            Ok(subscriptions) => subscriptions,
+            Err(problems) => {
+                refuse(&problems);
+                return Ok(None);
+            }
+        };
+        let (lock, store) = wiring::open(settings)?;
+        let clock = Clock::System;
+        for withheld in store.sync(&subscriptions, clock.now())?.withheld {
+            println!("{} is listed, but {}: it gets nothing", withheld.address.reveal(), withheld.consent);
+        }
+        store.recover_claims(clock.now())?;
+        Ok(Some(Self { _lock: lock, store, clock }))
+    }
+
+    /// Whether every source could be read.
+    async fn scrape(&self, settings: &Settings, names: &[String]) -> anyhow::Result<bool> {
+        let client = wiring::client(settings)?;
+        let wanted = settings.sources.iter().filter(|source| match names {
+            [] => source.enabled,
+            names => names.iter().any(|name| name == source.id.as_str()),
+        });
+        let mut all_good = true;
+        for source in wanted {
+            all_good &= self.read(&client, source).await?;
+        }
+        Ok(all_good)
+    }
+
+    async fn read(&self, client: &Client, source: &config::settings::SourceSettings) -> anyhow::Result<bool> {
+        let spinner = spinner(format!("reading {} …", source.id));
+        let report = jobs::scrape::run(&self.store, client, &wiring::source(source), self.clock.now()).await;
+        spinner.finish_and_clear();
+        let report = report?;
+        println!("{}", describe(&report));
+        Ok(report.is_good())
+    }
+
+    fn publish(&self, settings: &Settings) -> anyhow::Result<()> {
+        let spinner = spinner("publishing …".to_owned());
+        let settings = wiring::publish(settings);
+        let report = jobs::publish::run(&self.store, &settings, self.clock.now(), |count| spinner.inc(count as u64))?;
+        spinner.finish_and_clear();
+        if report.is_waiting {
+            println!("published nothing: no source could be read yet");
+            return Ok(());
+        }
+        let queued = report.editions.iter().filter(|edition| edition.queued).count();
+        let papers: usize = report.editions.iter().map(|edition| edition.papers).sum();
+        let owed: usize = report.editions.iter().map(|edition| edition.owed).sum();
+        match report.editions.len() {
+            0 => println!("published nothing: no edition is due"),
+            due => {
+                let waiting = if owed > 0 { format!(", {owed} more wait for the next") } else { String::new() };
+                println!(
+                    "published {due} {}: {queued} with mail, {papers} {} in them{waiting}",
+                    plural(due, "edition"),
+                    plural(papers, "paper"),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether nothing was given up and nothing stands in the way.
+    async fn deliver(&self, settings: &Settings) -> anyhow::Result<bool> {
+        let transport = Arc::new(wiring::transport(settings)?);
+        let way_out = wiring::way_out(settings);
+        let deliver = wiring::deliver(settings);
+        let stop = stop_at_interrupt();
+        let spinner = spinner(format!("sending {way_out} …"));
+        let mut sum = jobs::deliver::Report::default();
+        loop {
+            let report = jobs::deliver::run(&self.store, &transport, &deliver, &self.clock, &stop).await?;
+            sum.sent += report.sent;
+            sum.retried += report.retried;
+            sum.failed += report.failed;
+            sum.outage = sum.outage.or(report.outage);
+            spinner.set_position(sum.sent as u64);
+            if !report.has_more || sum.outage.is_some() || stop.is_cancelled() {
+                break;
+            }
+        }
+        spinner.finish_and_clear();
+        transport.close().await;
+        println!("sent {} {} {way_out}", sum.sent, plural(sum.sent, "mail"));
+        if sum.retried > 0 {
+            println!("{} could not be sent now and will be tried again (paperpost outbox)", sum.retried);
+        }
+        if sum.failed > 0 {
+            println!("{} failed for good (paperpost outbox --state failed)", sum.failed);
+        }
+        if let Some(fault) = &sum.outage {
+            println!("nothing can be sent {way_out}: {fault}");
+        }
+        Ok(sum.failed == 0 && sum.outage.is_none())
+    }
+}
+
+/// One line on a read: what came, or why nothing did.
+pub(super) fn describe(report: &jobs::scrape::Report) -> String {
+    let mut line = match report.route {
+        Some(_) => format!(
+            "{}: {} added, {} revised, {} unchanged",
+            report.source,
+            report.added.len(),
+            report.revised.len(),
+            report.unchanged
+        ),
+        None => format!("{}: {}", report.source, report.state.as_str()),
+    };
+    if let Some(route) = report.route.filter(|route| *route != crate::core::paper::Route::Api) {
+        line += &format!(" (read by {}, because the API failed)", route.as_str());
+    }
+    if let Some(message) = &report.message {
+        line += &format!(": {message}");
+    }
+    line
+}
+
+/// `word`, or its plural.
+pub(super) fn plural(count: usize, word: &str) -> String {
+    if count == 1 { word.to_owned() } else { format!("{word}s") }
+}
+
+/// A sign of life on a terminal; nothing anywhere else.
+pub(super) fn spinner(message: String) -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {msg} {pos}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+    let bar = ProgressBar::new_spinner().with_style(style).with_message(message);
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}
+
+/// Ctrl-C and SIGTERM let the mails in hand finish.
+fn stop_at_interrupt() -> CancellationToken {
+    match signals::listen() {
+        Ok((stop, _)) => stop,
+        Err(_) => CancellationToken::new(),
+    }
+}
