@@ -107,4 +107,39 @@ mod tests {
             assert!(super::super::node::parse_default(default).is_some(), "{key}");
         }
     }
+
+    #[test]
+    fn the_example_shows_every_key_with_its_default() {
+        let example = include_str!("../../config/paperpost.toml");
+        // `# text` is prose; `#key = value` is a key that is commented out.
+        let is_key = |line: &str| line.starts_with('#') && line[1..].starts_with(|c: char| c.is_ascii_lowercase());
+        let lines = example.lines().map(|line| if is_key(line) { &line[1..] } else { line });
+        let text = lines.collect::<Vec<_>>().join("\n");
+        let document = toml_edit::Document::parse(text.as_str()).expect("still TOML with all keys in");
+        for (key, default) in SETTINGS {
+            let path = key.replace('*', "huggingface");
+            let found = path.split('.').try_fold(document.as_item(), |item, part| item.get(part));
+            let found = found.unwrap_or_else(|| panic!("config/paperpost.toml doesn't show {key}"));
+            // What the example sets on purpose, in the open, may differ.
+            let name = key.rsplit('.').next().unwrap_or(key);
+            if !default.is_empty() && !example.contains(&format!("\n{name} = ")) {
+                assert_eq!(found.to_string().trim(), *default, "{key}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_documents_mention_every_key() {
+        let guide = include_str!("../../docs/configuration.md");
+        for (key, _) in SETTINGS {
+            let key = key.replace('*', "<name>");
+            assert!(guide.contains(&format!("`{key}`")), "docs/configuration.md doesn't mention `{key}`");
+        }
+        let example = include_str!("../../config/subscriptions.toml");
+        for key in [SUBSCRIPTION, PROFILE, DEFAULTS].into_iter().flatten() {
+            assert!(guide.contains(&format!("`{key}`")), "docs/configuration.md doesn't mention `{key}`");
+            let shown = example.contains(&format!("{key} = ")) || example.contains(&format!("[[subscription.{key}]]"));
+            assert!(shown, "config/subscriptions.toml doesn't show {key}");
+        }
+    }
 }

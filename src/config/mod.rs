@@ -109,10 +109,11 @@ fn read_settings(
     let folder = path.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).to_owned();
     let credentials = environment.get("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     let unreadable = !errors.is_empty();
-    let (settings, mut problems) = settings::read(layers.merge(), path, &folder, credentials);
+    let (mut settings, mut problems) = settings::read(layers.merge(), path, &folder, credentials);
     if unreadable {
         // What is missing is missing because the file couldn't be read.
         problems.retain(|problem| !matches!(problem.place, Place::Default));
+        settings.subscriptions.retain(|pattern| !matches!(pattern.place, Place::Default));
     }
     errors.append(&mut problems);
     (settings, errors)

@@ -79,7 +79,12 @@ pub(super) fn parse(file: &Arc<SourceFile>) -> Result<Node, Problem> {
 pub(super) fn parse_default(toml: &str) -> Option<Node> {
     let value: toml_edit::Value = toml.parse().ok()?;
     let file = Arc::new(SourceFile { path: "".into(), text: String::new() });
-    Some(Node { place: Place::Default, ..item(&Item::Value(value), &file, 0..0) })
+    let mut node = item(&Item::Value(value), &file, 0..0);
+    if let Value::List(entries) = &mut node.value {
+        entries.iter_mut().for_each(|entry| entry.place = Place::Default);
+    }
+    node.place = Place::Default;
+    Some(node)
 }
 
 fn table(table: &dyn TableLike, file: &Arc<SourceFile>, span: Range<usize>) -> Node {
@@ -313,10 +318,15 @@ pub(super) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a s
     nearest(word, known).map(|nearest| format!("did you mean `{nearest}`?"))
 }
 
-/// The known word nearest to `word`: the same but for case, or alike enough (Jaro-Winkler 0.8 or better).
+/// The known word nearest to `word`, case aside: one slip of a finger away, or alike enough (Jaro-Winkler 0.8 or better).
 pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
-    let score = |known: &str| strsim::jaro_winkler(&word, &known.to_lowercase());
+    let score = |known: &str| {
+        let known = known.to_lowercase();
+        // Jaro-Winkler alone makes little of `lgo` for `log`.
+        let one_slip = word.len() > 2 && strsim::damerau_levenshtein(&word, &known) <= 1;
+        strsim::jaro_winkler(&word, &known).max(if one_slip { 0.9 } else { 0.0 })
+    };
     known
         .into_iter()
         .map(|known| (score(known), known))
@@ -398,6 +408,7 @@ mod tests {
         assert_eq!(wrong.message, "expected one of \"implicit\", \"starttls\", found \"startls\"");
         assert_eq!(wrong.hint.as_deref(), Some("did you mean `starttls`?"));
         assert_eq!(nearest("xyz", ["implicit"]), None);
+        assert_eq!(nearest("lgo", ["log", "web"]), Some("log"));
         assert_eq!(nearest("keyword", ["email", "keywords"]), Some("keywords"));
     }
 

@@ -103,7 +103,7 @@ impl<'a> Reading<'a> {
         let when_empty = self.get(&fields, "when_empty", values::when_empty);
         let profiles = match fields.get("profile") {
             Some(list) => self.profiles(list, &fields, defaults),
-            None => vec![self.profile(&fields, String::new(), block, defaults)],
+            None => vec![self.profile(&fields, String::new(), block, defaults, errors)],
         };
         if let Some(address) = address
             && self.errors == errors
@@ -158,6 +158,7 @@ impl<'a> Reading<'a> {
         }
         let mut profiles: Vec<Profile> = Vec::new();
         for table in &tables {
+            let errors = self.errors;
             let fields = self.fields(table, "profile", &[&["name"], keys::PROFILE]);
             let name = self.get(&fields, "name", |node| Ok(node.line()?.to_owned()));
             match (&name, fields.get("name")) {
@@ -170,13 +171,14 @@ impl<'a> Reading<'a> {
                 }
                 _ => {}
             }
-            profiles.push(self.profile(&fields, name.unwrap_or_default(), table, defaults));
+            profiles.push(self.profile(&fields, name.unwrap_or_default(), table, defaults, errors));
         }
         profiles
     }
 
-    fn profile(&mut self, fields: &Fields, name: String, table: &Node, defaults: &Defaults) -> Profile {
-        let errors = self.errors;
+    /// `errors` is how many there were before this table: only one without any gets a warning, since a misspelt
+    /// `keywords` is no lack of them.
+    fn profile(&mut self, fields: &Fields, name: String, table: &Node, defaults: &Defaults, errors: usize) -> Profile {
         let profile = Profile {
             name,
             keywords: self.keywords(fields),

@@ -1,3 +1,4 @@
 //! it
 
 mod digest;
+mod config;
