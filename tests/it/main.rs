@@ -1,1 +1,4 @@
 //! it
+
+mod site;
+mod source;
