@@ -127,7 +127,7 @@ fn judge(reading: &Reading) -> (State, String) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{DayReport, fetch::FetchError};
+    use super::super::{DayReport, FetchError};
     use super::*;
     use crate::core::paper::{Snapshot, SourceId};
 

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use paperpost::cli::demo::{sample, site::DemoSite};
 use paperpost::core::paper::{Route, SourceId};
-use paperpost::source::fetch::{Client, FetchError, Fetched, Options, Token};
+use paperpost::source::fetch::{Client, Fetched, Options, Token};
 use paperpost::source::huggingface::{self, HuggingFace, Kind, api, cards, page};
-use paperpost::source::{DayOutcome, Reading, SourceError, ValidatorMap};
+use paperpost::source::{DayOutcome, FetchError, Reading, SourceError, ValidatorMap};
 use serde_json::{Value, json};
 use url::Url;
 
