@@ -8,7 +8,9 @@ use paperpost::cli::demo::{sample, site::DemoSite};
 use paperpost::core::paper::{Route, SourceId};
 use paperpost::source::fetch::{Client, Fetched, Options, Token};
 use paperpost::source::huggingface::{self, HuggingFace, Kind, api, cards, page};
+use paperpost::source::robots::Robots;
 use paperpost::source::{DayOutcome, FetchError, Reading, SourceError, ValidatorMap};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -311,6 +313,7 @@ async fn the_page_and_then_its_cards_stand_in_for_the_api() {
             Fault::Challenge,
             Fault::Body("[{"),
             Fault::Body("{\"error\":\"no\"}"),
+            Fault::Body("[{\"article\":{\"id\":\"2601.90001\"}}]"),
         ] {
             let site = Site::start().await;
             site.markup(markup);
@@ -494,6 +497,29 @@ async fn the_demos_site_is_read_like_the_real_one() {
     let second = read().await;
     assert_eq!((first.items.len(), second.items.len(), second.skipped), (8, 15, 0));
     assert!(second.items.iter().any(|item| item.paper.title.contains("<script>")));
+}
+
+// What no site should give.
+
+proptest! {
+    #[test]
+    fn no_answer_however_odd_makes_a_parser_panic(
+        parts in proptest::collection::vec(prop_oneof![
+            Just(r#"{"paper":{"id":"2601.90001","title":"\u0000é","upvotes":-1,"submittedOnDailyAt":"2026-99"}}"#.to_owned()),
+            Just(r#"<div data-target="DailyPapers" data-props="{&quot;dateString&quot;:&quot;2026-0é-01&quot;,"#.to_owned()),
+            Just("<article><h3><a href=\"/papers/2601.90001\">".to_owned()),
+            Just("<div role=\"checkbox\">9,,9k .k - 1.2.3k".to_owned()),
+            Just("user-agent: *\ndisallow: /*%é%2$*$".to_owned()),
+            "[\\[\\]{}<>\",:&;$*%0-9a-f\n]{0,9}",
+            "\\PC{0,5}",
+        ], 0..12)
+    ) {
+        let text = parts.concat();
+        let source = source(Url::parse("https://example.org").expect("an address"), Kind::Trending);
+        let _ = api::parse(text.as_bytes(), &source);
+        let _ = page::parse(&text, &source);
+        let _ = Robots::parse(text.as_bytes(), "paperpost").allows(&source.paper_url(&text));
+    }
 }
 
 // What the real site gave, where it is at hand.
