@@ -10,7 +10,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
@@ -21,6 +21,7 @@ use reqwest::header::{
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::FetchError;
 use super::robots::{Robots, product_token};
 use super::wait;
 use crate::core::paper::clean_text;
@@ -120,57 +121,6 @@ pub struct Answer {
     pub validators: Option<Validators>,
 }
 
-/// Why a GET brought nothing.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FetchError {
-    /// 403, 202 or a challenge of a web application firewall: the host takes us for a robot it doesn't want.
-    #[error("the host blocks us ({status}{})", if *.challenge { ", a challenge for browsers" } else { "" })]
-    Blocked {
-        /// The status code.
-        status: u16,
-        /// Whether it said so in `x-amzn-waf-action`.
-        challenge: bool,
-    },
-    /// 429, and the wait is longer than our patience.
-    #[error("too many requests{}", .retry_after.map(|wait| format!(", asked to wait {} s", wait.as_secs())).unwrap_or_default())]
-    RateLimited {
-        /// How long the server wants to be left alone, when it said.
-        retry_after: Option<Duration>,
-    },
-    /// 5xx, on the last try too.
-    #[error("the server failed with {status}")]
-    Server {
-        /// The status code.
-        status: u16,
-    },
-    /// Any other status that brings no body to read: 404, 410, 204, …
-    #[error("unexpected status {status}{}{detail}", if .detail.is_empty() { "" } else { ": " })]
-    Status {
-        /// The status code.
-        status: u16,
-        /// The beginning of what the server said to it: one line, at most 200 characters.
-        detail: String,
-    },
-    /// No whole answer in time, on the last try too.
-    #[error("timed out")]
-    Timeout,
-    /// The body is longer than allowed.
-    #[error("the answer is larger than {limit} bytes")]
-    TooLarge {
-        /// What was allowed, in bytes.
-        limit: usize,
-    },
-    /// No connection, or one that broke off, on the last try too.
-    #[error("{0}")]
-    Network(String),
-    /// More than five redirects, or one from https to http.
-    #[error("redirected {0}")]
-    Redirect(String),
-    /// The host's robots.txt forbids this page.
-    #[error("robots.txt forbids it")]
-    Robots,
-}
-
 /// Redirects followed for one request.
 const MAX_REDIRECTS: usize = 5;
 
@@ -188,7 +138,7 @@ pub struct Client {
     /// When the next request to a host may start.
     turns: Mutex<HashMap<String, Instant>>,
     /// The rules of each origin and until when they hold.
-    robots: tokio::sync::Mutex<HashMap<url::Origin, (Instant, Robots)>>,
+    robots: Mutex<HashMap<url::Origin, (Instant, Robots)>>,
 }
 
 impl Client {
@@ -212,7 +162,7 @@ impl Client {
             .referer(false)
             .build()
             .map_err(|error| FetchError::Network(root_cause(&error)))?;
-        Ok(Self { http, options, turns: Mutex::default(), robots: tokio::sync::Mutex::default() })
+        Ok(Self { http, options, turns: Mutex::default(), robots: Mutex::default() })
     }
 
     /// Reads an address of an API or a feed. `validators` are those that the same address gave before.
@@ -270,7 +220,10 @@ impl Client {
         let mut response = request.send().await.map_err(Failure::of_transport)?;
 
         let status = response.status();
-        let wait = wait::asked_for(response.headers());
+        let wait = match status {
+            StatusCode::TOO_MANY_REQUESTS => wait::after_429(response.headers()),
+            _ => wait::after_5xx(response.headers()),
+        };
         let challenge = response.headers().contains_key("x-amzn-waf-action");
         let error = match status {
             _ if challenge || status == StatusCode::ACCEPTED || status == StatusCode::FORBIDDEN => {
@@ -313,7 +266,7 @@ impl Client {
             return;
         }
         let turn = {
-            let mut turns = self.turns.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut turns = lock(&self.turns);
             let next = turns.entry(url.authority().to_owned()).or_insert_with(Instant::now);
             let turn = (*next).max(Instant::now());
             *next = turn + self.options.pause;
@@ -328,17 +281,16 @@ impl Client {
     }
 
     async fn may_read(&self, url: &Url) -> bool {
-        // Held over the request, so that many pages of one host ask for its robots.txt once.
-        let mut robots = self.robots.lock().await;
-        if let Some((until, rules)) = robots.get(&url.origin())
-            && Instant::now() < *until
-        {
-            return rules.allows(url);
-        }
-        let (rules, hold) = self.read_robots(url).await;
-        let allowed = rules.allows(url);
-        robots.insert(url.origin(), (Instant::now() + hold, rules));
-        allowed
+        let known = lock(&self.robots).get(&url.origin()).filter(|(until, _)| Instant::now() < *until).cloned();
+        let rules = match known {
+            Some((_, rules)) => rules,
+            None => {
+                let (rules, hold) = self.read_robots(url).await;
+                lock(&self.robots).insert(url.origin(), (Instant::now() + hold, rules.clone()));
+                rules
+            }
+        };
+        rules.allows(url)
     }
 
     async fn read_robots(&self, page: &Url) -> (Robots, Duration) {
@@ -399,6 +351,11 @@ impl Failure {
             FetchError::RateLimited { .. } | FetchError::Server { .. } | FetchError::Timeout | FetchError::Network(_)
         )
     }
+}
+
+/// A panic elsewhere leaves these maps whole, so a poisoned lock is taken all the same.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {

@@ -70,7 +70,7 @@ pub fn note(state: &str, worked: Option<DateTime<Utc>>, route: Option<Route>) ->
 
 #[cfg(test)]
 mod tests {
-    use super::super::{DayReport, fetch::FetchError};
+    use super::super::{DayReport, FetchError};
     use super::*;
     use crate::core::paper::{Snapshot, SourceId};
 

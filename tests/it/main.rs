@@ -1,4 +1,6 @@
 //! it
 
-mod digest;
 mod config;
+mod digest;
+mod site;
+mod source;

@@ -23,7 +23,14 @@ pub fn parse(body: &[u8], source: &HuggingFace) -> Result<(Items, usize), Source
         false => SourceError::Unreadable(format!("no JSON: {error}")),
     })?;
     match answer {
-        Value::Array(values) => Ok((items(&values, source), values.len())),
+        Value::Array(values) => {
+            let items = items(&values, source);
+            // An empty day is one thing, a day of which nothing can be understood another.
+            if items.items.is_empty() && items.skipped > 0 {
+                return Err(SourceError::Unreadable(format!("none of {} items is in a known shape", items.skipped)));
+            }
+            Ok((items, values.len()))
+        }
         Value::Object(object) => Err(match object.get("error").and_then(Value::as_str) {
             Some(error) => SourceError::Answer(clean_text(error).chars().take(200).collect()),
             None => SourceError::Unreadable("an object where a list was expected".to_owned()),
@@ -211,7 +218,7 @@ mod tests {
         assert_eq!(parse("[]"), Ok(0));
         assert_eq!(parse(r#"{"error":"Too\n big"}"#), Err(SourceError::Answer("Too big".into())));
         assert_eq!(parse("<!doctype html><p>hello"), Err(SourceError::Challenge));
-        for junk in ["", "{}", "7", "[{\"paper\":"] {
+        for junk in ["", "{}", "7", "[{\"paper\":", "[{\"article\":{}}]"] {
             assert!(matches!(parse(junk), Err(SourceError::Unreadable(_))), "{junk}");
         }
     }

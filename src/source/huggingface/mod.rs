@@ -72,7 +72,7 @@ pub struct Item {
 const MAX_PAGES: u32 = 5;
 
 /// Reads the lists. `validators` are those of the last reading that was stored; `now` tells which days. An error means
-/// that no list could be read at all.
+/// that no list could be read at all; it is the first list's.
 pub async fn read(
     client: &Client,
     source: &HuggingFace,
@@ -81,63 +81,62 @@ pub async fn read(
 ) -> Result<Reading, SourceError> {
     let today = now.date_naive();
     let mut collected = Collected::default();
-    let mut days: Vec<DayReport> = Vec::new();
+    let mut days = Vec::new();
     let mut next_validators = ValidatorMap::new();
-    // Set once asking again would only be rude.
+    let mut first_error = None;
+    // Set once another request would only be rude.
     let mut turned_away: Option<SourceError> = None;
 
     for list in source.lists(today) {
+        // What is not read anew keeps its validators: they still stand for what the store has.
+        let kept = validators.get_key_value(list.api.as_str()).map(|(url, kept)| (url.clone(), kept.clone()));
         let result = match &turned_away {
             Some(error) => Err(error.clone()),
-            None => source.read_list(client, &list, validators).await,
+            None => source.read_list(client, &list, kept.as_ref().map(|(_, kept)| kept)).await,
         };
-        let mut report =
-            DayReport { day: list.day, route: Route::Page, items: 0, skipped: 0, outcome: DayOutcome::Empty };
-        match result {
-            Ok(Answer::Unchanged) => (report.route, report.outcome) = (Route::Api, DayOutcome::Unchanged),
-            Ok(Answer::Read { route, items, validators }) => {
-                (report.route, report.skipped) = (route, items.skipped);
-                report.items = u32::try_from(items.items.len()).unwrap_or(u32::MAX);
-                if !items.items.is_empty() {
-                    report.outcome = DayOutcome::Listed;
-                }
-                next_validators.extend(validators.map(|validators| (list.api.to_string(), validators)));
-                collected.add(items.items, &source.id, list.day, today);
+        days.push(match result {
+            Ok(Answer::Unchanged) => {
+                next_validators.extend(kept);
+                list.report(Route::Api, DayOutcome::Unchanged)
+            }
+            Ok(Answer::Read { route, items: Items { items, skipped }, validators }) => {
+                next_validators.extend(validators.map(|given| (list.api.to_string(), given)));
+                let outcome = if items.is_empty() { DayOutcome::Empty } else { DayOutcome::Listed };
+                let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
+                collected.add(items, &source.id, list.day, today);
+                DayReport { items: count, skipped, ..list.report(route, outcome) }
             }
             Err(error) => {
+                next_validators.extend(kept);
+                first_error.get_or_insert_with(|| error.clone());
                 if turned_away.is_none() && turns_us_away(&error) {
                     turned_away = Some(error.clone());
                 }
-                report.outcome = DayOutcome::Failed(error);
+                match &error {
+                    SourceError::Both { page, .. } if matches!(**page, SourceError::OtherPeriod(_)) => {
+                        list.report(Route::Page, DayOutcome::OtherPeriod)
+                    }
+                    SourceError::Both { .. } => list.report(Route::Page, DayOutcome::Failed(error)),
+                    _ => list.report(Route::Api, DayOutcome::Failed(error)),
+                }
             }
-        }
-        // What was not read anew keeps its validators: they still stand for what the store has.
-        if matches!(report.outcome, DayOutcome::Unchanged | DayOutcome::Failed(_)) {
-            next_validators.extend(validators.get_key_value(list.api.as_str()).map(|(k, v)| (k.clone(), v.clone())));
-        }
-        days.push(report);
+        });
     }
 
-    if days.iter().all(|report| matches!(report.outcome, DayOutcome::Failed(_)))
-        && let Some(DayReport { outcome: DayOutcome::Failed(error), .. }) = days.first()
-    {
-        return Err(error.clone());
-    }
-    for report in &mut days {
-        if matches!(&report.outcome, DayOutcome::Failed(SourceError::Both { page, .. }) if matches!(**page, SourceError::OtherPeriod(_)))
-        {
-            report.outcome = DayOutcome::OtherPeriod;
+    let was_read = |report: &&DayReport| !matches!(report.outcome, DayOutcome::Failed(_) | DayOutcome::OtherPeriod);
+    match (days.iter().filter(was_read).map(|report| report.route).max(), first_error) {
+        (None, Some(error)) => Err(error),
+        (route, _) => {
+            let snapshot = Snapshot {
+                source: source.id.clone(),
+                taken: now,
+                route: route.unwrap_or(Route::Api),
+                items: collected.listed,
+                skipped: days.iter().map(|report| report.skipped).sum(),
+            };
+            Ok(Reading { snapshot, days, validators: next_validators })
         }
     }
-    let read = days.iter().filter(|report| !matches!(report.outcome, DayOutcome::Failed(_)));
-    let snapshot = Snapshot {
-        source: source.id.clone(),
-        taken: now,
-        route: read.map(|report| report.route).max().unwrap_or(Route::Api),
-        items: collected.listed,
-        skipped: days.iter().map(|report| report.skipped).sum(),
-    };
-    Ok(Reading { snapshot, days, validators: next_validators })
 }
 
 /// One list: where the API has it and where the page is.
@@ -145,6 +144,12 @@ struct List {
     day: Option<NaiveDate>,
     api: Url,
     page: Url,
+}
+
+impl List {
+    fn report(&self, route: Route, outcome: DayOutcome) -> DayReport {
+        DayReport { day: self.day, route, items: 0, skipped: 0, outcome }
+    }
 }
 
 enum Answer {
@@ -191,8 +196,13 @@ impl HuggingFace {
         url
     }
 
-    async fn read_list(&self, client: &Client, list: &List, validators: &ValidatorMap) -> Result<Answer, SourceError> {
-        let api = match self.read_api(client, list, validators.get(list.api.as_str())).await {
+    async fn read_list(
+        &self,
+        client: &Client,
+        list: &List,
+        validators: Option<&Validators>,
+    ) -> Result<Answer, SourceError> {
+        let api = match self.read_api(client, list, validators).await {
             // The page is on the same host: it would only add to what is too much already.
             Err(error) if !error.is_rate_limited() => error,
             end => return end,

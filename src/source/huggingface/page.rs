@@ -55,7 +55,10 @@ pub fn parse(html: &str, source: &HuggingFace) -> Result<Page, SourceError> {
     if let Some(props) = element.as_ref().and_then(|text| serde_json::from_str::<Value>(text).ok())
         && let Some(values) = props["dailyPapers"].as_array()
     {
-        return Ok(Page { route: Route::Page, period: period(&props), items: api::items(values, source) });
+        let items = api::items(values, source);
+        if items.skipped == 0 || !items.items.is_empty() {
+            return Ok(Page { route: Route::Page, period: period(&props), items });
+        }
     }
     let items = cards::parse(html, source);
     match (items.items.is_empty(), element) {
@@ -148,8 +151,10 @@ mod tests {
 
     #[test]
     fn cards_stand_in_for_json_that_cannot_be_read() {
-        let html = page("{") + r#"<article><h3><a href="/papers/2601.00010">Sheep</a></h3></article>"#;
-        let page = parse(&html, &source()).expect("cards");
-        assert_eq!((page.route, page.period, page.items.items.len()), (Route::Cards, Period::Unsaid, 1));
+        for props in ["", "{", "{&quot;dailyPapers&quot;:[{&quot;article&quot;:1}]}"] {
+            let html = page(props) + r#"<article><h3><a href="/papers/2601.00010">Sheep</a></h3></article>"#;
+            let page = parse(&html, &source()).expect("cards");
+            assert_eq!((page.route, page.period, page.items.items.len()), (Route::Cards, Period::Unsaid, 1), "{props}");
+        }
     }
 }
