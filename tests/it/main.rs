@@ -1,1 +1,4 @@
-//! it
+//! The whole program against real sockets, real files and real servers.
+
+mod mail;
+mod smtp;
