@@ -167,6 +167,13 @@ impl SmtpServer {
         lock(&self.log).script.push_back((phase.to_owned(), act));
     }
 
+    /// Waits until everything in the script has begun to happen.
+    pub(crate) async fn script_done(&self) {
+        while !lock(&self.log).script.is_empty() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
     /// The mails taken so far; fails the test when one of them was malformed on the wire.
     pub(crate) fn mails(&self) -> Vec<Taken> {
         let log = lock(&self.log);
