@@ -1,0 +1,428 @@
+//! How a mail leaves: over SMTP, with a server that agrees, refuses, stalls, lies and hangs up.
+
+use std::time::Duration;
+
+use paperpost::core::address::Address;
+use paperpost::core::delivery::{Receipt, SendError};
+use paperpost::mail::smtp::{Login, SettingsError, Smtp, SmtpSettings, Timeouts, Tls, is_senders_own};
+use paperpost::mail::{Mail, Transport};
+
+use crate::smtp::{Act, Offer, SmtpServer};
+
+fn address(text: &str) -> Address {
+    Address::parse(text).expect("an address")
+}
+
+/// A small mail with this Message-ID.
+fn mail(id: &str) -> Mail {
+    let id = format!("<{id}@example.org>");
+    Mail {
+        from: Some(address("b+token@bounce.example.org")),
+        to: address("ada@example.net"),
+        bytes: format!("Message-ID: {id}\r\nSubject: x\r\n\r\n.dots and lines\r\n..\r\n").into_bytes(),
+        message_id: id,
+    }
+}
+
+fn smtp(settings: SmtpSettings) -> Smtp {
+    Smtp::new(settings).expect("settings that work")
+}
+
+/// `sent`, or the kind and phase of the failure.
+fn word(result: &Result<Receipt, SendError>) -> String {
+    match result {
+        Ok(_) => "sent".to_owned(),
+        Err(error) => format!("{} {}", error.kind(), error.fault().phase),
+    }
+}
+
+#[tokio::test]
+async fn a_mail_arrives_as_it_was_and_the_connection_serves_the_next() {
+    let server = SmtpServer::start().await;
+    let smtp = smtp(server.settings(Tls::None));
+    for id in ["1", "2", "3"] {
+        let receipt = smtp.send(&mail(id)).await.expect("sent");
+        assert_eq!(receipt.reply, format!("250 2.0.0 queued as {id}"));
+    }
+    let mails = server.mails();
+    assert_eq!(mails[0].bytes, mail("1").bytes);
+    assert_eq!(
+        (mails[0].from.as_str(), mails[0].to.join("; ").as_str()),
+        (
+            "MAIL FROM:<b+token@bounce.example.org> SIZE=64 RET=HDRS ENVID=1@example.org",
+            "RCPT TO:<ada@example.net> NOTIFY=FAILURE,DELAY ORCPT=rfc822;ada@example.net"
+        )
+    );
+    assert!(server.groups()[0].ends_with("\nDATA\r\n"), "one write: {:?}", server.groups());
+    assert_eq!(server.connections(), 1);
+
+    smtp.close().await;
+    assert_eq!(server.lines().last().map(String::as_str), Some("QUIT"));
+    assert_eq!(word(&smtp.send(&mail("4")).await), "transient connect", "a closed transport takes nothing");
+}
+
+/// Every step × every way to fail: what the mail's outcome is, and that the next mail is not harmed.
+#[tokio::test]
+async fn every_fault_at_every_step_has_its_outcome_and_never_harms_the_next_mail() {
+    let phases = ["connect", "greeting", "ehlo", "mail", "rcpt", "data", "body", "rset", "quit"];
+    let faults: [(&str, Act); 11] = [
+        ("4yz", Act::Say("451 4.3.0 later")),
+        ("5yz", Act::Say("550 5.1.1 never")),
+        ("421", Act::SayAndClose("421 4.3.2 closing")),
+        ("close", Act::Close),
+        ("reset", Act::Reset),
+        ("silence", Act::Hang),
+        ("garbage", Act::Write(b"\x80\xffwhat is this\r\n".to_vec())),
+        ("half a line", Act::WriteAndHang(b"250-half".to_vec())),
+        ("a megabyte", Act::WriteAndHang([b"250 ".as_slice(), &[b'x'; 1 << 20]].concat())),
+        ("a drip", Act::Drip("250-a drip\r\n")),
+        ("two replies", Act::Write(b"250 one\r\n250 two\r\n".to_vec())),
+    ];
+    let mut runs = tokio::task::JoinSet::new();
+    for pipelining in [true, false] {
+        for phase in phases {
+            for (name, act) in faults.clone() {
+                runs.spawn(async move {
+                    let outcome = one_fault(phase, act, pipelining).await;
+                    let expected = expected(phase, name);
+                    (outcome != expected).then(|| format!("{phase}, {name}, {pipelining}: {outcome}, not {expected}"))
+                });
+            }
+        }
+    }
+    let wrong: Vec<String> = runs.join_all().await.into_iter().flatten().collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+fn expected(phase: &str, fault: &str) -> &'static str {
+    match (phase, fault) {
+        // Not part of the mail: RSET follows a refusal that is told already, QUIT follows everything.
+        ("rset", _) => "permanent rcpt",
+        ("quit", _) => "sent",
+        // A reply too many is seen at the latest when DATA is answered by a 250 that was meant for another command.
+        ("connect" | "greeting" | "ehlo" | "mail" | "rcpt", "two replies") => "transient data",
+        ("connect" | "greeting", _) => "transient greeting",
+        ("ehlo", _) => "transient ehlo",
+        // A sender that is refused must not cost recipients their subscription.
+        ("mail", _) => "transient mail",
+        ("rcpt", "5yz") => "permanent rcpt",
+        ("rcpt", _) => "transient rcpt",
+        ("data", "5yz") => "permanent data",
+        ("data", _) => "transient data",
+        ("body", "5yz") => "permanent body",
+        ("body", "4yz" | "421") => "transient body",
+        ("body", "two replies") => "sent",
+        ("body", _) => "unknown body",
+        _ => unreachable!("{phase}, {fault}"),
+    }
+}
+
+/// Meets one fault with one mail, then sends a second one, which must be taken, once and whole.
+async fn one_fault(phase: &'static str, act: Act, pipelining: bool) -> String {
+    let offer = if pipelining { Offer::default() } else { Offer::default().without("PIPELINING") };
+    let server = SmtpServer::offering(offer).await;
+    if phase == "rset" {
+        server.will("rcpt", Act::Say("550 5.1.1 never"));
+    }
+    server.will(phase, act);
+    let smtp = smtp(server.settings(Tls::None));
+    let first = smtp.send(&mail("first")).await;
+    let second = smtp.send(&mail("second")).await;
+    smtp.close().await;
+
+    let ids = server.message_ids();
+    let count = |id: &str| ids.iter().filter(|taken| **taken == format!("<{id}@example.org>")).count();
+    if word(&second) != "sent" || count("second") != 1 {
+        return format!("{}, but the second mail: {}, {ids:?}", word(&first), word(&second));
+    }
+    let taken = count("first") == 1;
+    match &first {
+        Ok(_) if !taken && phase != "body" => format!("sent, but not taken: {ids:?}"),
+        Err(error) if taken && error.kind() != "unknown" => format!("{error}, but taken"),
+        _ => word(&first),
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_vanishes_after_the_final_dot_is_not_asked_again() {
+    let server = SmtpServer::start().await;
+    let smtp = smtp(server.settings(Tls::None));
+    server.will("body", Act::TakeAndClose);
+    assert_eq!(word(&smtp.send(&mail("1")).await), "unknown body");
+    assert_eq!(server.message_ids(), ["<1@example.org>"]);
+}
+
+#[tokio::test]
+async fn a_cancelled_send_leaves_nothing_behind() {
+    let server = SmtpServer::start().await;
+    let smtp = smtp(server.settings(Tls::None));
+    for phase in ["ehlo", "mail", "data", "body"] {
+        server.will(phase, Act::Hang);
+        tokio::select! {
+            ended = smtp.send(&mail("cancelled")) => panic!("{phase}: {ended:?}"),
+            () = server.script_done() => {}
+        }
+        let mut refused = mail("refused");
+        refused.to = address("nobody@example.net");
+        server.will("rcpt", Act::Say("550 5.1.1 no such user"));
+        assert_eq!(word(&smtp.send(&refused).await), "permanent rcpt", "{phase}");
+        assert_eq!(word(&smtp.send(&mail(phase)).await), "sent");
+    }
+    assert_eq!(server.mails().len(), 4);
+}
+
+#[tokio::test]
+async fn a_refused_recipient_costs_no_connection() {
+    for offer in [Offer::default(), Offer::default().without("PIPELINING")] {
+        let server = SmtpServer::offering(offer).await;
+        let smtp = smtp(server.settings(Tls::None));
+        for refusal in ["550 5.1.1 no such user", "450 4.7.1 greylisted", "452 4.5.3 too many", "552 5.2.2 full"] {
+            server.will("rcpt", Act::Say(refusal));
+            let error = smtp.send(&mail("refused")).await.expect_err(refusal);
+            assert_eq!(error.fault().code, refusal[..3].parse().ok());
+            assert_eq!(error.fault().enhanced.as_deref(), Some(&refusal[4..9]));
+            assert_eq!(word(&smtp.send(&mail("taken")).await), "sent");
+        }
+        assert_eq!((server.mails().len(), server.connections()), (4, 1));
+    }
+}
+
+#[tokio::test]
+async fn data_that_is_accepted_for_no_recipient_gets_no_message() {
+    let server = SmtpServer::start().await;
+    let smtp = smtp(server.settings(Tls::None));
+    server.will("rcpt", Act::Say("550 5.1.1 no such user"));
+    server.will("data", Act::Say("354 go ahead all the same"));
+    assert_eq!(word(&smtp.send(&mail("1")).await), "permanent rcpt");
+    assert_eq!(word(&smtp.send(&mail("2")).await), "sent");
+    let lines = server.lines();
+    assert_eq!(lines[3..6], ["DATA", ".", "RSET"], "{lines:?}");
+    assert_eq!((server.mails().len(), server.connections()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_server_that_tired_of_waiting_is_called_again_once() {
+    for act in [Act::Close, Act::Reset, Act::SayAndClose("421 4.4.2 idle for too long")] {
+        let server = SmtpServer::start().await;
+        let smtp = smtp(server.settings(Tls::None));
+        assert_eq!(word(&smtp.send(&mail("1")).await), "sent");
+        server.will("mail", act.clone());
+        assert_eq!(word(&smtp.send(&mail("2")).await), "sent", "{act:?}");
+        assert_eq!(server.connections(), 2);
+        server.will("mail", act.clone());
+        server.will("mail", act.clone());
+        assert_eq!(word(&smtp.send(&mail("3")).await), "transient mail", "once, not for ever: {act:?}");
+        assert_eq!(server.message_ids(), ["<1@example.org>", "<2@example.org>"]);
+    }
+}
+
+#[tokio::test]
+async fn a_resting_connection_is_closed_in_order_after_a_while() {
+    let server = SmtpServer::start().await;
+    let mut settings = server.settings(Tls::None);
+    settings.max_idle = Duration::from_millis(50);
+    let smtp = smtp(settings);
+    for id in ["1", "2"] {
+        assert_eq!(word(&smtp.send(&mail(id)).await), "sent");
+        server.all_closed().await;
+        assert_eq!(server.lines().last().map(String::as_str), Some("QUIT"));
+    }
+    assert_eq!(server.connections(), 2);
+}
+
+#[tokio::test]
+async fn many_mails_share_few_connections_and_each_arrives_once() {
+    for mails_per_connection in [1000, 7] {
+        let server = SmtpServer::start().await;
+        let mut settings = server.settings(Tls::None);
+        settings.connections = 3;
+        settings.mails_per_connection = mails_per_connection;
+        settings.timeouts = Timeouts::default();
+        let smtp = smtp(settings);
+        let mut sends = tokio::task::JoinSet::new();
+        for n in 0..100 {
+            let smtp = smtp.clone();
+            sends.spawn(async move { smtp.send(&mail(&format!("{n:03}"))).await });
+        }
+        assert!(sends.join_all().await.iter().all(Result::is_ok));
+        let expected: Vec<String> = (0..100).map(|n| format!("<{n:03}@example.org>")).collect();
+        assert_eq!(server.message_ids(), expected);
+        for connection in 1..=server.connections() {
+            let mails = server.mails().iter().filter(|mail| mail.connection == connection).count();
+            assert!(mails <= mails_per_connection as usize, "{mails}");
+        }
+        if mails_per_connection == 1000 {
+            assert!(server.connections() <= 3, "{}", server.connections());
+        }
+        smtp.close().await;
+        server.all_closed().await;
+    }
+}
+
+#[tokio::test]
+async fn a_slow_server_within_its_limits_is_waited_for() {
+    let server = SmtpServer::start().await;
+    for phase in ["greeting", "mail", "data", "body"] {
+        server.will(phase, Act::After(Duration::from_millis(50)));
+    }
+    let mut settings = server.settings(Tls::None);
+    settings.timeouts = Timeouts::default();
+    assert_eq!(word(&smtp(settings).send(&mail("1")).await), "sent");
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_transient() {
+    let server = SmtpServer::start().await;
+    let settings = server.settings(Tls::None);
+    drop(server);
+    // The listener goes with its task, which ends at the next turn.
+    tokio::task::yield_now().await;
+    let smtp = smtp(settings);
+    assert_eq!(word(&smtp.send(&mail("1")).await), "transient connect");
+    assert!(smtp.check().await.is_err());
+}
+
+#[tokio::test]
+async fn mail_goes_over_verified_tls() {
+    for tls in [Tls::Implicit, Tls::StartTls] {
+        let server = SmtpServer::offering(Offer { tls, ..Offer::default() }).await;
+        let smtp = smtp(server.settings(tls));
+        smtp.check().await.expect("a session");
+        for id in ["1", "2"] {
+            assert_eq!(word(&smtp.send(&mail(id)).await), "sent", "{tls:?}");
+        }
+        assert_eq!((server.mails().len(), server.connections()), (2, 2), "the check's and the mails'");
+        smtp.close().await;
+        server.all_closed().await;
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_said_to_a_server_that_cannot_prove_its_name() {
+    let stranger = SmtpServer::start().await;
+    for tls in [Tls::Implicit, Tls::StartTls] {
+        let server = SmtpServer::offering(Offer { tls, ..Offer::default() }).await;
+        let mut unknown_authority = server.settings(tls);
+        unknown_authority.ca_file = Some(stranger.ca_file());
+        let mut other_name = server.settings(tls);
+        other_name.host = "127.0.0.1".into();
+        for settings in [unknown_authority, other_name] {
+            assert_eq!(word(&smtp(settings).send(&mail("1")).await), "transient tls", "{tls:?}");
+        }
+        assert!(
+            server.lines().iter().all(|line| line.starts_with("EHLO") || line == "STARTTLS"),
+            "{:?}",
+            server.lines()
+        );
+    }
+}
+
+#[tokio::test]
+async fn there_is_no_falling_back_to_the_clear() {
+    let server = SmtpServer::start().await;
+    assert_eq!(word(&smtp(server.settings(Tls::StartTls)).send(&mail("1")).await), "transient starttls");
+
+    let server = SmtpServer::offering(Offer { tls: Tls::StartTls, ..Offer::default() }).await;
+    server.will("starttls", Act::Say("454 4.7.0 not now"));
+    let smtp = smtp(server.settings(Tls::StartTls));
+    assert_eq!(word(&smtp.send(&mail("1")).await), "transient starttls");
+    assert!(!server.lines().iter().any(|line| line.starts_with("MAIL")));
+}
+
+#[tokio::test]
+async fn what_is_slipped_in_before_tls_is_refused() {
+    let injected = "250-injected.example.org\r\n250 AUTH PLAIN";
+    let server = SmtpServer::offering(Offer { tls: Tls::StartTls, injected, ..Offer::default() }).await;
+    let smtp = smtp(server.settings(Tls::StartTls));
+    assert_eq!(word(&smtp.send(&mail("1")).await), "transient starttls");
+    assert_eq!(server.mails().len(), 0);
+}
+
+#[tokio::test]
+async fn logins_are_made_as_the_server_offers_them() {
+    let password = || Login::Password { user: "digest".into(), password: "hunter2".into() };
+    let token = || Login::OAuth2 { user: "digest@example.org".into(), token: "t0ken".into() };
+    for (offered, login, said) in [
+        ("AUTH LOGIN PLAIN", password(), vec!["AUTH PLAIN AGRpZ2VzdABodW50ZXIy"]),
+        ("AUTH=LOGIN", password(), vec!["AUTH LOGIN", "ZGlnZXN0", "aHVudGVyMg=="]),
+        (
+            "AUTH PLAIN XOAUTH2",
+            token(),
+            vec!["AUTH XOAUTH2 dXNlcj1kaWdlc3RAZXhhbXBsZS5vcmcBYXV0aD1CZWFyZXIgdDBrZW4BAQ=="],
+        ),
+    ] {
+        let login_lines = said.iter().map(ToString::to_string).collect();
+        let offer = Offer { tls: Tls::Implicit, login: login_lines, ..Offer::default().with(offered) };
+        let server = SmtpServer::offering(offer).await;
+        let mut settings = server.settings(Tls::Implicit);
+        settings.login = Some(login);
+        assert_eq!(word(&smtp(settings).send(&mail("1")).await), "sent", "{offered}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_the_senders_trouble_and_is_never_shown() {
+    let offer = Offer { tls: Tls::Implicit, ..Offer::default().with("AUTH PLAIN LOGIN") };
+    let server = SmtpServer::offering(offer).await;
+    let mut settings = server.settings(Tls::Implicit);
+    settings.login = Some(Login::Password { user: "digest".into(), password: "hunter2".into() });
+    assert!(!format!("{settings:?}").contains("hunter2"));
+    let error = smtp(settings.clone()).send(&mail("1")).await.expect_err("refused");
+    assert_eq!(error.to_string(), "auth: 535 5.7.8 wrong");
+    assert!(is_senders_own(error.fault()));
+
+    let server = SmtpServer::offering(Offer { tls: Tls::Implicit, ..Offer::default() }).await;
+    let settings = SmtpSettings { login: settings.login, ..server.settings(Tls::Implicit) };
+    assert_eq!(word(&smtp(settings).send(&mail("1")).await), "transient auth", "no way to log in is offered");
+}
+
+#[tokio::test]
+async fn only_what_the_server_offers_is_asked_of_it() {
+    let utf8 = |id| Mail { to: address("rené@example.net"), ..mail(id) };
+    let null = |id| Mail { from: None, ..mail(id) };
+    let long = |id| Mail { bytes: b"x\r\n".repeat(100), ..mail(id) };
+    let broken = |id| Mail { bytes: b"Subject: x\n\n.\nMAIL FROM:<evil@example.org>\n".to_vec(), ..mail(id) };
+    for (offer, mail, outcome, line) in [
+        (Offer::default(), null("1"), "sent", "MAIL FROM:<> SIZE=64"),
+        (Offer::default().without("SIZE").without("DSN"), mail("1"), "sent", "MAIL FROM:<b+token@bounce.example.org>"),
+        (
+            Offer::default().without("DSN"),
+            utf8("1"),
+            "sent",
+            "MAIL FROM:<b+token@bounce.example.org> SIZE=64 BODY=8BITMIME SMTPUTF8",
+        ),
+        (Offer::default().without("SMTPUTF8"), utf8("1"), "permanent rcpt", ""),
+        (Offer::default().without("SIZE").with("SIZE 200"), long("1"), "permanent mail", ""),
+        (Offer::default(), broken("1"), "permanent body", ""),
+    ] {
+        let server = SmtpServer::offering(offer).await;
+        let smtp = smtp(server.settings(Tls::None));
+        assert_eq!(word(&smtp.send(&mail).await), outcome, "{line}");
+        let lines = server.lines();
+        assert_eq!(lines.iter().find(|line| line.starts_with("MAIL")).map_or("", String::as_str), line);
+        assert_eq!(word(&smtp.send(&crate::mail::mail("next")).await), "sent");
+        assert_eq!(server.connections(), 1, "nothing was out of step");
+    }
+}
+
+#[tokio::test]
+async fn an_address_in_a_servers_answer_is_masked() {
+    let server = SmtpServer::start().await;
+    let smtp = smtp(server.settings(Tls::None));
+    server
+        .will("rcpt", Act::Say("550-5.1.1 <ada@example.net>: unknown;\r\n550 5.1.1 from <b+token@bounce.example.org>"));
+    let error = smtp.send(&mail("1")).await.expect_err("refused");
+    assert_eq!(error.to_string(), "rcpt: 550 5.1.1 <a***@e***.net>: unknown; from <b***@b***.org>");
+}
+
+#[test]
+fn settings_that_could_do_harm_are_refused() {
+    let good = || SmtpSettings::new("localhost", 25, "client.example.org");
+    let refused = |settings: SmtpSettings| Smtp::new(settings).err();
+    assert!(refused(good()).is_none());
+    assert!(matches!(refused(SmtpSettings { host: "mail.example.org".into(), ..good() }), Some(SettingsError::Clear)));
+    assert!(matches!(refused(SmtpSettings { hello: "a b".into(), ..good() }), Some(SettingsError::Hello)));
+    assert!(matches!(refused(SmtpSettings { connections: 0, ..good() }), Some(SettingsError::Limits)));
+    let missing = SmtpSettings { tls: Tls::Implicit, ca_file: Some("no/such.pem".into()), ..good() };
+    assert!(matches!(refused(missing), Some(SettingsError::CaFile { .. })));
+}
