@@ -3,7 +3,7 @@
 //! Everything in these types is ready to be shown: numbers that are unknown are absent, lists are cut, names are in
 //! order. Only escaping is left to do, and `maud` does that.
 
-use maud::{Markup, html};
+use maud::{Markup, PreEscaped, html};
 
 use crate::{Href, layout, style};
 
@@ -160,7 +160,7 @@ pub fn section_heading(name: &str) -> String {
         return String::new();
     }
     let row = html! {
-        tr { td class="in" style=(style::SECTION) { h2 class="tx" style=(style::SECTION_HEADING) { bdi { (name) } } } }
+        tr { td class="in gr" style=(style::SECTION) { h2 class="tx" style=(style::SECTION_HEADING) { bdi { (name) } } } }
         "\n"
     };
     row.into_string()
@@ -198,12 +198,16 @@ pub fn card(card: &Card) -> String {
 /// Everything below the last section.
 pub fn tail(digest: &Digest) -> String {
     let rows = html! {
+        @if digest.waiting > 0 {
+            tr { td class="in" style=(style::NOTE) { p class="mu" style=(style::SMALL) { (waiting(digest.waiting)) } } }
+            "\n"
+        }
         @if !digest.also.is_empty() {
+            (PreEscaped(section_heading(ALSO)))
             tr {
-                td class="in" style=(style::CARD) {
-                    "\n" h2 class="tx" style=(style::SECTION_HEADING) { "Also trending" }
+                td class="in" style=(style::NOTE) {
                     @for brief in &digest.also {
-                        "\n" p class="mu" style=(style::SMALL_APART) {
+                        "\n" p class="mu" style=(style::BRIEF) {
                             (linked(brief.href.as_ref(), style::LINK, &html! { bdi { (brief.title) } }))
                             @if let Some(upvotes) = brief.upvotes { " · " (counted(upvotes, "upvote")) }
                         }
@@ -211,10 +215,6 @@ pub fn tail(digest: &Digest) -> String {
                     "\n"
                 }
             }
-            "\n"
-        }
-        @if digest.waiting > 0 {
-            tr { td class="in" style=(style::CARD) { p class="mu" style=(style::SMALL) { (waiting(digest.waiting)) } } }
             "\n"
         }
     };
@@ -227,15 +227,19 @@ fn foot(digest: &Digest) -> Markup {
             p class="mu" style=(style::SMALL) { bdi { (source.name) } ": " (source.state) } "\n"
         }
         p class="mu" style=(style::SMALL_APART) { (digest.why) }
-        @for (contact, label) in contacts(digest) {
-            @match contact {
-                Contact::Link(href) => {
-                    "\n" p class="mu" style=(style::SMALL) { a class="ac" href=(href) style=(style::LINK) { (label) } }
-                }
-                Contact::Words(words) => { "\n" p class="mu" style=(style::SMALL) { (words) } }
-            }
+        @if let Some(contacts) = joined(contacts(digest).map(contact)) {
+            "\n" p class="mu" style=(style::SMALL_APART) { (contacts) }
         }
         "\n"
+    }
+}
+
+fn contact((contact, label): (&Contact, &str)) -> Markup {
+    html! {
+        @match contact {
+            Contact::Link(href) => { a class="ac" href=(href) style=(style::LINK) { (label) } }
+            Contact::Words(words) => { (words) }
+        }
     }
 }
 
@@ -244,6 +248,9 @@ pub(crate) fn contacts(digest: &Digest) -> impl Iterator<Item = (&Contact, &'sta
     let change = digest.change.iter().map(|contact| (contact, "Change what you get"));
     change.chain(digest.stop.iter().map(|contact| (contact, "Unsubscribe")))
 }
+
+/// The heading of what did not match.
+pub(crate) const ALSO: &str = "Also trending";
 
 /// `1 upvote`, `1,234 upvotes`.
 pub(crate) fn counted(count: u32, noun: &str) -> String {

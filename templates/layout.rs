@@ -26,7 +26,7 @@ pub fn head(title: &str, preheader: &str) -> String {
             "\n"
         }
         "\n"
-        (PreEscaped(concat!("<body class=\"pg\" style=\"margin:0;padding:0\">\n")))
+        (PreEscaped("<body class=\"pg\" style=\"")) (style::BODY) (PreEscaped("\">\n"))
         div style=(style::PREHEADER) { (preheader) } "\n"
         (PreEscaped("<div role=\"article\" aria-roledescription=\"email\" lang=\"en\" dir=\"ltr\" aria-label=\""))
         (title)

@@ -5,7 +5,8 @@
 //! programs that invert colours by themselves (Gmail, Outlook) keep the differences between these shades.
 //!
 //! The class of an element names its role in the dark scheme: `pg` page, `sh` sheet, `tx` text, `mu` muted text,
-//! `ac` accent, `hl` highlight; `in` is the inner margin that shrinks on a small screen.
+//! `ac` accent, `hl` highlight; `gr` is a heading's ground between two parts of the sheet, `in` the inner margin that
+//! shrinks on a small screen.
 
 macro_rules! light {
     (page) => {
@@ -24,7 +25,7 @@ macro_rules! light {
         "#14567f"
     };
     (highlight) => {
-        "#fbecb3"
+        "#fcf0c2"
     };
     (rule) => {
         "#e4e2db"
@@ -63,7 +64,7 @@ macro_rules! serif {
 
 macro_rules! sans {
     () => {
-        "-apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,Helvetica,Arial,sans-serif"
+        "-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif"
     };
 }
 
@@ -73,7 +74,7 @@ pub const SHEET: &str = concat!(
     "@media (max-width:480px){.in{padding-left:20px!important;padding-right:20px!important}",
     ".pg{padding-left:0!important;padding-right:0!important}}\n",
     "@media (prefers-color-scheme:dark){",
-    ".pg{background:",
+    ".pg,.gr{background:",
     dark!(page),
     "!important}.sh{background:",
     dark!(sheet),
@@ -90,10 +91,13 @@ pub const SHEET: &str = concat!(
     "!important}}\n",
 );
 
-/// The body and the page around the sheet.
-pub const PAGE: &str = concat!("margin:0;padding:24px 12px;background:", light!(page));
+/// The body.
+pub const BODY: &str = concat!("margin:0;padding:0;background:", light!(page));
+/// The page around the sheet.
+pub const PAGE: &str = concat!("padding:24px 12px;background:", light!(page));
 /// The sheet: 600 pixels wide where there is room.
-pub const SHEET_TABLE: &str = concat!("width:100%;max-width:600px;background:", light!(sheet));
+pub const SHEET_TABLE: &str =
+    concat!("width:100%;max-width:600px;background:", light!(sheet), ";border-top:4px solid ", light!(accent));
 /// The table below the sheet.
 pub const FOOT_TABLE: &str = "width:100%;max-width:600px";
 /// The cell at the head of the sheet.
@@ -101,9 +105,11 @@ pub const HEAD: &str = concat!("padding:30px 36px 26px;font:14px/1.5 ", sans!())
 /// The cell of one card.
 pub const CARD: &str =
     concat!("padding:24px 36px 26px;border-top:1px solid ", light!(rule), ";font:14px/1.5 ", sans!());
+/// The cell of a few lines of small print.
+pub const NOTE: &str =
+    concat!("padding:16px 36px 18px;border-top:1px solid ", light!(rule), ";font:14px/1.5 ", sans!());
 /// The cell of a section's heading.
-pub const SECTION: &str =
-    concat!("padding:26px 36px 10px;border-top:1px solid ", light!(rule), ";font:14px/1.5 ", sans!());
+pub const SECTION: &str = concat!("padding:28px 36px 10px;background:", light!(page), ";font:14px/1.5 ", sans!());
 /// The cell below the sheet.
 pub const FOOT: &str = concat!("padding:22px 36px 30px;font:13px/1.6 ", sans!());
 /// The name above the heading.
@@ -122,6 +128,8 @@ pub const LINK: &str = concat!("color:", light!(accent));
 pub const SMALL: &str = concat!("margin:0;color:", light!(muted));
 /// A line of small print with room above it.
 pub const SMALL_APART: &str = concat!("margin:10px 0 0;color:", light!(muted));
+/// A paper in one line.
+pub const BRIEF: &str = concat!("margin:4px 0;color:", light!(muted));
 /// Running text.
 pub const TEXT: &str = concat!("margin:12px 0 0;font-size:16px;line-height:1.55;color:", light!(text));
 /// A few words that stand out of small print.

@@ -4,7 +4,7 @@
 //! [`WIDTH`] columns, an address alone on its line and never broken, no rules or boxes of punctuation; a paper's title
 //! stands at the margin and the rest of it is indented.
 
-use crate::digest::{Card, Contact, Digest, Run, contacts, counted, waiting};
+use crate::digest::{ALSO, Card, Contact, Digest, Run, contacts, counted, waiting};
 
 /// The longest line, in columns; wide (East Asian) characters take two. Only an address or a longer word goes beyond.
 pub const WIDTH: usize = 72;
@@ -87,8 +87,12 @@ pub fn card(card: &Card) -> String {
 /// Everything below the last section.
 pub fn tail(digest: &Digest) -> String {
     let mut out = String::new();
+    if digest.waiting > 0 {
+        out.push_str("\n\n");
+        wrap(&mut out, &waiting(digest.waiting), "");
+    }
     if !digest.also.is_empty() {
-        out.push_str("\n\nAlso trending\n");
+        out.push_str(&section_heading(ALSO));
         for brief in &digest.also {
             let votes = brief.upvotes.map(|votes| format!(" · {}", counted(votes, "upvote"))).unwrap_or_default();
             out.push('\n');
@@ -97,10 +101,6 @@ pub fn tail(digest: &Digest) -> String {
                 address(&mut out, "", href.as_str());
             }
         }
-    }
-    if digest.waiting > 0 {
-        out.push_str("\n\n");
-        wrap(&mut out, &waiting(digest.waiting), "");
     }
     out.push_str("\n\n");
     for source in &digest.sources {

@@ -116,7 +116,7 @@ pub fn compose(facts: &Facts<'_>, abstract_limit: usize) -> Digest {
     let sections: Vec<&Section<'_>> = facts.sections.iter().filter(|section| !section.papers.is_empty()).collect();
     let count: usize = sections.iter().map(|section| section.papers.len()).sum();
     let heading = match count {
-        0 => "Nothing new today".to_owned(),
+        0 => "Nothing new".to_owned(),
         _ => words::counted(count, "new paper"),
     };
     let cards = |section: &&Section<'_>| templates::Section {
@@ -244,8 +244,8 @@ fn preheader(facts: &Facts<'_>, sections: &[&Section<'_>]) -> String {
 fn nothing_new(facts: &Facts<'_>) -> String {
     match facts.looked_at {
         0 => "No source listed a paper that you have not had. What each of them said is below.".to_owned(),
-        1 => "1 paper was looked at; it does not match what you follow.".to_owned(),
-        n => format!("{n} papers were looked at; none that you have not had matches what you follow."),
+        1 => "1 paper was looked at, and it is not new to you or does not match what you follow.".to_owned(),
+        n => format!("{n} papers were looked at, and none that is new to you matches what you follow."),
     }
 }
 
@@ -257,18 +257,18 @@ fn why(facts: &Facts<'_>) -> String {
         .filter(|name| !name.is_empty())
         .map(|name| format!("“{name}”"))
         .collect();
-    let profile = match names.as_slice() {
-        [] => "your keywords".to_owned(),
-        [name] => format!("your profile {name}"),
-        names => format!("your profiles {}", names.join(", ")),
+    let follows = match names.as_slice() {
+        [] => "new papers".to_owned(),
+        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        names => names.concat(),
     };
-    let profile = excerpt::clip(&profile, MAX_SENTENCE);
+    let follows = excerpt::clip(&follows, MAX_SENTENCE);
     let schedule = excerpt::clip(&clean_text(facts.schedule), MAX_NAME);
-    let contact = match (facts.change, facts.stop) {
-        (None, None) => " To change or stop it, ask the person who runs this Paperpost.",
+    let ask = match (facts.change, facts.stop) {
+        (None, None) => " To change or to stop it, ask the person who runs this Paperpost.",
         _ => "",
     };
-    format!("You get this because papers that match {profile} were asked for to this address, {schedule}.{contact}")
+    format!("This mail comes {schedule}, because this address follows {follows}.{ask}")
 }
 
 fn contact(how: &str) -> Option<Contact> {

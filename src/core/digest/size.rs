@@ -108,3 +108,141 @@ fn measured(sections: &[Section<'_>]) -> usize {
     }
     count
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::NaiveDate;
+    use chrono_tz::Tz;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::core::digest::{Facts, SourceNote, render};
+    use crate::core::matching::{Candidate, Reasons};
+    use crate::core::paper::{Listing, Paper, PaperKey, SourceId};
+
+    #[test]
+    fn the_encoded_length_counts_every_escape_and_every_break() {
+        let line = |length: usize| length + 6;
+        assert_eq!(quoted_printable_len("plain text"), line(10));
+        assert_eq!(quoted_printable_len("a=é\n"), line(1 + 3 + 6) + line(0));
+        assert_eq!(quoted_printable_len(&"a".repeat(128)), line(128 + 2 * 3));
+    }
+
+    #[test]
+    fn ordinary_papers_fit_without_being_rendered() {
+        let mut candidate = candidate("A Title of Ordinary Length, as Most of Them Have One".into(), String::new());
+        candidate.paper.authors = vec!["A. Author".into(); 8];
+        let section = section(&candidate, 12);
+        assert!(section.papers.iter().map(upper_bound).sum::<usize>() <= MAX_BYTES - FRAME_BYTES);
+        assert_eq!(fits(&[section]), 12);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_told_beforehand() {
+        let candidate = candidate("論".repeat(300), String::new());
+        let fitting = fits(&[section(&candidate, 100)]);
+        assert!((10..60).contains(&fitting), "{fitting}");
+        assert_eq!(fits(&[]), 0);
+    }
+
+    fn section(candidate: &Candidate, papers: usize) -> Section<'_> {
+        let reasons = Reasons { queries: vec!["sparse AND retrieval".into()], ..Reasons::default() };
+        Section { name: "Section", papers: vec![Chosen { candidate, reasons, trend: None }; papers] }
+    }
+
+    fn candidate(title: String, abstract_text: String) -> Candidate {
+        let source = SourceId::parse("example").unwrap();
+        let mut paper = Paper::new(PaperKey::of_source(&source, "1"), "", "https://example.org/papers/2503.02130");
+        (paper.title, paper.abstract_text) = (title, abstract_text);
+        let day = NaiveDate::from_ymd_opt(2026, 9, 23).unwrap();
+        let listing = Listing { source, day, rank: 1, upvotes: Some(u32::MAX), comments: Some(u32::MAX) };
+        Candidate { id: 1, paper, listings: vec![listing], votes: Vec::new() }
+    }
+
+    fn divided<'a>(papers: &[Chosen<'a>], per_section: usize, name: &'a str) -> Vec<Section<'a>> {
+        papers.chunks(per_section).map(|papers| Section { name, papers: papers.to_vec() }).collect()
+    }
+
+    /// Text of `chars` characters in one of the ways that cost most: plain, escaped, encoded, or words to wrap.
+    fn text(chars: std::ops::Range<usize>) -> impl Strategy<Value = String> {
+        let unit = prop::sample::select(vec!["a", "\"", "論", "é", "\u{1F600}", "&", "= ", "word ", "論。"]);
+        (unit, chars).prop_map(|(unit, chars)| unit.chars().cycle().take(chars).collect())
+    }
+
+    fn any_candidate() -> impl Strategy<Value = Candidate> {
+        let address = || {
+            prop::option::of((0usize..400, any::<bool>())).prop_map(|length| {
+                let (length, escaped) = length?;
+                Some(format!("https://example.org/{}", if escaped { "&=" } else { "ab" }.repeat(length)))
+            })
+        };
+        let authors = (text(0..70), 0usize..300);
+        (text(0..301), text(0..1_500), authors, prop::option::of(text(0..90)), address(), address()).prop_map(
+            |(title, abstract_text, (author, authors), organization, code, project)| {
+                let mut candidate = candidate(title, abstract_text);
+                let paper = &mut candidate.paper;
+                paper.authors = vec![author; authors];
+                (paper.organization, paper.code, paper.project) = (organization, code, project);
+                paper.stars = Some(u32::MAX);
+                candidate
+            },
+        )
+    }
+
+    fn any_reasons() -> impl Strategy<Value = Reasons> {
+        (prop::collection::vec(text(1..90), 0..6), 0usize..40).prop_map(|(queries, marks)| {
+            let marks: Vec<_> = (0..marks).map(|i| i * 12..i * 12 + 3).collect();
+            Reasons { queries, title: marks.clone(), abstract_text: marks }
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn papers_that_fit_are_rendered_within_both_limits(
+            papers in prop::collection::vec((any_candidate(), any_reasons()), 1..8),
+            count in 1usize..101,
+            sections in 1usize..12,
+            name in text(0..90),
+            trouble in text(0..250),
+            words in text(0..250),
+        ) {
+            let chosen: Vec<Chosen<'_>> = papers
+                .iter()
+                .cycle()
+                .take(count)
+                .map(|(candidate, reasons)| Chosen { candidate, reasons: reasons.clone(), trend: Some("+41 since yesterday".into()) })
+                .collect();
+            for paper in &chosen {
+                let card = card(paper, NaiveDate::MIN, 0);
+                prop_assert!(quoted_printable_len(&digest::card(&card)) <= upper_bound(paper));
+                prop_assert!(quoted_printable_len(&text::card(&card)) <= upper_bound(paper));
+            }
+            let per_section = count.div_ceil(sections);
+            let fitting = fits(&divided(&chosen, per_section, &name));
+            prop_assert!(fitting >= 1);
+            let source = SourceNote { name: &name, last_read: None, route: None, items: 1, trouble: Some(&trouble) };
+            let rendered = render(&Facts {
+                name: Some(&name),
+                zone: Tz::UTC,
+                slot: NaiveDate::from_ymd_opt(2027, 1, 6).unwrap().into(),
+                sections: divided(&chosen[..fitting], per_section, &name),
+                also: papers.iter().map(|(candidate, _)| candidate).collect(),
+                owed: count - fitting,
+                looked_at: count,
+                sources: vec![source; 20],
+                schedule: &words,
+                change: Some(&words),
+                stop: Some(&words),
+            });
+            for alternative in [&rendered.html, &rendered.text] {
+                prop_assert!(alternative.len() <= MAX_BYTES, "{} bytes", alternative.len());
+                let encoded = quoted_printable_len(alternative);
+                prop_assert!(encoded <= MAX_ENCODED, "{encoded} bytes encoded");
+            }
+            prop_assert!(rendered.subject.chars().count() <= 120);
+            prop_assert_eq!(rendered.html.matches("<h2 class=\"ac\"").count(), fitting, "a paper for each");
+        }
+    }
+}
