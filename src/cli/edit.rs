@@ -75,7 +75,10 @@ pub(super) fn subscribe(settings: &Settings, arguments: &Subscribe) -> anyhow::R
     let changed = edit::subscribe(&text, &new).with_context(|| path.display().to_string())?;
     edit::write(&path, &changed).with_context(|| format!("can't write {}", path.display()))?;
     println!("{} is subscribed in {}", new.email.reveal(), path.display());
-    println!("a running daemon takes it in at SIGHUP; `paperpost preview {}` shows the next digest", new.email.reveal());
+    println!(
+        "a running daemon takes it in at SIGHUP; `paperpost preview {}` shows the next digest",
+        new.email.reveal()
+    );
     Ok(ExitCode::SUCCESS)
 }
 

@@ -81,11 +81,14 @@ enum Command {
     /// Reports every problem in the settings and the subscriptions
     Check,
     /// Lists queued and failed mails; shows or retries one
-    #[command(args_conflicts_with_subcommands = true, after_help = "Examples:
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = "Examples:
   paperpost outbox --state failed
   paperpost outbox show 17
   paperpost outbox retry 17
-  paperpost outbox retry --all")]
+  paperpost outbox retry --all"
+    )]
     Outbox {
         #[command(flatten)]
         list: show::OutboxList,

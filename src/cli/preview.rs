@@ -49,10 +49,11 @@ pub(super) fn preview(
     let publish = wiring::publish(settings);
     let planner = Planner::new(&store, &publish, now)?;
     // The file is what counts: it may be newer than what the database has taken in.
-    let standing = match store.standing(&address.normalized(), planner.oldest)? {
-        Some(standing) => Standing { subscription, ..standing },
-        None => Standing::new(subscription, now),
+    let mut standing = match store.standing(&address.normalized(), planner.oldest)? {
+        Some(standing) => standing,
+        None => Standing::new(subscription.clone(), now),
     };
+    standing.subscription = subscription;
     let choice = planner.choose(&standing);
     let ids = |indices: &[usize]| indices.iter().map(|index| planner.pool().candidates()[*index].id).collect();
     let subscription = &standing.subscription;

@@ -159,7 +159,13 @@ pub(super) fn outbox(settings: &Settings, list: &OutboxList, action: Option<Outb
             OutboxState::Queued => format!("next try {}", local(entry.due)),
             _ => local(entry.due),
         };
-        println!("{:>6}  {:8} {when}  {}  attempts: {}", entry.edition, entry.state.as_str(), entry.address, entry.attempts);
+        println!(
+            "{:>6}  {:8} {when}  {}  attempts: {}",
+            entry.edition,
+            entry.state.as_str(),
+            entry.address,
+            entry.attempts
+        );
         if let Some(reply) = &entry.last_reply {
             println!("        {reply}");
         }
@@ -229,7 +235,11 @@ fn describe_source(status: &SourceStatus) -> String {
     }
     if status.failures > 0 {
         let good = status.last_good.map_or("never yet".to_owned(), local);
-        line += &format!(", {} {} in a row, last good {good}", status.failures, plural(status.failures as usize, "failure"));
+        line += &format!(
+            ", {} {} in a row, last good {good}",
+            status.failures,
+            plural(status.failures as usize, "failure")
+        );
     }
     if let Some((at, added)) = status.last_new {
         line += &format!(", {added} new {}", local(at));

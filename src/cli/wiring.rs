@@ -97,10 +97,10 @@ fn smtp(smtp: &settings::Smtp, settings: &Settings) -> SmtpSettings {
             settings::Tls::None => Tls::None,
         },
         ca_file: smtp.ca_file.clone(),
-        login: smtp.login.as_ref().map(|login| Login::Password {
-            user: login.username.clone(),
-            password: login.password.reveal().into(),
-        }),
+        login: smtp
+            .login
+            .as_ref()
+            .map(|login| Login::Password { user: login.username.clone(), password: login.password.reveal().into() }),
         connections: smtp.connections as usize,
         mails_per_connection: smtp.mails_per_connection,
         timeouts,
@@ -143,7 +143,9 @@ pub(super) fn sender(settings: &Settings) -> Sender {
         from: mailbox(&mail.from),
         reply_to: mail.reply_to.as_ref().map(mailbox),
         list_id: ("Paperpost digest".to_owned(), mail.list_id.clone()),
-        change: Some(format!("Your keywords and schedule stand in the subscriptions file; write to {contact} to have them changed.")),
+        change: Some(format!(
+            "Your keywords and schedule stand in the subscriptions file; write to {contact} to have them changed."
+        )),
         stop: Some(format!("mailto:{contact}?subject=unsubscribe")),
         sources: source_names(settings),
     }

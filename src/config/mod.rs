@@ -61,6 +61,15 @@ pub fn load_subscriptions(settings: &Settings) -> Result<(Vec<Subscription>, Pro
     if problems.errors() == 0 { Ok((subscriptions, problems)) } else { Err(problems) }
 }
 
+/// The subscription files that the settings name, a plain path also when there is no such file yet.
+pub fn subscription_files(settings: &Settings) -> Vec<PathBuf> {
+    let files = settings.subscriptions.iter().map(|pattern| match pattern.is_glob {
+        true => pattern.paths().unwrap_or_default(),
+        false => vec![PathBuf::from(&pattern.pattern)],
+    });
+    files.flatten().collect()
+}
+
 /// What a check of the whole configuration found.
 #[derive(Debug)]
 pub struct Report {

@@ -52,13 +52,7 @@ pub fn trending(pool: &Pool) -> Vec<usize> {
 }
 
 /// Chooses an edition. `trending` is [`trending`] of the same pool, `also` how many of it are shown.
-pub fn choose(
-    pool: &Pool,
-    trending: &[usize],
-    subscription: &Subscription,
-    ledger: Ledger<'_>,
-    also: usize,
-) -> Choice {
+pub fn choose(pool: &Pool, trending: &[usize], subscription: &Subscription, ledger: Ledger<'_>, also: usize) -> Choice {
     let is_open = |index: usize| {
         let candidate = &pool.candidates()[index];
         !ledger.sent.contains(&candidate.id) && candidate.day().is_some_and(|day| day >= ledger.since)

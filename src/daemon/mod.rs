@@ -98,7 +98,7 @@ pub async fn run<T: Transport + 'static>(
         tokio::select! {
             () = stop.cancelled() => break None,
             Some(()) = reload.recv() => reread(&shared),
-            () = watchdog.tick() => notify::alive(),
+            _ = watchdog.tick() => notify::alive(),
             // A task ends only when it is told to, or by a panic.
             Some(ended) = tasks.join_next() => if let Err(error) = ended { break Some(error) },
         }
@@ -143,8 +143,11 @@ fn sync(store: &Store, subscriptions: &[Subscription], clock: &Clock) -> Result<
         );
     }
     tracing::info!(
-        subscriptions = subscriptions.len(), added = report.added, changed = report.changed,
-        retired = report.retired, "subscriptions are in force",
+        subscriptions = subscriptions.len(),
+        added = report.added,
+        changed = report.changed,
+        retired = report.retired,
+        "subscriptions are in force",
     );
     Ok(())
 }

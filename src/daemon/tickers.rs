@@ -178,6 +178,7 @@ fn last_read<T>(shared: &Shared<T>, name: &str) -> Option<DateTime<Utc>> {
 /// hour.
 fn spread<T>(shared: &Shared<T>, name: &str) -> chrono::Duration {
     let database = shared.parts.store.id().unwrap_or_default();
-    let hash = database.iter().copied().chain(name.bytes()).fold(0u32, |h, byte| h.wrapping_mul(31).wrapping_add(byte.into()));
+    let hash =
+        database.iter().copied().chain(name.bytes()).fold(0u32, |h, byte| h.wrapping_mul(31).wrapping_add(byte.into()));
     chrono::Duration::seconds(i64::from(hash % 300))
 }

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::core::digest::{self, Chosen, Facts, Rendered, Section, SourceNote};
 use crate::core::matching::{Candidate, reasons};
 use crate::core::paper::SourceId;
-use crate::core::schedule::instant;
 use crate::mail::mime::{self, Letter, Mailbox, QuotedPrintable};
 use crate::source::health;
 use crate::store::{Mailing, SourceStatus, Store, StoreError};
@@ -36,11 +35,13 @@ pub struct Writer {
     known: Arc<Mutex<Known>>,
 }
 
+type Papers = HashMap<u32, Arc<Candidate>>;
+
 /// What was known after one read: the mails of a run nearly all share it.
 #[derive(Default)]
 struct Known {
     read: i64,
-    papers: HashMap<u32, Arc<Candidate>>,
+    papers: Papers,
     sources: Option<Arc<Vec<SourceStatus>>>,
 }
 
@@ -61,10 +62,7 @@ impl Writer {
         Ok(mime::compose(&Letter {
             from: self.sender.from.clone(),
             reply_to: self.sender.reply_to.clone(),
-            to: Mailbox {
-                name: mailing.subscription.name.clone(),
-                address: mailing.subscription.address.clone(),
-            },
+            to: Mailbox { name: mailing.subscription.name.clone(), address: mailing.subscription.address.clone() },
             subject: rendered.subject,
             date: mailing.decided,
             message_id: mailing.message_id.clone(),
@@ -94,7 +92,8 @@ impl Writer {
                 })
                 .collect(),
         });
-        let notes: Vec<(&SourceStatus, Option<String>)> = sources.iter().map(|s| (s, health::note(&s.outcome, s.last_good, s.route))).collect();
+        let notes: Vec<(&SourceStatus, Option<String>)> =
+            sources.iter().map(|s| (s, health::note(&s.outcome, s.last_good, s.route))).collect();
         let schedule = format!("{} ({})", subscription.schedule, subscription.zone);
         Ok(digest::render(&Facts {
             name: subscription.name.as_deref(),
@@ -121,7 +120,11 @@ impl Writer {
     }
 
     /// The papers with these numbers and the sources, as they were known after `read`.
-    fn known(&self, ids: &[u32], read: i64) -> Result<(HashMap<u32, Arc<Candidate>>, Arc<Vec<SourceStatus>>), StoreError> {
+    fn known(
+        &self,
+        ids: &[u32],
+        read: i64,
+    ) -> Result<(Papers, Arc<Vec<SourceStatus>>), StoreError> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.read != read {
             *known = Known { read, ..Known::default() };

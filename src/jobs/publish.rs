@@ -5,10 +5,10 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use crate::core::digest;
+use crate::core::digest::{self, Chosen, Section};
 use crate::core::edition::{self, Ledger};
-use crate::core::matching::Pool;
-use crate::core::subscription::WhenEmpty;
+use crate::core::matching::{Pool, reasons};
+use crate::core::subscription::{Subscription, WhenEmpty};
 use crate::store::{Decision, Published, Standing, Store, StoreError};
 
 /// What publishing depends on besides the database.
@@ -53,7 +53,9 @@ pub fn run(
     let mut report = Report { candidates: planner.pool.candidates().len(), ..Report::default() };
     loop {
         let (looked_at, published) =
-            store.publish(now, BATCH, planner.read, planner.oldest, &settings.domain, |standing| planner.decide(standing))?;
+            store.publish(now, BATCH, planner.read, planner.oldest, &settings.domain, |standing| {
+                planner.decide(standing)
+            })?;
         report.editions.extend(published);
         progress(looked_at);
         if looked_at < BATCH {
@@ -96,13 +98,36 @@ impl<'a> Planner<'a> {
         let mut choice =
             edition::choose(&self.pool, &self.trending, &standing.subscription, ledger, self.settings.also);
         // A mail has a size that no reader's program clips; what is over it waits like what a maximum cuts.
-        let mut room = digest::fits(&self.pool, &standing.subscription.profiles, &choice.sections);
+        let mut room = self.fits(&standing.subscription, &choice.sections);
         for section in &mut choice.sections {
             let kept = section.len().min(room);
             room -= kept;
             choice.owed.extend(section.drain(kept..));
         }
         choice
+    }
+
+    /// How many of the papers, counted through in order, have room in one mail.
+    fn fits(&self, subscription: &Subscription, sections: &[Vec<usize>]) -> usize {
+        let today = self.now.with_timezone(&subscription.zone).date_naive();
+        let sections: Vec<Section<'_>> = subscription
+            .profiles
+            .iter()
+            .zip(sections)
+            .map(|(profile, indices)| Section {
+                name: &profile.name,
+                papers: indices
+                    .iter()
+                    .map(|index| &self.pool.candidates()[*index])
+                    .map(|candidate| Chosen {
+                        candidate,
+                        reasons: reasons(profile, candidate),
+                        trend: digest::trend(&candidate.votes, today, subscription.zone),
+                    })
+                    .collect(),
+            })
+            .collect();
+        digest::fits(&sections)
     }
 
     fn decide(&self, standing: &Standing) -> Decision {

@@ -134,11 +134,10 @@ impl Store {
     /// has ended, along with their mails and attempts. A subscription's newest edition stays: it says what is owed.
     pub fn prune(&self, since: DateTime<Utc>, before: DateTime<Utc>) -> Result<usize> {
         self.write(|tx| {
-            let oldest: Option<u32> = tx.query_row(
-                "SELECT min(id) FROM papers WHERE first_seen >= ?",
-                [since.timestamp()],
-                |row| row.get(0),
-            )?;
+            let oldest: Option<u32> =
+                tx.query_row("SELECT min(id) FROM papers WHERE first_seen >= ?", [since.timestamp()], |row| {
+                    row.get(0)
+                })?;
             tx.execute_batch("CREATE TEMP TABLE IF NOT EXISTS past (id INTEGER PRIMARY KEY); DELETE FROM past;")?;
             let pruned = tx.execute(
                 "INSERT INTO past SELECT e.id FROM editions e LEFT JOIN outbox o ON o.edition = e.id

@@ -1,9 +1,8 @@
-//! it
+//! The whole program against real sockets, real files and real servers.
 
 mod config;
 mod digest;
-mod site;
-mod source;
-//! The whole program against real sockets, real files and real servers.
 mod mail;
+mod site;
 mod smtp;
+mod source;
