@@ -174,7 +174,10 @@ impl settings::FilePattern {
             return path.is_file().then(|| vec![path.clone()]).ok_or_else(missing);
         }
         let found = glob::glob(&self.pattern).map_err(|error| problem(format!("{}: {error}", self.pattern)))?;
-        let paths: Vec<_> = found.filter_map(Result::ok).filter(|path| path.is_file()).collect();
+        // A folder that can't be looked into may hold subscriptions.
+        let paths: Result<Vec<_>, _> = found.collect();
+        let mut paths = paths.map_err(|error| problem(error.to_string()))?;
+        paths.retain(|path| path.is_file());
         if paths.is_empty() { Err(problem(format!("no file matches {}", self.pattern))) } else { Ok(paths) }
     }
 }

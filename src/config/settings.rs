@@ -316,7 +316,7 @@ impl Reader {
     }
 
     fn duration(&mut self, key: &str) -> Duration {
-        self.need(key, |node| node.duration(Duration::from_secs(1)..=Duration::from_secs(3600)))
+        self.need(key, |node| node.duration(Duration::from_millis(1)..=Duration::from_secs(3600)))
     }
 
     fn path(&mut self, key: &str) -> Option<PathBuf> {
@@ -390,7 +390,12 @@ impl Reader {
     fn transport(&mut self) -> Transport {
         let smtp = self.smtp();
         let files = Transport::Files { folder: self.path("files.folder").unwrap_or_else(|| "mails".into()) };
-        let command = self.path("sendmail.command").unwrap_or_else(|| "/usr/sbin/sendmail".into());
+        let folder = self.folder.clone();
+        let command = self.need("sendmail.command", |node| match node.line()? {
+            // A bare name is looked up in PATH, as a shell does.
+            name if !name.contains('/') => Ok(PathBuf::from(name)),
+            path => Ok(from_folder(&folder, node, path)),
+        });
         let word = self.need("mail.transport", |node| {
             node.choice(&[("files", "files"), ("smtp", "smtp"), ("sendmail", "sendmail")])
         });
@@ -502,7 +507,7 @@ impl Reader {
             self.warn_of_open_file(key, &place);
             return self.get(key, |node| match node.text()? {
                 "" => Err(Wrong::new("expected a secret, found an empty string")),
-                text => Ok(Secret::new(text)),
+                text => Ok(Secret::without_newline(text)),
             });
         }
         let (path, place) = match (self.path(&file_key), self.place(&file_key)) {
@@ -522,7 +527,7 @@ impl Reader {
                 self.merged.problems.push(Problem::error(place, message));
                 None
             }
-            Ok(text) => Some(Secret::from_file_text(&text)),
+            Ok(text) => Some(Secret::without_newline(&text)),
             Err(error) => {
                 let message = format!("{key}: can't read {}: {error}", path.display());
                 self.merged.problems.push(Problem::error(place, message));
@@ -566,5 +571,54 @@ fn rank(place: &Place) -> u8 {
         Place::Text(..) | Place::Path(_) => 1,
         Place::Variable(_) => 2,
         Place::Override(_) => 3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::layers::Layers;
+    use super::super::problem::SourceFile;
+    use super::*;
+
+    fn read_text(text: String) -> (Settings, Vec<Problem>) {
+        let file = Arc::new(SourceFile { path: "paperpost.toml".into(), text });
+        let mut layers = Layers::default();
+        layers.file(Some(&node::parse(&file).expect("valid TOML")));
+        read(layers.merge(), None, Path::new(""), None)
+    }
+
+    #[test]
+    fn every_key_is_looked_at_and_has_something_to_stand_in_when_it_is_wrong() {
+        for (key, _) in keys::SETTINGS {
+            let key = key.replace('*', "huggingface");
+            for wrong in ["2026-01-01", "{ x = 1 }"] {
+                let (_, problems) = read_text(format!("{key} = {wrong}\n"));
+                let start = format!("{key}: expected ");
+                let found = problems.iter().any(|problem| problem.message.starts_with(&start));
+                assert!(found, "{key} = {wrong}: {problems:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_enabled_source_is_worth_a_warning() {
+        let (settings, errors) = read_text("[sources.huggingface]\nenabled = false\n".into());
+        assert!(errors.is_empty());
+        let warnings: Vec<_> = settings.warnings.iter().map(ToString::to_string).collect();
+        assert_eq!(warnings, ["paperpost.toml:2:11: warning: sources: none is enabled, so no paper will ever come"]);
+    }
+
+    #[test]
+    fn a_bare_command_is_looked_up_in_the_path() {
+        let command = |line: &str| match read_text(format!(
+            "mail.from = \"a@example.org\"\nmail.transport = \"sendmail\"\n{line}\n"
+        )) {
+            (Settings { mail: Mail { transport: Transport::Sendmail { command }, .. }, .. }, _) => command,
+            (settings, _) => panic!("expected sendmail, found {:?}", settings.mail.transport),
+        };
+        assert_eq!(command(""), Path::new("/usr/sbin/sendmail"));
+        assert_eq!(command("sendmail.command = \"msmtp\""), Path::new("msmtp"));
     }
 }
