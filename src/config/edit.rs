@@ -2,7 +2,7 @@
 //!
 //! The file belongs to a person: comments, order, blank lines and line ends stay as they are. So a change is a splice
 //! into the text at places that the TOML parser gave, and not a document printed again (`toml_edit` turns CRLF into LF).
-//! Each function is pure, from text to text; [`write`] then puts the text into the file in one step.
+//! Each function is pure, from text to text; [`write()`] then puts the text into the file in one step.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};

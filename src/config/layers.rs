@@ -235,7 +235,7 @@ mod tests {
     use super::*;
 
     fn file(layers: &mut Layers, text: &str) {
-        let file = Arc::new(SourceFile { path: "paperpost.toml".into(), text: text.into() });
+        let file = Arc::new(SourceFile::new("paperpost.toml", text));
         layers.file(Some(&node::parse(&file).expect("valid TOML")));
     }
 

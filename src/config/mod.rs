@@ -13,6 +13,7 @@ mod layers;
 mod literal;
 mod node;
 pub mod problem;
+mod reader;
 mod secret;
 pub mod settings;
 mod subscriptions;
@@ -109,7 +110,7 @@ fn read_settings(
     let folder = path.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).to_owned();
     let credentials = environment.get("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     let unreadable = !errors.is_empty();
-    let (mut settings, mut problems) = settings::read(layers.merge(), path, &folder, credentials);
+    let (mut settings, mut problems) = reader::read(layers.merge(), path, &folder, credentials);
     if unreadable {
         // What is missing is missing because the file couldn't be read.
         problems.retain(|problem| !matches!(problem.place, Place::Default));
@@ -191,5 +192,5 @@ fn read_file(path: &Path) -> Result<Arc<SourceFile>, Problem> {
         problem(format!("line {line} is not UTF-8")).hint("save the file as UTF-8".to_owned())
     })?;
     let text = text.strip_prefix('\u{FEFF}').map(str::to_owned).unwrap_or(text);
-    Ok(Arc::new(SourceFile { path: path.to_owned(), text }))
+    Ok(Arc::new(SourceFile::new(path, text)))
 }

@@ -78,7 +78,7 @@ pub(super) fn parse(file: &Arc<SourceFile>) -> Result<Node, Problem> {
 /// Reads a TOML value that the program itself wrote: a default.
 pub(super) fn parse_default(toml: &str) -> Option<Node> {
     let value: toml_edit::Value = toml.parse().ok()?;
-    let file = Arc::new(SourceFile { path: "".into(), text: String::new() });
+    let file = Arc::new(SourceFile::new("", ""));
     let mut node = item(&Item::Value(value), &file, 0..0);
     if let Value::List(entries) = &mut node.value {
         entries.iter_mut().for_each(|entry| entry.place = Place::Default);
@@ -340,7 +340,7 @@ mod tests {
     use super::*;
 
     fn in_file(toml: &str) -> Node {
-        let file = Arc::new(SourceFile { path: "a.toml".into(), text: format!("key = {toml}\n") });
+        let file = Arc::new(SourceFile::new("a.toml", format!("key = {toml}\n")));
         let root = parse(&file).expect("valid TOML");
         root.table().expect("a table")[0].node.clone()
     }
