@@ -1,9 +1,9 @@
 //! From files to settings: what is meant, or every problem at once.
 //!
 //! Two kinds of file are read. `paperpost.toml` says how the program works; it lies under the environment
-//! (`PAPERPOST__SMTP__HOST`) and the overrides of the command line, and over the defaults. Subscription files say who gets
-//! what. Both come out as parsed types ([`Settings`], [`Subscription`]) that need no further check, or as [`Problems`]:
-//! all of them, over all files, each with its line and column.
+//! (`PAPERPOST__SMTP__HOST`) and the overrides of the command line, and over the defaults. Subscription files say who
+//! gets what. Both come out as parsed types ([`Settings`], [`Subscription`]) that need no further check, or as
+//! [`Problems`]: all of them, over all files, each with its line and column.
 //!
 //! Nothing here writes but [`edit`], and nothing here knows what the settings are for.
 

@@ -318,7 +318,8 @@ pub(super) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a s
     nearest(word, known).map(|nearest| format!("did you mean `{nearest}`?"))
 }
 
-/// The known word nearest to `word`, case aside: one slip of a finger away, or alike enough (Jaro-Winkler 0.8 or better).
+/// The known word nearest to `word`, case aside: one slip of a finger away, or alike enough (Jaro-Winkler 0.8 or
+/// better).
 pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     let score = |known: &str| {

@@ -1,7 +1,7 @@
 //! From merged layers to [`Settings`].
 //!
-//! Reading never stops at a problem: where a value is wrong the problem is filed, its default stands in, and the rest is
-//! read, so that a person sees everything at once. Settings with a stand-in in them never leave [`super`].
+//! Reading never stops at a problem: where a value is wrong the problem is filed, its default stands in, and the rest
+//! is read, so that a person sees everything at once. Settings with a stand-in in them never leave [`super`].
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Subscription files: who gets which papers, and when.
 //!
-//! A file is a list of `[[subscription]]` tables, after an optional `[defaults]`. Every problem of every file is found in
-//! one go; a subscription is only made of values that are right.
+//! A file is a list of `[[subscription]]` tables, after an optional `[defaults]`. Every problem of every file is found
+//! in one go; a subscription is only made of values that are right.
 
 use std::collections::HashMap;
 use std::sync::Arc;
