@@ -1,8 +1,8 @@
 //! Changes to a subscription file that keep the rest of it.
 //!
 //! The file belongs to a person: comments, order, blank lines and line ends stay as they are. So a change is a splice
-//! into the text at places that the TOML parser gave, and not a document printed again (`toml_edit` turns CRLF into LF).
-//! Each function is pure, from text to text; [`write`] then puts the text into the file in one step.
+//! into the text at places that the TOML parser gave, and not a document printed again (`toml_edit` turns CRLF into
+//! LF). Each function is pure, from text to text; [`write()`] then puts the text into the file in one step.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -182,8 +182,8 @@ pub fn pause(text: &str, address: &Address, paused: bool) -> Result<Option<Strin
     Ok(Some(changed))
 }
 
-/// Puts `text` into the file at `path` in one step: whoever reads meanwhile, and whoever reads after a power cut, sees the
-/// old file or the new one. The permissions stay, and a symbolic link stays a link.
+/// Puts `text` into the file at `path` in one step: whoever reads meanwhile, and whoever reads after a power cut, sees
+/// the old file or the new one. The permissions stay, and a symbolic link stays a link.
 ///
 /// # Errors
 /// What the system says; the file is then as it was.

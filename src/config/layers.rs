@@ -1,8 +1,8 @@
 //! Defaults, file, environment, overrides: each layer's keys checked, then laid over one another by the `config` crate.
 //!
-//! The crate carries an origin with every value. Here it is the number of a [`Node`], so that the value which wins still
-//! knows its place, and a problem found long after the merge points at the line or variable that caused it. A value that
-//! a higher layer replaces is not looked at any further; an unknown key is reported from every layer.
+//! The crate carries an origin with every value. Here it is the number of a [`Node`], so that the value which wins
+//! still knows its place, and a problem found long after the merge points at the line or variable that caused it. A
+//! value that a higher layer replaces is not looked at any further; an unknown key is reported from every layer.
 
 use std::collections::BTreeMap;
 
@@ -235,7 +235,7 @@ mod tests {
     use super::*;
 
     fn file(layers: &mut Layers, text: &str) {
-        let file = Arc::new(SourceFile { path: "paperpost.toml".into(), text: text.into() });
+        let file = Arc::new(SourceFile::new("paperpost.toml", text));
         layers.file(Some(&node::parse(&file).expect("valid TOML")));
     }
 

@@ -1,9 +1,9 @@
 //! From files to settings: what is meant, or every problem at once.
 //!
 //! Two kinds of file are read. `paperpost.toml` says how the program works; it lies under the environment
-//! (`PAPERPOST__SMTP__HOST`) and the overrides of the command line, and over the defaults. Subscription files say who gets
-//! what. Both come out as parsed types ([`Settings`], [`Subscription`]) that need no further check, or as [`Problems`]:
-//! all of them, over all files, each with its line and column.
+//! (`PAPERPOST__SMTP__HOST`) and the overrides of the command line, and over the defaults. Subscription files say who
+//! gets what. Both come out as parsed types ([`Settings`], [`Subscription`]) that need no further check, or as
+//! [`Problems`]: all of them, over all files, each with its line and column.
 //!
 //! Nothing here writes but [`edit`], and nothing here knows what the settings are for.
 
@@ -13,6 +13,7 @@ mod layers;
 mod literal;
 mod node;
 pub mod problem;
+mod reader;
 mod secret;
 pub mod settings;
 mod subscriptions;
@@ -118,7 +119,7 @@ fn read_settings(
     let folder = path.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).to_owned();
     let credentials = environment.get("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     let unreadable = !errors.is_empty();
-    let (mut settings, mut problems) = settings::read(layers.merge(), path, &folder, credentials);
+    let (mut settings, mut problems) = reader::read(layers.merge(), path, &folder, credentials);
     if unreadable {
         // What is missing is missing because the file couldn't be read.
         problems.retain(|problem| !matches!(problem.place, Place::Default));
@@ -183,7 +184,10 @@ impl settings::FilePattern {
             return path.is_file().then(|| vec![path.clone()]).ok_or_else(missing);
         }
         let found = glob::glob(&self.pattern).map_err(|error| problem(format!("{}: {error}", self.pattern)))?;
-        let paths: Vec<_> = found.filter_map(Result::ok).filter(|path| path.is_file()).collect();
+        // A folder that can't be looked into may hold subscriptions.
+        let paths: Result<Vec<_>, _> = found.collect();
+        let mut paths = paths.map_err(|error| problem(error.to_string()))?;
+        paths.retain(|path| path.is_file());
         if paths.is_empty() { Err(problem(format!("no file matches {}", self.pattern))) } else { Ok(paths) }
     }
 }
@@ -197,5 +201,5 @@ fn read_file(path: &Path) -> Result<Arc<SourceFile>, Problem> {
         problem(format!("line {line} is not UTF-8")).hint("save the file as UTF-8".to_owned())
     })?;
     let text = text.strip_prefix('\u{FEFF}').map(str::to_owned).unwrap_or(text);
-    Ok(Arc::new(SourceFile { path: path.to_owned(), text }))
+    Ok(Arc::new(SourceFile::new(path, text)))
 }

@@ -78,7 +78,7 @@ pub(super) fn parse(file: &Arc<SourceFile>) -> Result<Node, Problem> {
 /// Reads a TOML value that the program itself wrote: a default.
 pub(super) fn parse_default(toml: &str) -> Option<Node> {
     let value: toml_edit::Value = toml.parse().ok()?;
-    let file = Arc::new(SourceFile { path: "".into(), text: String::new() });
+    let file = Arc::new(SourceFile::new("", ""));
     let mut node = item(&Item::Value(value), &file, 0..0);
     if let Value::List(entries) = &mut node.value {
         entries.iter_mut().for_each(|entry| entry.place = Place::Default);
@@ -318,7 +318,8 @@ pub(super) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a s
     nearest(word, known).map(|nearest| format!("did you mean `{nearest}`?"))
 }
 
-/// The known word nearest to `word`, case aside: one slip of a finger away, or alike enough (Jaro-Winkler 0.8 or better).
+/// The known word nearest to `word`, case aside: one slip of a finger away, or alike enough (Jaro-Winkler 0.8 or
+/// better).
 pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     let score = |known: &str| {
@@ -340,7 +341,7 @@ mod tests {
     use super::*;
 
     fn in_file(toml: &str) -> Node {
-        let file = Arc::new(SourceFile { path: "a.toml".into(), text: format!("key = {toml}\n") });
+        let file = Arc::new(SourceFile::new("a.toml", format!("key = {toml}\n")));
         let root = parse(&file).expect("valid TOML");
         root.table().expect("a table")[0].node.clone()
     }

@@ -17,18 +17,24 @@ pub struct SourceFile {
     pub path: PathBuf,
     /// The text, without a byte order mark.
     pub text: String,
+    /// Where each line starts: a file may have as many problems as lines.
+    line_starts: Vec<usize>,
 }
 
 impl SourceFile {
+    /// Keeps a file that was read.
+    pub fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
+        let (path, text) = (path.into(), text.into());
+        let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(newline, _)| newline + 1)).collect();
+        Self { path, text, line_starts }
+    }
+
     /// Line and column of a byte offset, both from 1; the column counts characters.
     pub fn line_column(&self, offset: usize) -> (usize, usize) {
-        let mut offset = offset.min(self.text.len());
-        while !self.text.is_char_boundary(offset) {
-            offset -= 1;
-        }
-        let before = &self.text[..offset];
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+        let offset = self.text.floor_char_boundary(offset);
+        let line = self.line_starts.partition_point(|&start| start <= offset);
+        let start = self.line_starts[line - 1];
+        (line, self.text[start..offset].chars().count() + 1)
     }
 }
 
@@ -239,7 +245,7 @@ mod tests {
     use super::*;
 
     fn at(text: &str, span: Range<usize>) -> Problem {
-        let file = SourceFile { path: "config/a.toml".into(), text: text.into() };
+        let file = SourceFile::new("config/a.toml", text);
         Problem::error(Place::Text(Arc::new(file), span), "query: expected a word")
             .hint("quote a phrase to match it whole".to_owned())
     }

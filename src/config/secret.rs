@@ -14,8 +14,8 @@ impl Secret {
         Self(text.into())
     }
 
-    /// A secret as a file holds it: one newline at the end, which editors and `echo` add, is no part of it.
-    pub(super) fn from_file_text(text: &str) -> Self {
+    /// A secret as it was written down: one newline at the end, which editors and `echo` add, is no part of it.
+    pub(super) fn without_newline(text: &str) -> Self {
         let text = text.strip_suffix('\n').unwrap_or(text);
         Self(text.strip_suffix('\r').unwrap_or(text).to_owned())
     }
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn a_secret_prints_nowhere() {
-        let secret = Secret::from_file_text("hunter2\r\n");
+        let secret = Secret::without_newline("hunter2\r\n");
         assert_eq!(secret.reveal(), "hunter2");
         assert_eq!(format!("{secret} {secret:?}"), "*** ***");
         assert_eq!(serde_json::to_string(&secret).expect("JSON"), "\"***\"");
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn only_the_last_newline_is_no_part_of_it() {
-        assert_eq!(Secret::from_file_text(" a b \n\n").reveal(), " a b \n");
-        assert_eq!(Secret::from_file_text("ab").reveal(), "ab");
+        assert_eq!(Secret::without_newline(" a b \n\n").reveal(), " a b \n");
+        assert_eq!(Secret::without_newline("ab").reveal(), "ab");
     }
 }

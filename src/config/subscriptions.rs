@@ -1,7 +1,7 @@
 //! Subscription files: who gets which papers, and when.
 //!
-//! A file is a list of `[[subscription]]` tables, after an optional `[defaults]`. Every problem of every file is found in
-//! one go; a subscription is only made of values that are right.
+//! A file is a list of `[[subscription]]` tables, after an optional `[defaults]`. Every problem of every file is found
+//! in one go; a subscription is only made of values that are right.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 
 use super::keys;
-use super::node::{self, Entry, Node, Wrong};
+use super::node::{self, Entry, Node, Value, Wrong};
 use super::problem::{Place, Problem, SourceFile};
 use super::settings::{Digest, SourceSettings};
 use super::values;
@@ -63,18 +63,14 @@ impl<'a> Reading<'a> {
         };
         let top = self.fields(&root, "", &[&["defaults", "subscription"]]);
         let defaults = self.defaults(top.get("defaults"));
-        let blocks = match top.get("subscription").map(Node::list) {
-            None => {
-                let problem = Problem::warning(Place::Path(file.path.clone()), "there is no [[subscription]] in it");
-                return self.push(problem);
-            }
-            Some(Ok(blocks)) => blocks,
-            Some(Err(_)) => {
-                let wrong = Wrong::new("expected a list of tables").hint("write [[subscription]]".to_owned());
-                return self.wrong(top.get("subscription"), "subscription", wrong);
-            }
+        let Some(list) = top.get("subscription") else {
+            return self.push(Problem::warning(Place::Path(file.path.clone()), "there is no [[subscription]] in it"));
         };
-        for block in &blocks {
+        let Value::List(blocks) = &list.value else {
+            let wrong = Wrong::new("expected a list of tables").hint("write [[subscription]]".to_owned());
+            return self.wrong(list, "subscription", wrong);
+        };
+        for block in blocks {
             self.subscription(block, &defaults);
         }
     }
@@ -121,7 +117,7 @@ impl<'a> Reading<'a> {
     }
 
     /// The address, if no other subscription has it: two would be two mails to one person.
-    fn email(&mut self, block: &Node, fields: &Fields) -> Option<Address> {
+    fn email(&mut self, block: &Node, fields: &Fields<'_>) -> Option<Address> {
         let Some(node) = fields.get("email") else {
             let problem = Problem::error(block.place.clone(), "email: is missing");
             self.push(problem.hint("add email = \"name@example.org\"".to_owned()));
@@ -131,7 +127,7 @@ impl<'a> Reading<'a> {
         if let Some(other) = self.places.get(&address) {
             let wrong = Wrong::new(format!("this address already has a subscription at {}", other.file_and_line()));
             let hint = "one subscription an address; several interests are [[subscription.profile]] tables of it";
-            self.wrong(Some(node), "email", wrong.hint(hint.to_owned()));
+            self.wrong(node, "email", wrong.hint(hint.to_owned()));
             return None;
         }
         self.places.insert(address.clone(), node.place.clone());
@@ -139,7 +135,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Several named profiles; the keys of one may then not stand beside them.
-    fn profiles(&mut self, list: &Node, fields: &Fields, defaults: &Defaults) -> Vec<Profile> {
+    fn profiles(&mut self, list: &Node, fields: &Fields<'_>, defaults: &Defaults) -> Vec<Profile> {
         for entry in fields.entries.iter().filter(|entry| keys::PROFILE.contains(&entry.key.as_str())) {
             let message = format!("{}: stands beside [[subscription.profile]], and would count for none", entry.key);
             let hint = "move it into the profiles";
@@ -149,12 +145,12 @@ impl<'a> Reading<'a> {
             Ok(tables) => tables,
             Err(_) => {
                 let wrong = Wrong::new("expected a list of tables").hint("write [[subscription.profile]]".to_owned());
-                self.wrong(Some(list), "profile", wrong);
+                self.wrong(list, "profile", wrong);
                 return Vec::new();
             }
         };
         if tables.is_empty() {
-            self.wrong(Some(list), "profile", Wrong::new("expected at least one table"));
+            self.wrong(list, "profile", Wrong::new("expected at least one table"));
         }
         let mut profiles: Vec<Profile> = Vec::new();
         for table in &tables {
@@ -166,7 +162,7 @@ impl<'a> Reading<'a> {
                     let problem = Problem::error(table.place.clone(), "profile: name is missing");
                     self.push(problem.hint("it is the section's heading in the mail".to_owned()));
                 }
-                (Some(name), node) if profiles.iter().any(|profile| profile.name == *name) => {
+                (Some(name), Some(node)) if profiles.iter().any(|profile| profile.name == *name) => {
                     self.wrong(node, "name", Wrong::new("another profile of this subscription has the same name"));
                 }
                 _ => {}
@@ -178,7 +174,14 @@ impl<'a> Reading<'a> {
 
     /// `errors` is how many there were before this table: only one without any gets a warning, since a misspelt
     /// `keywords` is no lack of them.
-    fn profile(&mut self, fields: &Fields, name: String, table: &Node, defaults: &Defaults, errors: usize) -> Profile {
+    fn profile(
+        &mut self,
+        fields: &Fields<'_>,
+        name: String,
+        table: &Node,
+        defaults: &Defaults,
+        errors: usize,
+    ) -> Profile {
         let profile = Profile {
             name,
             keywords: self.keywords(fields),
@@ -200,7 +203,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Expressions, each a text or a table with a weight.
-    fn keywords(&mut self, fields: &Fields) -> Vec<Keyword> {
+    fn keywords(&mut self, fields: &Fields<'_>) -> Vec<Keyword> {
         let nodes = self.get(fields, "keywords", Node::list).unwrap_or_default();
         nodes.iter().filter_map(|node| self.keyword(node)).collect()
     }
@@ -213,27 +216,27 @@ impl<'a> Reading<'a> {
         // An f32 is plenty for a share in a score.
         let weight = self.get(&fields, "weight", |node| node.positive(MOST_WEIGHT)).unwrap_or(1.0) as f32;
         let Some(query) = fields.get("query") else {
-            self.wrong(Some(node), "keywords", Wrong::new("query is missing in this table"));
+            self.wrong(node, "keywords", Wrong::new("query is missing in this table"));
             return None;
         };
         Some(Keyword { query: self.query(query)?, weight })
     }
 
-    fn queries(&mut self, fields: &Fields, key: &str) -> Vec<Query> {
+    fn queries(&mut self, fields: &Fields<'_>, key: &str) -> Vec<Query> {
         let nodes = self.get(fields, key, Node::list).unwrap_or_default();
         nodes.iter().filter_map(|node| self.query(node)).collect()
     }
 
     fn query(&mut self, node: &Node) -> Option<Query> {
-        values::query(node).map_err(|wrong| self.wrong(Some(node), "query", wrong)).ok()
+        values::query(node).map_err(|wrong| self.wrong(node, "query", wrong)).ok()
     }
 
-    fn sources(&mut self, fields: &Fields) -> Option<Vec<SourceId>> {
+    fn sources(&mut self, fields: &Fields<'_>) -> Option<Vec<SourceId>> {
         let nodes = self.get(fields, "sources", Node::list)?;
         let sources = nodes.iter().filter_map(|node| match self.source(node) {
             Ok(source) => Some(source),
             Err(wrong) => {
-                self.wrong(Some(node), "sources", wrong);
+                self.wrong(node, "sources", wrong);
                 None
             }
         });
@@ -256,11 +259,11 @@ impl<'a> Reading<'a> {
     }
 
     /// The keys of a table; those that are in none of the lists are problems.
-    fn fields(&mut self, table: &Node, name: &str, known: &[&[&str]]) -> Fields {
+    fn fields<'n>(&mut self, table: &'n Node, name: &str, known: &[&[&str]]) -> Fields<'n> {
         let entries = match table.table() {
-            Ok(entries) => entries.to_vec(),
+            Ok(entries) => entries,
             Err(wrong) => {
-                self.wrong(Some(table), name, wrong);
+                self.wrong(table, name, wrong);
                 return Fields::default();
             }
         };
@@ -274,15 +277,13 @@ impl<'a> Reading<'a> {
         Fields { entries }
     }
 
-    fn get<T>(&mut self, fields: &Fields, key: &str, parse: impl Fn(&Node) -> Result<T, Wrong>) -> Option<T> {
+    fn get<T>(&mut self, fields: &Fields<'_>, key: &str, parse: impl Fn(&Node) -> Result<T, Wrong>) -> Option<T> {
         let node = fields.get(key)?;
-        parse(node).map_err(|wrong| self.wrong(Some(node), key, wrong)).ok()
+        parse(node).map_err(|wrong| self.wrong(node, key, wrong)).ok()
     }
 
-    fn wrong(&mut self, node: Option<&Node>, key: &str, wrong: Wrong) {
-        if let Some(node) = node {
-            self.push(node.problem(key, wrong));
-        }
+    fn wrong(&mut self, node: &Node, key: &str, wrong: Wrong) {
+        self.push(node.problem(key, wrong));
     }
 
     pub(super) fn push(&mut self, problem: Problem) {
@@ -297,12 +298,12 @@ fn min_upvotes(node: &Node) -> Result<u32, Wrong> {
 
 /// The entries of one table.
 #[derive(Default)]
-struct Fields {
-    entries: Vec<Entry>,
+struct Fields<'n> {
+    entries: &'n [Entry],
 }
 
-impl Fields {
-    fn get(&self, key: &str) -> Option<&Node> {
+impl<'n> Fields<'n> {
+    fn get(&self, key: &str) -> Option<&'n Node> {
         self.entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
     }
 }

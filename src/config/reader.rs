@@ -1,0 +1,408 @@
+//! From merged layers to [`Settings`].
+//!
+//! Reading never stops at a problem: where a value is wrong the problem is filed, its default stands in, and the rest
+//! is read, so that a person sees everything at once. Settings with a stand-in in them never leave [`super`].
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::keys;
+use super::layers::Merged;
+use super::node::{self, Node, Wrong};
+use super::problem::{Place, Problem};
+use super::secret::Secret;
+use super::settings::{
+    Database, Digest, FilePattern, Http, Log, LogFormat, Login, Mail, Settings, Smtp, SourceKind, SourceSettings, Tls,
+    Transport, Web,
+};
+use super::values;
+use crate::core::paper::SourceId;
+
+/// Reads settings out of merged layers. `folder` is the config file's: relative paths in the file start there.
+/// `credentials` is systemd's folder of secrets.
+pub(super) fn read(
+    merged: Merged,
+    file: Option<PathBuf>,
+    folder: &Path,
+    credentials: Option<PathBuf>,
+) -> (Settings, Vec<Problem>) {
+    let mut reader = Reader { merged, folder: folder.to_owned(), credentials };
+    let from = reader.need("mail.from", values::mailbox);
+    let list_id = reader.get("mail.list_id", values::list_id);
+    let settings = Settings {
+        file,
+        database: Database { path: reader.path("database.path").unwrap_or_else(|| "paperpost.db".into()) },
+        subscriptions: reader.patterns("subscriptions.files"),
+        sources: reader.sources(),
+        http: Http {
+            contact: reader.get("http.contact", values::contact),
+            connect_timeout: reader.duration("http.connect_timeout"),
+            timeout: reader.duration("http.timeout"),
+            max_body: reader.need("http.max_body", |node| node.size(64 << 10..=1 << 30)),
+            retries: reader.whole("http.retries", 0, 10),
+        },
+        mail: Mail {
+            list_id: list_id.unwrap_or_else(|| format!("paperpost.{}", from.address.domain())),
+            from,
+            reply_to: reader.get("mail.reply_to", values::mailbox),
+            transport: reader.transport(),
+        },
+        digest: Digest {
+            window_days: reader.whole("digest.window_days", 1, 90),
+            max_papers: reader.need("digest.max_papers", values::max_papers),
+            schedule: reader.need("digest.schedule", values::schedule),
+            zone: reader.need("digest.zone", values::zone),
+            also_trending: reader.whole("digest.also_trending", 0, 50),
+            when_empty: reader.need("digest.when_empty", values::when_empty),
+        },
+        web: Web { base_url: reader.get("web.base_url", values::web_address) },
+        log: Log {
+            format: reader
+                .need("log.format", |node| node.choice(&[("text", LogFormat::Text), ("json", LogFormat::Json)])),
+            level: reader.need("log.level", values::log_level),
+        },
+        warnings: Vec::new(),
+    };
+    let (warnings, errors) = reader.merged.problems.into_iter().partition(|problem| !problem.is_error());
+    (Settings { warnings, ..settings }, errors)
+}
+
+struct Reader {
+    merged: Merged,
+    folder: PathBuf,
+    credentials: Option<PathBuf>,
+}
+
+impl Reader {
+    /// The value, when it is set and right.
+    fn get<T>(&mut self, key: &str, parse: impl Fn(&Node) -> Result<T, Wrong>) -> Option<T> {
+        let node = self.merged.found.get(key)?;
+        match parse(node) {
+            Ok(value) => Some(value),
+            Err(wrong) => {
+                self.merged.problems.push(node.problem(key, wrong));
+                None
+            }
+        }
+    }
+
+    /// The value of a key that has a default, which stands in for a wrong one.
+    fn need<T>(&mut self, key: &str, parse: impl Fn(&Node) -> Result<T, Wrong>) -> T {
+        let default = || {
+            let (_, toml) = keys::find(key)?;
+            parse(&node::parse_default(toml)?).ok()
+        };
+        self.get(key, &parse).or_else(default).expect("a default that a test has parsed")
+    }
+
+    fn whole(&mut self, key: &str, least: u32, most: u32) -> u32 {
+        self.need(key, |node| values::whole(node, least, most))
+    }
+
+    fn duration(&mut self, key: &str) -> Duration {
+        self.need(key, |node| node.duration(Duration::from_millis(1)..=Duration::from_secs(3600)))
+    }
+
+    fn path(&mut self, key: &str) -> Option<PathBuf> {
+        let folder = self.folder.clone();
+        self.get(key, |node| Ok(from_folder(&folder, node, node.line()?)))
+    }
+
+    fn patterns(&mut self, key: &str) -> Vec<FilePattern> {
+        let mut patterns = Vec::new();
+        for node in self.need(key, Node::list) {
+            match node.line() {
+                Ok(text) => patterns.push(self.pattern(text, node.place.clone())),
+                Err(wrong) => self.merged.problems.push(node.problem(key, wrong)),
+            }
+        }
+        patterns
+    }
+
+    /// The folder is no part of the pattern, whatever characters its name has.
+    fn pattern(&self, text: &str, place: Place) -> FilePattern {
+        let from_file = matches!(place, Place::Text(..) | Place::Default);
+        let is_glob = text.contains(['*', '?', '[']);
+        let folder = match is_glob {
+            true => PathBuf::from(glob::Pattern::escape(&self.folder.to_string_lossy())),
+            false => self.folder.clone(),
+        };
+        let path = if from_file { folder.join(text) } else { PathBuf::from(text) };
+        FilePattern { pattern: path.to_string_lossy().into_owned(), is_glob, place }
+    }
+
+    fn sources(&mut self) -> Vec<SourceSettings> {
+        let names: Vec<_> = self.merged.sources.iter().map(|(name, place)| (name.clone(), place.clone())).collect();
+        let sources: Vec<_> = names.iter().filter_map(|(name, place)| self.source(name, place)).collect();
+        if !sources.iter().any(|source| source.enabled)
+            && let Some((name, place)) = names.first()
+        {
+            let place = self.place(&format!("sources.{name}.enabled")).unwrap_or_else(|| place.clone());
+            self.merged.problems.push(Problem::warning(place, "sources: none is enabled, so no paper will ever come"));
+        }
+        sources
+    }
+
+    fn source(&mut self, name: &str, place: &Place) -> Option<SourceSettings> {
+        let key = |last: &str| format!("sources.{name}.{last}");
+        let kinds = [
+            ("huggingface-daily", SourceKind::HuggingFaceDaily),
+            ("huggingface-trending", SourceKind::HuggingFaceTrending),
+        ];
+        let implied = match name {
+            "huggingface" => Some(SourceKind::HuggingFaceDaily),
+            "huggingface-trending" => Some(SourceKind::HuggingFaceTrending),
+            _ => None,
+        };
+        let kind = self.get(&key("kind"), |node| node.choice(&kinds)).or(implied);
+        if kind.is_none() && !self.merged.found.contains_key(&key("kind")) {
+            let problem = Problem::error(place.clone(), format!("{}: is missing", key("kind")));
+            self.merged.problems.push(problem.hint("add kind = \"huggingface-daily\" or another kind".to_owned()));
+        }
+        Some(SourceSettings {
+            id: SourceId::parse(name)?,
+            enabled: self.need(&key("enabled"), Node::boolean),
+            base_url: self.need(&key("base_url"), values::web_address),
+            days: self.whole(&key("days"), 1, 30),
+            schedule: self.need(&key("schedule"), values::schedule),
+            token: self.secret(&key("token"), "huggingface-token"),
+            kind: kind.unwrap_or(SourceKind::HuggingFaceDaily),
+        })
+    }
+
+    /// Reads all three sections, so that a fault in one that isn't used now shows before it is.
+    fn transport(&mut self) -> Transport {
+        let smtp = self.smtp();
+        let files = Transport::Files { folder: self.path("files.folder").unwrap_or_else(|| "mails".into()) };
+        let folder = self.folder.clone();
+        let command = self.need("sendmail.command", |node| match node.line()? {
+            // A bare name is looked up in PATH, as a shell does.
+            name if !name.contains('/') => Ok(PathBuf::from(name)),
+            path => Ok(from_folder(&folder, node, path)),
+        });
+        let word = self.need("mail.transport", |node| {
+            node.choice(&[("files", "files"), ("smtp", "smtp"), ("sendmail", "sendmail")])
+        });
+        let place = self.place("mail.transport").unwrap_or(Place::Default);
+        if word != "files" && matches!(self.place("mail.from"), Some(Place::Default)) {
+            let problem = Problem::error(place.clone(), "mail.from: is missing, and mails that leave need a sender");
+            let hint = "add from = \"Papers <papers@example.org>\" to [mail], with an address of yours";
+            self.merged.problems.push(problem.hint(hint.to_owned()));
+        }
+        match (word, smtp) {
+            ("smtp", Some(smtp)) => Transport::Smtp(smtp),
+            ("smtp", None) => {
+                if !self.merged.found.contains_key("smtp.host") {
+                    let problem = Problem::error(place, "smtp.host: is missing, and mail.transport is \"smtp\"");
+                    let hint = "add host = \"smtp.example.org\" to [smtp], with the name of your server";
+                    self.merged.problems.push(problem.hint(hint.to_owned()));
+                }
+                files
+            }
+            ("sendmail", _) => Transport::Sendmail { command },
+            _ => files,
+        }
+    }
+
+    fn smtp(&mut self) -> Option<Smtp> {
+        let host = self.get("smtp.host", values::host);
+        let tls = self.need("smtp.tls", |node| {
+            node.choice(&[("implicit", Tls::Implicit), ("starttls", Tls::StartTls), ("none", Tls::None)])
+        });
+        if tls == Tls::None
+            && host.as_ref().is_some_and(|host| !values::is_loopback(host))
+            && let Some(node) = self.merged.found.get("smtp.tls")
+        {
+            let wrong = Wrong::new("\"none\" sends mails in clear, so it is only for a host on this machine");
+            let wrong = wrong.hint("use \"implicit\" (port 465) or \"starttls\" (port 587)".to_owned());
+            self.merged.problems.push(node.problem("smtp.tls", wrong));
+        }
+        let port = self.get("smtp.port", |node| {
+            u16::try_from(node.integer(1..=65_535)?).map_err(|error| Wrong::new(error.to_string()))
+        });
+        let default_port = match tls {
+            Tls::Implicit => 465,
+            Tls::StartTls => 587,
+            Tls::None => 25,
+        };
+        let login = self.login();
+        let ca_file = self.path("smtp.ca_file");
+        if let (Some(path), Some(place)) = (&ca_file, self.place("smtp.ca_file"))
+            && let Err(error) = std::fs::metadata(path)
+        {
+            let message = format!("smtp.ca_file: can't read {}: {error}", path.display());
+            self.merged.problems.push(Problem::error(place, message));
+        }
+        let smtp = Smtp {
+            host: String::new(),
+            port: port.unwrap_or(default_port),
+            tls,
+            login,
+            ca_file,
+            connections: self.whole("smtp.connections", 1, 64),
+            mails_per_connection: self.whole("smtp.mails_per_connection", 1, 100_000),
+            connect_timeout: self.duration("smtp.connect_timeout"),
+            timeout: self.duration("smtp.timeout"),
+            final_timeout: self.duration("smtp.final_timeout"),
+            ehlo: self.get("smtp.ehlo", values::host),
+        };
+        host.map(|host| Smtp { host, ..smtp })
+    }
+
+    fn login(&mut self) -> Option<Login> {
+        let username = self.get("smtp.username", |node| Ok(node.line()?.to_owned()));
+        let errors = self.merged.problems.len();
+        let password = self.secret("smtp.password", "smtp-password");
+        match (username, password) {
+            (Some(username), Some(password)) => return Some(Login { username, password }),
+            (Some(_), None) if self.merged.problems.len() == errors => {
+                let place = self.place("smtp.username").unwrap_or(Place::Default);
+                let problem = Problem::error(place, "smtp.username: there is no password to it");
+                let hint = "set smtp.password_file, PAPERPOST__SMTP__PASSWORD or the credential smtp-password";
+                self.merged.problems.push(problem.hint(hint.to_owned()));
+            }
+            // A credential that the service manager offers and nobody asks for is no mistake.
+            (None, Some(_)) => {
+                let key = ["smtp.password", "smtp.password_file"].into_iter().find_map(|key| self.place(key));
+                if let (Some(place), None) = (key, self.place("smtp.username")) {
+                    let message = "smtp.username: is missing, and there is a password";
+                    self.merged.problems.push(Problem::error(place, message));
+                }
+            }
+            _ => {}
+        }
+        None
+    }
+
+    /// A secret: given outright (`key`), in a file (`key` with `_file`), or as a credential of the service manager. The
+    /// higher layer wins between the first two; in one file they exclude each other.
+    fn secret(&mut self, key: &str, credential: &str) -> Option<Secret> {
+        let file_key = format!("{key}_file");
+        if let (Some(value), Some(file)) = (self.place(key), self.place(&file_key)) {
+            if matches!((&value, &file), (Place::Text(..), Place::Text(..))) {
+                let message = format!("{key}: is set, and {file_key} as well; only one can count");
+                self.merged.problems.push(Problem::error(value.clone(), message));
+            }
+            if rank(&file) > rank(&value) {
+                self.merged.found.remove(key);
+            }
+        }
+        if let Some(place) = self.place(key) {
+            self.warn_of_open_file(key, &place);
+            return self.get(key, |node| match node.text()? {
+                "" => Err(Wrong::new("expected a secret, found an empty string")),
+                text => Ok(Secret::without_newline(text)),
+            });
+        }
+        let (path, place) = match (self.path(&file_key), self.place(&file_key)) {
+            (Some(path), Some(place)) => (path, place),
+            (None, Some(_)) => return None,
+            (_, None) => {
+                let path = self.credentials.as_ref()?.join(credential);
+                if !path.exists() {
+                    return None;
+                }
+                (path.clone(), Place::Path(path))
+            }
+        };
+        match std::fs::read_to_string(&path) {
+            Ok(text) if text.trim().is_empty() => {
+                let message = format!("{key}: {} is empty", path.display());
+                self.merged.problems.push(Problem::error(place, message));
+                None
+            }
+            Ok(text) => Some(Secret::without_newline(&text)),
+            Err(error) => {
+                let message = format!("{key}: can't read {}: {error}", path.display());
+                self.merged.problems.push(Problem::error(place, message));
+                None
+            }
+        }
+    }
+
+    #[cfg(unix)]
+    fn warn_of_open_file(&mut self, key: &str, place: &Place) {
+        use std::os::unix::fs::PermissionsExt;
+        let Place::Text(file, _) = place else { return };
+        let mode = std::fs::metadata(&file.path).map_or(0, |metadata| metadata.permissions().mode());
+        if mode & 0o004 != 0 {
+            let message = format!("{key}: stands in a file that every user of this machine can read");
+            let hint = format!("chmod o-r {}, or use {key}_file", file.path.display());
+            self.merged.problems.push(Problem::warning(place.clone(), message).hint(hint));
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn warn_of_open_file(&mut self, _: &str, _: &Place) {}
+
+    fn place(&self, key: &str) -> Option<Place> {
+        self.merged.found.get(key).map(|node| node.place.clone())
+    }
+}
+
+/// A path as it is meant: one in the file starts at the file's folder, any other at the working directory.
+fn from_folder(folder: &Path, node: &Node, text: &str) -> PathBuf {
+    match node.place {
+        Place::Text(..) => folder.join(text),
+        _ => PathBuf::from(text),
+    }
+}
+
+/// The layer of a place, from the lowest.
+fn rank(place: &Place) -> u8 {
+    match place {
+        Place::Default => 0,
+        Place::Text(..) | Place::Path(_) => 1,
+        Place::Variable(_) => 2,
+        Place::Override(_) => 3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::layers::Layers;
+    use super::super::problem::SourceFile;
+    use super::*;
+
+    fn read_text(text: String) -> (Settings, Vec<Problem>) {
+        let file = Arc::new(SourceFile::new("paperpost.toml", text));
+        let mut layers = Layers::default();
+        layers.file(Some(&node::parse(&file).expect("valid TOML")));
+        read(layers.merge(), None, Path::new(""), None)
+    }
+
+    #[test]
+    fn every_key_is_looked_at_and_has_something_to_stand_in_when_it_is_wrong() {
+        for (key, _) in keys::SETTINGS {
+            let key = key.replace('*', "huggingface");
+            for wrong in ["2026-01-01", "{ x = 1 }"] {
+                let (_, problems) = read_text(format!("{key} = {wrong}\n"));
+                let start = format!("{key}: expected ");
+                let found = problems.iter().any(|problem| problem.message.starts_with(&start));
+                assert!(found, "{key} = {wrong}: {problems:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_enabled_source_is_worth_a_warning() {
+        let (settings, errors) = read_text("[sources.huggingface]\nenabled = false\n".into());
+        assert!(errors.is_empty());
+        let warnings: Vec<_> = settings.warnings.iter().map(ToString::to_string).collect();
+        assert_eq!(warnings, ["paperpost.toml:2:11: warning: sources: none is enabled, so no paper will ever come"]);
+    }
+
+    #[test]
+    fn a_bare_command_is_looked_up_in_the_path() {
+        let command = |line: &str| match read_text(format!(
+            "mail.from = \"a@example.org\"\nmail.transport = \"sendmail\"\n{line}\n"
+        )) {
+            (Settings { mail: Mail { transport: Transport::Sendmail { command }, .. }, .. }, _) => command,
+            (settings, _) => panic!("expected sendmail, found {:?}", settings.mail.transport),
+        };
+        assert_eq!(command(""), Path::new("/usr/sbin/sendmail"));
+        assert_eq!(command("sendmail.command = \"msmtp\""), Path::new("msmtp"));
+    }
+}
