@@ -231,13 +231,12 @@ impl HuggingFace {
                 Fetched::Answer(answer) => answer,
             };
             let (items, length) = api::parse(&answer.body, self)?;
-            let short = length < api::PAGE_SIZE;
-            // Validators speak for one page, so they are kept only for a list that is no longer than one; and not for
-            // one with items that a later version may understand.
-            given = answer.validators.filter(|_| number == 0 && short && items.skipped == 0);
+            // Validators speak for one page, so a list keeps them only if it is no longer than that; and not if a later
+            // version may understand more of it.
+            given = answer.validators.filter(|_| number == 0 && items.skipped == 0);
             let before = all.items.len();
             all.append(items);
-            if short || list.day.is_none() || all.items.len() == before {
+            if length < api::PAGE_SIZE || list.day.is_none() || all.items.len() == before {
                 break;
             }
         }
