@@ -237,9 +237,13 @@ async fn pages_obey_robots_txt_which_is_asked_for_once_and_the_api_needs_none() 
 
 #[tokio::test]
 async fn a_host_without_robots_txt_allows_pages_and_one_that_cannot_say_does_not() {
-    for (fault, allowed) in
-        [(Fault::Status(404), true), (Fault::Status(403), true), (Fault::Status(500), false), (Fault::Challenge, false)]
-    {
+    for (fault, allowed) in [
+        (Fault::Status(404), true),
+        (Fault::Status(403), true),
+        (Fault::Status(202), false),
+        (Fault::Status(500), false),
+        (Fault::Challenge, false),
+    ] {
         let site = Site::start().await;
         site.fail("/robots.txt", fault.clone());
         assert_eq!(client().get_page(&site.url("/papers/trending")).await.is_ok(), allowed, "{fault:?}");
