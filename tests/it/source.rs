@@ -229,7 +229,7 @@ async fn pages_obey_robots_txt_which_is_asked_for_once_and_the_api_needs_none() 
     let allowed = client.get_page(&site.url("/papers/trending")).await;
     let forbidden = client.get_page(&site.url("/papers/date/2026-01-05")).await;
     assert!(allowed.is_ok(), "{allowed:?}");
-    assert_eq!(forbidden, Err(FetchError::Robots));
+    assert_eq!(forbidden, Err(FetchError::Robots { known: true }));
     assert_eq!((site.asked("/robots.txt"), site.asked("/papers/date")), (1, 0));
     client.get(&site.url("/api/daily_papers"), None, None).await.expect("an answer");
     assert_eq!(site.asked("/robots.txt"), 1);
@@ -246,7 +246,9 @@ async fn a_host_without_robots_txt_allows_pages_and_one_that_cannot_say_does_not
     ] {
         let site = Site::start().await;
         site.fail("/robots.txt", fault.clone());
-        assert_eq!(client().get_page(&site.url("/papers/trending")).await.is_ok(), allowed, "{fault:?}");
+        let page = client().get_page(&site.url("/papers/trending")).await;
+        let refused = page.as_ref().err() == Some(&FetchError::Robots { known: false });
+        assert_eq!((page.is_ok(), refused), (allowed, !allowed), "{fault:?}");
     }
 }
 
@@ -462,6 +464,7 @@ async fn trending_papers_are_listed_under_the_day_they_were_seen() {
     old.upvotes = 900;
     site.list(day("2024-01-05"), old);
     site.list(day("2026-01-05"), paper("2601.90002", "New"));
+    site.etags();
     for route in [Route::Api, Route::Page, Route::Cards] {
         match route {
             Route::Api => {}
@@ -474,6 +477,7 @@ async fn trending_papers_are_listed_under_the_day_they_were_seen() {
         let today = day("2026-01-07");
         assert_eq!(rows, [("Old and Loved", 1, today), ("New", 2, today)]);
         assert_eq!((reading.snapshot.route, reading.days[0].day), (route, None));
+        assert_eq!(reading.validators.len(), 0, "unchanged, it is still a new listing tomorrow");
     }
 }
 
