@@ -51,9 +51,12 @@ pub enum FetchError {
     /// More than five redirects, or one from https to http.
     #[error("redirected {0}")]
     Redirect(String),
-    /// The host's robots.txt forbids this page.
-    #[error("robots.txt forbids it")]
-    Robots,
+    /// The host's robots.txt forbids this page, or could not be read, which forbids every page.
+    #[error("robots.txt {}", if *.known { "forbids it" } else { "could not be read, so no page may be" })]
+    Robots {
+        /// Whether it was read.
+        known: bool,
+    },
 }
 
 /// Why a list, or a whole source, could not be read.

@@ -137,8 +137,8 @@ pub struct Client {
     options: Options,
     /// When the next request to a host may start.
     turns: Mutex<HashMap<String, Instant>>,
-    /// The rules of each origin and until when they hold.
-    robots: Mutex<HashMap<url::Origin, (Instant, Robots)>>,
+    /// The rules of each origin and until when they hold; `None` where they could not be read.
+    robots: Mutex<HashMap<url::Origin, (Instant, Option<Robots>)>>,
 }
 
 impl Client {
@@ -192,9 +192,7 @@ impl Client {
 
     /// Reads a web page, if the robots.txt of its host lets us.
     pub async fn get_page(&self, url: &Url) -> Result<Answer, FetchError> {
-        if !self.may_read(url).await {
-            return Err(FetchError::Robots);
-        }
+        self.may_read(url).await?;
         match self.get(url, None, None).await? {
             Fetched::Answer(answer) => Ok(answer),
             Fetched::NotModified => Err(FetchError::Status { status: 304, detail: String::new() }),
@@ -280,34 +278,35 @@ impl Client {
         doubled.mul_f64(0.5 + fastrand::f64())
     }
 
-    async fn may_read(&self, url: &Url) -> bool {
+    async fn may_read(&self, url: &Url) -> Result<(), FetchError> {
         let known = lock(&self.robots).get(&url.origin()).filter(|(until, _)| Instant::now() < *until).cloned();
         let rules = match known {
             Some((_, rules)) => rules,
             None => {
-                let (rules, hold) = self.read_robots(url).await;
+                let rules = self.read_robots(url).await;
+                let hold = if rules.is_some() { ROBOTS_HOLD } else { ROBOTS_RETRY };
                 lock(&self.robots).insert(url.origin(), (Instant::now() + hold, rules.clone()));
                 rules
             }
         };
-        rules.allows(url)
+        match rules {
+            Some(rules) if rules.allows(url) => Ok(()),
+            Some(_) => Err(FetchError::Robots { known: true }),
+            None => Err(FetchError::Robots { known: false }),
+        }
     }
 
-    async fn read_robots(&self, page: &Url) -> (Robots, Duration) {
+    /// The rules for a page's host; `None` when it could not say, which forbids everything (RFC 9309 section 2.3.1.4).
+    async fn read_robots(&self, page: &Url) -> Option<Robots> {
         let mut url = page.clone();
         url.set_path("/robots.txt");
         url.set_query(None);
         match self.get(&url, None, None).await {
-            Ok(Fetched::Answer(answer)) => {
-                (Robots::parse(&answer.body, product_token(&self.options.user_agent)), ROBOTS_HOLD)
-            }
+            Ok(Fetched::Answer(answer)) => Some(Robots::parse(&answer.body, product_token(&self.options.user_agent))),
             Err(
                 FetchError::Status { status: 400..=499, .. } | FetchError::Blocked { status: 403, challenge: false },
-            ) => (Robots::allow_all(), ROBOTS_HOLD),
-            Ok(Fetched::NotModified) | Err(_) => {
-                tracing::warn!(%url, "can't read robots.txt: its host's pages are left alone for ten minutes");
-                (Robots::disallow_all(), ROBOTS_RETRY)
-            }
+            ) => Some(Robots::allow_all()),
+            Ok(Fetched::NotModified) | Err(_) => None,
         }
     }
 }

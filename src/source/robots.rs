@@ -27,11 +27,6 @@ impl Robots {
         Self::default()
     }
 
-    /// Everything is forbidden: the host could not say (section 2.3.1.4: 5xx, or out of reach).
-    pub fn disallow_all() -> Self {
-        Self { rules: vec![Rule { allow: false, pattern: "/".to_owned() }] }
-    }
-
     /// The rules of `body` for the crawler named `agent`, a product token like `paperpost`. All groups that name it
     /// are one; when none does, those for `*` hold (section 2.2.1).
     pub fn parse(body: &[u8], agent: &str) -> Self {

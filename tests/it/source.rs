@@ -229,7 +229,7 @@ async fn pages_obey_robots_txt_which_is_asked_for_once_and_the_api_needs_none() 
     let allowed = client.get_page(&site.url("/papers/trending")).await;
     let forbidden = client.get_page(&site.url("/papers/date/2026-01-05")).await;
     assert!(allowed.is_ok(), "{allowed:?}");
-    assert_eq!(forbidden, Err(FetchError::Robots));
+    assert_eq!(forbidden, Err(FetchError::Robots { known: true }));
     assert_eq!((site.asked("/robots.txt"), site.asked("/papers/date")), (1, 0));
     client.get(&site.url("/api/daily_papers"), None, None).await.expect("an answer");
     assert_eq!(site.asked("/robots.txt"), 1);
@@ -237,12 +237,18 @@ async fn pages_obey_robots_txt_which_is_asked_for_once_and_the_api_needs_none() 
 
 #[tokio::test]
 async fn a_host_without_robots_txt_allows_pages_and_one_that_cannot_say_does_not() {
-    for (fault, allowed) in
-        [(Fault::Status(404), true), (Fault::Status(403), true), (Fault::Status(500), false), (Fault::Challenge, false)]
-    {
+    for (fault, allowed) in [
+        (Fault::Status(404), true),
+        (Fault::Status(403), true),
+        (Fault::Status(202), false),
+        (Fault::Status(500), false),
+        (Fault::Challenge, false),
+    ] {
         let site = Site::start().await;
         site.fail("/robots.txt", fault.clone());
-        assert_eq!(client().get_page(&site.url("/papers/trending")).await.is_ok(), allowed, "{fault:?}");
+        let page = client().get_page(&site.url("/papers/trending")).await;
+        let refused = page.as_ref().err() == Some(&FetchError::Robots { known: false });
+        assert_eq!((page.is_ok(), refused), (allowed, !allowed), "{fault:?}");
     }
 }
 
@@ -378,6 +384,7 @@ async fn no_more_is_asked_of_a_host_that_has_had_enough() {
 #[tokio::test]
 async fn bad_items_are_counted_and_bad_fields_cost_no_item() {
     let site = Site::start().await;
+    site.etags();
     let listed = "2026-01-05T00:00:00.000Z";
     for item in [
         json!({"paper": {"id": "2601.90001", "title": "Sheep", "upvotes": "many", "authors": null, "submittedOnDailyAt": listed}}),
@@ -389,6 +396,7 @@ async fn bad_items_are_counted_and_bad_fields_cost_no_item() {
     let reading = read(&site, 1, "2026-01-05").await.expect("a reading");
     assert_eq!((titles(&reading), reading.snapshot.skipped, reading.days[0].skipped), (vec!["Sheep"], 2, 2));
     assert_eq!(reading.snapshot.items[0].listing.upvotes, None);
+    assert_eq!(reading.validators.len(), 0, "a later version may understand them");
 }
 
 #[tokio::test]
@@ -396,16 +404,18 @@ async fn a_paper_listed_again_has_a_listing_on_each_day() {
     let site = Site::start().await;
     site.list(day("2026-01-05"), paper("2601.90001", "Sheep"));
     site.list(day("2026-01-06"), paper("2601.90001", "Sheep"));
-    // On the day before, the item already says its new day; it is behind a paper with more votes there.
-    let mut popular = paper("2601.90002", "Sleep");
-    popular.upvotes = 99;
-    site.list(day("2026-01-04"), popular);
-    site.list_raw(day("2026-01-04"), paper("2601.90001", "Sheep").on(day("2026-01-05")));
-    let reading = read(&site, 3, "2026-01-06").await.expect("a reading");
+    // Items on the lists around say that day too; they are behind a paper with more votes there.
+    for date in ["2026-01-04", "2026-01-07"] {
+        let mut popular = paper("2601.90002", "Sleep");
+        popular.upvotes = 99;
+        site.list(day(date), popular);
+        site.list_raw(day(date), paper("2601.90001", "Sheep").on(day("2026-01-05")));
+    }
+    let reading = read(&site, 4, "2026-01-07").await.expect("a reading");
     let mut listings: Vec<_> =
         reading.snapshot.items.iter().map(|i| (i.listing.day.to_string(), i.listing.rank)).collect();
     listings.sort();
-    assert_eq!(listings, [("2026-01-04".into(), 1), ("2026-01-05".into(), 1), ("2026-01-06".into(), 1)]);
+    assert_eq!(listings, ["2026-01-04", "2026-01-05", "2026-01-06", "2026-01-07"].map(|date| (date.to_owned(), 1)));
 }
 
 #[tokio::test]
@@ -454,6 +464,7 @@ async fn trending_papers_are_listed_under_the_day_they_were_seen() {
     old.upvotes = 900;
     site.list(day("2024-01-05"), old);
     site.list(day("2026-01-05"), paper("2601.90002", "New"));
+    site.etags();
     for route in [Route::Api, Route::Page, Route::Cards] {
         match route {
             Route::Api => {}
@@ -466,6 +477,7 @@ async fn trending_papers_are_listed_under_the_day_they_were_seen() {
         let today = day("2026-01-07");
         assert_eq!(rows, [("Old and Loved", 1, today), ("New", 2, today)]);
         assert_eq!((reading.snapshot.route, reading.days[0].day), (route, None));
+        assert_eq!(reading.validators.len(), 0, "unchanged, it is still a new listing tomorrow");
     }
 }
 

@@ -154,6 +154,13 @@ mod tests {
     }
 
     #[test]
+    fn a_number_in_somebodys_name_is_no_vote() {
+        let card = r#"<article><h3><a href="/papers/2601.00010">Sheep</a></h3><div class="leading-none">Submitted by user 99</div>
+            <label><div class="leading-none">3</div></label></article>"#;
+        assert_eq!(parse(card, &source()).items[0].upvotes, Some(3));
+    }
+
+    #[test]
     fn counts_are_whole_words() {
         for (text, read) in [
             ("Upvote 76", Some(76)),

@@ -231,13 +231,14 @@ impl HuggingFace {
                 Fetched::Answer(answer) => answer,
             };
             let (items, length) = api::parse(&answer.body, self)?;
-            let short = length < api::PAGE_SIZE;
-            // Validators speak for one page, so they are kept only for a list that is no longer than one; and not for
-            // one with items that a later version may understand.
-            given = answer.validators.filter(|_| number == 0 && short && items.skipped == 0);
+            // Validators speak for one page, so a day keeps them only if it is no longer than that; and not if a later
+            // version may understand more of it. The trending list needs none: unchanged, it is still a new listing
+            // tomorrow.
+            let keep = number == 0 && items.skipped == 0 && list.day.is_some();
+            given = answer.validators.filter(|_| keep);
             let before = all.items.len();
             all.append(items);
-            if short || list.day.is_none() || all.items.len() == before {
+            if length < api::PAGE_SIZE || list.day.is_none() || all.items.len() == before {
                 break;
             }
         }
