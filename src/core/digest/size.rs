@@ -24,7 +24,7 @@ const FRAME_BYTES: usize = 18_000;
 const FRAME_ENCODED: usize = 24_000;
 
 /// What a card without an abstract takes beside the texts that the paper brings: tags, labels, numbers.
-const CARD_TAGS: usize = 3_000;
+const CARD_TAGS: usize = 1_600;
 
 /// What a byte of text becomes at most: `"` is written `&quot;`; a byte beyond ASCII is three when encoded.
 const GROWTH: usize = 6;
@@ -135,6 +135,25 @@ mod tests {
         let section = section(&candidate, 12);
         assert!(section.papers.iter().map(upper_bound).sum::<usize>() <= MAX_BYTES - FRAME_BYTES);
         assert_eq!(fits(&[section]), 12);
+    }
+
+    #[test]
+    fn the_bound_holds_for_the_barest_and_for_a_full_card_of_short_texts() {
+        let mut candidate = candidate("T".into(), String::new());
+        let mut holds = |full: bool| {
+            if full {
+                let paper = &mut candidate.paper;
+                (paper.authors, paper.organization) = (vec!["A".into(); 9], Some("O".into()));
+                (paper.code, paper.project) = (Some("https://a.example".into()), Some("https://b.example".into()));
+                paper.stars = Some(u32::MAX);
+            }
+            let reasons = Reasons { queries: vec!["q".into(); 9], ..Reasons::default() };
+            let chosen = Chosen { candidate: &candidate, reasons, trend: Some("+1".into()) };
+            let encoded = quoted_printable_len(&digest::card(&card(&chosen, NaiveDate::MIN, 0)));
+            assert!(encoded <= upper_bound(&chosen), "{encoded} of {}", upper_bound(&chosen));
+        };
+        holds(false);
+        holds(true);
     }
 
     #[test]
