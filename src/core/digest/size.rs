@@ -116,7 +116,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::core::digest::{Facts, SourceNote, render};
+    use crate::core::digest::{Facts, SourceNote, compose, render};
     use crate::core::matching::{Candidate, Reasons};
     use crate::core::paper::{Listing, Paper, PaperKey, SourceId};
 
@@ -216,7 +216,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(48))]
+        #![proptest_config(ProptestConfig::with_cases(24))]
 
         #[test]
         fn papers_that_fit_are_rendered_within_both_limits(
@@ -242,7 +242,7 @@ mod tests {
             let fitting = fits(&divided(&chosen, per_section, &name));
             prop_assert!(fitting >= 1);
             let source = SourceNote { name: &name, last_read: None, route: None, items: 1, trouble: Some(&trouble) };
-            let rendered = render(&Facts {
+            let facts = Facts {
                 name: Some(&name),
                 zone: Tz::UTC,
                 slot: NaiveDate::from_ymd_opt(2027, 1, 6).unwrap().into(),
@@ -254,7 +254,10 @@ mod tests {
                 schedule: &words,
                 change: Some(&words),
                 stop: Some(&words),
-            });
+            };
+            let preheader = compose(&facts, 0).preheader.chars().count();
+            prop_assert!((40..=90).contains(&preheader), "a preheader of {}", preheader);
+            let rendered = render(&facts);
             for alternative in [&rendered.html, &rendered.text] {
                 prop_assert!(alternative.len() <= MAX_BYTES, "{} bytes", alternative.len());
                 let encoded = quoted_printable_len(alternative);
