@@ -1,7 +1,9 @@
 //! A digest: its shape, and how it looks as HTML.
 //!
 //! Everything in these types is ready to be shown: numbers that are unknown are absent, lists are cut, names are in
-//! order. Only escaping is left to do, and `maud` does that.
+//! order. Only escaping is left to do, and `maud` does that. What may be written from right to left stands in an element
+//! of its own with `dir="auto"`, so that it disorders nothing around it; `bdi` and `mark` would say more, but Gmail and
+//! Yahoo drop them.
 
 use maud::{Markup, PreEscaped, html};
 
@@ -143,7 +145,7 @@ pub fn head(digest: &Digest) -> String {
     let rows = html! {
         tr {
             td class="in" style=(style::HEAD) {
-                "\n" p class="mu" style=(style::MASTHEAD) { bdi { (digest.masthead) } " · " (digest.date) }
+                "\n" p class="mu" style=(style::MASTHEAD) { span dir="auto" { (digest.masthead) } " · " (digest.date) }
                 "\n" h1 class="tx" style=(style::HEADING) { (digest.heading) }
                 @if let Some(lead) = &digest.lead { "\n" p class="tx" style=(style::TEXT) { (lead) } }
                 "\n"
@@ -160,7 +162,7 @@ pub fn section_heading(name: &str) -> String {
         return String::new();
     }
     let row = html! {
-        tr { td class="in gr" style=(style::SECTION) { h2 class="tx" style=(style::SECTION_HEADING) { bdi { (name) } } } }
+        tr { td class="in gr" style=(style::SECTION) { h2 class="tx" style=(style::SECTION_HEADING) { span dir="auto" { (name) } } } }
         "\n"
     };
     row.into_string()
@@ -208,7 +210,7 @@ pub fn tail(digest: &Digest) -> String {
                 td class="in" style=(style::NOTE) {
                     @for brief in &digest.also {
                         "\n" p class="mu" style=(style::BRIEF) {
-                            (linked(brief.href.as_ref(), style::LINK, &html! { bdi { (brief.title) } }))
+                            (linked(brief.href.as_ref(), style::LINK, &html! { span dir="auto" { (brief.title) } }))
                             @if let Some(upvotes) = brief.upvotes { " · " (counted(upvotes, "upvote")) }
                         }
                     }
@@ -224,7 +226,7 @@ pub fn tail(digest: &Digest) -> String {
 fn foot(digest: &Digest) -> Markup {
     html! {
         @for source in &digest.sources {
-            p class="mu" style=(style::SMALL) { bdi { (source.name) } ": " (source.state) } "\n"
+            p class="mu" style=(style::SMALL) { span dir="auto" { (source.name) } ": " (source.state) } "\n"
         }
         p class="mu" style=(style::SMALL_APART) { (digest.why) }
         @if let Some(contacts) = joined(contacts(digest).map(contact)) {
@@ -290,17 +292,17 @@ fn linked(href: Option<&Href>, style: &str, content: &Markup) -> Markup {
 fn runs(runs: &[Run]) -> Markup {
     html! {
         @for run in runs {
-            @if run.matched { mark class="hl" style=(style::HIGHLIGHT) { (run.text) } } @else { (run.text) }
+            @if run.matched { span class="hl" style=(style::HIGHLIGHT) { (run.text) } } @else { (run.text) }
         }
     }
 }
 
 fn byline(card: &Card) -> Markup {
     html! {
-        @if !card.authors.is_empty() { bdi { (card.authors) } }
+        @if !card.authors.is_empty() { span dir="auto" { (card.authors) } }
         @if let Some(organization) = &card.organization {
             @if !card.authors.is_empty() { " · " }
-            bdi { (organization) }
+            span dir="auto" { (organization) }
         }
     }
 }
@@ -326,7 +328,7 @@ fn because(card: &Card) -> Markup {
         "Because it matches "
         @for (i, query) in card.because.iter().enumerate() {
             @if i > 0 { ", " }
-            bdi class="tx" style=(style::QUERY) { (query) }
+            span class="tx" dir="auto" style=(style::QUERY) { (query) }
         }
         @if card.because_more > 0 { " and " (card.because_more) " more" }
     }

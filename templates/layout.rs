@@ -19,7 +19,7 @@ pub fn head(title: &str, preheader: &str) -> String {
             "\n" meta name="color-scheme" content="light dark";
             "\n" meta name="supported-color-schemes" content="light dark";
             "\n" meta name="format-detection" content="telephone=no,date=no,address=no,email=no";
-            "\n" meta name="x-apple-disable-message-reformatting";
+            "\n" meta name="x-apple-disable-message-reformatting" content="";
             "\n" meta name="description" content=(preheader);
             "\n" title { (title) }
             "\n" style { "\n" (PreEscaped(style::SHEET)) }

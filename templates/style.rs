@@ -133,11 +133,11 @@ pub const BRIEF: &str = concat!("margin:4px 0;color:", light!(muted));
 /// Running text.
 pub const TEXT: &str = concat!("margin:12px 0 0;font-size:16px;line-height:1.55;color:", light!(text));
 /// A few words that stand out of small print.
-pub const STRONG: &str = concat!("color:", light!(accent), ";font-weight:600");
+pub const STRONG: &str = concat!("color:", light!(accent), ";font-weight:bold");
 /// A keyword expression.
 pub const QUERY: &str = concat!("color:", light!(text));
 /// A matched term.
-pub const HIGHLIGHT: &str = concat!("background:", light!(highlight), ";color:inherit");
+pub const HIGHLIGHT: &str = concat!("background:", light!(highlight));
 /// The preheader: shown in the list of mails, not in the mail.
 pub const PREHEADER: &str = "display:none;mso-hide:all;max-height:0;overflow:hidden";
 

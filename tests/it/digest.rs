@@ -73,7 +73,7 @@ fn what_was_scraped_cannot_break_out() {
     evil.paper.authors = vec!["<img src=x onerror=alert(1)>".into()];
     evil.paper.abstract_text = "</td></tr></table><a href=\"https://evil.example/\">".into();
     evil.paper.organization = Some("\"><b>".into());
-    let reasons = Reasons { queries: vec!["\"<i>\"".into()], title: vec![0..8], abstract_text: Vec::new() };
+    let reasons = Reasons { queries: vec!["\"<i>\"".into()], title: vec![0..8, 9..14], abstract_text: Vec::new() };
     let papers = papers();
     let mut facts = facts(&papers);
     facts.sections = vec![Section { name: "<u>", papers: vec![Chosen { candidate: &evil, reasons, trend: None }] }];

@@ -89,7 +89,7 @@ fn sentence_ends(text: &str) -> impl Iterator<Item = usize> {
             let ends = match (rest.next(), rest.next()) {
                 (None, _) => true,
                 (Some(space), next) if space.is_whitespace() => {
-                    !next.is_some_and(char::is_lowercase) && !(c == '.' && is_abbreviated(&text[..i]))
+                    !(next.is_some_and(char::is_lowercase) || c == '.' && is_abbreviated(&text[..i]))
                 }
                 _ => false,
             };

@@ -25,6 +25,7 @@ pub const ABSTRACT_LIMITS: [usize; 5] = [600, 400, 250, 120, 0];
 
 /// The longest texts that are shown, in characters. Longer ones are cut at a word; addresses are left out.
 const MAX_TITLE: usize = 300;
+const MAX_BRIEF: usize = 160;
 const MAX_NAME: usize = 60;
 const MAX_ORGANIZATION: usize = 80;
 const MAX_QUERY: usize = 80;
@@ -206,7 +207,7 @@ fn authors(paper: &Paper) -> String {
 
 fn brief(candidate: &Candidate) -> Brief {
     Brief {
-        title: excerpt::clip(&candidate.paper.title, MAX_TITLE),
+        title: excerpt::clip(&candidate.paper.title, MAX_BRIEF),
         href: side_link(&candidate.paper.url),
         upvotes: candidate.upvotes(),
     }
@@ -232,13 +233,14 @@ fn preheader(facts: &Facts<'_>, sections: &[&Section<'_>]) -> String {
         .map(|chosen| chosen.candidate.paper.title.as_str())
         .collect();
     let preheader = match titles.as_slice() {
-        [] => looked_at,
+        [] => looked_at.clone(),
         titles => format!("Also: {}", titles.join("; ")),
     };
-    if preheader.chars().count() < 40 {
-        return format!("{preheader}. From {} looked at.", words::counted(facts.looked_at, "paper"));
+    // Below 40 characters a list of mails goes on with whatever stands first in the body.
+    match preheader.chars().count() {
+        0..40 => excerpt::clip(&format!("{preheader}. {looked_at}"), 90),
+        _ => excerpt::clip(&preheader, 90),
     }
-    excerpt::clip(&preheader, 90)
 }
 
 fn nothing_new(facts: &Facts<'_>) -> String {
@@ -301,4 +303,98 @@ fn source_line(source: &SourceNote<'_>, today: NaiveDate, zone: Tz) -> SourceLin
         }
     };
     SourceLine { name: excerpt::clip(&clean_text(source.name), MAX_NAME), state }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeZone;
+
+    use super::*;
+    use crate::core::paper::{Listing, PaperKey, SourceId};
+
+    fn candidate(title: &str) -> Candidate {
+        let source = SourceId::parse("example").unwrap();
+        let paper = Paper::new(PaperKey::of_source(&source, title), title, "https://example.org/1");
+        let day = NaiveDate::from_ymd_opt(2026, 11, 22).unwrap();
+        let listings = vec![Listing { source, day, rank: 1, upvotes: None, comments: None }];
+        Candidate { id: 1, paper, listings, votes: Vec::new() }
+    }
+
+    fn facts<'a>(name: &'a str, candidates: &'a [Candidate]) -> Facts<'a> {
+        let chosen = |candidate| Chosen { candidate, reasons: Reasons::default(), trend: None };
+        Facts {
+            name: None,
+            zone: Tz::UTC,
+            slot: NaiveDate::from_ymd_opt(2026, 11, 23).unwrap().and_hms_opt(8, 0, 0).unwrap(),
+            sections: vec![Section { name, papers: candidates.iter().map(chosen).collect() }],
+            also: Vec::new(),
+            owed: 0,
+            looked_at: 41,
+            sources: Vec::new(),
+            schedule: "daily at 08:00",
+            change: None,
+            stop: None,
+        }
+    }
+
+    #[test]
+    fn a_long_digest_gives_up_words_before_papers() {
+        let mut candidates = vec![candidate("A title"); 75];
+        for candidate in &mut candidates {
+            candidate.paper.abstract_text = "This is one sentence of the abstract. ".repeat(40);
+        }
+        let facts = facts("", &candidates);
+        assert_eq!(fits(&facts.sections), 75);
+        let html = render(&facts).html;
+        assert!(html.len() <= MAX_BYTES && html.len() > MAX_BYTES / 2, "{}", html.len());
+        assert_eq!(html.matches("A title</a>").count(), 75);
+        let sentences = html.matches("one sentence").count() / 75;
+        assert!((3..15).contains(&sentences), "{sentences} of the 15 that 600 characters hold");
+    }
+
+    #[test]
+    fn a_fallback_and_a_trouble_are_told() {
+        let at = Utc.with_ymd_and_hms(2026, 11, 22, 6, 40, 0).unwrap();
+        let note = |route, trouble, last_read| {
+            let source = SourceNote { name: "Example", last_read, route, items: 3, trouble };
+            source_line(&source, NaiveDate::from_ymd_opt(2026, 11, 23).unwrap(), Tz::UTC).state
+        };
+        assert_eq!(note(Some(Route::Api), None, Some(at)), "3 papers, read yesterday at 06:40");
+        assert_eq!(
+            note(Some(Route::Cards), None, Some(at)),
+            "3 papers, read yesterday at 06:40, from its page, titles only"
+        );
+        assert_eq!(note(None, Some("HTTP 503"), Some(at)), "HTTP 503; last read yesterday at 06:40");
+        assert_eq!(note(None, None, None), "not read yet");
+    }
+
+    #[test]
+    fn authors_are_three_and_a_number() {
+        let mut paper = candidate("A title").paper;
+        assert_eq!(authors(&paper), "");
+        paper.author_count = Some(12);
+        assert_eq!(authors(&paper), "12 authors");
+        paper.authors = ["A", "B", "C", "D"].map(String::from).to_vec();
+        assert_eq!(authors(&paper), "A, B, C + 9 more");
+        (paper.author_count, paper.authors) = (None, vec!["A".into()]);
+        assert_eq!(authors(&paper), "A");
+    }
+
+    #[test]
+    fn the_subject_names_a_profile_that_stands_alone() {
+        let candidates = [candidate("A title"), candidate("Another")];
+        assert_eq!(render(&facts("Search", &candidates)).subject, "Search, 2 papers: A title, and 1 more");
+        assert_eq!(render(&facts("", &candidates[..1])).subject, "1 paper: A title");
+    }
+
+    #[test]
+    fn how_to_stop_is_a_link_or_a_sentence_and_never_missing() {
+        let candidates = [candidate("A title")];
+        let mut facts = facts("", &candidates);
+        assert!(compose(&facts, 0).why.ends_with("ask the person who runs this Paperpost."));
+        facts.stop = Some("mailto:stop@example.org?subject=stop");
+        assert!(matches!(compose(&facts, 0).stop, Some(Contact::Link(_))));
+        facts.stop = Some("Reply with the word stop.");
+        assert_eq!(compose(&facts, 0).stop, Some(Contact::Words("Reply with the word stop.".into())));
+    }
 }
