@@ -3,6 +3,7 @@
 //! [`mime`] makes the bytes; a [`Transport`] hands them over: [`smtp`] to a server, [`file`] into a folder, [`sendmail`]
 //! to a program. Every way ends in a receipt or in a [`SendError`], which says whether another attempt makes sense.
 
+pub mod dkim;
 pub mod file;
 pub mod mime;
 mod qp;

@@ -1,9 +1,20 @@
 //! How a mail leaves: over SMTP, with a server that agrees, refuses, stalls, lies and hangs up.
 
-use std::time::Duration;
+use std::borrow::Borrow;
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use chrono::DateTime;
+use mail_auth::common::parse::TxtRecordParser;
+use mail_auth::common::verify::DomainKey;
+use mail_auth::{AuthenticatedMessage, DkimResult, MessageAuthenticator, Parameters, ResolverCache, Txt};
 use paperpost::core::address::Address;
 use paperpost::core::delivery::{Receipt, SendError};
+use paperpost::mail::dkim::{Algorithm, Key, Signer, new_key};
+use paperpost::mail::mime::{Letter, Mailbox, compose};
 use paperpost::mail::smtp::{Login, SettingsError, Smtp, SmtpSettings, Timeouts, Tls, is_senders_own};
 use paperpost::mail::{Mail, Transport};
 
@@ -158,8 +169,9 @@ async fn a_cancelled_send_leaves_nothing_behind() {
     let smtp = smtp(server.settings(Tls::None));
     for phase in ["ehlo", "mail", "data", "body"] {
         server.will(phase, Act::Hang);
+        let cancelled = mail("cancelled");
         tokio::select! {
-            ended = smtp.send(&mail("cancelled")) => panic!("{phase}: {ended:?}"),
+            ended = smtp.send(&cancelled) => panic!("{phase}: {ended:?}"),
             () = server.script_done() => {}
         }
         let mut refused = mail("refused");
@@ -425,4 +437,128 @@ fn settings_that_could_do_harm_are_refused() {
     assert!(matches!(refused(SmtpSettings { connections: 0, ..good() }), Some(SettingsError::Limits)));
     let missing = SmtpSettings { tls: Tls::Implicit, ca_file: Some("no/such.pem".into()), ..good() };
     assert!(matches!(refused(missing), Some(SettingsError::CaFile { .. })));
+}
+
+/// Composed, signed with both keys, sent, received, verified by somebody else's code.
+#[tokio::test]
+async fn a_letter_verifies_at_the_other_end_and_nothing_can_be_added_to_it() {
+    let pems = [Algorithm::Rsa, Algorithm::Ed25519].map(|algorithm| new_key(algorithm).expect("a key"));
+    let keys =
+        || vec![("r1", &pems[0]), ("e1", &pems[1])].into_iter().map(|(s, pem)| Key::from_pem(s, pem).expect("a key"));
+    let signer = Signer::new("example.org", keys().collect()).expect("a signer");
+    let letter = Letter {
+        from: Mailbox { name: Some("Paperpost".into()), address: address("digest@example.org") },
+        reply_to: None,
+        to: Mailbox { name: Some("Zo\u{eb} \"Z\" O'Neil".into()), address: address("zoe@example.net") },
+        subject: "Gr\u{f6}\u{df}e: 3  new papers ".repeat(5),
+        date: DateTime::from_timestamp(1_764_547_200, 0).expect("a date"),
+        message_id: "<e1@example.org>".into(),
+        boundary: "e1".into(),
+        list_id: Some(("Paperpost".into(), "digest.list-id.example.org".into())),
+        extra: vec![
+            ("List-Unsubscribe", "<https://example.org/u/0123456789>".into()),
+            ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".into()),
+        ],
+        text: "two  spaces \n.\nFrom x\n\n".into(),
+        html: "<p>\u{e9}</p>\n".into(),
+    };
+    let mail = Mail {
+        from: Some(address("b@bounce.example.org")),
+        to: letter.to.address.clone(),
+        message_id: letter.message_id.clone(),
+        bytes: signer.sign(&compose(&letter), letter.date).expect("signed"),
+    };
+    let server = SmtpServer::start().await;
+    assert_eq!(word(&smtp(server.settings(Tls::None)).send(&mail).await), "sent");
+    let taken = server.mails().remove(0).bytes;
+    let text = String::from_utf8(taken.clone()).expect("text");
+
+    let records = Records(
+        keys()
+            .zip(["r1", "e1"])
+            .map(|(key, selector)| {
+                let record = DomainKey::parse(key.dns_record().expect("a record").as_bytes()).expect("a record");
+                (format!("{selector}._domainkey.example.org."), Txt::DomainKey(Arc::new(record)))
+            })
+            .collect(),
+    );
+    assert_eq!(records.verify(&taken).await, [true, true]);
+    for (what, forged) in [
+        ("a body", text.replace("<p>", "<b>")),
+        ("a subject", text.replace("Subject: ", "Subject: x")),
+        ("a second From", text.replace("From: P", "From: evil@example.com\r\nFrom: P")),
+        ("a Reply-To", text.replace("\r\nSubject: ", "\r\nReply-To: evil@example.com\r\nSubject: ")),
+        ("another list", text.replace("example.org/u/", "example.org/v/")),
+    ] {
+        assert_ne!(forged, text, "{what}");
+        assert_eq!(records.verify(forged.as_bytes()).await, [false, false], "{what}");
+    }
+}
+
+/// DNS records by name.
+struct Records(HashMap<String, Txt>);
+
+impl Records {
+    /// Whether each signature is good.
+    async fn verify(&self, message: &[u8]) -> Vec<bool> {
+        let resolver = MessageAuthenticator::new(Default::default(), Default::default()).expect("a resolver");
+        let message = AuthenticatedMessage::parse(message).expect("a message");
+        let results = resolver.verify_dkim(Parameters::new(&message).with_txt_cache(self)).await;
+        results.iter().map(|output| *output.result() == DkimResult::Pass).collect()
+    }
+}
+
+impl ResolverCache<Box<str>, Txt> for Records {
+    fn get<Q: Hash + Eq + ?Sized>(&self, name: &Q) -> Option<Txt>
+    where
+        Box<str>: Borrow<Q>,
+    {
+        self.0.iter().find_map(|(key, txt)| (Box::<str>::from(key.as_str()).borrow() == name).then(|| txt.clone()))
+    }
+
+    fn remove<Q: Hash + Eq + ?Sized>(&self, _: &Q) -> Option<Txt>
+    where
+        Box<str>: Borrow<Q>,
+    {
+        None
+    }
+
+    fn insert(&self, _: Box<str>, _: Txt, _: Instant) {}
+}
+
+/// Postfix's own test server, when it is there.
+#[tokio::test]
+async fn postfix_takes_our_mails() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o777)).expect("open to all");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+    let mut sink = tokio::process::Command::new("smtp-sink");
+    sink.env("PATH", "/usr/sbin:/usr/local/sbin:/usr/bin").current_dir(&folder).kill_on_drop(true);
+    if std::fs::metadata(folder.path()).expect("a folder").uid() == 0 {
+        sink.args(["-u", "nobody"]);
+    }
+    let started = sink.args(["-4", "-D", "all", &format!("127.0.0.1:{port}"), "64"]).spawn();
+    let Ok(_sink) = started else {
+        eprintln!("skipped: smtp-sink (Debian: postfix) is not installed");
+        return;
+    };
+    let smtp = smtp(SmtpSettings::new("127.0.0.1", port, "client.example.org"));
+    while smtp.check().await.is_err() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let mut sends = tokio::task::JoinSet::new();
+    for n in 0..200 {
+        let smtp = smtp.clone();
+        let mut mail = mail(&format!("{n:03}"));
+        mail.bytes.extend(b"a line of text\r\n".repeat(2000));
+        sends.spawn(async move { smtp.send(&mail).await });
+    }
+    assert!(sends.join_all().await.iter().all(Result::is_ok));
+    smtp.close().await;
+    let dump = std::fs::read_to_string(folder.path().join("all")).expect("a dump");
+    let mut ids: Vec<&str> = dump.lines().filter_map(|line| line.strip_prefix("Message-ID: ")).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, (0..200).map(|n| format!("<{n:03}@example.org>")).collect::<Vec<_>>());
+    assert_eq!(dump.lines().filter(|line| *line == "a line of text").count(), 200 * 2000);
+    assert_eq!(dump.lines().filter(|line| *line == ".dots and lines").count(), 200, "dots arrive as they were");
 }
