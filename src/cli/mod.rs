@@ -158,10 +158,10 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { config, set, command } = arguments;
     match command {
         Command::Demo { output } => return demo::run(&output).await,
-        Command::Check => return Ok(show::check(config::check(config.as_deref(), &set, std::env::vars()))),
+        Command::Check => return Ok(show::check(config::check(config.as_deref(), &set, environment()))),
         _ => {}
     }
-    let settings = match config::load(config.as_deref(), &set, std::env::vars()) {
+    let settings = match config::load(config.as_deref(), &set, environment()) {
         Ok(settings) => settings,
         Err(problems) => return Ok(refuse(&problems)),
     };
@@ -186,6 +186,11 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::TestMail { address } => preview::test_mail(&settings, &parse_address(&address)?).await,
         Command::Check | Command::Demo { .. } => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// The environment, less what isn't Unicode: no setting of ours.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 /// Prints every problem and how many there are.
