@@ -5,8 +5,11 @@
 
 pub mod address;
 pub mod delivery;
+pub mod index;
 pub mod matching;
 pub mod paper;
 pub mod query;
 pub mod schedule;
 pub mod subscription;
+pub mod text;
+pub mod trend;
