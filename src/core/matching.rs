@@ -10,7 +10,7 @@
 //!
 //! ```text
 //! score = Σ keyword weight · clause weight (^) · rarity · place
-//! rarity = ln(1 + (N - n + 0.5) / (n + 0.5))     n of the pool's N papers have it
+//! rarity = ln(1 + (N - n + 0.5) / (n + 0.5))     n of the pool's N papers have it; at least 0.1
 //! place = 2 in the title + 1 in the abstract     2 for an author, 4 · similarity for `like:`, 0 for filters
 //! ```
 //! Equal scores go by momentum ([`super::trend`]), then by day, newest first, then by the paper's key, so that the order
@@ -187,6 +187,16 @@ impl Pool {
         Matcher::new(self, vocabulary)
     }
 
+    /// By paper, in the pool's own order: the numbers of the literals that find it. For benchmarks of other designs.
+    #[doc(hidden)]
+    pub fn literals_by_paper(&self, vocabulary: &Vocabulary) -> Vec<Vec<u32>> {
+        let mut papers = vec![Vec::new(); self.candidates.len()];
+        for (literal, number) in vocabulary.literals() {
+            self.index.find(literal).iter().for_each(|hit| papers[hit.paper as usize].push(number));
+        }
+        papers
+    }
+
     /// How many candidates `query` matches.
     pub fn count(&self, query: &Query) -> usize {
         let profile = Profile {
@@ -296,3 +306,6 @@ fn merged(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
     }
     merged
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,7 +33,10 @@ pub(super) const WEIGHT_ONE: u32 = 100;
 #[derive(Clone, Debug, Default)]
 pub struct Vocabulary {
     numbers: HashMap<Literal, u32, FixedState>,
-    clauses: Vec<String>,
+    /// What was asked before, so that a clause that many profiles share is stemmed once.
+    asked: HashMap<Clause, u32, FixedState>,
+    /// By number: the clause it was first met in.
+    clauses: Vec<Clause>,
 }
 
 /// A profile, ready to be evaluated.
@@ -110,6 +113,11 @@ impl Vocabulary {
         self.clauses.is_empty()
     }
 
+    /// The number of a literal that it has.
+    pub fn get(&self, literal: &Literal) -> Option<u32> {
+        self.numbers.get(literal).copied()
+    }
+
     /// The literals with their numbers, in no order.
     pub(super) fn literals(&self) -> impl Iterator<Item = (&Literal, u32)> {
         self.numbers.iter().map(|(literal, number)| (literal, *number))
@@ -117,19 +125,23 @@ impl Vocabulary {
 
     /// The number of a clause's literal, a new one if it is new.
     pub fn number(&mut self, clause: &Clause) -> u32 {
+        if let Some(number) = self.asked.get(clause) {
+            return *number;
+        }
         let next = self.clauses.len() as u32;
-        *self.numbers.entry(clause.literal()).or_insert_with(|| {
-            self.clauses.push(clause.to_string());
-            next
-        })
+        let number = *self.numbers.entry(clause.literal()).or_insert(next);
+        if number == next {
+            self.clauses.push(clause.clone());
+        }
+        self.asked.insert(clause.clone(), number);
+        number
     }
 
     /// As bytes: the version, then each literal in the query language, a line each.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = format!("{LANGUAGE}\n").into_bytes();
         for clause in &self.clauses {
-            bytes.extend_from_slice(clause.as_bytes());
-            bytes.push(b'\n');
+            bytes.extend_from_slice(format!("{clause}\n").as_bytes());
         }
         bytes
     }

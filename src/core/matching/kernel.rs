@@ -95,10 +95,11 @@ impl<'a> Matcher<'a> {
 }
 
 /// The inverse document frequency, as BM25 has it (Robertson, Zaragoza: "The Probabilistic Relevance Framework", 2009,
-/// section 3.1, with the 1 that keeps it above zero).
+/// section 3.1, with the 1 that keeps it above zero). At least 0.1, so that a word of every paper still tells a title from
+/// an abstract.
 fn rarity(papers: usize, found: usize) -> f32 {
     let (papers, found) = (papers as f32, found as f32);
-    (1.0 + (papers - found + 0.5) / (found + 0.5)).ln()
+    (1.0 + (papers - found + 0.5) / (found + 0.5)).ln().max(0.1)
 }
 
 /// Sets of one width or another.

@@ -256,3 +256,6 @@ impl From<Query> for String {
         query.text
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

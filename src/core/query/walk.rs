@@ -158,6 +158,12 @@ type End = (u32, usize);
 
 /// The byte ranges at which `pattern` is found.
 fn find(pattern: &Pattern, words: &[Token]) -> Vec<Range<usize>> {
+    if let ([Unit { parts, whole: None }], None) = (pattern.units.as_slice(), pattern.near)
+        && let [part] = parts.as_slice()
+    {
+        let found = words.iter().filter(|word| part.finds(&word.written, &word.form));
+        return found.map(|word| word.range.clone()).collect();
+    }
     match pattern.near {
         Some(_) => find_near(pattern, words),
         None => words
