@@ -1,11 +1,39 @@
 //! Which papers a profile chooses, and why.
+//!
+//! The candidates are few, the profiles many. So a [`Pool`] indexes the candidates once, and each profile is evaluated as
+//! operations on sets of papers: [`Pool::select`] for one profile, [`Pool::prepare`] for a million compiled ones. Both take
+//! the same path. What a match rests on - which expressions, which words - is found out for the chosen alone, by
+//! [`Pool::reasons`].
+//!
+//! # Order
+//! By relevance, a paper's score is the sum over the keywords that match it, and over the clauses of each that speak for it:
+//!
+//! ```text
+//! score = Σ keyword weight · clause weight (^) · rarity · place
+//! rarity = ln(1 + (N - n + 0.5) / (n + 0.5))     n of the pool's N papers have it; at least 0.1
+//! place = 2 in the title + 1 in the abstract     2 for an author, 4 · similarity for `like:`, 0 for filters
+//! ```
+//! Equal scores go by momentum ([`super::trend`]), then by day, newest first, then by the paper's key, so that the order
+//! is the same on every run.
 
 use std::ops::Range;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 
+use super::index::Index;
 use super::paper::{Listing, Paper};
-use super::subscription::Profile;
+use super::query::walk::{Document, Known, Marks};
+use super::query::{Expr, Measure, Query};
+use super::subscription::{Keyword, Profile, Rank};
+use super::trend;
+
+mod compile;
+mod explain;
+mod kernel;
+
+pub use compile::{CompiledProfile, LANGUAGE, Stale, Vocabulary};
+pub use explain::{Check, Explanation, Finding, Verdict};
+pub use kernel::{Matcher, Scratch, Skip};
 
 /// A paper that may be chosen, with all that is known of it at one moment.
 #[derive(Clone, Debug)]
@@ -44,6 +72,34 @@ impl Candidate {
     pub fn comments(&self) -> Option<u32> {
         self.listings.iter().filter_map(|l| l.comments).max()
     }
+
+    /// Whole days since it was first listed, UTC; 0 for a day to come.
+    pub fn age(&self, now: DateTime<Utc>) -> u32 {
+        let days = self.day().map_or(0, |day| (now.date_naive() - day).num_days());
+        u32::try_from(days.max(0)).unwrap_or(u32::MAX)
+    }
+
+    /// A number that doesn't hang on the time; 0 where it isn't known. (An age is [`Candidate::age`].)
+    pub(super) fn number(&self, measure: Measure) -> u32 {
+        match measure {
+            Measure::Upvotes => self.upvotes().unwrap_or(0),
+            Measure::Comments => self.comments().unwrap_or(0),
+            Measure::Stars => self.paper.stars.unwrap_or(0),
+            Measure::Age => 0,
+        }
+    }
+
+    /// How fast its votes come in; those of today's listings where none were recorded.
+    pub fn momentum(&self, now: DateTime<Utc>) -> f64 {
+        let listed = self.day().map(|day| Vote {
+            at: day.and_time(chrono::NaiveTime::MIN).and_utc(),
+            upvotes: self.upvotes().unwrap_or(0),
+        });
+        match self.votes.is_empty() {
+            true => trend::momentum(listed.as_slice(), now),
+            false => trend::momentum(&self.votes, now),
+        }
+    }
 }
 
 /// A chosen paper.
@@ -70,12 +126,47 @@ pub struct Reasons {
 #[derive(Debug)]
 pub struct Pool {
     candidates: Vec<Candidate>,
+    now: DateTime<Utc>,
+    index: Index,
+    /// By place, best momentum first: a candidate's index, its momentum and its day.
+    order: Vec<Place>,
+    /// By a candidate's index: its place.
+    places: Vec<u32>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    candidate: u32,
+    momentum: f64,
+    day: i32,
 }
 
 impl Pool {
     /// Indexes the candidates. `now` ages votes and papers.
-    pub fn new(candidates: Vec<Candidate>, _now: DateTime<Utc>) -> Self {
-        Self { candidates }
+    pub fn new(candidates: Vec<Candidate>, now: DateTime<Utc>) -> Self {
+        Self::with_liked(candidates, &[], now)
+    }
+
+    /// The same, with the text of papers that a `like:` may name beside the candidates themselves; [`Query::liked`] says
+    /// which a query needs. A paper that is in neither is like nothing.
+    pub fn with_liked(candidates: Vec<Candidate>, liked: &[Paper], now: DateTime<Utc>) -> Self {
+        let mut order: Vec<Place> = (0u32..)
+            .zip(&candidates)
+            .map(|(candidate, known)| {
+                let day = known.day().map_or(0, |day| day.num_days_from_ce());
+                Place { candidate, momentum: known.momentum(now), day }
+            })
+            .collect();
+        let key = |place: &Place| &candidates[place.candidate as usize].paper.key;
+        order
+            .sort_by(|a, b| b.momentum.total_cmp(&a.momentum).then(b.day.cmp(&a.day)).then_with(|| key(a).cmp(key(b))));
+        let mut places = vec![0; candidates.len()];
+        for (place, entry) in (0u32..).zip(&order) {
+            places[entry.candidate as usize] = place;
+        }
+        let in_order: Vec<&Candidate> = order.iter().map(|place| &candidates[place.candidate as usize]).collect();
+        let index = Index::new(in_order.into_iter(), liked, now);
+        Self { candidates, now, index, order, places }
     }
 
     /// The candidates, in the order they were given.
@@ -85,12 +176,136 @@ impl Pool {
 
     /// All that `profile` chooses, best first. Sources, thresholds, `must` and `exclude` are applied; the maximum and
     /// the ledger are the caller's.
-    pub fn select(&self, _profile: &Profile) -> Vec<Match> {
-        Vec::new()
+    pub fn select(&self, profile: &Profile) -> Vec<Match> {
+        let mut vocabulary = Vocabulary::default();
+        let compiled = CompiledProfile::new(profile, &mut vocabulary);
+        self.prepare(&vocabulary).select(&compiled, usize::MAX, &Skip::default(), &mut Scratch::default()).to_vec()
+    }
+
+    /// Finds the papers of every literal, so that many compiled profiles can be evaluated one after the other.
+    pub fn prepare(&self, vocabulary: &Vocabulary) -> Matcher<'_> {
+        Matcher::new(self, vocabulary)
+    }
+
+    /// By paper, in the pool's own order: the numbers of the literals that find it. For benchmarks of other designs.
+    #[doc(hidden)]
+    pub fn literals_by_paper(&self, vocabulary: &Vocabulary) -> Vec<Vec<u32>> {
+        let mut papers = vec![Vec::new(); self.candidates.len()];
+        for (literal, number) in vocabulary.literals() {
+            self.index.find(literal).iter().for_each(|hit| papers[hit.paper as usize].push(number));
+        }
+        papers
+    }
+
+    /// How many candidates `query` matches.
+    pub fn count(&self, query: &Query) -> usize {
+        let profile = Profile {
+            name: String::new(),
+            keywords: vec![Keyword { query: query.clone(), weight: 1.0 }],
+            exclude: Vec::new(),
+            must: Vec::new(),
+            min_upvotes: 0,
+            sources: Vec::new(),
+            max_papers: 1,
+            rank: Rank::default(),
+        };
+        self.select(&profile).len()
+    }
+
+    /// Whether the text of a paper that a `like:` names is there.
+    pub fn knows(&self, arxiv_id: &str) -> bool {
+        self.index.knows(arxiv_id)
+    }
+
+    /// Why `profile` chose the candidate with this index; default when it did not.
+    pub fn reasons(&self, profile: &Profile, index: usize) -> Reasons {
+        match self.candidates.get(index) {
+            Some(candidate) => {
+                reasons_knowing(profile, candidate, self.known(&|id, least| self.is_like(index, id, least)))
+            }
+            None => Reasons::default(),
+        }
+    }
+
+    /// Clause by clause, why `profile` does or does not choose the candidate with this index; `None` beyond the last.
+    pub fn explain(&self, profile: &Profile, index: usize) -> Option<Explanation> {
+        let candidate = self.candidates.get(index)?;
+        Some(explain::explain(profile, candidate, self.known(&|id, least| self.is_like(index, id, least))))
+    }
+
+    fn known<'a>(&self, like: &'a dyn Fn(&str, u8) -> bool) -> Known<'a> {
+        Known { now: Some(self.now), like: Some(like) }
+    }
+
+    fn is_like(&self, index: usize, id: &str, least: u8) -> bool {
+        let place = self.places[index];
+        self.index.find(&super::query::Literal::Like(id.to_owned(), least)).iter().any(|hit| hit.paper == place)
+    }
+
+    fn index(&self) -> &Index {
+        &self.index
+    }
+
+    fn place_of(&self, index: usize) -> Option<usize> {
+        self.places.get(index).map(|place| *place as usize)
+    }
+
+    fn day_number(&self, place: usize) -> u32 {
+        u32::try_from(self.order[place].day).unwrap_or(0)
+    }
+
+    fn as_match(&self, place: usize, score: u32, rank: Rank) -> Match {
+        let entry = self.order[place];
+        let score = match rank {
+            Rank::Relevance => score as f32 / 100.0,
+            Rank::Trending => entry.momentum as f32,
+            Rank::Newest => entry.day as f32,
+        };
+        Match { index: entry.candidate as usize, score }
     }
 }
 
-/// Why `profile` chose `candidate`; default when it did not.
-pub fn reasons(_profile: &Profile, _candidate: &Candidate) -> Reasons {
-    Reasons::default()
+/// Why `profile` chose `candidate`; default when it did not. Without a pool, what hangs on the time or on other papers
+/// (`age`, `like:`) is taken to be as the choice needed it.
+pub fn reasons(profile: &Profile, candidate: &Candidate) -> Reasons {
+    reasons_knowing(profile, candidate, Known::default())
 }
+
+fn reasons_knowing(profile: &Profile, candidate: &Candidate, known: Known<'_>) -> Reasons {
+    let document = Document::new(candidate);
+    let matches = |expr: &Expr, unknown: bool| document.matches(expr, known).unwrap_or(unknown);
+    let admitted = profile.must.iter().all(|query| matches(query.expr(), true))
+        && !profile.exclude.iter().any(|query| matches(query.expr(), false))
+        && compile::limits(profile).iter().all(|limit| matches(limit, true));
+    let mut reasons = Reasons::default();
+    if !admitted {
+        return reasons;
+    }
+    let mut marks = Marks::default();
+    for keyword in profile.keywords.iter().filter(|keyword| matches(keyword.query.expr(), true)) {
+        reasons.queries.push(keyword.query.to_string());
+        document.mark(keyword.query.expr(), &mut marks);
+    }
+    if !reasons.queries.is_empty() || profile.keywords.is_empty() {
+        profile.must.iter().for_each(|query| document.mark(query.expr(), &mut marks));
+    }
+    reasons.title = merged(marks.title);
+    reasons.abstract_text = merged(marks.abstract_text);
+    reasons
+}
+
+/// Sorted, and those that touch or overlap as one.
+fn merged(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    ranges.sort_unstable_by_key(|range| (range.start, range.end));
+    let mut merged: Vec<Range<usize>> = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        match merged.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            _ => merged.push(range),
+        }
+    }
+    merged
+}
+
+#[cfg(test)]
+mod tests;

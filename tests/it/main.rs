@@ -6,3 +6,5 @@ mod mail;
 mod site;
 mod smtp;
 mod source;
+//! it
+mod query;

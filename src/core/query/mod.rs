@@ -1,39 +1,245 @@
-//! Keyword expressions.
+//! Keyword expressions: the language in which a subscriber says what they want to read.
+//!
+//! `docs/query-language.md` is its manual. A [`Query`] keeps the text as its owner wrote it beside what it means, an
+//! [`Expr`]. Parsing never panics, takes linear time and is bounded by [`MAX_BYTES`], [`MAX_TERMS`] and [`MAX_DEPTH`],
+//! so that everything behind it may recurse over an expression without fear.
 
 use std::fmt;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+mod error;
+mod lenient;
+mod lexer;
+mod lint;
+mod parser;
+mod pattern;
+mod print;
+#[doc(hidden)]
+pub mod walk;
+
+pub use error::QueryError;
+pub use lint::{Lint, lint};
+pub use pattern::{Label, Literal, Name, Part, Pattern, Unit, name_words};
+
+/// The longest expression, in bytes.
+pub const MAX_BYTES: usize = 2_000;
+/// The most clauses in one expression.
+pub const MAX_TERMS: usize = 200;
+/// How deep parentheses and negations may nest.
+pub const MAX_DEPTH: usize = 64;
+
 /// A parsed keyword expression.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Query {
     text: String,
+    expr: Expr,
+    spans: Vec<Range<usize>>,
 }
 
-/// What is wrong with an expression, and where.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct QueryError {
-    /// Bytes of the expression's text that are at fault; may be empty at its end.
-    pub span: Range<usize>,
-    /// What is wrong and what was expected, in one clause.
-    pub message: String,
-    /// How to mend it, when that is known.
-    pub hint: Option<String>,
+/// What an expression means.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Expr {
+    /// One condition.
+    Clause(Clause),
+    /// `NOT a`, `-a`.
+    Not(Box<Expr>),
+    /// `a b`, `a AND b`; at least two.
+    And(Vec<Expr>),
+    /// `a OR b`; at least two.
+    Or(Vec<Expr>),
+    /// `a^2`: counts this many times in the relevance. Above 0, at most 100.
+    Weighted(Box<Expr>, f32),
+}
+
+/// One condition on a paper.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Clause {
+    /// Words, in one of the paper's fields.
+    Text {
+        /// Where they are looked for.
+        field: Field,
+        /// How they are compared.
+        kind: Kind,
+        /// The words as written, without quotes or signs.
+        text: String,
+    },
+    /// `upvotes>=20`.
+    Number {
+        /// What is counted.
+        measure: Measure,
+        /// How it is compared.
+        comparison: Comparison,
+        /// With what; days for an age.
+        value: u32,
+    },
+    /// `has:code`.
+    Has(Extra),
+    /// `like:2503.02130~0.3`.
+    Like {
+        /// The arXiv identifier of the paper to be close to, without a version.
+        id: String,
+        /// The least cosine similarity, in hundredths: 1 to 100.
+        threshold: u8,
+    },
+}
+
+/// How the words of a clause are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// `graph`: folded and stemmed.
+    Word,
+    /// `"graph retrieval"`: the same, one right after the other.
+    Phrase,
+    /// `"graph retrieval"~5`: the same, in any order, with at most so many other words among them.
+    Near(u8),
+    /// `diffus*`: folded, begins so.
+    Prefix,
+    /// `=RAG`: as written.
+    Exact,
+    /// `="Graph Retrieval"`: as written, one right after the other.
+    ExactPhrase,
+}
+
+/// A part of a paper that words are looked for in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Field {
+    /// The title or the abstract: what a reader sees.
+    Any,
+    /// `title:`
+    Title,
+    /// `abstract:`
+    Abstract,
+    /// `author:`, each name for itself.
+    Author,
+    /// `org:`
+    Org,
+    /// `category:`, as arXiv names them.
+    Category,
+    /// `source:`, the name of a source that lists the paper.
+    Source,
+    /// `keyword:`, each of the source's keywords for itself.
+    Keyword,
+}
+
+/// A number that a paper has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Measure {
+    /// Votes now; 0 where a source shows none.
+    Upvotes,
+    /// Comments now; 0 where a source shows none.
+    Comments,
+    /// Stars of the code repository; 0 without one.
+    Stars,
+    /// Whole days since the first day it was listed, UTC.
+    Age,
+}
+
+/// How a number is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Comparison {
+    /// `<`
+    Less,
+    /// `<=`
+    AtMost,
+    /// `=`
+    Equal,
+    /// `>=`
+    AtLeast,
+    /// `>`
+    Greater,
+}
+
+/// What a paper may bring beside its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Extra {
+    /// `has:code`
+    Code,
+    /// `has:project`
+    Project,
 }
 
 impl Query {
-    /// Parses an expression. `docs/query-language.md` is its grammar.
+    /// Parses an expression. `docs/query-language.md` is its grammar. Fails with the place, what was expected there and,
+    /// where one is known, a cure.
     pub fn parse(text: &str) -> Result<Self, QueryError> {
-        Ok(Self { text: text.to_owned() })
+        let (expr, spans) = parser::parse(text)?;
+        Ok(Self { text: text.trim().to_owned(), expr, spans })
+    }
+
+    /// Parses what someone typed into a form: an expression when it is one, else its words. Commas, semicolons and line
+    /// breaks part alternatives. Fails only when there is no word at all or far too many.
+    pub fn parse_lenient(text: &str) -> Result<Self, QueryError> {
+        lenient::parse(text)
+    }
+
+    /// What it means.
+    pub fn expr(&self) -> &Expr {
+        &self.expr
+    }
+
+    /// Bytes of each clause in the text that was parsed, in the order of [`Expr::clauses`].
+    pub fn spans(&self) -> &[Range<usize>] {
+        &self.spans
+    }
+
+    /// The expression in one fixed spelling, which parses to the same meaning.
+    pub fn canonical(&self) -> String {
+        self.expr.to_string()
+    }
+
+    /// The arXiv identifiers that `like:` clauses name: the papers whose text [`super::matching::Pool::with_liked`]
+    /// needs.
+    pub fn liked(&self) -> impl Iterator<Item = &str> {
+        self.expr.clauses().into_iter().filter_map(|clause| match clause {
+            Clause::Like { id, .. } => Some(id.as_str()),
+            _ => None,
+        })
+    }
+}
+
+impl Expr {
+    /// Its clauses, from left to right.
+    pub fn clauses(&self) -> Vec<&Clause> {
+        fn collect<'a>(expr: &'a Expr, into: &mut Vec<&'a Clause>) {
+            match expr {
+                Expr::Clause(clause) => into.push(clause),
+                Expr::Not(inner) | Expr::Weighted(inner, _) => collect(inner, into),
+                Expr::And(all) | Expr::Or(all) => all.iter().for_each(|inner| collect(inner, into)),
+            }
+        }
+        let mut clauses = Vec::new();
+        collect(self, &mut clauses);
+        clauses
+    }
+}
+
+impl Comparison {
+    /// Whether `left` stands so to `right`.
+    pub fn holds(self, left: u32, right: u32) -> bool {
+        match self {
+            Comparison::Less => left < right,
+            Comparison::AtMost => left <= right,
+            Comparison::Equal => left == right,
+            Comparison::AtLeast => left >= right,
+            Comparison::Greater => left > right,
+        }
     }
 }
 
 impl fmt::Display for Query {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
+    }
+}
+
+impl std::str::FromStr for Query {
+    type Err = QueryError;
+
+    fn from_str(text: &str) -> Result<Self, QueryError> {
+        Self::parse(text)
     }
 }
 
@@ -47,6 +253,9 @@ impl TryFrom<String> for Query {
 
 impl From<Query> for String {
     fn from(query: Query) -> Self {
-        query.to_string()
+        query.text
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

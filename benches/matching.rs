@@ -1,0 +1,353 @@
+//! How fast a million profiles meet a day's papers, next to two other ways of doing it.
+//!
+//! ```text
+//! cargo bench --bench matching               a million profiles; about two minutes
+//! cargo bench --bench matching -- --quick    a hundred thousand; fails where a ratio is missed
+//! ```
+//! Papers and profiles are made up from a fixed seed: 50,000 terms, a third of them phrases; papers of about 1,900 bytes;
+//! profiles of 1 to 20 keywords, 80 % of one term, 10 % `a b`, 5 % `a -b`, 5 % in the title; all drawn by Zipf's law.
+//! Absolute times depend on the machine, so only ratios within one run are asserted.
+//!
+//! The counterparts are done well, not badly: *naive* has its papers cut and stemmed and its queries resolved beforehand,
+//! and *percolator* is what search engines do with stored queries, postings of each keyword's rarest term and then a
+//! check of the rest. All three choose the best twenty, and must agree on how many match.
+
+#![expect(clippy::print_stdout, reason = "a benchmark's output is its purpose")]
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeZone, Utc};
+use fastrand::Rng;
+use paperpost::core::matching::{Candidate, CompiledProfile, Matcher, Pool, Scratch, Skip, Vocabulary};
+use paperpost::core::paper::{Listing, Paper, PaperKey, SourceId};
+use paperpost::core::query::walk::{Document, Known};
+use paperpost::core::query::{Expr, Literal, Query};
+use paperpost::core::subscription::{Keyword, Profile, Rank};
+
+/// Papers chosen for each profile.
+const TOP: usize = 20;
+
+fn main() {
+    let quick = std::env::args().any(|arg| arg == "--quick" || arg == "--test");
+    let profiles = if quick { 100_000 } else { 1_000_000 };
+    let world = World::new(profiles);
+    println!("{profiles} profiles, {} keywords, {} literals", world.keywords, world.vocabulary.len());
+    let mut missed = Vec::new();
+    let mut expect = |what: &str, value: f64, floor: f64| {
+        println!("  {what:<44} {value:>10.1}   (at least {floor})");
+        if value < floor {
+            missed.push(format!("{what}: {value:.1}, at least {floor} expected"));
+        }
+    };
+
+    for papers in if quick { vec![100] } else { vec![100, 1_000] } {
+        println!("{papers} papers");
+        let pool = world.pool(papers);
+        let (prepare, matcher) = timed(|| pool.prepare(&world.vocabulary));
+        println!("  find every literal's papers {:>26.4} s", prepare.as_secs_f64());
+        let (ours, matches) = best_of(3, || select_all(&matcher, &world.compiled));
+        println!("  match and choose {TOP} {:>33.4} s", ours.as_secs_f64());
+
+        let sample = profiles / 1_000;
+        let (naive, agreed) = timed(|| naive(&pool, &world.specs[..sample]));
+        let naive = naive.as_secs_f64() * profiles as f64 / sample as f64;
+        assert_eq!(agreed, count_all(&matcher, &world.compiled[..sample]), "naive counts the same matches");
+        println!("  naive, from {sample} profiles {:>27.1} s", naive);
+        expect("times naive", naive / ours.as_secs_f64(), 1_000.0);
+
+        let percolator = Percolator::new(&world.specs, &world.vocabulary);
+        let (theirs, found) = best_of(2, || percolator.run(&pool, &world.vocabulary));
+        assert_eq!(found.1, matches, "the percolator chooses as many");
+        println!("  percolator {:>43.4} s", theirs.as_secs_f64());
+        println!("  {:.1} % of all pairs match", 100.0 * found.0 as f64 / (papers * profiles) as f64);
+        expect("times percolator", theirs.as_secs_f64() / ours.as_secs_f64(), 5.0);
+
+        let tenth = &world.compiled[..profiles / 10];
+        let (small, _) = best_of(5, || select_all(&matcher, tenth));
+        let growth = ours.as_secs_f64() / small.as_secs_f64();
+        println!("  ten times the profiles take {growth:>26.1} times as long   (at most 11)");
+        if growth > 11.0 {
+            missed.push(format!("ten times the profiles take {growth:.1} times as long"));
+        }
+    }
+    assert!(missed.is_empty(), "missed: {}", missed.join("; "));
+}
+
+fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
+    let start = Instant::now();
+    let value = black_box(work());
+    (start.elapsed(), value)
+}
+
+/// The shortest of some runs: what disturbs a run only ever makes it longer.
+fn best_of<T>(runs: usize, mut work: impl FnMut() -> T) -> (Duration, T) {
+    let mut best = timed(&mut work);
+    for _ in 1..runs {
+        let run = timed(&mut work);
+        if run.0 < best.0 {
+            best = run;
+        }
+    }
+    best
+}
+
+/// Selects for every profile; the number of papers chosen.
+fn select_all(matcher: &Matcher<'_>, profiles: &[CompiledProfile]) -> usize {
+    let (skip, mut scratch) = (Skip::default(), Scratch::default());
+    profiles.iter().map(|profile| matcher.select(profile, TOP, &skip, &mut scratch).len()).sum()
+}
+
+fn count_all(matcher: &Matcher<'_>, profiles: &[CompiledProfile]) -> usize {
+    let (skip, mut scratch) = (Skip::default(), Scratch::default());
+    profiles.iter().map(|profile| matcher.select(profile, usize::MAX, &skip, &mut scratch).len()).sum()
+}
+
+/// One keyword, resolved: a literal, and perhaps another that must or must not be there.
+struct Spec {
+    first: Literal,
+    second: Option<(Literal, bool)>,
+}
+
+/// Terms, profiles and what papers are made from.
+struct World {
+    terms: Vec<String>,
+    zipf: Zipf,
+    vocabulary: Vocabulary,
+    compiled: Vec<CompiledProfile>,
+    /// The keywords of the first profiles, for the counterparts.
+    specs: Vec<Vec<Spec>>,
+    keywords: usize,
+}
+
+impl World {
+    fn new(profiles: usize) -> Self {
+        let mut rng = Rng::with_seed(7);
+        let terms = terms(50_000, &mut rng);
+        let zipf = Zipf::new(terms.len());
+        let mut world = Self {
+            terms,
+            zipf,
+            vocabulary: Vocabulary::default(),
+            compiled: Vec::with_capacity(profiles),
+            specs: Vec::with_capacity(profiles),
+            keywords: 0,
+        };
+        for _ in 0..profiles {
+            let keywords: Vec<Keyword> = (0..rng.usize(1..=20)).map(|_| world.keyword(&mut rng)).collect();
+            world.keywords += keywords.len();
+            world.specs.push(keywords.iter().map(|keyword| spec(keyword.query.expr())).collect());
+            let profile = Profile {
+                name: String::new(),
+                keywords,
+                exclude: Vec::new(),
+                must: Vec::new(),
+                min_upvotes: 0,
+                sources: Vec::new(),
+                max_papers: TOP as u32,
+                rank: Rank::Relevance,
+            };
+            world.compiled.push(CompiledProfile::new(&profile, &mut world.vocabulary));
+        }
+        world
+    }
+
+    fn keyword(&self, rng: &mut Rng) -> Keyword {
+        let mut term = || {
+            let term = &self.terms[self.zipf.draw(rng)];
+            if term.contains(' ') { format!("\"{term}\"") } else { term.clone() }
+        };
+        let (a, b) = (term(), term());
+        let text = match rng.u32(0..100) {
+            0..80 => a,
+            80..90 => format!("{a} {b}"),
+            90..95 => format!("{a} -{b}"),
+            _ => format!("title:{a}"),
+        };
+        Keyword { query: Query::parse(&text).expect("a made-up keyword"), weight: 1.0 }
+    }
+
+    fn pool(&self, papers: usize) -> Pool {
+        let mut rng = Rng::with_seed(11);
+        let now: DateTime<Utc> = Utc.with_ymd_and_hms(2026, 3, 4, 12, 0, 0).single().expect("a valid time");
+        let source = SourceId::parse("bench").expect("a source");
+        let text = |words: usize, rng: &mut Rng| {
+            let words: Vec<&str> = (0..words).map(|_| self.terms[self.zipf.draw(rng)].as_str()).collect();
+            words.join(" ")
+        };
+        let candidate = |number: usize| {
+            let key = PaperKey::arxiv(&format!("2603.{number:05}")).expect("an arXiv id");
+            let mut paper = Paper::new(key, &text(8, &mut rng), "https://example.org/paper");
+            paper.abstract_text = text(180, &mut rng);
+            let upvotes = Some(rng.u32(0..200));
+            let listing = Listing { source: source.clone(), day: now.date_naive(), rank: 1, upvotes, comments: None };
+            Candidate { id: number as u32, paper, listings: vec![listing], votes: Vec::new() }
+        };
+        Pool::new((0..papers).map(candidate).collect(), now)
+    }
+}
+
+fn spec(expr: &Expr) -> Spec {
+    let literal = |expr: &Expr| match expr {
+        Expr::Clause(clause) => clause.literal(),
+        _ => panic!("a made-up keyword has one or two clauses"),
+    };
+    match expr {
+        Expr::And(all) => match &all[1] {
+            Expr::Not(b) => Spec { first: literal(&all[0]), second: Some((literal(b), false)) },
+            b => Spec { first: literal(&all[0]), second: Some((literal(b), true)) },
+        },
+        single => Spec { first: literal(single), second: None },
+    }
+}
+
+/// Pairs of profile and paper that match, found by looking for every keyword in every paper.
+fn naive(pool: &Pool, profiles: &[Vec<Spec>]) -> usize {
+    let documents: Vec<Document<'_>> = pool.candidates().iter().map(Document::new).collect();
+    let holds = |document: &Document<'_>, literal: &Literal| document.holds(literal, Known::default()) == Some(true);
+    let matches = |document: &Document<'_>, spec: &Spec| {
+        holds(document, &spec.first)
+            && spec.second.as_ref().is_none_or(|(literal, wanted)| holds(document, literal) == *wanted)
+    };
+    let chosen = |specs: &Vec<Spec>| {
+        documents.iter().filter(|document| specs.iter().any(|spec| matches(document, spec))).count()
+    };
+    profiles.iter().map(chosen).sum()
+}
+
+/// Stored queries by the rarest literal that a paper must have to match one.
+struct Percolator {
+    /// By literal: the profiles to look at, each with the rest of the condition: another literal and whether it must be
+    /// there, or `NONE`.
+    postings: Vec<Vec<Posting>>,
+    profiles: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Posting {
+    profile: u32,
+    rest: u32,
+}
+
+const NONE: u32 = u32::MAX;
+const UNWANTED: u32 = 1 << 31;
+
+impl Percolator {
+    fn new(profiles: &[Vec<Spec>], vocabulary: &Vocabulary) -> Self {
+        let mut frequency = vec![0u32; vocabulary.len()];
+        let number = |literal: &Literal| vocabulary.get(literal).expect("a literal of the vocabulary");
+        let numbered: Vec<Vec<(u32, u32)>> = profiles
+            .iter()
+            .map(|specs| {
+                let spec = |spec: &Spec| match &spec.second {
+                    None => (number(&spec.first), NONE),
+                    Some((second, wanted)) => {
+                        (number(&spec.first), number(second) | if *wanted { 0 } else { UNWANTED })
+                    }
+                };
+                specs.iter().map(spec).collect()
+            })
+            .collect();
+        numbered.iter().flatten().for_each(|(first, _)| frequency[*first as usize] += 1);
+        let mut postings = vec![Vec::new(); vocabulary.len()];
+        for (profile, specs) in (0u32..).zip(&numbered) {
+            let mut seen = Vec::new();
+            for (first, rest) in specs {
+                // How often a term is asked for says how common it is, since both follow one law.
+                let swap = *rest & UNWANTED == 0 && frequency[*rest as usize] < frequency[*first as usize];
+                let (key, rest) = if swap { (*rest, *first) } else { (*first, *rest) };
+                if !seen.contains(&(key, rest)) {
+                    seen.push((key, rest));
+                    postings[key as usize].push(Posting { profile, rest });
+                }
+            }
+        }
+        Self { postings, profiles: profiles.len() }
+    }
+
+    /// The pairs that match, and how many papers are chosen when each profile takes its best few.
+    fn run(&self, pool: &Pool, vocabulary: &Vocabulary) -> (usize, usize) {
+        let literals = pool.literals_by_paper(vocabulary);
+        let mut stamp = vec![0u32; self.profiles];
+        let mut score = vec![0u32; self.profiles];
+        let mut chosen: Vec<Vec<(u32, u32)>> = vec![Vec::new(); self.profiles];
+        let mut there = vec![false; vocabulary.len()];
+        let mut pairs = 0;
+        for (paper, present) in (1u32..).zip(&literals) {
+            present.iter().for_each(|literal| there[*literal as usize] = true);
+            let mut hit = Vec::new();
+            for literal in present {
+                for posting in &self.postings[*literal as usize] {
+                    let rest = posting.rest;
+                    if rest == NONE || there[(rest & !UNWANTED) as usize] == (rest & UNWANTED == 0) {
+                        let profile = posting.profile as usize;
+                        if stamp[profile] != paper {
+                            stamp[profile] = paper;
+                            score[profile] = 0;
+                            hit.push(posting.profile);
+                        }
+                        score[profile] += 1;
+                    }
+                }
+            }
+            pairs += hit.len();
+            for profile in hit {
+                let best = &mut chosen[profile as usize];
+                best.push((score[profile as usize], !paper));
+                if best.len() == 2 * TOP {
+                    best.select_nth_unstable_by(TOP, |a, b| b.cmp(a));
+                    best.truncate(TOP);
+                }
+            }
+            present.iter().for_each(|literal| there[*literal as usize] = false);
+        }
+        let finish = |mut best: Vec<(u32, u32)>| {
+            best.sort_unstable_by(|a, b| b.cmp(a));
+            best.len().min(TOP)
+        };
+        (pairs, chosen.into_iter().map(finish).sum())
+    }
+}
+
+/// Ranks by Zipf's law: the n-th is drawn with a probability in proportion to 1/n.
+struct Zipf {
+    sums: Vec<f64>,
+}
+
+impl Zipf {
+    fn new(ranks: usize) -> Self {
+        let mut sum = 0.0;
+        Self {
+            sums: (1..=ranks)
+                .map(|rank| {
+                    sum += 1.0 / rank as f64;
+                    sum
+                })
+                .collect(),
+        }
+    }
+
+    fn draw(&self, rng: &mut Rng) -> usize {
+        let at = rng.f64() * self.sums[self.sums.len() - 1];
+        self.sums.partition_point(|sum| *sum < at).min(self.sums.len() - 1)
+    }
+}
+
+/// Made-up terms, all different: words, and phrases of two or three of them.
+fn terms(count: usize, rng: &mut Rng) -> Vec<String> {
+    const SYLLABLES: [&str; 20] = [
+        "ba", "ce", "di", "fo", "gu", "ha", "ki", "lo", "mu", "na", "po", "qui", "ra", "so", "tu", "va", "we", "xo",
+        "ya", "zu",
+    ];
+    let word = |rng: &mut Rng| (0..rng.usize(2..5)).map(|_| SYLLABLES[rng.usize(0..20)]).collect::<String>();
+    let mut terms = Vec::with_capacity(count);
+    let mut seen = std::collections::HashSet::new();
+    while terms.len() < count {
+        let words = if rng.u32(0..100) < 65 { 1 } else { rng.usize(2..4) };
+        let term = (0..words).map(|_| word(rng)).collect::<Vec<_>>().join(" ");
+        if seen.insert(term.clone()) {
+            terms.push(term);
+        }
+    }
+    terms
+}

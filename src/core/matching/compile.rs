@@ -1,0 +1,354 @@
+//! Profiles as arrays of literal numbers.
+//!
+//! A [`Vocabulary`] numbers every distinct literal of all profiles; a [`CompiledProfile`] is one profile in those numbers,
+//! some fifty bytes for a dozen keywords. A store may keep both as bytes and stream a million profiles past a pool; both
+//! begin with [`LANGUAGE`] and are to be made anew from the profiles' text when it, or the vocabulary, changed.
+//!
+//! ```text
+//! word 0   LANGUAGE << 16 | rank | EVERY_PAPER
+//! word 1   number of singles << 16 | number of pairs
+//! singles  literal                          keywords of one clause: nearly all there are
+//! pairs    literal, literal | NEGATED?      keywords of the forms `a b` and `a -b`
+//! program  postfix, see `Op`                everything else, `must` and `exclude`
+//! ```
+
+use std::collections::HashMap;
+
+use foldhash::fast::FixedState;
+
+use crate::core::query::{Clause, Comparison, Expr, Field, Kind, Literal, Measure, Query};
+use crate::core::subscription::{Profile, Rank};
+
+/// The version of the query language, of the literals and of this encoding, together.
+pub const LANGUAGE: u32 = 1;
+
+/// In word 0: the profile has no keywords and so wants every paper.
+pub(super) const EVERY_PAPER: u32 = 1 << 8;
+/// On a pair's second literal.
+pub(super) const NEGATED: u32 = 1 << 31;
+/// A keyword's weight is given in hundredths.
+pub(super) const WEIGHT_ONE: u32 = 100;
+
+/// The numbers of literals, from 0 in the order they were first met.
+#[derive(Clone, Debug, Default)]
+pub struct Vocabulary {
+    numbers: HashMap<Literal, u32, FixedState>,
+    /// What was asked before, so that a clause that many profiles share is stemmed once.
+    asked: HashMap<Clause, u32, FixedState>,
+    /// By number: the clause it was first met in.
+    clauses: Vec<Clause>,
+}
+
+/// A profile, ready to be evaluated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompiledProfile {
+    code: Box<[u32]>,
+}
+
+/// Why bytes are no vocabulary or compiled profile: another version wrote them, or they are damaged. Compile again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("compiled by another version, or damaged")]
+pub struct Stale;
+
+/// One step of a program: the operation in the upper four bits, its argument below.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Op {
+    /// Push the papers of a literal.
+    Push(u32),
+    /// Push all but the papers of a literal.
+    PushNot(u32),
+    /// Of the two sets on top, what is in both.
+    And,
+    /// Of the two sets on top, what is in either.
+    Or,
+    /// Pop a keyword's papers: they are chosen, and the `Points` that follow go to them alone.
+    Keyword,
+    /// Add what a literal is worth, times a weight in hundredths; the literal is the next word.
+    Points(u32),
+    /// Pop a set: only what is in it may be chosen.
+    Must,
+    /// Pop a set: nothing in it may be chosen.
+    Exclude,
+}
+
+const ARGUMENT: u32 = (1 << 28) - 1;
+
+impl Op {
+    fn encode(self) -> u32 {
+        match self {
+            Op::Push(literal) => literal,
+            Op::PushNot(literal) => 1 << 28 | literal,
+            Op::And => 2 << 28,
+            Op::Or => 3 << 28,
+            Op::Keyword => 4 << 28,
+            Op::Points(weight) => 5 << 28 | weight,
+            Op::Must => 6 << 28,
+            Op::Exclude => 7 << 28,
+        }
+    }
+
+    pub(super) fn decode(word: u32) -> Option<Self> {
+        Some(match (word >> 28, word & ARGUMENT) {
+            (0, literal) => Op::Push(literal),
+            (1, literal) => Op::PushNot(literal),
+            (2, 0) => Op::And,
+            (3, 0) => Op::Or,
+            (4, 0) => Op::Keyword,
+            (5, weight) => Op::Points(weight),
+            (6, 0) => Op::Must,
+            (7, 0) => Op::Exclude,
+            _ => return None,
+        })
+    }
+}
+
+impl Vocabulary {
+    /// How many literals it has.
+    pub fn len(&self) -> usize {
+        self.clauses.len()
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.clauses.is_empty()
+    }
+
+    /// The number of a literal that it has.
+    pub fn get(&self, literal: &Literal) -> Option<u32> {
+        self.numbers.get(literal).copied()
+    }
+
+    /// The literals with their numbers, in no order.
+    pub(super) fn literals(&self) -> impl Iterator<Item = (&Literal, u32)> {
+        self.numbers.iter().map(|(literal, number)| (literal, *number))
+    }
+
+    /// The number of a clause's literal, a new one if it is new.
+    pub fn number(&mut self, clause: &Clause) -> u32 {
+        if let Some(number) = self.asked.get(clause) {
+            return *number;
+        }
+        let next = self.clauses.len() as u32;
+        let number = *self.numbers.entry(clause.literal()).or_insert(next);
+        if number == next {
+            self.clauses.push(clause.clone());
+        }
+        self.asked.insert(clause.clone(), number);
+        number
+    }
+
+    /// As bytes: the version, then each literal in the query language, a line each.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = format!("{LANGUAGE}\n").into_bytes();
+        for clause in &self.clauses {
+            bytes.extend_from_slice(format!("{clause}\n").as_bytes());
+        }
+        bytes
+    }
+
+    /// From bytes. Fails when another version wrote them.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Stale> {
+        let text = std::str::from_utf8(bytes).map_err(|_| Stale)?;
+        let mut lines = text.lines();
+        if lines.next().and_then(|version| version.parse().ok()) != Some(LANGUAGE) {
+            return Err(Stale);
+        }
+        let mut vocabulary = Self::default();
+        for (number, line) in (0u32..).zip(lines) {
+            match Query::parse(line).map_err(|_| Stale)?.expr() {
+                Expr::Clause(clause) if vocabulary.number(clause) == number => {}
+                _ => return Err(Stale),
+            }
+        }
+        Ok(vocabulary)
+    }
+}
+
+impl CompiledProfile {
+    /// Compiles a profile, adding to the vocabulary what is new in it.
+    pub fn new(profile: &Profile, vocabulary: &mut Vocabulary) -> Self {
+        let mut compiler = Compiler { vocabulary, singles: Vec::new(), pairs: Vec::new(), program: Vec::new() };
+        for keyword in &profile.keywords {
+            compiler.keyword(keyword.query.expr(), keyword.weight);
+        }
+        for query in &profile.must {
+            compiler.gate(query.expr(), Op::Must);
+        }
+        for query in &profile.exclude {
+            compiler.gate(query.expr(), Op::Exclude);
+        }
+        for clause in limits(profile) {
+            compiler.gate(&clause, Op::Must);
+        }
+        let Compiler { singles, pairs, program, .. } = compiler;
+        let rank = match profile.rank {
+            Rank::Relevance => 0,
+            Rank::Trending => 1,
+            Rank::Newest => 2,
+        };
+        let every = if profile.keywords.is_empty() { EVERY_PAPER } else { 0 };
+        let head = [LANGUAGE << 16 | rank | every, (singles.len() as u32) << 16 | pairs.len() as u32];
+        let pairs = pairs.into_iter().flatten();
+        Self { code: head.into_iter().chain(singles).chain(pairs).chain(program).collect() }
+    }
+
+    /// As bytes, four a word, little-endian.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.code.iter().flat_map(|word| word.to_le_bytes()).collect()
+    }
+
+    /// From bytes. Fails when another version wrote them or they are damaged; what it returns can be evaluated.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Stale> {
+        let (words, rest) = bytes.as_chunks::<4>();
+        let profile = Self { code: words.iter().map(|word| u32::from_le_bytes(*word)).collect() };
+        let sound =
+            rest.is_empty() && profile.code.len() >= 2 && profile.code[0] >> 16 == LANGUAGE && profile.is_sound();
+        if sound { Ok(profile) } else { Err(Stale) }
+    }
+
+    pub(super) fn rank(&self) -> Rank {
+        match self.code[0] & 0xFF {
+            0 => Rank::Relevance,
+            1 => Rank::Trending,
+            _ => Rank::Newest,
+        }
+    }
+
+    pub(super) fn wants_every_paper(&self) -> bool {
+        self.code[0] & EVERY_PAPER != 0
+    }
+
+    /// Singles, pairs and program.
+    pub(super) fn sections(&self) -> (&[u32], &[[u32; 2]], &[u32]) {
+        let (singles, pairs) = ((self.code[1] >> 16) as usize, (self.code[1] & 0xFFFF) as usize);
+        let (singles, rest) = self.code[2..].split_at(singles);
+        let (pairs, program) = rest.split_at(2 * pairs);
+        (singles, pairs.as_chunks::<2>().0, program)
+    }
+
+    /// Whether its sections have the length they claim and its program leaves the stack as it found it.
+    fn is_sound(&self) -> bool {
+        let claimed = 2 + (self.code[1] >> 16) as usize + 2 * (self.code[1] & 0xFFFF) as usize;
+        if self.code.len() < claimed {
+            return false;
+        }
+        let mut program = self.sections().2.iter();
+        let mut depth = 0usize;
+        while let Some(word) = program.next() {
+            let (taken, left) = match Op::decode(*word) {
+                Some(Op::Push(_) | Op::PushNot(_)) => (0, 1),
+                Some(Op::And | Op::Or) => (2, 1),
+                Some(Op::Keyword | Op::Must | Op::Exclude) => (1, 0),
+                Some(Op::Points(_)) if program.next().is_some() => (0, 0),
+                _ => return false,
+            };
+            let Some(rest) = depth.checked_sub(taken) else { return false };
+            depth = rest + left;
+        }
+        depth == 0
+    }
+}
+
+/// What a profile demands beside its expressions, as expressions.
+pub(super) fn limits(profile: &Profile) -> Vec<Expr> {
+    let mut limits = Vec::new();
+    if profile.min_upvotes > 0 {
+        let (measure, comparison) = (Measure::Upvotes, Comparison::AtLeast);
+        limits.push(Expr::Clause(Clause::Number { measure, comparison, value: profile.min_upvotes }));
+    }
+    if !profile.sources.is_empty() {
+        let source = |id: &crate::core::paper::SourceId| {
+            // As a phrase, so that a source named `or` is a name still.
+            Expr::Clause(Clause::Text { field: Field::Source, kind: Kind::Phrase, text: id.as_str().to_owned() })
+        };
+        limits.push(Expr::Or(profile.sources.iter().map(source).collect()));
+    }
+    limits
+}
+
+struct Compiler<'a> {
+    vocabulary: &'a mut Vocabulary,
+    singles: Vec<u32>,
+    pairs: Vec<[u32; 2]>,
+    program: Vec<u32>,
+}
+
+/// The most singles and pairs that word 1 can count.
+const MOST: usize = u16::MAX as usize;
+
+impl Compiler<'_> {
+    fn keyword(&mut self, expr: &Expr, weight: f32) {
+        if weight == 1.0 && self.singles.len().max(self.pairs.len()) < MOST {
+            match expr {
+                Expr::Clause(clause) => {
+                    let literal = self.vocabulary.number(clause);
+                    if !self.singles.contains(&literal) {
+                        self.singles.push(literal);
+                    }
+                    return;
+                }
+                Expr::And(all) => {
+                    let pair = match all.as_slice() {
+                        [Expr::Clause(a), Expr::Clause(b)] => Some((a, b, 0)),
+                        [Expr::Clause(a), Expr::Not(b)] | [Expr::Not(b), Expr::Clause(a)] => match &**b {
+                            Expr::Clause(b) => Some((a, b, NEGATED)),
+                            _ => None,
+                        },
+                        _ => None,
+                    };
+                    if let Some((a, b, sign)) = pair {
+                        let pair = [self.vocabulary.number(a), self.vocabulary.number(b) | sign];
+                        self.pairs.push(pair);
+                        return;
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.set(expr, false);
+        self.program.push(Op::Keyword.encode());
+        self.points(expr, weight, false);
+    }
+
+    fn gate(&mut self, expr: &Expr, gate: Op) {
+        self.set(expr, false);
+        self.program.push(gate.encode());
+    }
+
+    /// Code that leaves the papers of `expr`, or with `negate` all others, on the stack. Negations end at the literals.
+    fn set(&mut self, expr: &Expr, negate: bool) {
+        match expr {
+            Expr::Clause(clause) => {
+                let literal = self.vocabulary.number(clause);
+                self.program.push(if negate { Op::PushNot(literal) } else { Op::Push(literal) }.encode());
+            }
+            Expr::Not(inner) => self.set(inner, !negate),
+            Expr::Weighted(inner, _) => self.set(inner, negate),
+            Expr::And(all) | Expr::Or(all) => {
+                // De Morgan: not (a and b) = not a or not b.
+                let op = if matches!(expr, Expr::And(_)) != negate { Op::And } else { Op::Or };
+                for (at, inner) in all.iter().enumerate() {
+                    self.set(inner, negate);
+                    if at > 0 {
+                        self.program.push(op.encode());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Code that adds what the clauses of `expr` that speak for a paper are worth.
+    fn points(&mut self, expr: &Expr, weight: f32, negate: bool) {
+        match expr {
+            Expr::Clause(_) if negate => {}
+            Expr::Clause(clause) => {
+                let literal = self.vocabulary.number(clause);
+                let weight = (weight * WEIGHT_ONE as f32).round().clamp(1.0, 1_000_000.0) as u32;
+                self.program.extend([Op::Points(weight).encode(), literal]);
+            }
+            Expr::Not(inner) => self.points(inner, weight, !negate),
+            Expr::Weighted(inner, factor) => self.points(inner, weight * factor, negate),
+            Expr::And(all) | Expr::Or(all) => all.iter().for_each(|inner| self.points(inner, weight, negate)),
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! From tokens to an expression.
+//!
+//! ```text
+//! expr    = all { "OR" all }
+//! all     = unary { [ "AND" ] unary }
+//! unary   = ( "NOT" | "-" ) unary | primary
+//! primary = ( "(" expr ")" | clause | field "(" expr ")" ) [ "^" weight ]
+//! ```
+//! By recursive descent without looking back, so in linear time; the depth is counted.
+
+use std::ops::Range;
+
+use super::lexer::{Token, TokenKind, tokens};
+use super::{Clause, Expr, Field, MAX_DEPTH, MAX_TERMS, QueryError};
+
+/// The expression in `text`, and the bytes of each of its clauses.
+pub(super) fn parse(text: &str) -> Result<(Expr, Vec<Range<usize>>), QueryError> {
+    let mut parser =
+        Parser { text, tokens: tokens(text)?.into_iter().peekable(), last: 0..0, depth: 0, spans: Vec::new() };
+    let expr = parser.expr(Field::Any)?;
+    match parser.tokens.next() {
+        None => Ok((expr, parser.spans)),
+        Some(token) if token.kind == TokenKind::Close => {
+            Err(QueryError::new(token.span, "nothing is open that this \")\" could close"))
+        }
+        Some(token) => Err(parser.expected(Some(token))),
+    }
+}
+
+struct Parser<'a> {
+    text: &'a str,
+    tokens: std::iter::Peekable<std::vec::IntoIter<Token>>,
+    /// The bytes of the token read last.
+    last: Range<usize>,
+    depth: usize,
+    spans: Vec<Range<usize>>,
+}
+
+impl Parser<'_> {
+    fn next(&mut self) -> Option<Token> {
+        let token = self.tokens.next()?;
+        self.last = token.span.clone();
+        Some(token)
+    }
+
+    fn next_is(&mut self, kind: TokenKind) -> bool {
+        self.tokens.peek().is_some_and(|token| token.kind == kind)
+    }
+
+    fn expr(&mut self, field: Field) -> Result<Expr, QueryError> {
+        let mut any = vec![self.all(field)?];
+        while self.next_is(TokenKind::Or) {
+            self.next();
+            any.push(self.all(field)?);
+        }
+        Ok(one_or(any, Expr::Or))
+    }
+
+    fn all(&mut self, field: Field) -> Result<Expr, QueryError> {
+        let mut all = vec![self.unary(field)?];
+        loop {
+            match self.tokens.peek().map(|token| &token.kind) {
+                None | Some(TokenKind::Or | TokenKind::Close) => return Ok(one_or(all, Expr::And)),
+                Some(TokenKind::And) => {
+                    self.next();
+                }
+                Some(_) => {}
+            }
+            all.push(self.unary(field)?);
+        }
+    }
+
+    fn unary(&mut self, field: Field) -> Result<Expr, QueryError> {
+        if !self.next_is(TokenKind::Not) {
+            return self.primary(field);
+        }
+        self.next();
+        self.deeper()?;
+        let inner = self.unary(field)?;
+        self.depth -= 1;
+        Ok(Expr::Not(Box::new(inner)))
+    }
+
+    fn primary(&mut self, field: Field) -> Result<Expr, QueryError> {
+        let expr = match self.tokens.next() {
+            Some(Token { kind: TokenKind::Open, span }) => self.group(span, field)?,
+            Some(Token { kind: TokenKind::Field(field), span }) => match self.tokens.next() {
+                Some(Token { kind: TokenKind::Open, span }) => self.group(span, field)?,
+                Some(Token { kind: TokenKind::Words(kind, text), span: words }) => {
+                    self.clause(span.start..words.end, Clause::Text { field, kind, text })?
+                }
+                _ => {
+                    let message = format!("expected a word right after {:?}", &self.text[span.clone()]);
+                    return Err(QueryError::new(span, message).hint("put the minus before the field: `-title:survey`"));
+                }
+            },
+            Some(Token { kind: TokenKind::Words(kind, text), span }) => {
+                self.clause(span, Clause::Text { field, kind, text })?
+            }
+            Some(Token { kind: TokenKind::Clause(clause), span }) => self.clause(span, clause)?,
+            token => return Err(self.expected(token)),
+        };
+        match self.tokens.peek() {
+            Some(Token { kind: TokenKind::Weight(weight), span }) if span.start == self.last.end => {
+                let weight = *weight;
+                self.next();
+                Ok(Expr::Weighted(Box::new(expr), weight))
+            }
+            _ => Ok(expr),
+        }
+    }
+
+    /// What stands after the parenthesis at `open`, and the one that closes it.
+    fn group(&mut self, open: Range<usize>, field: Field) -> Result<Expr, QueryError> {
+        self.last = open.clone();
+        self.deeper()?;
+        let inner = self.expr(field)?;
+        self.depth -= 1;
+        if !self.next_is(TokenKind::Close) {
+            return match self.tokens.next() {
+                None => {
+                    Err(QueryError::new(open, "this \"(\" is never closed").hint("add a \")\" where the group ends"))
+                }
+                token => Err(self.expected(token)),
+            };
+        }
+        self.next();
+        Ok(inner)
+    }
+
+    fn clause(&mut self, span: Range<usize>, clause: Clause) -> Result<Expr, QueryError> {
+        if self.spans.len() == MAX_TERMS {
+            return Err(QueryError::new(span, format!("more than {MAX_TERMS} words and conditions"))
+                .hint("split it into several keywords"));
+        }
+        self.last = span.clone();
+        self.spans.push(span);
+        Ok(Expr::Clause(clause))
+    }
+
+    fn deeper(&mut self) -> Result<(), QueryError> {
+        self.depth += 1;
+        match self.depth <= MAX_DEPTH {
+            true => Ok(()),
+            false => Err(QueryError::new(self.last.clone(), format!("nested more than {MAX_DEPTH} deep"))),
+        }
+    }
+
+    /// A word was expected and `found` is there.
+    fn expected(&self, found: Option<Token>) -> QueryError {
+        let after = match &self.text[self.last.clone()] {
+            "" => String::new(),
+            last => format!(" after {last:?}"),
+        };
+        let Some(found) = found else {
+            let end = self.text.trim_end().len();
+            return QueryError::new(end..end, format!("expected a word{after}"));
+        };
+        let word = self.text[found.span.clone()].to_owned();
+        let error = QueryError::new(found.span, format!("expected a word{after}, found {word:?}"));
+        match found.kind {
+            TokenKind::And | TokenKind::Or | TokenKind::Not => {
+                error.hint(format!("to look for the word itself, quote it: `\"{word}\"`"))
+            }
+            TokenKind::Weight(_) => error.hint("a weight stands right after its word, without a space, and once"),
+            _ => error,
+        }
+    }
+}
+
+fn one_or(mut items: Vec<Expr>, many: impl FnOnce(Vec<Expr>) -> Expr) -> Expr {
+    match items.pop() {
+        Some(only) if items.is_empty() => only,
+        Some(last) => {
+            items.push(last);
+            many(items)
+        }
+        None => many(items),
+    }
+}

@@ -1,0 +1,216 @@
+//! What a clause looks for, once its words are cut, folded and stemmed.
+//!
+//! Two clauses with equal [`Literal`]s find the same papers: `Transformers` and `transformer` are one literal. Both
+//! evaluators, the index and the walker, start from here.
+
+use super::{Clause, Comparison, Extra, Field, Kind, Measure};
+use crate::core::text::{self, Form};
+
+/// A clause, resolved.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Literal {
+    /// Words in the title, abstract, organisation or keywords.
+    Text {
+        /// Where.
+        field: Field,
+        /// What.
+        pattern: Pattern,
+    },
+    /// Words of one author's name.
+    Author(Name),
+    /// A subject category, lower-case.
+    Category(Label),
+    /// A source that lists the paper.
+    Source(Label),
+    /// A number.
+    Number(Measure, Comparison, u32),
+    /// Something beside the text.
+    Has(Extra),
+    /// Likeness to a paper, by its arXiv identifier, of at least so many hundredths.
+    Like(String, u8),
+}
+
+/// Words and how they stand together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Pattern {
+    /// One for each word or compound; at least one.
+    pub units: Vec<Unit>,
+    /// Other words allowed among them, in any order; `None` when they follow each other as written.
+    pub near: Option<u8>,
+}
+
+/// A word, or a compound: its parts one after the other, or run together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Unit {
+    /// The parts, in order; empty when only the whole counts.
+    pub parts: Vec<Part>,
+    /// The whole, for a compound.
+    pub whole: Option<Part>,
+}
+
+/// What one word of a text is compared with.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// The stem, and that of the singular if the word may be a plural of an acronym.
+    Stem(String, Option<String>),
+    /// The beginning of the folded word.
+    Prefix(String),
+    /// The word as written.
+    Exact(String),
+}
+
+/// Words of a person's name, folded; the last one may be a beginning.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Name {
+    /// The words; at least one.
+    pub words: Vec<String>,
+    /// Whether the last one is only its beginning.
+    pub prefix: bool,
+}
+
+/// A name compared as a whole, or by its beginning.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Label {
+    /// Lower-case.
+    pub name: String,
+    /// Whether it is only the beginning.
+    pub prefix: bool,
+}
+
+impl Clause {
+    /// What it looks for.
+    pub fn literal(&self) -> Literal {
+        match self {
+            Clause::Text { field: Field::Author, kind, text } => {
+                Literal::Author(Name { words: name_words(text), prefix: *kind == Kind::Prefix })
+            }
+            Clause::Text { field: Field::Category, kind, text } => Literal::Category(Label::new(text, *kind)),
+            Clause::Text { field: Field::Source, kind, text } => Literal::Source(Label::new(text, *kind)),
+            Clause::Text { field, kind, text } => Literal::Text { field: *field, pattern: Pattern::new(text, *kind) },
+            Clause::Number { measure, comparison, value } => Literal::Number(*measure, *comparison, *value),
+            Clause::Has(extra) => Literal::Has(*extra),
+            Clause::Like { id, threshold } => Literal::Like(id.clone(), *threshold),
+        }
+    }
+}
+
+impl Pattern {
+    fn new(text: &str, kind: Kind) -> Self {
+        let part = |word: &str| match kind {
+            Kind::Exact | Kind::ExactPhrase => Part::Exact(word.to_owned()),
+            _ => {
+                let form = Form::of(word);
+                Part::Stem(form.stem, form.singular)
+            }
+        };
+        let mut units: Vec<Unit> = Vec::new();
+        let mut end = 0;
+        for word in text::words(text) {
+            let written = &text[word.range.clone()];
+            if word.length == 1 {
+                units.push(Unit { parts: vec![part(written)], whole: None });
+            } else if word.range.end > end {
+                // The largest compound comes first; the pairs within it add nothing.
+                end = word.range.end;
+                let parts: Vec<Part> = units
+                    .split_off(units.len() - word.length as usize)
+                    .into_iter()
+                    .flat_map(|unit| unit.parts)
+                    .collect();
+                let exact = matches!(kind, Kind::Exact | Kind::ExactPhrase);
+                units.push(Unit { parts: if exact { Vec::new() } else { parts }, whole: Some(part(written)) });
+            }
+        }
+        if kind == Kind::Prefix {
+            // The last word is only begun: `state-sp*`.
+            let last = text::words(text).into_iter().rev().find(|word| word.length == 1);
+            if let (Some(unit), Some(last)) = (units.last_mut(), last) {
+                unit.parts.pop();
+                unit.parts.push(Part::Prefix(text::fold(&text[last.range])));
+                unit.whole = unit.whole.is_some().then(|| Part::Prefix(text::fold(text)));
+            }
+        }
+        let near = match kind {
+            Kind::Near(words) => Some(words),
+            _ => None,
+        };
+        Self { units, near }
+    }
+
+    /// How many positions of the text the words of a nearness may span.
+    pub fn window(&self) -> u32 {
+        let own: usize = self.units.iter().map(|unit| unit.parts.len().max(1)).sum();
+        own as u32 + u32::from(self.near.unwrap_or(0))
+    }
+}
+
+impl Part {
+    /// Whether it finds a word, as `written` in a text and with the form it has.
+    pub fn finds(&self, written: &str, form: &Form) -> bool {
+        match self {
+            Part::Stem(stem, singular) => {
+                let stems = [Some(stem.as_str()), singular.as_deref()];
+                stems.into_iter().flatten().any(|stem| form.stem == stem || form.singular.as_deref() == Some(stem))
+            }
+            Part::Prefix(prefix) => form.folded.starts_with(prefix.as_str()),
+            Part::Exact(exact) => written == exact,
+        }
+    }
+}
+
+impl Name {
+    /// Whether it is the name whose folded words are `name`: each word is there, in any order, or as its initial, and at
+    /// least one is there in full.
+    pub fn finds(&self, name: &[String]) -> bool {
+        let mut free: Vec<&str> = name.iter().map(String::as_str).collect();
+        let mut open: Vec<&str> = Vec::new();
+        let last = self.words.len() - 1;
+        for (at, word) in self.words.iter().enumerate() {
+            let full = |other: &&str| *other == word || (self.prefix && at == last && other.starts_with(word.as_str()));
+            match free.iter().position(full) {
+                Some(found) => {
+                    free.swap_remove(found);
+                }
+                None => open.push(word),
+            }
+        }
+        open.len() < self.words.len()
+            && open.into_iter().all(|word| match free.iter().position(|other| is_initial(word, other)) {
+                Some(found) => {
+                    free.swap_remove(found);
+                    true
+                }
+                None => false,
+            })
+    }
+}
+
+impl Label {
+    fn new(text: &str, kind: Kind) -> Self {
+        Self { name: text.trim().to_lowercase(), prefix: kind == Kind::Prefix }
+    }
+
+    /// Whether it is the lower-case `name`. A category's archive stands for all its categories: `cs` finds `cs.LG`.
+    pub fn finds(&self, name: &str) -> bool {
+        match name.strip_prefix(self.name.as_str()) {
+            Some(rest) => self.prefix || rest.is_empty() || rest.starts_with('.'),
+            None => false,
+        }
+    }
+}
+
+/// The folded words of a person's name.
+pub fn name_words(name: &str) -> Vec<String> {
+    text::words(name)
+        .into_iter()
+        .filter(|word| word.length == 1)
+        .map(|word| text::fold(&name[word.range]))
+        .filter(|word| !word.is_empty())
+        .collect()
+}
+
+/// Whether one of two words is the initial of the other.
+fn is_initial(a: &str, b: &str) -> bool {
+    let initial = |short: &str, long: &str| short.chars().count() == 1 && long.starts_with(short);
+    initial(a, b) || initial(b, a)
+}

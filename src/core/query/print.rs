@@ -1,0 +1,112 @@
+//! An expression in its one fixed spelling: parsing what is printed here gives the same expression.
+
+use std::fmt::{self, Display, Formatter, Write};
+
+use super::lexer::DEFAULT_LIKENESS;
+use super::{Clause, Comparison, Expr, Extra, Field, Kind, Measure};
+
+impl Display for Expr {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Expr::Clause(clause) => clause.fmt(f),
+            Expr::Not(inner) => write!(f, "-{}", Tight(inner)),
+            Expr::And(all) => list(f, all, " ", |inner| matches!(inner, Expr::And(_) | Expr::Or(_))),
+            Expr::Or(any) => list(f, any, " OR ", |inner| matches!(inner, Expr::Or(_))),
+            Expr::Weighted(inner, weight) => match **inner {
+                Expr::Clause(_) => write!(f, "{inner}^{weight}"),
+                _ => write!(f, "({inner})^{weight}"),
+            },
+        }
+    }
+}
+
+/// An expression in parentheses where it needs them to be one term.
+struct Tight<'a>(&'a Expr);
+
+impl Display for Tight<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Expr::And(_) | Expr::Or(_) => write!(f, "({})", self.0),
+            tight => tight.fmt(f),
+        }
+    }
+}
+
+fn list(f: &mut Formatter<'_>, items: &[Expr], separator: &str, loose: impl Fn(&Expr) -> bool) -> fmt::Result {
+    for (at, item) in items.iter().enumerate() {
+        if at > 0 {
+            f.write_str(separator)?;
+        }
+        match loose(item) {
+            true => write!(f, "({item})")?,
+            false => item.fmt(f)?,
+        }
+    }
+    Ok(())
+}
+
+impl Display for Clause {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Clause::Text { field, kind, text } => {
+                field.fmt(f)?;
+                match kind {
+                    Kind::Word => f.write_str(text),
+                    Kind::Phrase => write!(f, "\"{text}\""),
+                    Kind::Near(distance) => write!(f, "\"{text}\"~{distance}"),
+                    Kind::Prefix => write!(f, "{text}*"),
+                    Kind::Exact => write!(f, "={text}"),
+                    Kind::ExactPhrase => write!(f, "=\"{text}\""),
+                }
+            }
+            Clause::Number { measure, comparison, value } => {
+                write!(f, "{measure}{comparison}{value}")?;
+                if *measure == Measure::Age { f.write_char('d') } else { Ok(()) }
+            }
+            Clause::Has(Extra::Code) => f.write_str("has:code"),
+            Clause::Has(Extra::Project) => f.write_str("has:project"),
+            Clause::Like { id, threshold } => {
+                write!(f, "like:{id}")?;
+                if *threshold == DEFAULT_LIKENESS { Ok(()) } else { write!(f, "~{}", f32::from(*threshold) / 100.0) }
+            }
+        }
+    }
+}
+
+impl Display for Field {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Field::Any => "",
+            Field::Title => "title:",
+            Field::Abstract => "abstract:",
+            Field::Author => "author:",
+            Field::Org => "org:",
+            Field::Category => "category:",
+            Field::Source => "source:",
+            Field::Keyword => "keyword:",
+        })
+    }
+}
+
+impl Display for Measure {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Measure::Upvotes => "upvotes",
+            Measure::Comments => "comments",
+            Measure::Stars => "stars",
+            Measure::Age => "age",
+        })
+    }
+}
+
+impl Display for Comparison {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Comparison::Less => "<",
+            Comparison::AtMost => "<=",
+            Comparison::Equal => "=",
+            Comparison::AtLeast => ">=",
+            Comparison::Greater => ">",
+        })
+    }
+}

@@ -1,0 +1,191 @@
+//! The language as a whole: errors, printing, hostile input.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Random clauses over few words, so that they meet.
+fn clauses() -> impl Strategy<Value = Clause> {
+    let words = || {
+        prop::sample::select(vec![
+            "graph",
+            "graphs",
+            "retrieval",
+            "state-space",
+            "statespace",
+            "LLMs",
+            "llms",
+            "RAG",
+            "rag",
+            "GPT-4o",
+            "c++",
+            "深度",
+            "a",
+            "b",
+            "c-a-b",
+        ])
+    };
+    let field = prop::sample::select(vec![
+        Field::Any,
+        Field::Any,
+        Field::Any,
+        Field::Title,
+        Field::Abstract,
+        Field::Author,
+        Field::Org,
+        Field::Category,
+        Field::Source,
+        Field::Keyword,
+    ]);
+    let kind = prop_oneof![
+        4 => words().prop_map(|word| (Kind::Word, word.to_owned())),
+        1 => words().prop_map(|word| (Kind::Exact, word.to_owned())),
+        1 => words().prop_filter("two letters at least", |word| word.chars().count() > 1)
+            .prop_map(|word| (Kind::Prefix, word.to_owned())),
+        2 => prop::collection::vec(words(), 1..4).prop_map(|words| (Kind::Phrase, words.join(" "))),
+        1 => prop::collection::vec(words(), 1..3).prop_map(|words| (Kind::ExactPhrase, words.join(" "))),
+        2 => (prop::collection::vec(words(), 1..4), 1u8..9).prop_map(|(words, n)| (Kind::Near(n), words.join(" "))),
+    ];
+    let measure = prop::sample::select(vec![Measure::Upvotes, Measure::Comments, Measure::Stars, Measure::Age]);
+    let comparison = prop::sample::select(vec![
+        Comparison::Less,
+        Comparison::AtMost,
+        Comparison::Equal,
+        Comparison::AtLeast,
+        Comparison::Greater,
+    ]);
+    prop_oneof![
+        8 => (field, kind).prop_map(|(field, (kind, text))| Clause::Text { field, kind, text }),
+        1 => (measure, comparison, 0u32..5).prop_map(|(measure, comparison, value)| Clause::Number { measure, comparison, value }),
+        1 => prop::sample::select(vec![Clause::Has(Extra::Code), Clause::Has(Extra::Project)]),
+        1 => (0u32..6, 1u8..=100).prop_map(|(n, threshold)| Clause::Like { id: format!("2603.{n:05}"), threshold }),
+    ]
+}
+
+/// Random expressions, as the parser could have made them.
+pub(crate) fn expressions() -> impl Strategy<Value = Expr> {
+    clauses().prop_map(Expr::Clause).prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            inner.clone().prop_map(|inner| Expr::Not(Box::new(inner))),
+            prop::collection::vec(inner.clone(), 2..4).prop_map(Expr::And),
+            prop::collection::vec(inner.clone(), 2..4).prop_map(Expr::Or),
+            (inner, prop::sample::select(vec![0.5f32, 2.0, 10.0]))
+                .prop_map(|(inner, weight)| Expr::Weighted(Box::new(inner), weight)),
+        ]
+    })
+}
+
+#[test]
+fn an_error_says_where_what_and_how_to_mend_it() {
+    #[rustfmt::skip]
+    let cases = [
+        // expression, bytes at fault, message, a part of the hint
+        ("", 0..0, "expected a word", ""),
+        ("graph AND", 9..9, "expected a word after \"AND\"", ""),
+        ("OR graph", 0..2, "expected a word, found \"OR\"", "quote it"),
+        ("(graph", 0..1, "this \"(\" is never closed", "add a \")\""),
+        ("graph)", 5..6, "nothing is open that this \")\" could close", ""),
+        ("()", 1..2, "expected a word after \"(\", found \")\"", ""),
+        ("\"graph", 0..6, "this quote is never closed", "another quote"),
+        ("graph - survey", 6..7, "expected a word right after \"-\"", "`-word`"),
+        ("titel:graph", 0..6, "there is no field \"titel:\"", "did you mean `title:`?"),
+        ("title: graph", 0..6, "expected a word right after \"title:\"", ""),
+        ("title:-graph", 0..6, "expected a word right after \"title:\"", "minus before the field"),
+        ("has:data", 4..8, "expected \"code\" or \"project\" after \"has:\"", ""),
+        ("like:mamba", 5..10, "expected an arXiv identifier after \"like:\"", "like:2503.02130"),
+        ("like:2503.02130~2", 5..17, "expected a similarity from 0.01 to 1 after \"~\"", "~0.3"),
+        ("upvotes>=many", 9..13, "expected a whole number", "upvotes>=20"),
+        ("upvotes:20", 0..8, "expected a comparison after \"upvotes\"", "`upvotes>=20`"),
+        ("age<7", 4..5, "expected an age in days or weeks", "age<7d"),
+        ("stars>99999999999", 6..17, "the number is too large", ""),
+        ("likes>5", 0..6, "expected a word: only upvotes, comments, stars and age can be compared", "upvotes>=20"),
+        ("gr*ph", 2..3, "expected \"*\" only at the end of a word", "`diffus*`"),
+        ("g*", 0..2, "expected at least two letters before \"*\"", ""),
+        ("graph~3", 5..7, "expected \"~\" only after a quoted phrase or `like:`", "~5"),
+        ("\"a b\"~0", 5..7, "expected a number of words from 1 to 100 after \"~\"", "~5"),
+        ("graph^0", 5..7, "expected a weight from 0.01 to 100 after \"^\"", "^2"),
+        ("graph ^2", 6..8, "expected a word after \"graph\", found \"^2\"", "without a space"),
+        ("llm, agents", 3..4, "expected a space or an operator, not punctuation", "OR"),
+        ("llm || agents", 4..6, "expected a word, found \"||\"", "`OR`"),
+        ("???", 0..3, "expected a word, found \"???\"", "letters and digits"),
+    ];
+    for (text, span, message, hint) in cases {
+        let error = Query::parse(text).expect_err(text);
+        assert_eq!((error.span.clone(), error.message.as_str()), (span, message), "{text}");
+        assert!(error.hint.as_deref().unwrap_or_default().contains(hint), "{text}: {:?}", error.hint);
+    }
+}
+
+#[test]
+fn limits_are_told_and_never_hurt() {
+    let message = |text: String| Query::parse(&text).expect_err("too much").message;
+    assert!(message("(".repeat(1_000)).contains("deep"));
+    assert!(message("-".repeat(1_000) + "a").contains("deep"));
+    assert!(message("a ".repeat(201)).contains("200"));
+    assert!(message("é".repeat(1_001)).contains("2000"));
+    assert!(Query::parse(&format!("{}a{}", "(".repeat(64), ")".repeat(64))).is_ok());
+}
+
+#[test]
+fn operators_bind_as_documented() {
+    let same =
+        |a: &str, b: &str| assert_eq!(Query::parse(a).unwrap().expr(), Query::parse(b).unwrap().expr(), "{a} {b}");
+    same("a OR b c", "a OR (b AND c)");
+    same("a b AND c", "(a b c)");
+    same("-a b", "(NOT a) AND b");
+    same("title:(a OR \"b c\")", "title:a OR title:\"b c\"");
+    same("-a^2", "-(a^2)");
+    same("upvotes >= 20", "upvotes>=20");
+    same("age<1w ti:a", "age<7d title:a");
+    same("“a b”", "\"a b\"");
+}
+
+#[test]
+fn a_form_takes_what_people_type() {
+    let reads = |text: &str, as_if: &str| {
+        let (lenient, strict) = (Query::parse_lenient(text).expect(text), Query::parse(as_if).unwrap());
+        assert_eq!(lenient.canonical(), strict.canonical(), "{text}");
+    };
+    reads("graph retrieval", "graph retrieval");
+    reads("llm, diffusion models", "llm OR (diffusion models)");
+    reads("llm agents\nspeech", "(llm agents) OR speech");
+    reads("what is RAG? (and why))", "\"what\" \"is\" \"RAG\" \"and\" \"why\"");
+    reads("vision & language!", "\"vision\" \"language\"");
+    reads("AND then", "\"then\"");
+    assert!(Query::parse_lenient("?!").is_err());
+}
+
+proptest! {
+    #[test]
+    fn what_is_printed_parses_to_the_same(expr in expressions()) {
+        let text = expr.to_string();
+        let query = Query::parse(&text);
+        prop_assert_eq!(query.as_ref().map(Query::expr), Ok(&expr), "{}", text);
+        prop_assert_eq!(query.map(|query| query.spans().len()), Ok(expr.clauses().len()));
+    }
+
+    #[test]
+    fn no_text_makes_it_panic_and_spans_are_in_bounds(text in any::<String>()) {
+        check(&text)?;
+    }
+
+    #[test]
+    fn nothing_made_of_signs_makes_it_panic(text in "(\\(|\\)|\"|-| |a|b:|title:|like:2503.02130|AND|OR|NOT|\\^|2|~|\\*|=|>|age<|é|,|深|\\\\){0,40}") {
+        check(&text)?;
+    }
+}
+
+fn check(text: &str) -> Result<(), TestCaseError> {
+    match Query::parse(text) {
+        Ok(query) => {
+            let again = Query::parse(&query.canonical());
+            prop_assert_eq!(again.as_ref().map(Query::expr), Ok(query.expr()));
+            prop_assert!(query.spans().iter().all(|span| text.get(span.clone()).is_some()));
+        }
+        Err(error) => prop_assert!(text.get(error.span.clone()).is_some(), "{:?}", error),
+    }
+    if let Err(error) = Query::parse_lenient(text) {
+        prop_assert!(text.len() > 300 || !text.chars().any(char::is_alphanumeric) || !error.message.is_empty());
+    }
+    Ok(())
+}

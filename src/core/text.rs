@@ -1,0 +1,468 @@
+//! Words: how text is cut, folded and stemmed.
+//!
+//! [`words`] cuts a text; [`Form`] says in which ways one of its words may be asked for. Query and paper go through the
+//! same two steps, so what they agree on matches. The choices, each with its reason:
+//!
+//! - A word is a run of letters and digits, so that `log` never finds "logo". `C++`, `C#` and `GPT-3.5` keep what makes
+//!   them a word.
+//! - A compound ("state-space", "GPT-4o") is its parts, one after the other, *and* the parts run together; so "state
+//!   space", "state-space" and "statespace" meet.
+//! - Scripts written without spaces are cut by character: a run of them in a query is a phrase, hence exact.
+//! - LaTeX commands are markup and vanish, but for the Greek letters, which are read by their name, as are ε and β when
+//!   they stand alone. Accents written in LaTeX (`H\"older`) are accents.
+//! - A sentence's end keeps phrases from reaching across it.
+//!
+//! What is absent: stop words (a phrase needs them; the linter warns of them alone) and languages other than English
+//! for the stem.
+
+use std::ops::Range;
+
+use rust_stemmers::{Algorithm, Stemmer};
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+/// A word of a text, or several that a hyphen joins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Word {
+    /// Its bytes in the text, on character boundaries.
+    pub range: Range<usize>,
+    /// Which word of the text it is, counted from 0, with a jump at each sentence's end.
+    pub position: u32,
+    /// How many positions it covers: 1, or the number of its parts for a compound.
+    pub length: u32,
+}
+
+/// Positions that a sentence's end counts for: more than any word a phrase may skip.
+const SENTENCE_GAP: u32 = 8;
+
+/// The words of `text`, by position; a compound comes after its parts. Takes linear time.
+pub fn words(text: &str) -> Vec<Word> {
+    let mut cutter = Cutter { text, at: 0, position: 0, words: Vec::new() };
+    cutter.run();
+    cutter.words
+}
+
+/// The ways in which one word may be asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// Folded: compatibility forms, ligatures, case, accents, hyphens and LaTeX taken away. `diffus*` looks here.
+    pub folded: String,
+    /// Folded and stemmed: what a plain word means.
+    pub stem: String,
+    /// A second stem, for a lower-case word that may be the plural of an acronym: `llms`.
+    pub singular: Option<String>,
+}
+
+impl Form {
+    /// The forms of a word that [`words`] cut.
+    pub fn of(word: &str) -> Self {
+        let folded = fold(word);
+        // "LLMs", "GPUs", "NeRFs": the stemmer leaves them alone when no vowel stands before the s.
+        let mut letters = word.chars().rev();
+        let acronym = letters.next() == Some('s') && letters.next().is_some_and(|c| c.is_uppercase() || c.is_numeric());
+        if acronym && folded.len() > 2 {
+            return Self { stem: stem(&folded[..folded.len() - 1]), singular: None, folded };
+        }
+        let stem = stem(&folded);
+        let singular = (word.chars().filter(|c| c.is_uppercase()).count() < 2 && is_vowelless_plural(&folded))
+            .then(|| folded[..folded.len() - 1].to_owned());
+        Self { stem, singular, folded }
+    }
+
+    /// Whether a plain word of a query with the form `self` finds `other`.
+    pub fn meets(&self, other: &Form) -> bool {
+        let singular = |form: &Form, stem: &str| form.singular.as_deref() == Some(stem);
+        self.stem == other.stem
+            || singular(self, &other.stem)
+            || singular(other, &self.stem)
+            || (self.singular.is_some() && self.singular == other.singular)
+    }
+}
+
+/// `word` without what readers don't tell apart: compatibility forms and ligatures, case, accents, joining hyphens,
+/// LaTeX accents. A Greek letter alone becomes its English name.
+pub fn fold(word: &str) -> String {
+    let folded = if word.is_ascii() && !word.contains('\\') {
+        drop_joiners(word.chars()).map(|c| c.to_ascii_lowercase()).collect()
+    } else if let Some(command) = word.strip_prefix('\\').filter(|rest| rest.starts_with(|c: char| c.is_alphabetic())) {
+        command.trim_start_matches("var").to_ascii_lowercase()
+    } else {
+        let plain: String = without_latex_accents(word).nfkd().collect();
+        let mut folded = String::with_capacity(plain.len());
+        for c in drop_joiners(plain.chars()).flat_map(char::to_lowercase) {
+            match letter_without_decomposition(c) {
+                Some(letters) => folded.push_str(letters),
+                None if ('\u{300}'..='\u{36F}').contains(&c) => {}
+                None => folded.push(c),
+            }
+        }
+        folded.nfc().collect()
+    };
+    match greek_name(&folded) {
+        Some(name) => name.to_owned(),
+        None => folded,
+    }
+}
+
+/// Folded words that the stemmer would confuse with something a reader of papers keeps apart, and their stems. The point
+/// in `organ.` is there because "organization" stems to "organ".
+const APART: [(&str, &str); 12] = [
+    ("animal", "animal"),
+    ("animals", "animal"),
+    ("organ", "organ."),
+    ("organs", "organ."),
+    ("universe", "universe"),
+    ("universes", "universe"),
+    ("university", "university"),
+    ("universities", "university"),
+    ("importance", "importance"),
+    ("numerous", "numerous"),
+    ("relativity", "relativity"),
+    ("relativistic", "relativity"),
+];
+
+/// The English stem of a folded word (Snowball, <https://snowballstem.org/algorithms/english/stemmer.html>). A word with
+/// digits, signs or other scripts is its own stem.
+fn stem(folded: &str) -> String {
+    if let Some((_, stem)) = APART.iter().find(|(word, _)| *word == folded) {
+        return (*stem).to_owned();
+    }
+    if folded.len() < 3 || !folded.bytes().all(|b| b.is_ascii_lowercase()) {
+        return folded.to_owned();
+    }
+    Stemmer::create(Algorithm::English).stem(folded).into_owned()
+}
+
+/// `llms`, `cnns`, `gpus`: an s after letters that no English word would have.
+fn is_vowelless_plural(folded: &str) -> bool {
+    let Some(singular) = folded.strip_suffix('s') else { return false };
+    let core = singular.strip_suffix("pu").unwrap_or(singular);
+    folded.len() > 3
+        && folded.bytes().all(|b| b.is_ascii_lowercase())
+        && !singular.ends_with('s')
+        && !core.contains(['a', 'e', 'i', 'o', 'u', 'y'])
+}
+
+/// The characters without hyphens and the like between letters; a point between digits stays.
+fn drop_joiners(chars: impl Iterator<Item = char>) -> impl Iterator<Item = char> {
+    let mut chars = chars.peekable();
+    let mut previous = ' ';
+    std::iter::from_fn(move || {
+        loop {
+            let c = chars.next()?;
+            let decimal = c == '.' && previous.is_ascii_digit() && chars.peek().is_some_and(char::is_ascii_digit);
+            previous = c;
+            if !is_joiner(c) || decimal {
+                return Some(c);
+            }
+        }
+    })
+}
+
+fn without_latex_accents(word: &str) -> String {
+    let mut out = String::with_capacity(word.len());
+    let mut rest = word;
+    while let Some(c) = rest.chars().next() {
+        match latex_accent(rest) {
+            Some((letter, length)) => {
+                out.push(letter);
+                rest = &rest[length..];
+            }
+            None => {
+                out.push(c);
+                rest = &rest[c.len_utf8()..];
+            }
+        }
+    }
+    out
+}
+
+/// An accented letter in LaTeX at the start of `text`, as `\"o`, `\'{e}` or `{\"o}`: the letter and the bytes it takes.
+fn latex_accent(text: &str) -> Option<(char, usize)> {
+    let braced = text.starts_with('{');
+    let mut bytes = text.bytes().enumerate().skip(usize::from(braced)).peekable();
+    let _ = bytes.next_if(|(_, b)| *b == b'\\')?;
+    let _ = bytes.next_if(|(_, b)| b"\"'`^~=.".contains(b))?;
+    let inner = bytes.next_if(|(_, b)| *b == b'{').is_some();
+    let (_, letter) = bytes.next_if(|(_, b)| b.is_ascii_alphabetic())?;
+    let mut end = bytes.peek().map_or(text.len(), |(at, _)| *at);
+    for _ in 0..usize::from(inner) + usize::from(braced) {
+        let (at, _) = bytes.next_if(|(_, b)| *b == b'}')?;
+        end = at + 1;
+    }
+    Some((char::from(letter), end))
+}
+
+/// What a letter that has no decomposition is read as.
+fn letter_without_decomposition(c: char) -> Option<&'static str> {
+    let letters = match c {
+        'ß' => "ss",
+        'æ' => "ae",
+        'œ' => "oe",
+        'ø' => "o",
+        'ł' => "l",
+        'đ' | 'ð' => "d",
+        'þ' => "th",
+        'ı' => "i",
+        'ς' => "σ",
+        _ => return None,
+    };
+    Some(letters)
+}
+
+const GREEK: [(&str, &str); 24] = [
+    ("α", "alpha"),
+    ("β", "beta"),
+    ("γ", "gamma"),
+    ("δ", "delta"),
+    ("ε", "epsilon"),
+    ("ζ", "zeta"),
+    ("η", "eta"),
+    ("θ", "theta"),
+    ("ι", "iota"),
+    ("κ", "kappa"),
+    ("λ", "lambda"),
+    ("μ", "mu"),
+    ("ν", "nu"),
+    ("ξ", "xi"),
+    ("ο", "omicron"),
+    ("π", "pi"),
+    ("ρ", "rho"),
+    ("σ", "sigma"),
+    ("τ", "tau"),
+    ("υ", "upsilon"),
+    ("φ", "phi"),
+    ("χ", "chi"),
+    ("ψ", "psi"),
+    ("ω", "omega"),
+];
+
+fn greek_name(folded: &str) -> Option<&'static str> {
+    GREEK.iter().find(|(letter, _)| *letter == folded).map(|(_, name)| *name)
+}
+
+/// Whether `c` joins the parts of a compound when it stands between two letters or digits.
+fn is_joiner(c: char) -> bool {
+    matches!(c, '-' | '_' | '.' | '\'' | '’' | '\u{2010}'..='\u{2013}' | '−')
+}
+
+/// Scripts that are written without spaces, or whose particles stick to the word: each character is a word.
+fn is_unspaced(c: char) -> bool {
+    matches!(c,
+        '\u{0E00}'..='\u{0EFF}' | '\u{1000}'..='\u{109F}' | '\u{1100}'..='\u{11FF}' | '\u{1780}'..='\u{17FF}'
+        | '\u{3005}'..='\u{3007}' | '\u{3040}'..='\u{30FF}' | '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}'
+        | '\u{AC00}'..='\u{D7AF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}')
+}
+
+fn is_word_char(c: char) -> bool {
+    c.is_alphanumeric() && !is_unspaced(c)
+}
+
+/// Cuts a text from left to right; never looks back further than one word.
+struct Cutter<'a> {
+    text: &'a str,
+    at: usize,
+    position: u32,
+    words: Vec<Word>,
+}
+
+impl Cutter<'_> {
+    fn run(&mut self) {
+        while let Some(c) = self.peek(0) {
+            if is_word_char(c) || latex_accent(self.rest()).is_some() {
+                self.compound();
+            } else if is_unspaced(c) && c.is_alphanumeric() {
+                self.character(c);
+            } else if c == '\\' {
+                self.command();
+            } else {
+                self.at += c.len_utf8();
+                let ends = matches!(c, '.' | '!' | '?') && self.peek(0).is_none_or(char::is_whitespace);
+                if ends || matches!(c, '。' | '！' | '？') {
+                    self.position += SENTENCE_GAP;
+                }
+            }
+        }
+    }
+
+    fn rest(&self) -> &str {
+        &self.text[self.at..]
+    }
+
+    fn peek(&self, ahead: usize) -> Option<char> {
+        self.rest().chars().nth(ahead)
+    }
+
+    /// One word, or several that hyphens join; then their pairs and the whole as well.
+    fn compound(&mut self) {
+        let first = self.words.len();
+        loop {
+            self.word();
+            let joins = self.peek(0).is_some_and(is_joiner) && self.peek(1).is_some_and(is_word_char);
+            if !joins {
+                break;
+            }
+            self.at += self.peek(0).map_or(0, char::len_utf8);
+        }
+        let parts = first..self.words.len();
+        if parts.len() > 2 {
+            self.joined(parts.clone());
+        }
+        for part in parts.start + 1..parts.end {
+            self.joined(part - 1..part + 1);
+        }
+    }
+
+    fn joined(&mut self, parts: Range<usize>) {
+        let (first, last) = (&self.words[parts.start], &self.words[parts.end - 1]);
+        let word =
+            Word { range: first.range.start..last.range.end, position: first.position, length: parts.len() as u32 };
+        self.words.push(word);
+    }
+
+    /// One run of letters and digits with its marks, decimal points and the signs of `C++` and `C#`.
+    fn word(&mut self) {
+        let start = self.at;
+        let mut previous = ' ';
+        while let Some(c) = self.peek(0) {
+            let decimal = c == '.' && previous.is_ascii_digit() && self.peek(1).is_some_and(|c| c.is_ascii_digit());
+            if is_word_char(c)
+                || decimal
+                || (self.at > start && (is_combining_mark(c) || c == '\u{200D}' || c == '\u{200C}'))
+            {
+                self.at += c.len_utf8();
+                previous = c;
+            } else if let Some((letter, length)) = latex_accent(self.rest()) {
+                self.at += length;
+                previous = letter;
+            } else {
+                break;
+            }
+        }
+        let letter = previous.is_alphabetic();
+        if letter && self.rest().starts_with("++") {
+            self.at += 2;
+        } else if letter && self.at - start == 1 && self.peek(0) == Some('#') && !self.peek(1).is_some_and(is_word_char)
+        {
+            self.at += 1;
+        }
+        self.push(start);
+        let possessive = matches!(self.peek(0), Some('\'' | '’'))
+            && matches!(self.peek(1), Some('s' | 'S'))
+            && !self.peek(2).is_some_and(is_word_char);
+        if possessive {
+            self.at += self.peek(0).map_or(0, char::len_utf8) + 1;
+        }
+    }
+
+    fn character(&mut self, c: char) {
+        let start = self.at;
+        self.at += c.len_utf8();
+        while let Some(mark) = self.peek(0).filter(|c| is_combining_mark(*c)) {
+            self.at += mark.len_utf8();
+        }
+        self.push(start);
+    }
+
+    /// A LaTeX command: skipped, unless it is a Greek letter.
+    fn command(&mut self) {
+        let name: usize = self.rest()[1..].bytes().take_while(u8::is_ascii_alphabetic).count();
+        let start = self.at;
+        self.at += 1 + name;
+        let folded = fold(&self.text[start..self.at]);
+        if name > 0 && GREEK.iter().any(|(_, greek)| *greek == folded) {
+            self.push(start);
+        }
+    }
+
+    fn push(&mut self, start: usize) {
+        self.words.push(Word { range: start..self.at, position: self.position, length: 1 });
+        self.position += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn cut(text: &str) -> Vec<&str> {
+        words(text).into_iter().map(|w| &text[w.range]).collect()
+    }
+
+    fn meets(a: &str, b: &str) -> bool {
+        Form::of(a).meets(&Form::of(b))
+    }
+
+    #[test]
+    fn a_compound_is_its_parts_and_the_whole() {
+        assert_eq!(cut("a state-space model"), ["a", "state", "space", "state-space", "model"]);
+        assert_eq!(cut("GPT-4o-mini"), ["GPT", "4o", "mini", "GPT-4o-mini", "GPT-4o", "4o-mini"]);
+        let positions: Vec<u32> = words("one-two three").iter().map(|w| w.position).collect();
+        assert_eq!(positions, [0, 1, 0, 2]);
+    }
+
+    #[test]
+    fn signs_that_make_a_word_stay_and_others_go() {
+        assert_eq!(cut("C++, C# and F#; R&D in C++17."), ["C++", "C#", "and", "F#", "R", "D", "in", "C++", "17"]);
+        assert_eq!(cut("Llama 3.1 beats v2. Yes"), ["Llama", "3.1", "beats", "v2", "Yes"]);
+        assert_eq!(cut("the model's and the models' loss"), ["the", "model", "and", "the", "models", "loss"]);
+    }
+
+    #[test]
+    fn latex_is_read_by_its_words() {
+        assert_eq!(cut(r"$\mathcal{O}(n)$ for $\epsilon$-greedy"), ["O", "n", "for", r"\epsilon", "greedy"]);
+        assert_eq!(fold(r"\varepsilon"), "epsilon");
+        assert_eq!(fold("β"), "beta");
+        assert_eq!(cut(r#"H\"older and Schr{\"o}dinger"#), [r#"H\"older"#, "and", r#"Schr{\"o}dinger"#]);
+        assert_eq!(fold(r#"Schr{\"o}dinger"#), fold("Schrödinger"));
+    }
+
+    #[test]
+    fn scripts_without_spaces_are_cut_by_character() {
+        assert_eq!(cut("深度学习 for NLP"), ["深", "度", "学", "习", "for", "NLP"]);
+    }
+
+    #[test]
+    fn stems_join_forms_and_never_strangers() {
+        for (a, b) in [
+            ("Transformers", "transformer"),
+            ("LLMs", "LLM"),
+            ("llms", "LLM"),
+            ("GPUs", "gpu"),
+            ("naïve", "naive"),
+            ("efﬁcient", "efficiently"),
+            ("self-attention", "selfattention"),
+            ("Łukasiewicz", "lukasiewicz"),
+        ] {
+            assert!(meets(a, b) && meets(b, a), "{a} {b}");
+        }
+        for (a, b) in [
+            ("rag", "storage"),
+            ("log", "logo"),
+            ("GAN", "organ"),
+            ("animation", "animal"),
+            ("C", "C++"),
+            ("RL", "RLS"),
+            ("organ", "organization"),
+        ] {
+            assert!(!meets(a, b), "{a} {b}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_cut_on_character_boundaries_and_folding_is_stable(text in any::<String>()) {
+            let mut last = 0;
+            for word in words(&text) {
+                let form = &text[word.range.clone()];
+                prop_assert!(!form.is_empty());
+                prop_assert!(word.length > 1 || word.range.start >= last);
+                last = word.range.start;
+                let folded = fold(form);
+                prop_assert_eq!(fold(&folded), folded);
+            }
+        }
+    }
+}

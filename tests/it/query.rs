@@ -1,0 +1,57 @@
+//! The query language, judged case by case, and the index against the plain evaluator.
+
+use chrono::{DateTime, Duration, TimeZone, Utc};
+use paperpost::core::matching::{Candidate, Pool};
+use paperpost::core::paper::{Listing, Paper, PaperKey, SourceId};
+use paperpost::core::query::Query;
+
+fn now() -> DateTime<Utc> {
+    Utc.with_ymd_and_hms(2026, 3, 4, 12, 0, 0).single().expect("a valid time")
+}
+
+/// A paper as `tests/judged.txt` writes it.
+fn paper(text: &str) -> Candidate {
+    let mut parts = text.split(" / ");
+    let key = PaperKey::arxiv("2603.00001").expect("an arXiv id");
+    let mut paper = Paper::new(key, parts.next().unwrap_or_default(), "https://example.org/paper");
+    let source = SourceId::parse("huggingface").expect("a source");
+    let mut listing = Listing { source, day: now().date_naive(), rank: 1, upvotes: None, comments: None };
+    for part in parts {
+        let (name, value) = part.split_once(": ").expect("a field and its value");
+        match name {
+            "abstract" => paper.abstract_text = value.to_owned(),
+            "author" => paper.authors.push(value.to_owned()),
+            "org" => paper.organization = Some(value.to_owned()),
+            "category" => paper.categories.push(value.to_owned()),
+            "source" => listing.source = SourceId::parse(value).expect("a source"),
+            "keyword" => paper.keywords.push(value.to_owned()),
+            "upvotes" => listing.upvotes = value.parse().ok(),
+            "comments" => listing.comments = value.parse().ok(),
+            "stars" => paper.stars = value.parse().ok(),
+            "code" => paper.code = Some(value.to_owned()),
+            "project" => paper.project = Some(value.to_owned()),
+            "age" => listing.day = now().date_naive() - Duration::days(value.parse().expect("days")),
+            other => panic!("no field {other} in a judged paper"),
+        }
+    }
+    Candidate { id: 1, paper, listings: vec![listing], votes: Vec::new() }
+}
+
+#[test]
+fn every_judged_case_is_decided_as_a_reader_would() {
+    let cases: Vec<&str> =
+        include_str!("../judged.txt").lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    assert!(cases.len() >= 60);
+    let mut wrong = Vec::new();
+    for case in cases {
+        let [verdict, expression, text] = case.splitn(3, '|').map(str::trim).collect::<Vec<_>>()[..] else {
+            panic!("three columns expected: {case}");
+        };
+        let query = Query::parse(expression).unwrap_or_else(|error| panic!("{expression}: {error}"));
+        let found = Pool::new(vec![paper(text)], now()).count(&query) == 1;
+        if found != (verdict == "yes") {
+            wrong.push(case);
+        }
+    }
+    assert!(wrong.is_empty(), "decided wrongly:\n{}", wrong.join("\n"));
+}
