@@ -15,7 +15,7 @@ use super::paper::{Listing, Paper, PaperKey, Snapshot, SourceId};
 /// What is known of the papers in a snapshot: no more is needed to tell what changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
-    /// The papers, as last revised.
+    /// The papers, as last revised, without their stars.
     pub papers: BTreeMap<PaperKey, Paper>,
     /// Their listings.
     pub listings: BTreeMap<(PaperKey, SourceId, NaiveDate), Listing>,
@@ -32,6 +32,9 @@ pub struct Diff {
     pub unchanged: Vec<PaperKey>,
     /// Listings that are new or have moved: rank, votes or comments.
     pub listings: Vec<(PaperKey, Listing)>,
+    /// Stars of the papers' code, as the snapshot has them. They move daily and are no revision; whether they moved is
+    /// for whoever keeps their history.
+    pub stars: Vec<(PaperKey, u32)>,
 }
 
 impl Diff {
@@ -56,7 +59,8 @@ pub fn diff(known: &Known, snapshot: &Snapshot) -> Diff {
         // The copy of the latest day has the last word.
         let copies = days.values().map(|(paper, _)| (*paper).clone());
         let read = copies.reduce(|older, newer| older.updated_by(&newer));
-        let Some(read) = read else { continue };
+        let Some(mut read) = read else { continue };
+        diff.stars.extend(read.stars.take().map(|stars| (key.clone(), stars)));
         match known.papers.get(key) {
             None => diff.added.push(read),
             Some(old) => match old.updated_by(&read) {
@@ -142,6 +146,19 @@ mod tests {
         assert_eq!(titles(&got.revised), ["Two, corrected"]);
         assert_eq!(got.unchanged.len(), 1);
         assert_eq!(got.listings.len(), 2, "moved votes and a new listing");
+    }
+
+    #[test]
+    fn stars_that_move_are_no_revision() {
+        let with = |stars| {
+            let mut item = listed(1, 20, 1, None, "One");
+            item.paper.stars = Some(stars);
+            snapshot(vec![item])
+        };
+        let known = known_after(&with(5));
+        let change = diff(&known, &with(6));
+        assert!(change.is_empty());
+        assert_eq!(change.stars.iter().map(|(_, stars)| *stars).collect::<Vec<_>>(), [6]);
     }
 
     #[test]

@@ -120,11 +120,7 @@ impl Writer {
     }
 
     /// The papers with these numbers and the sources, as they were known after `read`.
-    fn known(
-        &self,
-        ids: &[u32],
-        read: i64,
-    ) -> Result<(Papers, Arc<Vec<SourceStatus>>), StoreError> {
+    fn known(&self, ids: &[u32], read: i64) -> Result<(Papers, Arc<Vec<SourceStatus>>), StoreError> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.read != read {
             *known = Known { read, ..Known::default() };

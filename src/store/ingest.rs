@@ -137,6 +137,13 @@ fn apply(tx: &Transaction<'_>, diff: &Diff, read: i64, at: DateTime<Utc>) -> Res
         tx.prepare_cached("UPDATE papers SET content = ?1 WHERE key = ?2")?
             .execute(params![to_json("paper", paper)?, paper.key.as_str()])?;
     }
+    for (key, stars) in &diff.stars {
+        tx.prepare_cached(
+            "INSERT INTO stars (paper, read, stars) SELECT p.id, ?2, ?3 FROM papers p WHERE p.key = ?1
+             AND ?3 IS NOT (SELECT stars FROM stars WHERE paper = p.id ORDER BY read DESC LIMIT 1)",
+        )?
+        .execute(params![key.as_str(), read, stars])?;
+    }
     let mut votes: BTreeMap<&PaperKey, &Listing> = BTreeMap::new();
     for (key, listing) in &diff.listings {
         tx.prepare_cached(

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Transaction, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::{Result, Store, StoreError, day, from_json, instant};
 use crate::core::matching::{Candidate, Vote};
-use crate::core::paper::{Listing, SourceId};
+use crate::core::paper::{Listing, Paper, SourceId};
 
 impl Store {
     /// The papers first seen at `since` or later, in the order they came, and the number of the newest read: what is
@@ -48,6 +48,8 @@ pub(super) fn as_of(tx: &Transaction<'_>, ids: &[u32], read: i64) -> Result<Vec<
     let mut votes = tx.prepare_cached(
         "SELECT source, at, upvotes, comments FROM votes WHERE paper = ? AND read <= ? ORDER BY source, read",
     )?;
+    let mut stars =
+        tx.prepare_cached("SELECT stars FROM stars WHERE paper = ? AND read <= ? ORDER BY read DESC LIMIT 1")?;
     ids.iter()
         .map(|&id| {
             let content: String = content.query_row(params![id, read], |row| row.get(0))?;
@@ -74,7 +76,9 @@ pub(super) fn as_of(tx: &Transaction<'_>, ids: &[u32], read: i64) -> Result<Vec<
             let best = history.into_values().max_by_key(|h| h.last().and_then(|last| last.upvotes)).unwrap_or_default();
             let vote = |count: &Count| Some(Vote { at: instant(count.at), upvotes: count.upvotes? });
             let votes = best.iter().filter_map(vote);
-            Ok(Candidate { id, paper: from_json("paper", &content)?, listings: seen, votes: votes.collect() })
+            let mut paper: Paper = from_json("paper", &content)?;
+            paper.stars = stars.query_row(params![id, read], |row| row.get(0)).optional()?;
+            Ok(Candidate { id, paper, listings: seen, votes: votes.collect() })
         })
         .collect()
 }

@@ -33,7 +33,7 @@ CREATE TABLE sources (
 CREATE TABLE papers (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     key        TEXT    NOT NULL UNIQUE,     -- arxiv:2503.02130
-    content    TEXT    NOT NULL,            -- core::paper::Paper as JSON
+    content    TEXT    NOT NULL,            -- core::paper::Paper as JSON, without its stars
     read       INTEGER NOT NULL,            -- the read that brought it
     first_seen INTEGER NOT NULL
 ) STRICT;
@@ -67,6 +67,14 @@ CREATE TABLE votes (
     upvotes  INTEGER,
     comments INTEGER,
     PRIMARY KEY (paper, source, read)
+) STRICT, WITHOUT ROWID;
+
+-- Stars of a paper's code over time: a row whenever a read found another count. They move daily, so they are no revision.
+CREATE TABLE stars (
+    paper INTEGER NOT NULL,
+    read  INTEGER NOT NULL,
+    stars INTEGER NOT NULL,
+    PRIMARY KEY (paper, read)
 ) STRICT, WITHOUT ROWID;
 
 -- What subscribers ordered, each text once. Editions point here, so a changed order never changes a queued mail.
