@@ -3,7 +3,9 @@
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -210,6 +212,18 @@ async fn data_that_is_accepted_for_no_recipient_gets_no_message() {
     let lines = server.lines();
     assert_eq!(lines[3..6], ["DATA", ".", "RSET"], "{lines:?}");
     assert_eq!((server.mails().len(), server.connections()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_in_the_midst_of_a_message_is_heard() {
+    let server = SmtpServer::start().await;
+    let smtp = smtp(server.settings(Tls::None));
+    server.will("data", Act::SayAndClose("354 go ahead\r\n552 5.3.4 that is too much"));
+    let mut long = mail("long");
+    long.bytes.extend(b"a line of text\r\n".repeat(400_000));
+    let error = smtp.send(&long).await.expect_err("refused");
+    assert_eq!(error.to_string(), "body: 552 5.3.4 that is too much");
+    assert_eq!(word(&smtp.send(&mail("2")).await), "sent");
 }
 
 #[tokio::test]
@@ -439,6 +453,49 @@ fn settings_that_could_do_harm_are_refused() {
     assert!(matches!(refused(missing), Some(SettingsError::CaFile { .. })));
 }
 
+/// A letter with everything in it.
+fn letter() -> Letter {
+    Letter {
+        from: Mailbox { name: Some("Paperpost".into()), address: address("digest@example.org") },
+        reply_to: None,
+        to: Mailbox { name: Some("Zo\u{eb} \"Z\" O'Neil".into()), address: address("zoe@example.net") },
+        subject: "Gr\u{f6}\u{df}e: 3 new papers ".repeat(5),
+        date: DateTime::from_timestamp(1_764_547_200, 0).expect("a date"),
+        message_id: "<e1@example.org>".into(),
+        boundary: "e1".into(),
+        list_id: Some(("Paperpost, daily".into(), "digest.list-id.example.org".into())),
+        extra: vec![
+            ("List-Unsubscribe", "<https://example.org/u/0123456789>".into()),
+            ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".into()),
+        ],
+        text: "two  spaces \n.\nFrom x\n\n".into(),
+        html: "<p>\u{e9}</p>\n".into(),
+    }
+}
+
+/// Python's parser is strict and not Rust.
+#[test]
+fn python_reads_a_letter_without_a_defect() {
+    let script = "
+import sys, email, email.policy as policy
+m = email.message_from_bytes(sys.stdin.buffer.read(), policy=policy.strict + policy.SMTP)
+assert not m.defects and not any(v.defects for v in m.values()), [(k, v.defects) for k, v in m.items()]
+assert m['To'].addresses[0].display_name == 'Zo\u{eb} \"Z\" O\\'Neil', m['To']
+assert m['Subject'] == ('Gr\u{f6}\u{df}e: 3 new papers ' * 5).strip(), m['Subject']
+text, html = m.iter_parts()
+read = lambda part: part.get_content().replace('\\r\\n', '\\n')
+assert read(text) == 'two  spaces \\n.\\nFrom x\\n\\n', read(text)
+assert read(html) == '<p>\u{e9}</p>\\n', read(html)
+";
+    let python = Command::new("python3").args(["-X", "utf8", "-c", script]).stdin(Stdio::piped()).spawn();
+    let Ok(mut python) = python else {
+        eprintln!("skipped: python3 is not installed");
+        return;
+    };
+    python.stdin.take().expect("its input").write_all(&compose(&letter())).expect("written");
+    assert!(python.wait().expect("an end").success());
+}
+
 /// Composed, signed with both keys, sent, received, verified by somebody else's code.
 #[tokio::test]
 async fn a_letter_verifies_at_the_other_end_and_nothing_can_be_added_to_it() {
@@ -446,22 +503,7 @@ async fn a_letter_verifies_at_the_other_end_and_nothing_can_be_added_to_it() {
     let keys =
         || vec![("r1", &pems[0]), ("e1", &pems[1])].into_iter().map(|(s, pem)| Key::from_pem(s, pem).expect("a key"));
     let signer = Signer::new("example.org", keys().collect()).expect("a signer");
-    let letter = Letter {
-        from: Mailbox { name: Some("Paperpost".into()), address: address("digest@example.org") },
-        reply_to: None,
-        to: Mailbox { name: Some("Zo\u{eb} \"Z\" O'Neil".into()), address: address("zoe@example.net") },
-        subject: "Gr\u{f6}\u{df}e: 3  new papers ".repeat(5),
-        date: DateTime::from_timestamp(1_764_547_200, 0).expect("a date"),
-        message_id: "<e1@example.org>".into(),
-        boundary: "e1".into(),
-        list_id: Some(("Paperpost".into(), "digest.list-id.example.org".into())),
-        extra: vec![
-            ("List-Unsubscribe", "<https://example.org/u/0123456789>".into()),
-            ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".into()),
-        ],
-        text: "two  spaces \n.\nFrom x\n\n".into(),
-        html: "<p>\u{e9}</p>\n".into(),
-    };
+    let letter = letter();
     let mail = Mail {
         from: Some(address("b@bounce.example.org")),
         to: letter.to.address.clone(),
