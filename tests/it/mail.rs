@@ -227,6 +227,16 @@ async fn a_server_that_refuses_in_the_midst_of_a_message_is_heard() {
 }
 
 #[tokio::test]
+async fn an_acceptance_before_the_message_is_no_acceptance() {
+    let server = SmtpServer::start().await;
+    let smtp = smtp(server.settings(Tls::None));
+    server.will("data", Act::Write(b"354 go ahead\r\n250 2.0.0 queued already\r\n".to_vec()));
+    assert_eq!(word(&smtp.send(&mail("1")).await), "transient body");
+    assert_eq!(word(&smtp.send(&mail("2")).await), "sent");
+    assert_eq!(server.message_ids(), ["<2@example.org>"]);
+}
+
+#[tokio::test]
 async fn a_server_that_tired_of_waiting_is_called_again_once() {
     for act in [Act::Close, Act::Reset, Act::SayAndClose("421 4.4.2 idle for too long")] {
         let server = SmtpServer::start().await;
