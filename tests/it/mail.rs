@@ -156,6 +156,59 @@ async fn one_fault(phase: &'static str, act: Act, pipelining: bool) -> String {
     }
 }
 
+/// Whatever goes wrong, and however much at once: `sent` means taken, an error but `unknown` means not taken, and
+/// nothing is taken twice.
+#[tokio::test]
+async fn any_run_of_faults_keeps_the_books_right() {
+    let mut runs = tokio::task::JoinSet::new();
+    for seed in 0..40 {
+        runs.spawn(async move {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let offer = if rng.bool() { Offer::default() } else { Offer::default().without("PIPELINING") };
+            let server = SmtpServer::offering(offer).await;
+            for _ in 0..rng.usize(4..16) {
+                let phase = ["greeting", "ehlo", "mail", "rcpt", "data", "body", "rset"][rng.usize(..7)];
+                server.will(
+                    phase,
+                    match rng.usize(..8) {
+                        0 => Act::Say("451 4.3.0 later"),
+                        1 => Act::Say("550-5.0.0 never,\r\n550 5.0.0 ever"),
+                        2 => Act::SayAndClose("421 4.3.2 closing"),
+                        3 => Act::Close,
+                        4 => Act::Reset,
+                        5 => Act::Write(b"nonsense\r\n".to_vec()),
+                        6 => Act::After(Duration::from_millis(rng.u64(1..20))),
+                        _ if phase == "body" => Act::TakeAndClose,
+                        _ => Act::WriteAndHang(b"2".to_vec()),
+                    },
+                );
+            }
+            let mut settings = server.settings(Tls::None);
+            settings.connections = rng.usize(1..4);
+            settings.mails_per_connection = rng.u32(1..6);
+            let smtp = smtp(settings);
+            let mut sends = tokio::task::JoinSet::new();
+            for n in 0..20 {
+                let smtp = smtp.clone();
+                let mail = mail(&format!("{n:02}"));
+                sends.spawn(async move { (mail.message_id.clone(), smtp.send(&mail).await) });
+            }
+            let results = sends.join_all().await;
+            let ids = server.message_ids();
+            for (id, result) in results {
+                let taken = ids.iter().filter(|taken| **taken == id).count();
+                let right = match &result {
+                    Ok(_) => taken == 1,
+                    Err(SendError::Unknown(_)) => taken <= 1,
+                    Err(_) => taken == 0,
+                };
+                assert!(right, "seed {seed}: {id} was taken {taken} times: {result:?}");
+            }
+        });
+    }
+    runs.join_all().await;
+}
+
 #[tokio::test]
 async fn a_server_that_vanishes_after_the_final_dot_is_not_asked_again() {
     let server = SmtpServer::start().await;
