@@ -77,7 +77,7 @@ async fn a_mail_arrives_as_it_was_and_the_connection_serves_the_next() {
 /// Every step × every way to fail: what the mail's outcome is, and that the next mail is not harmed.
 #[tokio::test]
 async fn every_fault_at_every_step_has_its_outcome_and_never_harms_the_next_mail() {
-    let phases = ["connect", "greeting", "ehlo", "mail", "rcpt", "data", "body", "rset", "quit"];
+    let phases = ["connect", "greeting", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body", "rset", "quit"];
     let faults: [(&str, Act); 11] = [
         ("4yz", Act::Say("451 4.3.0 later")),
         ("5yz", Act::Say("550 5.1.1 never")),
@@ -113,9 +113,11 @@ fn expected(phase: &str, fault: &str) -> &'static str {
         ("rset", _) => "permanent rcpt",
         ("quit", _) => "sent",
         // A reply too many is seen at the latest when DATA is answered by a 250 that was meant for another command.
-        ("connect" | "greeting" | "ehlo" | "mail" | "rcpt", "two replies") => "transient data",
+        ("connect" | "greeting" | "ehlo" | "auth" | "mail" | "rcpt", "two replies") => "transient data",
         ("connect" | "greeting", _) => "transient greeting",
         ("ehlo", _) => "transient ehlo",
+        ("starttls", _) => "transient starttls",
+        ("auth", _) => "transient auth",
         // A sender that is refused must not cost recipients their subscription.
         ("mail", _) => "transient mail",
         ("rcpt", "5yz") => "permanent rcpt",
@@ -132,13 +134,19 @@ fn expected(phase: &str, fault: &str) -> &'static str {
 
 /// Meets one fault with one mail, then sends a second one, which must be taken, once and whole.
 async fn one_fault(phase: &'static str, act: Act, pipelining: bool) -> String {
-    let offer = if pipelining { Offer::default() } else { Offer::default().without("PIPELINING") };
-    let server = SmtpServer::offering(offer).await;
+    let mut offer = if pipelining { Offer::default() } else { Offer::default().without("PIPELINING") };
+    let encrypted = matches!(phase, "starttls" | "auth");
+    if encrypted {
+        offer = Offer { tls: Tls::StartTls, login: vec!["AUTH PLAIN AGEAYg==".into()], ..offer.with("AUTH PLAIN") };
+    }
+    let server = SmtpServer::offering(offer.clone()).await;
     if phase == "rset" {
         server.will("rcpt", Act::Say("550 5.1.1 never"));
     }
     server.will(phase, act);
-    let smtp = smtp(server.settings(Tls::None));
+    let mut settings = server.settings(offer.tls);
+    settings.login = encrypted.then(|| Login::Password { user: "a".into(), password: "b".into() });
+    let smtp = smtp(settings);
     let first = smtp.send(&mail("first")).await;
     let second = smtp.send(&mail("second")).await;
     smtp.close().await;
