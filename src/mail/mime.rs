@@ -40,7 +40,8 @@ pub struct Letter {
     /// The list's name for people and its identifier, such as `digest.list-id.example.org` (RFC 2919).
     pub list_id: Option<(String, String)>,
     /// Further headers in this order: List-Unsubscribe, List-Unsubscribe-Post, List-Help, Feedback-ID, … One that is set
-    /// here twice appears once, with the later value.
+    /// here twice appears once, with the later value. The names are constants of the program: lettre panics at one with
+    /// a space or a colon.
     pub extra: Vec<(&'static str, String)>,
     /// The plain alternative.
     pub text: QuotedPrintable,
