@@ -4,6 +4,7 @@
 //! where it stands. [`Index::find`] turns a literal into the papers it finds with what it is worth in each. What is *not*
 //! here: expressions, profiles, order. They meet these sets in [`super::matching`].
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
@@ -253,34 +254,38 @@ impl Words {
         let places = match (pattern.units.as_slice(), pattern.near) {
             ([only], None) => self.unit(only),
             (units, None) => units[1..].iter().fold(self.unit(&units[0]), |open, unit| {
-                if open.is_empty() { open } else { follow(&open, &self.unit(unit)) }
+                if open.is_empty() { open } else { Cow::Owned(follow(&open, &self.unit(unit))) }
             }),
             (units, Some(_)) => {
-                let found: Vec<Vec<Place>> = units.iter().map(|unit| self.unit(unit)).collect();
-                near(&found, pattern.window())
+                let found: Vec<Cow<'_, [Place]>> = units.iter().map(|unit| self.unit(unit)).collect();
+                Cow::Owned(near(&found, pattern.window()))
             }
         };
-        hits(places.into_iter().filter(zones))
+        hits(places.iter().copied().filter(zones))
     }
 
-    fn unit(&self, unit: &Unit) -> Vec<Place> {
+    fn unit(&self, unit: &Unit) -> Cow<'_, [Place]> {
         let mut parts = unit.parts.iter();
         let mut places = parts.next().map(|part| self.part(part)).unwrap_or_default();
         for part in parts {
             if places.is_empty() {
                 break;
             }
-            places = follow(&places, &self.part(part));
+            places = Cow::Owned(follow(&places, &self.part(part)));
         }
         if let Some(whole) = &unit.whole {
-            places.extend(self.part(whole));
-            places.sort_unstable();
-            places.dedup();
+            let whole = self.part(whole);
+            if !whole.is_empty() {
+                let places = places.to_mut();
+                places.extend_from_slice(&whole);
+                places.sort_unstable();
+                places.dedup();
+            }
         }
         places
     }
 
-    fn part(&self, part: &Part) -> Vec<Place> {
+    fn part(&self, part: &Part) -> Cow<'_, [Place]> {
         let stemmed = |stem: &str| self.by_stem.get(stem).into_iter().flatten().copied();
         let numbers: Vec<u32> = match part {
             Part::Stem(stem, None) => stemmed(stem).collect(),
@@ -293,14 +298,14 @@ impl Words {
             }
         };
         match numbers.as_slice() {
-            [] => Vec::new(),
-            [only] => self.places[*only as usize].clone(),
+            [] => Cow::default(),
+            [only] => Cow::Borrowed(self.places[*only as usize].as_slice()),
             several => {
                 let mut places: Vec<Place> =
                     several.iter().flat_map(|word| &self.places[*word as usize]).copied().collect();
                 places.sort_unstable();
                 places.dedup();
-                places
+                Cow::Owned(places)
             }
         }
     }
@@ -321,11 +326,11 @@ fn follow(first: &[Place], then: &[Place]) -> Vec<Place> {
 }
 
 /// The beginnings of all windows of so many positions that hold one place of each list.
-fn near(found: &[Vec<Place>], window: u32) -> Vec<Place> {
-    if found.iter().any(Vec::is_empty) {
+fn near(found: &[Cow<'_, [Place]>], window: u32) -> Vec<Place> {
+    if found.iter().any(|list| list.is_empty()) {
         return Vec::new();
     }
-    let holds = |begin: &Place, list: &Vec<Place>| {
+    let holds = |begin: &Place, list: &[Place]| {
         let from = list
             .partition_point(|place| (place.paper, place.zone, place.start) < (begin.paper, begin.zone, begin.start));
         list[from..]
@@ -335,8 +340,12 @@ fn near(found: &[Vec<Place>], window: u32) -> Vec<Place> {
             })
             .any(|place| place.end <= begin.start + window)
     };
-    let mut begins: Vec<Place> =
-        found.iter().flatten().filter(|begin| found.iter().all(|list| holds(begin, list))).copied().collect();
+    let mut begins: Vec<Place> = found
+        .iter()
+        .flat_map(|list| list.iter())
+        .filter(|begin| found.iter().all(|list| holds(begin, list)))
+        .copied()
+        .collect();
     begins.sort_unstable();
     begins.dedup();
     begins

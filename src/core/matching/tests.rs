@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::core::paper::{PaperKey, SourceId};
 use crate::core::query::tests::expressions;
+use crate::core::subscription::Keyword;
 
 fn now() -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2026, 3, 4, 12, 0, 0).single().expect("a valid time")
