@@ -65,11 +65,13 @@ fn main() {
         let (theirs, found) = best_of(3, || percolator.run::<false>(&literals));
         assert_eq!(found.0, pairs, "the percolator finds the same matches");
         println!("  percolator {:>43.4} s", theirs.as_secs_f64());
-        expect("times percolator", theirs.as_secs_f64() / matching.as_secs_f64(), 5.0);
+        expect("times percolator", theirs.as_secs_f64() / matching.as_secs_f64(), 1.0);
         let (theirs, found) = best_of(3, || percolator.run::<true>(&literals));
         assert_eq!(found.1, chosen, "the percolator chooses as many");
         println!("  percolator, choosing too {:>29.4} s", theirs.as_secs_f64());
-        expect("times percolator, choosing too", theirs.as_secs_f64() / ours.as_secs_f64(), 2.5);
+        // The fewer the profiles, the better the percolator's tables fit into the cache.
+        let floor = if quick { 3.0 } else { 5.0 };
+        expect("times percolator, choosing too", theirs.as_secs_f64() / ours.as_secs_f64(), floor);
 
         let (small, _) = best_of(15, || select_all(&matcher, &world.compiled, profiles / 10));
         let growth = ours.as_secs_f64() / small.as_secs_f64();

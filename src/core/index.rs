@@ -43,6 +43,21 @@ pub struct Hit {
     pub paper: u32,
     /// What it is worth there, in hundredths of a plain mention before rarity: 200 for the title, 100 for the abstract.
     pub place: u32,
+    /// Where its words stand, roughly: a bit for each [`STRETCH`] positions, those of the title first.
+    pub stretches: u64,
+}
+
+/// Positions to a bit of [`Hit::stretches`].
+const STRETCH: u32 = 6;
+/// Bits of [`Hit::stretches`] for the title; one more keeps it apart from the abstract.
+const TITLE_STRETCHES: u32 = 8;
+
+impl Hit {
+    /// Whether two literals stand near each other in a paper: in the same stretch or in two that touch, so never more than
+    /// a dozen words apart.
+    pub fn near(a: u64, b: u64) -> bool {
+        a & (b | b << 1 | b >> 1) != 0
+    }
 }
 
 /// The words of one zone of a paper.
@@ -174,7 +189,7 @@ fn labelled(lists: &Map<String, Vec<u32>>, label: &Label) -> Vec<u32> {
 }
 
 fn worth(papers: impl Iterator<Item = u32>, place: u32) -> Vec<Hit> {
-    papers.map(|paper| Hit { paper, place }).collect()
+    papers.map(|paper| Hit { paper, place, stretches: 0 }).collect()
 }
 
 fn measure_slot(measure: Measure) -> usize {
@@ -356,15 +371,29 @@ fn hits(places: impl Iterator<Item = Place>) -> Vec<Hit> {
     let mut hits: Vec<Hit> = Vec::new();
     let mut last = None;
     for place in places {
-        if last == Some((place.paper, place.zone)) {
-            continue;
-        }
+        let worth = match place.zone {
+            _ if last == Some((place.paper, place.zone)) => 0,
+            Zone::Title => 200,
+            _ => 100,
+        };
         last = Some((place.paper, place.zone));
-        let worth = if place.zone == Zone::Title { 200 } else { 100 };
         match hits.last_mut() {
-            Some(hit) if hit.paper == place.paper => hit.place += worth,
-            _ => hits.push(Hit { paper: place.paper, place: worth }),
+            Some(hit) if hit.paper == place.paper => {
+                hit.place += worth;
+                hit.stretches |= stretch(&place);
+            }
+            _ => hits.push(Hit { paper: place.paper, place: worth, stretches: stretch(&place) }),
         }
     }
     hits
+}
+
+/// The bit for where a place begins; none far down a long abstract.
+fn stretch(place: &Place) -> u64 {
+    let number = place.start / STRETCH;
+    match place.zone {
+        Zone::Title if number < TITLE_STRETCHES => 1 << number,
+        Zone::Abstract => 1u64.checked_shl(TITLE_STRETCHES + 1 + number).unwrap_or(0),
+        _ => 0,
+    }
 }

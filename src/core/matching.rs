@@ -13,7 +13,8 @@
 //! rarity = ln(1 + (N - n + 0.5) / (n + 0.5))     n of the pool's N papers have it; at least 0.1
 //! place = 2 in the title + 1 in the abstract     2 for an author, 4 · similarity for `like:`, 0 for filters
 //! ```
-//! Equal scores go by momentum ([`super::trend`]), then by day, newest first, then by the paper's key, so that the order
+//! A keyword of two clauses, `a b`, is worth half as much again in a paper where both stand within about ten words of each
+//! other. Equal scores go by momentum ([`super::trend`]), then by day, newest first, then by the paper's key, so that the order
 //! is the same on every run.
 
 use std::ops::Range;

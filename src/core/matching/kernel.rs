@@ -63,9 +63,9 @@ impl<'a> Matcher<'a> {
         for (literal, number) in vocabulary.literals() {
             let hits = pool.index().find(literal);
             let rarity = rarity(papers, hits.len());
-            let worth = |hit: &Hit| Worth {
-                paper: (hit.paper as usize % BLOCK) as u16,
-                points: (hit.place as f32 * rarity).round().min(f32::from(u16::MAX)) as u16,
+            let worth = |hit: &Hit| {
+                let points = (hit.place as f32 * rarity).round().min(f32::from(u16::MAX)) as u16;
+                (Worth { paper: (hit.paper as usize % BLOCK) as u16, points }, hit.stretches)
             };
             for of_block in hits.chunk_by(|a, b| a.paper as usize / BLOCK == b.paper as usize / BLOCK) {
                 blocks[of_block[0].paper as usize / BLOCK].insert(number, &mut of_block.iter().map(worth));
@@ -119,7 +119,7 @@ fn rarity(papers: usize, found: usize) -> f32 {
 /// Sets of one width or another.
 trait Block: std::fmt::Debug + Send + Sync {
     /// Gives `literal` a set: the papers with a worth, in order.
-    fn insert(&mut self, literal: u32, worths: &mut dyn Iterator<Item = Worth>);
+    fn insert(&mut self, literal: u32, worths: &mut dyn Iterator<Item = (Worth, u64)>);
 
     /// How many papers of this block `profile` chooses.
     fn count(&self, profile: &CompiledProfile<'_>, skip: Option<&[u64; BLOCK / 64]>, scratch: &mut Scratch) -> usize;
@@ -157,6 +157,8 @@ struct Sets<const W: usize> {
     /// Row 0 is empty.
     rows: Vec<Row<W>>,
     worths: Vec<Worth>,
+    /// By worth, see [`Hit::stretches`]; apart, since few look at it.
+    stretches: Vec<u64>,
 }
 
 /// What a literal finds: the papers as a set, and which of the block's worths are its own.
@@ -181,7 +183,14 @@ impl<const W: usize> Sets<W> {
             papers @ 0..64 => (1 << papers) - 1,
             _ => !0,
         });
-        Self { papers, all, row_of, rows: vec![Row { set: [0; W], begin: 0, end: 0 }], worths: Vec::new() }
+        Self {
+            papers,
+            all,
+            row_of,
+            rows: vec![Row { set: [0; W], begin: 0, end: 0 }],
+            worths: Vec::new(),
+            stretches: Vec::new(),
+        }
     }
 
     /// The row of a literal; that of nothing for a number that the vocabulary doesn't have.
@@ -290,14 +299,36 @@ impl<const W: usize> Sets<W> {
     }
 }
 
+impl<const W: usize> Sets<W> {
+    /// Adds half of what two rows are worth to the papers where they stand near each other.
+    fn add_nearness(&self, a: u32, b: u32, scores: &mut [u32]) {
+        let (a, b) = (self.rows[a as usize], self.rows[b as usize]);
+        let mut other = b.begin as usize;
+        for own in a.begin as usize..a.end as usize {
+            let Worth { paper, points } = self.worths[own];
+            while other < b.end as usize && self.worths[other].paper < paper {
+                other += 1;
+            }
+            if other < b.end as usize
+                && self.worths[other].paper == paper
+                && Hit::near(self.stretches[own], self.stretches[other])
+            {
+                let score = &mut scores[usize::from(paper)];
+                *score = score.saturating_add((u32::from(points) + u32::from(self.worths[other].points)) / 2);
+            }
+        }
+    }
+}
+
 impl<const W: usize> Block for Sets<W> {
-    fn insert(&mut self, literal: u32, worths: &mut dyn Iterator<Item = Worth>) {
+    fn insert(&mut self, literal: u32, worths: &mut dyn Iterator<Item = (Worth, u64)>) {
         let begin = self.worths.len() as u32;
         let mut set = [0; W];
-        for worth in worths {
+        for (worth, stretches) in worths {
             set[usize::from(worth.paper) / 64] |= 1 << (worth.paper % 64);
             if worth.points > 0 {
                 self.worths.push(worth);
+                self.stretches.push(stretches);
             }
         }
         self.row_of[literal as usize] = self.rows.len() as u32;
@@ -328,9 +359,11 @@ impl<const W: usize> Block for Sets<W> {
         let (_, pairs, _) = profile.sections();
         let rank = profile.rank();
         if rank == Rank::Relevance {
-            for worth in rows.iter().flat_map(|row| self.worths(*row)) {
-                let score = &mut scores[usize::from(worth.paper)];
-                *score = score.saturating_add(u32::from(worth.points));
+            for row in rows {
+                for worth in self.worths(*row) {
+                    let score = &mut scores[usize::from(worth.paper)];
+                    *score = score.saturating_add(u32::from(worth.points));
+                }
             }
             for [a, b] in pairs {
                 let both = self.pair(*a, *b);
@@ -338,6 +371,7 @@ impl<const W: usize> Block for Sets<W> {
                     self.add(self.row(*a), &both, WEIGHT_ONE, scores);
                     if b & NEGATED == 0 {
                         self.add(self.row(*b), &both, WEIGHT_ONE, scores);
+                        self.add_nearness(self.row(*a), self.row(*b), scores);
                     }
                 }
             }

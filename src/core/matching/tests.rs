@@ -76,6 +76,15 @@ fn a_rarer_word_a_title_and_a_weight_come_first() {
 }
 
 #[test]
+fn two_words_that_stand_near_each_other_come_first() {
+    let far = format!("Graphs {} retrieval.", "and then more words ".repeat(8));
+    let papers = vec![candidate(1, "A title", &far), candidate(2, "A title", "Some retrieval with graphs.")];
+    let pool = Pool::new(papers, now());
+    assert_eq!(chosen(&pool, &profile(&["graph retrieval"])), [2, 1]);
+    assert_eq!(chosen(&pool, &profile(&["graph", "retrieval"])), [1, 2], "two keywords are two interests");
+}
+
+#[test]
 fn trending_goes_by_new_votes_and_newest_by_the_day() {
     let votes = |hours: i64, upvotes| vec![Vote { at: now() - Duration::hours(hours), upvotes }];
     let (mut old, mut fresh) = (candidate(1, "Graphs", "graphs"), candidate(2, "A title", "graphs"));
