@@ -98,13 +98,10 @@ impl<'a> Matcher<'a> {
         }
         &scratch.matches
     }
-}
 
-impl Matcher<'_> {
     /// How many candidates `profile` chooses, without those to skip; takes a fraction of what choosing the best does.
     pub fn count(&self, profile: &CompiledProfile<'_>, skip: &Skip, scratch: &mut Scratch) -> usize {
-        let of_block = |(number, block): (usize, &Box<dyn Block>)| block.count(profile, skip.bits.get(number), scratch);
-        self.blocks.iter().enumerate().map(of_block).sum()
+        self.blocks.iter().enumerate().map(|(number, block)| block.count(profile, skip.bits.get(number), scratch)).sum()
     }
 }
 
@@ -297,9 +294,7 @@ impl<const W: usize> Sets<W> {
             }
         }
     }
-}
 
-impl<const W: usize> Sets<W> {
     /// Adds half of what two rows are worth to the papers where they stand near each other.
     fn add_nearness(&self, a: u32, b: u32, scores: &mut [u32]) {
         let (a, b) = (self.rows[a as usize], self.rows[b as usize]);
@@ -349,8 +344,8 @@ impl<const W: usize> Block for Sets<W> {
         scratch: &mut Scratch,
     ) {
         scratch.best.start(most);
-        scratch.scores.clear();
-        scratch.scores.resize(self.papers, 0);
+        scratch.scores.resize(BLOCK, 0);
+        scratch.scores[..self.papers].fill(0);
         let chosen = self.chosen(profile, skip, scratch);
         if chosen == [0; W] {
             return;
@@ -359,10 +354,13 @@ impl<const W: usize> Block for Sets<W> {
         let (_, pairs, _) = profile.sections();
         let rank = profile.rank();
         if rank == Rank::Relevance {
-            for row in rows {
-                for worth in self.worths(*row) {
-                    let score = &mut scores[usize::from(worth.paper)];
-                    *score = score.saturating_add(u32::from(worth.points));
+            // An array of known length, so that no index is checked: this loop is half of all the time.
+            if let Some(scores) = scores.first_chunk_mut::<BLOCK>() {
+                for row in rows {
+                    for worth in self.worths(*row) {
+                        let score = &mut scores[usize::from(worth.paper) % BLOCK];
+                        *score = score.saturating_add(u32::from(worth.points));
+                    }
                 }
             }
             for [a, b] in pairs {
@@ -385,7 +383,7 @@ impl<const W: usize> Block for Sets<W> {
                     Rank::Trending => 0,
                     Rank::Newest => day(paper),
                 };
-                best.offer(key(score, paper));
+                best.keys.push(key(score, paper));
             }
         }
     }
@@ -421,14 +419,12 @@ fn paper(key: i32) -> usize {
     BLOCK - 1 - (key & (BLOCK as i32 - 1)) as usize
 }
 
-/// The greatest of the keys that are offered, all different.
+/// The greatest of some keys, all different.
 #[derive(Debug, Default)]
 struct Best {
     most: usize,
     keys: Vec<i32>,
     sorted: Vec<i32>,
-    /// What a key must exceed to be among them.
-    floor: i32,
 }
 
 /// Up to so many keys are sorted by counting.
@@ -438,32 +434,17 @@ impl Best {
     fn start(&mut self, most: usize) {
         self.most = most;
         self.keys.clear();
-        self.floor = i32::MIN;
-    }
-
-    fn offer(&mut self, key: i32) {
-        if key > self.floor {
-            self.keys.push(key);
-            // At twice as many as are wanted, half are let go: cheaper than keeping them in order.
-            if self.keys.len() / 2 >= self.most.max(FEW / 2) {
-                self.prune();
-            }
-        }
-    }
-
-    fn prune(&mut self) {
-        if self.most < self.keys.len() {
-            let (_, least, _) = self.keys.select_nth_unstable_by(self.most, |a, b| b.cmp(a));
-            self.floor = *least;
-            self.keys.truncate(self.most);
-        }
     }
 
     /// The best, the greatest first.
     fn sorted(&mut self) -> &[i32] {
+        if self.keys.len() > self.most.max(FEW) {
+            let floor = self.floor();
+            self.keys.retain(|key| *key > floor);
+        }
         if self.keys.len() > FEW {
-            self.prune();
             self.keys.sort_unstable_by(|a, b| b.cmp(a));
+            self.keys.truncate(self.most);
             return &self.keys;
         }
         // The place of a key is the number of greater ones. Counting has no branch to mispredict and is done eight at a
@@ -473,13 +454,39 @@ impl Best {
         self.sorted.clear();
         self.sorted.resize(count, 0);
         for key in &self.keys[..count] {
-            let mut greater = [0; 8];
-            for eight in self.keys.as_chunks::<8>().0 {
-                (0..8).for_each(|lane| greater[lane] += i32::from(eight[lane] > *key));
-            }
-            self.sorted[greater.iter().sum::<i32>() as usize] = *key;
+            self.sorted[greater(&self.keys, *key)] = *key;
         }
         self.sorted.truncate(self.most);
         &self.sorted
     }
+
+    /// A number that at least `most` keys exceed, and not many more. Bisects between the least and the greatest, since
+    /// counting is far cheaper than moving keys about; gives up when the keys are too uneven for that.
+    fn floor(&self) -> i32 {
+        let (mut low, mut high) = (-1, self.keys.iter().copied().max().unwrap_or(0));
+        for _ in 0..12 {
+            let middle = low + (high - low) / 2;
+            let found = greater(&self.keys, middle);
+            if found < self.most {
+                high = middle;
+            } else {
+                low = middle;
+                if found <= self.most.max(FEW) {
+                    break;
+                }
+            }
+        }
+        low
+    }
+}
+
+/// How many of `keys` exceed `key`.
+fn greater(keys: &[i32], key: i32) -> usize {
+    let (eights, rest) = keys.as_chunks::<8>();
+    let mut lanes = [0; 8];
+    for eight in eights {
+        (0..8).for_each(|lane| lanes[lane] += i32::from(eight[lane] > key));
+    }
+    let rest = rest.iter().filter(|other| **other > key).count();
+    lanes.iter().sum::<i32>() as usize + rest
 }
