@@ -10,7 +10,8 @@ use super::{refuse, subscriptions, wiring};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::core::address::Address;
-use crate::core::matching::{Check, Explanation, Verdict};
+use crate::core::matching::{Check, Explanation, Finding, Verdict};
+use crate::core::query::{Expr, Query};
 use crate::core::subscription::WhenEmpty;
 use crate::jobs::explain::{
     self, Case, EditionReport, Fate, Found, Next, Obstacle, Outlook, PaperReport, Role, SectionReport,
@@ -20,6 +21,8 @@ use crate::store::{KnownPaper, OutboxState, Store};
 
 /// More papers than this of one name are not listed.
 const MOST_NAMESAKES: usize = 10;
+/// Titles shown for one fate.
+const MOST_TITLES: usize = 3;
 
 /// Explains a paper, or the last edition. Nothing moves.
 pub(super) fn explain(settings: &Settings, address: &Address, paper: Option<&str>) -> anyhow::Result<ExitCode> {
@@ -41,10 +44,10 @@ pub(super) fn explain(settings: &Settings, address: &Address, paper: Option<&str
     match explain::find(&store, name)? {
         Found::One(paper) => explain_paper(&case, address, &paper)?,
         Found::Nothing(key) => {
-            let known = key.map_or(format!("no paper that was read has \"{name}\" in its title"), |key| {
-                format!("{key} is in no list that was read")
-            });
-            println!("{known}, so nobody was sent it");
+            match key {
+                Some(key) => println!("{key} is in no list that was read, so nobody was sent it"),
+                None => println!("no paper that was read has \"{name}\" in its title"),
+            }
             describe_sources(&store)?;
             return Ok(ExitCode::FAILURE);
         }
@@ -86,6 +89,7 @@ fn explain_paper(case: &Case<'_>, address: &Address, paper: &KnownPaper) -> anyh
             Role::Also => println!("  under \"also trending\" of {edition}: {}", mail(appearance.mail, zone)),
         }
     }
+    describe_absence(case, paper, &report)?;
     if report.is_also_next {
         println!("  the next edition would show its title under \"also trending\"");
     }
@@ -96,6 +100,21 @@ fn explain_paper(case: &Case<'_>, address: &Address, paper: &KnownPaper) -> anyh
         } else {
             println!("\nThe profile: {explanation}");
         }
+    }
+    Ok(())
+}
+
+/// Why the last edition did not have the paper, where that is a question.
+fn describe_absence(case: &Case<'_>, paper: &KnownPaper, report: &PaperReport) -> anyhow::Result<()> {
+    let Some(last) = case.last_edition()? else { return Ok(()) };
+    if report.outlook == Outlook::Sent || report.appearances.iter().any(|a| a.edition == last.edition.edition) {
+        return Ok(());
+    }
+    let edition = format!("the last edition, of {}", slot(last.edition.slot));
+    match last.fate_of(paper.candidate.id) {
+        Some((fate, section)) => println!("  not in {edition}: it {}", fate_words(fate, section, 1)),
+        None if paper.first_seen > last.edition.decided => println!("  not in {edition}: it was first seen later"),
+        None => println!("  not in {edition}: it was outside the window"),
     }
     Ok(())
 }
@@ -134,7 +153,7 @@ fn outlook(case: &Case<'_>, paper: &KnownPaper, report: &PaperReport) -> String 
 fn because(explanation: &Explanation) -> String {
     let texts = |check, matches| {
         let at_fault = explanation.findings.iter().filter(|f| f.check == check && f.matches == matches);
-        at_fault.map(|finding| format!("`{}`", finding.text)).collect::<Vec<_>>().join(", ")
+        at_fault.map(in_short).collect::<Vec<_>>().join(", ")
     };
     match explanation.verdict {
         Verdict::Chosen => "it is chosen".to_owned(),
@@ -143,6 +162,39 @@ fn because(explanation: &Explanation) -> String {
         Verdict::NoKeyword => format!("No keyword matches: {}", texts(Check::Keyword, false)),
         Verdict::OtherSource => format!("None of its sources lists it: {}", texts(Check::Sources, false)),
         Verdict::TooFewVotes => format!("It has too few votes so far for {}", texts(Check::MinUpvotes, false)),
+    }
+}
+
+/// An expression, and of one with several clauses those that decide it: what the paper has or lacks.
+fn in_short(finding: &Finding) -> String {
+    let text = &finding.text;
+    let names = finding.clauses.iter().map(|(clause, _)| clause.as_str());
+    if finding.check == Check::MinUpvotes {
+        return names.collect::<Vec<_>>().join(", ");
+    }
+    let signs = Query::parse(text).map(|query| signs(query.expr(), true)).unwrap_or_default();
+    let (mut has, mut lacks) = (Vec::new(), Vec::new());
+    for ((clause, holds), is_wanted) in finding.clauses.iter().zip(signs) {
+        // Under a NOT, what holds is what speaks against.
+        if (*holds == is_wanted) == finding.matches {
+            if *holds { &mut has } else { &mut lacks }.push(clause.as_str());
+        }
+    }
+    let has = (!has.is_empty()).then(|| format!("has {}", has.join(", ")));
+    let lacks = (!lacks.is_empty()).then(|| format!("lacks {}", lacks.join(", ")));
+    match [has, lacks].into_iter().flatten().collect::<Vec<_>>() {
+        parts if parts.is_empty() => format!("`{text}`"),
+        parts => format!("`{text}` (it {})", parts.join(" and ")),
+    }
+}
+
+/// By clause, from left to right: whether the expression wants it to hold.
+fn signs(expr: &Expr, is_wanted: bool) -> Vec<bool> {
+    match expr {
+        Expr::Clause(_) => vec![is_wanted],
+        Expr::Not(inner) => signs(inner, !is_wanted),
+        Expr::Weighted(inner, _) => signs(inner, is_wanted),
+        Expr::And(all) | Expr::Or(all) => all.iter().flat_map(|inner| signs(inner, is_wanted)).collect(),
     }
 }
 
@@ -186,21 +238,39 @@ fn describe_section(section: &SectionReport, is_one_of_several: bool) {
     if is_one_of_several {
         println!("  Section \"{}\"", section.name);
     }
-    for (fate, count) in &section.fates {
-        let words = match fate {
-            Fate::Sent => "sent".to_owned(),
-            Fate::Owed => "matched, and wait for the next edition: this one was full".to_owned(),
-            Fate::SentBefore => "matched, but were already sent".to_owned(),
-            Fate::OtherSection => "matched, and stand in another section".to_owned(),
-            Fate::BeforeStart => "matched, but were listed before the subscription's first day".to_owned(),
-            Fate::TooFewVotes => format!("matched, but had fewer than {} upvotes", section.min_upvotes),
-            Fate::Excluded => "matched, but were excluded".to_owned(),
-            Fate::Lacking => "matched, but lacked what they must have".to_owned(),
-            Fate::OtherSource => "matched, but were in none of the chosen sources".to_owned(),
-            Fate::NotThen => "match by today's settings, but were not chosen then".to_owned(),
-            Fate::NoKeyword => "matched no keyword".to_owned(),
-        };
-        println!("  {count:>5} {words}");
+    for (fate, papers) in &section.fates {
+        println!("  {:>5} {}", papers.len(), fate_words(*fate, section, papers.len()));
+        // What was sent is in the mails; what matched nothing is of no interest.
+        if !matches!(fate, Fate::Sent | Fate::SentBefore | Fate::NoKeyword) {
+            for (_, title) in papers.iter().take(MOST_TITLES) {
+                println!("          {title}");
+            }
+            if papers.len() > MOST_TITLES {
+                println!("          and {} more", papers.len() - MOST_TITLES);
+            }
+        }
+    }
+}
+
+/// What became of so many papers, in words that follow "it" or a number.
+fn fate_words(fate: Fate, section: &SectionReport, count: usize) -> String {
+    let (was, s) = if count == 1 { ("was", "s") } else { ("were", "") };
+    match fate {
+        Fate::Sent => "sent".to_owned(),
+        Fate::Owed => format!("matched, and wait{s} for the next edition: this one was full"),
+        Fate::SentBefore => format!("matched, but {was} already sent"),
+        Fate::OtherSection => format!("matched, and stand{s} in another section"),
+        Fate::BeforeStart => format!("matched, but {was} listed before the subscription's first day"),
+        Fate::TooFewVotes => format!("matched, but had fewer than {} upvotes then", section.min_upvotes),
+        Fate::Excluded => format!("matched, but {was} excluded"),
+        Fate::Lacking => {
+            "matched, but lacked what they must have".replace("they", if count == 1 { "it" } else { "they" })
+        }
+        Fate::OtherSource => format!("matched, but {was} in none of the chosen sources"),
+        Fate::NotThen => {
+            format!("match{} by today's settings, but {was} not chosen then", if count == 1 { "es" } else { "" })
+        }
+        Fate::NoKeyword => "matched no keyword".to_owned(),
     }
 }
 
@@ -262,4 +332,30 @@ fn slot(slot: NaiveDateTime) -> String {
 /// A time as the subscriber's clock shows it.
 fn local(at: DateTime<Utc>, zone: Tz) -> String {
     at.with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_decides_an_expression_is_what_it_wants_and_misses_or_shuns_and_finds() {
+        let short = |check, text: &str, matches, holds: &[bool]| {
+            let query = Query::parse(text).expect(text);
+            let clauses = query.expr().clauses().into_iter().map(ToString::to_string).zip(holds.iter().copied());
+            in_short(&Finding { check, text: text.to_owned(), matches, clauses: clauses.collect() })
+        };
+        let keyword = |text, holds| short(Check::Keyword, text, false, holds);
+        assert_eq!(keyword("mamba", &[]), "`mamba`");
+        assert_eq!(keyword("agents -survey", &[false, false]), "`agents -survey` (it lacks agents)");
+        assert_eq!(keyword("agents -survey", &[true, true]), "`agents -survey` (it has survey)");
+        assert_eq!(
+            keyword("(a2c OR ppo) -survey", &[false, false, true]),
+            "`(a2c OR ppo) -survey` (it has survey and lacks a2c, ppo)"
+        );
+        assert_eq!(
+            short(Check::Exclude, "survey OR review", true, &[true, false]),
+            "`survey OR review` (it has survey)"
+        );
+    }
 }

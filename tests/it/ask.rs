@@ -83,15 +83,19 @@ async fn explain_says_what_the_next_edition_makes_of_a_paper() {
     has(&explain(&home, &["ada@example.org", "2611.00006"]).await, &["full before it", "stays owed"]);
     has(
         &explain(&home, &["ada@example.org", "2611.00002"]).await,
-        &["excluded by `survey OR review`", "yes  survey", "no   review"],
+        &["excluded by `survey OR review` (it has survey)", "yes  survey", "no   review"],
     );
     has(
         &explain(&home, &["ada@example.org", "2611.00003"]).await,
-        &["too few votes so far for `upvotes>=5`", "it has 3", "comes once it has them"],
+        &["too few votes so far for upvotes>=5 (it has 3)", "comes once it has them"],
     );
     has(
         &explain(&home, &["ada@example.org", "2611.00004"]).await,
-        &["No keyword matches: `retrieval`, `graph AND mining`", "no   mining", "title under \"also trending\""],
+        &[
+            "No keyword matches: `retrieval`, `graph AND mining` (it lacks graph, mining)",
+            "no   mining",
+            "title under \"also trending\"",
+        ],
     );
     has(&explain(&home, &["ada@example.org", "2611.00005"]).await, &["listed", "before the subscription's first day"]);
     has(&explain(&home, &["ada@example.org"]).await, &["no edition yet", "due now"]);
@@ -116,10 +120,10 @@ async fn explain_says_in_which_edition_a_paper_was() {
         &[
             "6 papers were looked at",
             "1 sent",
-            "1 matched, and wait for the next edition",
-            "1 matched, but were listed before",
+            "1 matched, and waits for the next edition",
+            "1 matched, but was listed before",
             "1 matched, but had fewer than 5 upvotes",
-            "1 matched, but were excluded",
+            "1 matched, but was excluded",
             "1 matched no keyword",
             "1 more shown under \"also trending\"",
         ],
@@ -138,7 +142,7 @@ async fn explain_says_why_the_last_edition_was_empty() {
         &[
             "no mail: there was nothing new",
             "6 papers were looked at",
-            "1 matched, but were already sent",
+            "1 matched, but was already sent",
             "5 matched no keyword",
             "huggingface, at that time: The list could not be read since",
         ],

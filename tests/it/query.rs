@@ -77,7 +77,7 @@ fn a_linter_with_recent_papers_counts_what_matches() {
         lints.into_iter().map(|lint| lint.message).collect::<Vec<_>>()
     };
     let pool = Pool::new([papers("Agents that plan"), papers("Speech")].concat(), now());
-    assert_eq!(told("agents", &pool), ["this matches 50 of the 100 most recent papers"]);
+    assert_eq!(told("agents", &pool), ["this matches 50 % of the recent papers, 50 of 100"]);
     assert_eq!(told("agents speech", &pool), [""; 0]);
     assert_eq!(told("like:2603.00002", &pool), ["the paper 2603.00002 is not known here, so nothing is like it"]);
 }

@@ -14,7 +14,7 @@ use crate::store::{PastEdition, SourceStatus, StoreError};
 pub struct EditionReport {
     /// The edition.
     pub edition: PastEdition,
-    /// By profile: how many papers met which fate.
+    /// By profile: which papers met which fate.
     pub sections: Vec<SectionReport>,
     /// Papers counted. Another number than the edition looked at, when the settings have changed since.
     pub counted: usize,
@@ -29,8 +29,17 @@ pub struct SectionReport {
     pub name: String,
     /// The fewest votes it takes.
     pub min_upvotes: u32,
-    /// How many papers met which fate; fates that none met are left out.
-    pub fates: BTreeMap<Fate, usize>,
+    /// Numbers and titles of the papers that met a fate; fates that none met are left out.
+    pub fates: BTreeMap<Fate, Vec<(u32, String)>>,
+}
+
+impl EditionReport {
+    /// What became of one paper, with the section that gave it the best fate; `None` when the edition did not look at it.
+    pub fn fate_of(&self, paper: u32) -> Option<(Fate, &SectionReport)> {
+        let fates = self.sections.iter().flat_map(|section| section.fates.iter().map(move |fate| (fate, section)));
+        let of_it = fates.filter(|((_, papers), _)| papers.iter().any(|(id, _)| *id == paper));
+        of_it.map(|((fate, _), section)| (*fate, section)).min_by_key(|(fate, _)| *fate)
+    }
 }
 
 /// What became of a paper that an edition looked at, in the order in which a person wants to know.
@@ -72,7 +81,7 @@ impl Case<'_> {
             earlier.iter().flat_map(|edition| edition.papers.iter().flatten()).copied().collect();
         let mut taken = HashSet::new();
         let sections = edition.order.profiles.iter().zip(&edition.papers).map(|(profile, papers)| {
-            let mut fates = BTreeMap::new();
+            let mut fates: BTreeMap<Fate, Vec<(u32, String)>> = BTreeMap::new();
             for (index, candidate) in pool.candidates().iter().enumerate() {
                 let Some(explanation) = pool.explain(profile, index) else { continue };
                 let fate = unwanted(&explanation).unwrap_or_else(|| match candidate.id {
@@ -86,7 +95,7 @@ impl Case<'_> {
                 if matches!(fate, Fate::Sent | Fate::Owed) {
                     taken.insert(candidate.id);
                 }
-                *fates.entry(fate).or_default() += 1;
+                fates.entry(fate).or_default().push((candidate.id, candidate.paper.title.clone()));
             }
             SectionReport { name: profile.name.clone(), min_upvotes: profile.min_upvotes, fates }
         });
