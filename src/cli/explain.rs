@@ -79,7 +79,7 @@ fn explain_paper(case: &Case<'_>, address: &Address, paper: &KnownPaper) -> anyh
         candidate.upvotes().unwrap_or(0),
         local(paper.first_seen, zone),
     );
-    println!("\n{}: {}", address.reveal(), outlook(case, paper, &report));
+    println!("\n{}: {}", address.reveal(), outlook(case, &report));
     for appearance in &report.appearances {
         let edition = format!("the edition of {}", slot(appearance.slot));
         match &appearance.role {
@@ -95,11 +95,8 @@ fn explain_paper(case: &Case<'_>, address: &Address, paper: &KnownPaper) -> anyh
     }
     describe_obstacles(case);
     for (name, explanation) in &report.findings {
-        if report.findings.len() > 1 {
-            println!("\nSection \"{name}\": {explanation}");
-        } else {
-            println!("\nThe profile: {explanation}");
-        }
+        let profile = if name.is_empty() { "The profile".to_owned() } else { format!("Section \"{name}\"") };
+        println!("\n{profile}: {}", explanation.to_string().trim_end());
     }
     Ok(())
 }
@@ -120,23 +117,28 @@ fn describe_absence(case: &Case<'_>, paper: &KnownPaper, report: &PaperReport) -
 }
 
 /// The answer, in one sentence.
-fn outlook(case: &Case<'_>, paper: &KnownPaper, report: &PaperReport) -> String {
+fn outlook(case: &Case<'_>, report: &PaperReport) -> String {
     let zone = case.subscription().zone;
     let days = case.window().num_days();
     match report.outlook {
-        Outlook::Sent => "already sent, and no paper is sent twice".to_owned(),
+        Outlook::Sent => {
+            let sent = report.appearances.iter().find(|appearance| matches!(appearance.role, Role::Sent(_)));
+            match sent.and_then(|appearance| appearance.mail) {
+                Some((OutboxState::Queued | OutboxState::Claimed, _)) => "chosen, and on its way",
+                Some((OutboxState::Failed, _)) => "chosen, but the mail failed",
+                Some((OutboxState::Dropped, _)) => "chosen, but the mail was dropped",
+                Some((OutboxState::Sent, _)) | None => "already sent, and no paper is sent twice",
+            }
+            .to_owned()
+        }
         Outlook::NotChosen => {
-            let reasons = report.findings.iter().map(|(name, explanation)| match report.findings.len() {
-                1 => because(explanation),
-                _ => format!("{name}: {}", because(explanation)),
-            });
-            let until = paper.first_seen + case.window();
-            let waits = report.findings.iter().any(|(_, found)| found.verdict == Verdict::TooFewVotes);
-            let hope = match waits && until > Clock::System.now() {
-                true => format!("; it comes once it has them, until {}", local(until, zone)),
-                false => String::new(),
+            let reason = match report.findings.as_slice() {
+                [(_, explanation)] => because(explanation),
+                several => format!("by none of the {} sections, each for a reason of its own", several.len()),
             };
-            format!("not chosen. {}{hope}", reasons.collect::<Vec<_>>().join("; "))
+            let hope = |until| format!("; it comes once it has them, until {}", local(until, zone));
+            let hope = report.waits_until.map(hope).unwrap_or_default();
+            format!("not chosen: {reason}{hope}")
         }
         Outlook::BeforeStart { listed, since } => {
             format!("chosen, but listed {listed}, before the subscription's first day {since}")
@@ -157,15 +159,15 @@ fn because(explanation: &Explanation) -> String {
     };
     match explanation.verdict {
         Verdict::Chosen => "it is chosen".to_owned(),
-        Verdict::Excluded => format!("It is excluded by {}", texts(Check::Exclude, true)),
-        Verdict::Lacking => format!("It lacks {}, which it must have", texts(Check::Must, false)),
-        Verdict::NoKeyword => format!("No keyword matches: {}", texts(Check::Keyword, false)),
-        Verdict::OtherSource => format!("None of its sources lists it: {}", texts(Check::Sources, false)),
-        Verdict::TooFewVotes => format!("It has too few votes so far for {}", texts(Check::MinUpvotes, false)),
+        Verdict::Excluded => format!("it is excluded by {}", texts(Check::Exclude, true)),
+        Verdict::Lacking => format!("it lacks {}, which it must have", texts(Check::Must, false)),
+        Verdict::NoKeyword => format!("no keyword matches: {}", texts(Check::Keyword, false)),
+        Verdict::OtherSource => format!("none of the chosen sources lists it: {}", texts(Check::Sources, false)),
+        Verdict::TooFewVotes => format!("it has too few votes so far for {}", texts(Check::MinUpvotes, false)),
     }
 }
 
-/// An expression, and of one with several clauses those that decide it: what the paper has or lacks.
+/// An expression, and what of it the paper has or lacks, where only some of its clauses decide.
 fn in_short(finding: &Finding) -> String {
     let text = &finding.text;
     let names = finding.clauses.iter().map(|(clause, _)| clause.as_str());
@@ -179,6 +181,9 @@ fn in_short(finding: &Finding) -> String {
         if (*holds == is_wanted) == finding.matches {
             if *holds { &mut has } else { &mut lacks }.push(clause.as_str());
         }
+    }
+    if has.len() + lacks.len() == finding.clauses.len() {
+        return format!("`{text}`");
     }
     let has = (!has.is_empty()).then(|| format!("has {}", has.join(", ")));
     let lacks = (!lacks.is_empty()).then(|| format!("lacks {}", lacks.join(", ")));
@@ -348,11 +353,9 @@ mod tests {
         let keyword = |text, holds| short(Check::Keyword, text, false, holds);
         assert_eq!(keyword("mamba", &[]), "`mamba`");
         assert_eq!(keyword("agents -survey", &[false, false]), "`agents -survey` (it lacks agents)");
+        assert_eq!(keyword("a2c OR ppo", &[false, false]), "`a2c OR ppo`");
         assert_eq!(keyword("agents -survey", &[true, true]), "`agents -survey` (it has survey)");
-        assert_eq!(
-            keyword("(a2c OR ppo) -survey", &[false, false, true]),
-            "`(a2c OR ppo) -survey` (it has survey and lacks a2c, ppo)"
-        );
+        assert_eq!(keyword("(a2c OR ppo) -survey", &[false, false, true]), "`(a2c OR ppo) -survey`");
         assert_eq!(
             short(Check::Exclude, "survey OR review", true, &[true, false]),
             "`survey OR review` (it has survey)"

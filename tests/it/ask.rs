@@ -5,7 +5,7 @@ use paperpost::clock::Clock;
 
 use crate::process::{Home, said};
 use crate::site::{Fault, Site, paper};
-use crate::smtp::SmtpServer;
+use crate::smtp::{Act, SmtpServer};
 
 const FILE: &str = r#"[[subscription]]
 email = "ada@example.org"
@@ -91,11 +91,7 @@ async fn explain_says_what_the_next_edition_makes_of_a_paper() {
     );
     has(
         &explain(&home, &["ada@example.org", "2611.00004"]).await,
-        &[
-            "No keyword matches: `retrieval`, `graph AND mining` (it lacks graph, mining)",
-            "no   mining",
-            "title under \"also trending\"",
-        ],
+        &["no keyword matches: `retrieval`, `graph AND mining`", "no   mining", "title under \"also trending\""],
     );
     has(&explain(&home, &["ada@example.org", "2611.00005"]).await, &["listed", "before the subscription's first day"]);
     has(&explain(&home, &["ada@example.org"]).await, &["no edition yet", "due now"]);
@@ -126,6 +122,85 @@ async fn explain_says_in_which_edition_a_paper_was() {
             "1 matched, but was excluded",
             "1 matched no keyword",
             "1 more shown under \"also trending\"",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn explain_does_not_call_sent_what_did_not_arrive() {
+    let (home, _site, smtp) = home().await;
+    smtp.will("rcpt", Act::Say("550 5.1.1 no such user"));
+    smtp.will("rcpt", Act::Say("550 5.1.1 no such user"));
+    home.run(&["once"]).await;
+    let told = explain(&home, &["bob@example.org", "2611.00004"]).await;
+    has(&told, &["chosen, but the mail failed", "outbox --state failed"]);
+    assert!(!told.contains("already sent"), "{told}");
+}
+
+#[tokio::test]
+async fn explain_says_why_the_last_edition_did_not_have_a_paper() {
+    let (home, site, _smtp) = home().await;
+    home.run(&["once"]).await;
+    let today = Clock::System.now().date_naive();
+    let mut risen = paper("2611.00003", "Retrieval for a few");
+    risen.upvotes = 8;
+    site.list(today, risen);
+    site.list(today, paper("2611.00007", "Retrieval to come"));
+    home.run(&["scrape"]).await;
+    has(
+        &explain(&home, &["ada@example.org", "2611.00003"]).await,
+        &["chosen", "not in the last edition", "it matched, but had fewer than 5 upvotes then"],
+    );
+    // The two reads may share a second.
+    sql(&home, "UPDATE papers SET first_seen = first_seen + 5 WHERE key = 'arxiv:2611.00007'");
+    has(
+        &explain(&home, &["ada@example.org", "2611.00007"]).await,
+        &["not in the last edition", "it was first seen later"],
+    );
+}
+
+#[tokio::test]
+async fn explain_takes_every_section_for_itself() {
+    let (home, _site, _smtp) = home().await;
+    let file = r#"[[subscription]]
+email = "lab@example.org"
+[[subscription.profile]]
+name = "Walking"
+keywords = ["robots"]
+must = ["stairs OR hills"]
+[[subscription.profile]]
+name = "Searching"
+keywords = ["retrieval"]
+[[subscription.profile]]
+name = "Large"
+keywords = ["scale -survey", "cities"]
+[[subscription.profile]]
+name = "Elsewhere"
+keywords = ["walk"]
+sources = ["huggingface-trending"]
+"#;
+    let settings = home.read("paperpost.toml");
+    home.write("paperpost.toml", &format!("{settings}[sources.huggingface-trending]\nenabled = false\n"));
+    home.write("subscriptions.toml", file);
+    home.run(&["once"]).await;
+    has(
+        &explain(&home, &["lab@example.org", "2611.00004"]).await,
+        &[
+            "by none of the 4 sections",
+            "Section \"Walking\": not chosen: lacks what it must have",
+            "no   stairs",
+            "Section \"Elsewhere\": not chosen: none of the chosen sources lists it",
+        ],
+    );
+    has(&explain(&home, &["lab@example.org", "2611.00001"]).await, &["section \"Searching\": its mail was sent"]);
+    has(
+        &explain(&home, &["lab@example.org"]).await,
+        &[
+            "1 matched, but lacked what it must have",
+            "1 matched, but was in none of the chosen sources",
+            "Robots that walk",
+            "4 sent",
+            "2 matched, and stand in another section",
         ],
     );
 }

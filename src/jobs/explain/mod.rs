@@ -10,6 +10,7 @@ use chrono::{DateTime, Duration, NaiveDateTime, Utc};
 
 use super::publish;
 use crate::core::address::Address;
+use crate::core::schedule;
 use crate::core::subscription::Subscription;
 use crate::store::{History, Standing, Store, StoreError};
 
@@ -98,7 +99,10 @@ impl<'a> Case<'a> {
     /// When the next edition is due, obstacles aside.
     pub fn next(&self) -> Next {
         let Subscription { schedule, zone, .. } = self.subscription();
-        match (schedule.due(self.standing.last_slot, self.now, *zone), schedule.next(self.now, *zone)) {
+        let last = self.standing.last_slot;
+        // A clock that was set back does not repeat a slot.
+        let from = last.map_or(self.now, |last| self.now.max(schedule::instant(last, *zone)));
+        match (schedule.due(last, self.now, *zone), schedule.next(from, *zone)) {
             (Some(slot), _) => Next::Now(slot),
             (None, Some((slot, at))) => Next::At(slot, at),
             (None, None) => Next::Never,

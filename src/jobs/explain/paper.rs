@@ -16,6 +16,8 @@ pub struct PaperReport {
     pub findings: Vec<(String, Explanation)>,
     /// What becomes of it.
     pub outlook: Outlook,
+    /// For a paper that too few votes keep back: until when it comes as soon as it has them.
+    pub waits_until: Option<DateTime<Utc>>,
     /// Whether the next edition would show it under "also trending".
     pub is_also_next: bool,
 }
@@ -96,8 +98,11 @@ impl Case<'_> {
                 (None, None) => Outlook::Waits,
             },
         };
+        let lacks_votes = findings.iter().any(|(_, explanation)| explanation.verdict == Verdict::TooFewVotes);
+        let may_come = outlook == Outlook::NotChosen && lacks_votes && listed.is_some_and(|listed| listed >= since);
+        let waits_until = index.filter(|_| may_come).map(|_| paper.first_seen + self.settings.window);
         let is_also_next = index.is_some_and(|index| choice.also.contains(&index));
-        Ok(PaperReport { appearances: self.appearances(id), findings, outlook, is_also_next })
+        Ok(PaperReport { appearances: self.appearances(id), findings, outlook, waits_until, is_also_next })
     }
 
     fn appearances(&self, id: u32) -> Vec<Appearance> {
