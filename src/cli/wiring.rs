@@ -86,7 +86,7 @@ fn smtp(smtp: &settings::Smtp, settings: &Settings) -> SmtpSettings {
         greeting: smtp.timeout,
         command: smtp.timeout,
         data: smtp.timeout,
-        block: smtp.timeout,
+        message: smtp.timeout,
         end_of_data: smtp.final_timeout,
         ..Timeouts::default()
     };

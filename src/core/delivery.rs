@@ -47,8 +47,8 @@ impl SendError {
 /// Where and how a send failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// The step that failed: `connect`, `greeting`, `ehlo`, `starttls`, `auth`, `mail`, `rcpt`, `data`, `body`, or a
-    /// word of another transport.
+    /// The step that failed: `connect`, `tls`, `greeting`, `ehlo`, `starttls`, `auth`, `mail`, `rcpt`, `data`, `body`,
+    /// or a word of another transport.
     pub phase: &'static str,
     /// The reply code, when a server gave one.
     pub code: Option<u16>,

@@ -23,7 +23,7 @@ use crate::mail::{Mail, Transport};
 use crate::store::{Claim, Recorded, Store, StoreError};
 
 /// What delivering depends on besides the database.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// Who writes, and what every mail says of the list.
     pub sender: Sender,

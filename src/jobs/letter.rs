@@ -11,7 +11,7 @@ use crate::source::health;
 use crate::store::{Mailing, SourceStatus, Store, StoreError};
 
 /// Who writes, and what every mail says of the list.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Sender {
     /// The From header.
     pub from: Mailbox,

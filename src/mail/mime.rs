@@ -8,6 +8,7 @@
 //! characters and turns line breaks into spaces. All lines are CRLF and at most 998 octets, in the body at most 76; the
 //! whole is ASCII, but for a header with an address that is not.
 
+use std::fmt;
 use std::time::SystemTime;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
@@ -20,7 +21,7 @@ use crate::core::address::Address;
 use crate::core::paper::clean_text;
 
 /// Everything a message is made of.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Letter {
     /// Who it is from.
     pub from: Mailbox,
@@ -39,7 +40,8 @@ pub struct Letter {
     /// The list's name for people and its identifier, such as `digest.list-id.example.org` (RFC 2919).
     pub list_id: Option<(String, String)>,
     /// Further headers in this order: List-Unsubscribe, List-Unsubscribe-Post, List-Help, Feedback-ID, … One that is set
-    /// here twice appears once, with the later value.
+    /// here twice appears once, with the later value. The names are constants of the program: lettre panics at one with
+    /// a space or a colon.
     pub extra: Vec<(&'static str, String)>,
     /// The plain alternative.
     pub text: QuotedPrintable,
@@ -47,8 +49,15 @@ pub struct Letter {
     pub html: QuotedPrintable,
 }
 
+/// Without what it says, which holds names and tokens.
+impl fmt::Debug for Letter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Letter {} to {}", self.message_id, self.to.address)
+    }
+}
+
 /// An address with the name shown before it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Mailbox {
     /// The name; `None` or blank for none.
     pub name: Option<String>,
@@ -189,6 +198,7 @@ fn is_id_char(c: char) -> bool {
 mod tests {
     use super::*;
     use mail_parser::{MessageParser, MimeHeaders};
+    use proptest::prelude::*;
 
     fn mailbox_of(name: &str, address: &str) -> Mailbox {
         Mailbox { name: Some(name.into()), address: Address::parse(address).expect("an address") }
@@ -323,6 +333,27 @@ Content-Transfer-Encoding: quoted-printable
         );
         assert_eq!(message.subject(), Some("x Bcc: everyone@example.org body"));
         assert_eq!(message.parts.len(), 3);
+    }
+
+    proptest! {
+        #[test]
+        fn any_name_and_any_subject_are_read_as_they_were(name in any::<String>(), subject in any::<String>(), extra in any::<String>()) {
+            let mut letter = letter();
+            letter.to.name = Some(name.clone());
+            letter.subject = subject.clone();
+            letter.list_id = Some((name.clone(), "list.example.org".into()));
+            letter.extra = vec![("Feedback-ID", extra)];
+            let bytes = compose(&letter);
+            let message = MessageParser::default().parse(&bytes).expect("a message");
+            prop_assert_eq!(message.headers().len(), 11);
+            prop_assert_eq!(message.parts.len(), 3);
+            let kept = |text: &str| Some(clip(text)).filter(|text| !text.is_empty());
+            prop_assert_eq!(message.subject().map(str::to_owned).filter(|s| !s.is_empty()), kept(&subject));
+            let to = message.to().and_then(|to| to.first()).expect("To");
+            prop_assert_eq!(to.name().map(str::to_owned), kept(&name));
+            prop_assert_eq!(to.address(), Some("ada@example.net"));
+            prop_assert!(bytes.is_ascii());
+        }
     }
 
     #[test]

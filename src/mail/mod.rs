@@ -1,6 +1,6 @@
 //! How a finished mail is composed, and how it leaves.
 //!
-//! [`mime`] makes the bytes; a [`Transport`] hands them over: [`smtp`] to a server, [`file`] into a folder, [`sendmail`]
+//! [`mime`] makes the bytes; a [`Transport`] hands them over: [`smtp`] to a server, [`mod@file`] into a folder, [`sendmail`]
 //! to a program. Every way ends in a receipt or in a [`SendError`], which says whether another attempt makes sense.
 
 pub mod dkim;
@@ -10,11 +10,13 @@ mod qp;
 pub mod sendmail;
 pub mod smtp;
 
+use std::fmt;
+
 use crate::core::address::Address;
 use crate::core::delivery::{Receipt, SendError};
 
 /// A finished mail: an envelope of one recipient and the bytes of the message.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Mail {
     /// The return path; `None` for the null path.
     pub from: Option<Address>,
@@ -24,6 +26,13 @@ pub struct Mail {
     pub message_id: String,
     /// The message as RFC 5322 has it: CRLF lines, no dot-stuffing.
     pub bytes: Vec<u8>,
+}
+
+/// Without the message, which holds addresses and tokens.
+impl fmt::Debug for Mail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Mail {} to {}, {} octets", self.message_id, self.to, self.bytes.len())
+    }
 }
 
 /// A way for a mail to leave. Implementations are cheap to share and safe to call from many tasks; a call that is

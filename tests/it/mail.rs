@@ -3,7 +3,9 @@
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -75,7 +77,7 @@ async fn a_mail_arrives_as_it_was_and_the_connection_serves_the_next() {
 /// Every step × every way to fail: what the mail's outcome is, and that the next mail is not harmed.
 #[tokio::test]
 async fn every_fault_at_every_step_has_its_outcome_and_never_harms_the_next_mail() {
-    let phases = ["connect", "greeting", "ehlo", "mail", "rcpt", "data", "body", "rset", "quit"];
+    let phases = ["connect", "greeting", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body", "rset", "quit"];
     let faults: [(&str, Act); 11] = [
         ("4yz", Act::Say("451 4.3.0 later")),
         ("5yz", Act::Say("550 5.1.1 never")),
@@ -111,9 +113,11 @@ fn expected(phase: &str, fault: &str) -> &'static str {
         ("rset", _) => "permanent rcpt",
         ("quit", _) => "sent",
         // A reply too many is seen at the latest when DATA is answered by a 250 that was meant for another command.
-        ("connect" | "greeting" | "ehlo" | "mail" | "rcpt", "two replies") => "transient data",
+        ("connect" | "greeting" | "ehlo" | "auth" | "mail" | "rcpt", "two replies") => "transient data",
         ("connect" | "greeting", _) => "transient greeting",
         ("ehlo", _) => "transient ehlo",
+        ("starttls", _) => "transient starttls",
+        ("auth", _) => "transient auth",
         // A sender that is refused must not cost recipients their subscription.
         ("mail", _) => "transient mail",
         ("rcpt", "5yz") => "permanent rcpt",
@@ -130,13 +134,19 @@ fn expected(phase: &str, fault: &str) -> &'static str {
 
 /// Meets one fault with one mail, then sends a second one, which must be taken, once and whole.
 async fn one_fault(phase: &'static str, act: Act, pipelining: bool) -> String {
-    let offer = if pipelining { Offer::default() } else { Offer::default().without("PIPELINING") };
-    let server = SmtpServer::offering(offer).await;
+    let mut offer = if pipelining { Offer::default() } else { Offer::default().without("PIPELINING") };
+    let encrypted = matches!(phase, "starttls" | "auth");
+    if encrypted {
+        offer = Offer { tls: Tls::StartTls, login: vec!["AUTH PLAIN AGEAYg==".into()], ..offer.with("AUTH PLAIN") };
+    }
+    let server = SmtpServer::offering(offer.clone()).await;
     if phase == "rset" {
         server.will("rcpt", Act::Say("550 5.1.1 never"));
     }
     server.will(phase, act);
-    let smtp = smtp(server.settings(Tls::None));
+    let mut settings = server.settings(offer.tls);
+    settings.login = encrypted.then(|| Login::Password { user: "a".into(), password: "b".into() });
+    let smtp = smtp(settings);
     let first = smtp.send(&mail("first")).await;
     let second = smtp.send(&mail("second")).await;
     smtp.close().await;
@@ -152,6 +162,59 @@ async fn one_fault(phase: &'static str, act: Act, pipelining: bool) -> String {
         Err(error) if taken && error.kind() != "unknown" => format!("{error}, but taken"),
         _ => word(&first),
     }
+}
+
+/// Whatever goes wrong, and however much at once: `sent` means taken, an error but `unknown` means not taken, and
+/// nothing is taken twice.
+#[tokio::test]
+async fn any_run_of_faults_keeps_the_books_right() {
+    let mut runs = tokio::task::JoinSet::new();
+    for seed in 0..40 {
+        runs.spawn(async move {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let offer = if rng.bool() { Offer::default() } else { Offer::default().without("PIPELINING") };
+            let server = SmtpServer::offering(offer).await;
+            for _ in 0..rng.usize(4..16) {
+                let phase = ["greeting", "ehlo", "mail", "rcpt", "data", "body", "rset"][rng.usize(..7)];
+                server.will(
+                    phase,
+                    match rng.usize(..8) {
+                        0 => Act::Say("451 4.3.0 later"),
+                        1 => Act::Say("550-5.0.0 never,\r\n550 5.0.0 ever"),
+                        2 => Act::SayAndClose("421 4.3.2 closing"),
+                        3 => Act::Close,
+                        4 => Act::Reset,
+                        5 => Act::Write(b"nonsense\r\n".to_vec()),
+                        6 => Act::After(Duration::from_millis(rng.u64(1..20))),
+                        _ if phase == "body" => Act::TakeAndClose,
+                        _ => Act::WriteAndHang(b"2".to_vec()),
+                    },
+                );
+            }
+            let mut settings = server.settings(Tls::None);
+            settings.connections = rng.usize(1..4);
+            settings.mails_per_connection = rng.u32(1..6);
+            let smtp = smtp(settings);
+            let mut sends = tokio::task::JoinSet::new();
+            for n in 0..20 {
+                let smtp = smtp.clone();
+                let mail = mail(&format!("{n:02}"));
+                sends.spawn(async move { (mail.message_id.clone(), smtp.send(&mail).await) });
+            }
+            let results = sends.join_all().await;
+            let ids = server.message_ids();
+            for (id, result) in results {
+                let taken = ids.iter().filter(|taken| **taken == id).count();
+                let right = match &result {
+                    Ok(_) => taken == 1,
+                    Err(SendError::Unknown(_)) => taken <= 1,
+                    Err(_) => taken == 0,
+                };
+                assert!(right, "seed {seed}: {id} was taken {taken} times: {result:?}");
+            }
+        });
+    }
+    runs.join_all().await;
 }
 
 #[tokio::test]
@@ -210,6 +273,28 @@ async fn data_that_is_accepted_for_no_recipient_gets_no_message() {
     let lines = server.lines();
     assert_eq!(lines[3..6], ["DATA", ".", "RSET"], "{lines:?}");
     assert_eq!((server.mails().len(), server.connections()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_in_the_midst_of_a_message_is_heard() {
+    let server = SmtpServer::start().await;
+    let smtp = smtp(server.settings(Tls::None));
+    server.will("data", Act::SayAndClose("354 go ahead\r\n552 5.3.4 that is too much"));
+    let mut long = mail("long");
+    long.bytes.extend(b"a line of text\r\n".repeat(400_000));
+    let error = smtp.send(&long).await.expect_err("refused");
+    assert_eq!(error.to_string(), "body: 552 5.3.4 that is too much");
+    assert_eq!(word(&smtp.send(&mail("2")).await), "sent");
+}
+
+#[tokio::test]
+async fn an_acceptance_before_the_message_is_no_acceptance() {
+    let server = SmtpServer::start().await;
+    let smtp = smtp(server.settings(Tls::None));
+    server.will("data", Act::Write(b"354 go ahead\r\n250 2.0.0 queued already\r\n".to_vec()));
+    assert_eq!(word(&smtp.send(&mail("1")).await), "transient body");
+    assert_eq!(word(&smtp.send(&mail("2")).await), "sent");
+    assert_eq!(server.message_ids(), ["<2@example.org>"]);
 }
 
 #[tokio::test]
@@ -439,6 +524,49 @@ fn settings_that_could_do_harm_are_refused() {
     assert!(matches!(refused(missing), Some(SettingsError::CaFile { .. })));
 }
 
+/// A letter with everything in it.
+fn letter() -> Letter {
+    Letter {
+        from: Mailbox { name: Some("Paperpost".into()), address: address("digest@example.org") },
+        reply_to: None,
+        to: Mailbox { name: Some("Zo\u{eb} \"Z\" O'Neil".into()), address: address("zoe@example.net") },
+        subject: "Gr\u{f6}\u{df}e: 3 new papers ".repeat(5),
+        date: DateTime::from_timestamp(1_764_547_200, 0).expect("a date"),
+        message_id: "<e1@example.org>".into(),
+        boundary: "e1".into(),
+        list_id: Some(("Paperpost, daily".into(), "digest.list-id.example.org".into())),
+        extra: vec![
+            ("List-Unsubscribe", "<https://example.org/u/0123456789>".into()),
+            ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".into()),
+        ],
+        text: "two  spaces \n.\nFrom x\n\n".into(),
+        html: "<p>\u{e9}</p>\n".into(),
+    }
+}
+
+/// Python's parser is strict and not Rust.
+#[test]
+fn python_reads_a_letter_without_a_defect() {
+    let script = "
+import sys, email, email.policy as policy
+m = email.message_from_bytes(sys.stdin.buffer.read(), policy=policy.strict + policy.SMTP)
+assert not m.defects and not any(v.defects for v in m.values()), [(k, v.defects) for k, v in m.items()]
+assert m['To'].addresses[0].display_name == 'Zo\u{eb} \"Z\" O\\'Neil', m['To']
+assert m['Subject'] == ('Gr\u{f6}\u{df}e: 3 new papers ' * 5).strip(), m['Subject']
+text, html = m.iter_parts()
+read = lambda part: part.get_content().replace('\\r\\n', '\\n')
+assert read(text) == 'two  spaces \\n.\\nFrom x\\n\\n', read(text)
+assert read(html) == '<p>\u{e9}</p>\\n', read(html)
+";
+    let python = Command::new("python3").args(["-X", "utf8", "-c", script]).stdin(Stdio::piped()).spawn();
+    let Ok(mut python) = python else {
+        eprintln!("skipped: python3 is not installed");
+        return;
+    };
+    python.stdin.take().expect("its input").write_all(&compose(&letter())).expect("written");
+    assert!(python.wait().expect("an end").success());
+}
+
 /// Composed, signed with both keys, sent, received, verified by somebody else's code.
 #[tokio::test]
 async fn a_letter_verifies_at_the_other_end_and_nothing_can_be_added_to_it() {
@@ -446,22 +574,7 @@ async fn a_letter_verifies_at_the_other_end_and_nothing_can_be_added_to_it() {
     let keys =
         || vec![("r1", &pems[0]), ("e1", &pems[1])].into_iter().map(|(s, pem)| Key::from_pem(s, pem).expect("a key"));
     let signer = Signer::new("example.org", keys().collect()).expect("a signer");
-    let letter = Letter {
-        from: Mailbox { name: Some("Paperpost".into()), address: address("digest@example.org") },
-        reply_to: None,
-        to: Mailbox { name: Some("Zo\u{eb} \"Z\" O'Neil".into()), address: address("zoe@example.net") },
-        subject: "Gr\u{f6}\u{df}e: 3  new papers ".repeat(5),
-        date: DateTime::from_timestamp(1_764_547_200, 0).expect("a date"),
-        message_id: "<e1@example.org>".into(),
-        boundary: "e1".into(),
-        list_id: Some(("Paperpost".into(), "digest.list-id.example.org".into())),
-        extra: vec![
-            ("List-Unsubscribe", "<https://example.org/u/0123456789>".into()),
-            ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".into()),
-        ],
-        text: "two  spaces \n.\nFrom x\n\n".into(),
-        html: "<p>\u{e9}</p>\n".into(),
-    };
+    let letter = letter();
     let mail = Mail {
         from: Some(address("b@bounce.example.org")),
         to: letter.to.address.clone(),

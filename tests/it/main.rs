@@ -1,10 +1,16 @@
 //! The whole program against real sockets, real files and real servers.
 
+mod command;
 mod config;
+mod config_syntax;
+mod crash;
+mod daemon;
 mod digest;
 mod mail;
+mod pipeline;
+mod playback;
+mod query;
 mod site;
 mod smtp;
 mod source;
-//! it
-mod query;
+mod world;

@@ -248,7 +248,7 @@ pub(crate) fn short() -> Timeouts {
         greeting: limit,
         command: limit,
         data: limit,
-        block: limit,
+        message: limit,
         end_of_data: limit,
         quit: limit,
     }

@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use super::connect::Connector;
@@ -25,7 +25,7 @@ struct Pool {
     settings: SmtpSettings,
     connector: Connector,
     /// One permit a connection, in use or being made.
-    slots: Semaphore,
+    slots: Arc<Semaphore>,
     resting: Mutex<Resting>,
 }
 
@@ -50,7 +50,7 @@ impl Smtp {
             return Err(SettingsError::Limits);
         }
         let connector = Connector::new(&settings)?;
-        let slots = Semaphore::new(settings.connections);
+        let slots = Arc::new(Semaphore::new(settings.connections));
         Ok(Self { pool: Arc::new(Pool { settings, connector, slots, resting: Mutex::default() }) })
     }
 
@@ -71,41 +71,46 @@ impl Smtp {
 impl Transport for Smtp {
     async fn send(&self, mail: &Mail) -> Result<Receipt, SendError> {
         let pool = &self.pool;
-        let _slot = pool.slots.acquire().await.map_err(|_| fault("connect", "the mail transport is closed"))?;
+        let closed = |_| fault("connect", "the mail transport is closed");
+        let slot = pool.slots.clone().acquire_owned().await.map_err(closed)?;
         if let Some(session) = pool.take() {
             let ended = session.send(mail, pool.settings.dsn).await;
-            pool.put_back(ended.session);
-            // The server hung up while the session rested; nothing was said about this mail.
+            // Else the server hung up while the session rested; nothing was said about this mail.
             if !ended.unanswered {
+                pool.put_back(ended.session, slot);
                 return ended.result;
             }
             tracing::debug!(host = pool.settings.host, "a resting smtp session was gone; opening another");
         }
         let session = Session::open(&pool.settings, &pool.connector).await?;
         let ended = session.send(mail, pool.settings.dsn).await;
-        pool.put_back(ended.session);
+        pool.put_back(ended.session, slot);
         ended.result
     }
 }
 
 impl Pool {
-    /// A session that may take another mail.
+    /// A session that may take another mail. The ones that may not, because the server has hung up or soon will, are
+    /// dropped: to wait for their good-byes would keep the mail waiting.
     fn take(&self) -> Option<Session> {
         loop {
             let mut session = self.lock().sessions.pop()?;
             if session.used.elapsed() < self.settings.max_idle && session.wire.is_quiet() {
                 return Some(session);
             }
-            tokio::spawn(session.quit());
         }
     }
 
-    fn put_back(self: &Arc<Self>, session: Option<Session>) {
+    /// Keeps the session for the next mail. One that has done its part leaves, and keeps its slot until it is gone.
+    fn put_back(self: &Arc<Self>, session: Option<Session>, slot: OwnedSemaphorePermit) {
         let Some(session) = session else { return };
         let spent =
             session.mails >= self.settings.mails_per_connection || session.since.elapsed() >= self.settings.max_age;
         if spent || self.slots.is_closed() {
-            tokio::spawn(session.quit());
+            tokio::spawn(async move {
+                session.quit().await;
+                drop(slot);
+            });
             return;
         }
         let mut resting = self.lock();

@@ -66,8 +66,11 @@ impl Session {
         self.announce(&from, &to).await?;
 
         let limits = self.timeouts;
-        if let Err(broken) = self.wire.write(&message, limits.block).await {
-            // The final dot has not been written. A server that refuses in the midst of it may have said why.
+        // What the server says before it has the message can't be about the message; a 250 would pass for it.
+        let written =
+            if self.wire.is_quiet() { self.wire.write(&message, limits.message).await } else { Err(Trouble::Unasked) };
+        if let Err(broken) = written {
+            // The final dot is not out. A server that refuses in the midst of the message may have said why.
             return Err(Stop::Lost(match self.wire.reply(limits.quit).await {
                 Ok(reply) if reply.is_negative() => refusal("body", &reply),
                 _ => trouble("body", &broken),
@@ -132,7 +135,7 @@ impl Session {
     /// DATA was accepted although every recipient was refused: then there is no message but its final dot (RFC 2920
     /// section 3.1). Whether the server answered.
     async fn send_nothing(&mut self) -> bool {
-        self.wire.write(DOT, self.timeouts.block).await.is_ok()
+        self.wire.write(DOT, self.timeouts.message).await.is_ok()
             && self.wire.reply(self.timeouts.end_of_data).await.is_ok()
     }
 

@@ -1,7 +1,7 @@
 //! A connection as SMTP sees it: lines go out, replies come in, each within its time.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -28,7 +28,9 @@ pub(super) enum Trouble {
     TimedOut(Duration),
     #[error("the server closed the connection")]
     Closed,
-    #[error("the connection broke: {0}")]
+    #[error("the server spoke before it was asked, or closed the connection")]
+    Unasked,
+    #[error(transparent)]
     Broken(#[from] std::io::Error),
     #[error(transparent)]
     Garbage(#[from] Garbage),
@@ -45,16 +47,13 @@ impl Wire {
         self.inbox.is_empty().then_some(self.stream)
     }
 
-    /// Writes everything; each block that the connection takes has its own `limit`.
+    /// Writes everything within `limit`.
     pub(super) async fn write(&mut self, bytes: &[u8], limit: Duration) -> Result<(), Trouble> {
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            match within(limit, self.stream.write(rest)).await? {
-                0 => return Err(Trouble::Closed),
-                written => rest = &rest[written..],
-            }
-        }
-        within(limit, self.stream.flush()).await
+        let write = async {
+            self.stream.write_all(bytes).await?;
+            self.stream.flush().await
+        };
+        Ok(tokio::time::timeout(limit, write).await.map_err(|_| Trouble::TimedOut(limit))??)
     }
 
     /// Reads one reply; the whole of it within `limit`, so that one octet at a time wins a server nothing.
@@ -75,13 +74,14 @@ impl Wire {
         }
     }
 
-    /// Whether the server has neither closed the connection nor said anything unasked. A reply too many would be taken
-    /// for the answer to the next command.
+    /// Whether the server has neither closed the connection nor said anything unasked, as far as is known without
+    /// waiting. A reply too many would be taken for the answer to the next command.
     pub(super) fn is_quiet(&mut self) -> bool {
-        let mut byte = [0];
-        let poll =
-            Pin::new(&mut self.stream).poll_read(&mut Context::from_waker(Waker::noop()), &mut ReadBuf::new(&mut byte));
-        self.inbox.is_empty() && matches!(poll, Poll::Pending)
+        let mut bytes = [0; 512];
+        let mut bytes = ReadBuf::new(&mut bytes);
+        let poll = Pin::new(&mut self.stream).poll_read(&mut Context::from_waker(Waker::noop()), &mut bytes);
+        self.inbox.extend_from_slice(bytes.filled());
+        poll.is_pending() && self.inbox.is_empty()
     }
 
     /// Ends the stream in order: TLS says that this is the end.
@@ -89,9 +89,4 @@ impl Wire {
         // Whatever comes of it, the connection is dropped next.
         self.stream.shutdown().await.ok();
     }
-}
-
-/// The future's result, or [`Trouble::TimedOut`].
-async fn within<T>(limit: Duration, future: impl Future<Output = std::io::Result<T>>) -> Result<T, Trouble> {
-    Ok(tokio::time::timeout(limit, future).await.map_err(|_| Trouble::TimedOut(limit))??)
 }

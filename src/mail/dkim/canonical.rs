@@ -1,0 +1,124 @@
+//! What a DKIM signature is computed over: fields and body in their relaxed canonical forms (RFC 6376 section 3.4), which
+//! survive the refolding and respacing that mail servers do.
+
+/// One header field as it stands: name, colon, value, its folds inside, without its last line end.
+pub(super) type Field<'a> = &'a [u8];
+
+/// The header section and the body, at the first empty line.
+pub(super) fn split(message: &[u8]) -> (&[u8], &[u8]) {
+    match memchr::memmem::find(message, b"\r\n\r\n") {
+        Some(at) => (&message[..at + 2], &message[at + 4..]),
+        None => (message, &[]),
+    }
+}
+
+/// The fields in their order.
+pub(super) fn headers(head: &[u8]) -> Vec<Field<'_>> {
+    let mut fields = Vec::new();
+    let mut start = 0;
+    for end in memchr::memmem::find_iter(head, b"\r\n") {
+        if !matches!(head.get(end + 2), Some(b' ' | b'\t')) {
+            fields.push(&head[start..end]);
+            start = end + 2;
+        }
+    }
+    fields
+}
+
+pub(super) fn name(field: Field<'_>) -> &[u8] {
+    field.split(|&b| b == b':').next().unwrap_or_default().trim_ascii_end()
+}
+
+/// What the signature is made over (RFC 6376 section 3.7): the named fields, a repeated name standing for the next one
+/// up from the bottom and for nothing when there is none left, then the signature's own field with an empty `b=`.
+pub(super) fn signed_data(headers: &[Field<'_>], names: &[&str], signature: Field<'_>) -> Vec<u8> {
+    let mut data = Vec::with_capacity(2048);
+    let mut used = vec![false; headers.len()];
+    for wanted in names {
+        let next =
+            (0..headers.len()).rev().find(|&i| !used[i] && name(headers[i]).eq_ignore_ascii_case(wanted.as_bytes()));
+        if let Some(index) = next {
+            used[index] = true;
+            relaxed_header(&mut data, headers[index]);
+            data.extend_from_slice(b"\r\n");
+        }
+    }
+    relaxed_header(&mut data, signature);
+    data
+}
+
+/// RFC 6376 section 3.4.2: the name in lower case, the value unfolded, its white space single and not at its ends.
+fn relaxed_header(out: &mut Vec<u8>, field: Field<'_>) {
+    let name = name(field);
+    out.extend(name.iter().map(u8::to_ascii_lowercase));
+    out.push(b':');
+    let value = memchr::memchr(b':', field).map_or(&[][..], |at| &field[at + 1..]);
+    let words = value.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    for (index, word) in words.enumerate() {
+        if index > 0 {
+            out.push(b' ');
+        }
+        out.extend_from_slice(word);
+    }
+}
+
+/// RFC 6376 section 3.4.4: white space single and not at line ends, no empty lines at the end, a line end at the end of
+/// anything else.
+pub(super) fn relaxed_body(body: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(body.len() + 2);
+    let mut kept = 0;
+    for line in body.split_inclusive(|&b| b == b'\n') {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let mut gap = false;
+        let start = out.len();
+        for &byte in line {
+            if byte == b' ' || byte == b'\t' {
+                gap = true;
+            } else {
+                if gap {
+                    out.push(b' ');
+                    gap = false;
+                }
+                out.push(byte);
+            }
+        }
+        let is_empty = out.len() == start;
+        out.extend_from_slice(b"\r\n");
+        if !is_empty {
+            kept = out.len();
+        }
+    }
+    out.truncate(kept);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn canonical_forms_are_those_of_rfc_6376() {
+        // The example of section 3.4.5.
+        let message = b"A: X\r\nB : Y\t\r\n\tZ  \r\n\r\n C \r\nD \t E\r\n\r\n\r\n";
+        let (head, body) = split(message);
+        let mut canonical = Vec::new();
+        for field in headers(head) {
+            relaxed_header(&mut canonical, field);
+            canonical.extend_from_slice(b"\r\n");
+        }
+        assert_eq!(canonical, b"a:X\r\nb:Y Z\r\n");
+        assert_eq!(relaxed_body(body), b" C\r\nD E\r\n");
+        for (body, expected) in
+            [("", ""), ("\r\n\r\n", ""), (" \t\r\n", ""), ("a", "a\r\n"), ("\r\na\r\n", "\r\na\r\n")]
+        {
+            assert_eq!(relaxed_body(body.as_bytes()), expected.as_bytes(), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn a_repeated_name_goes_from_the_bottom_up() {
+        let fields: [Field<'_>; 2] = [b"A: upper", b"a: lower"];
+        assert_eq!(signed_data(&fields, &["a", "A", "a"], b"S:"), b"a:lower\r\na:upper\r\ns:");
+    }
+}

@@ -1,0 +1,443 @@
+//! Scenarios of the whole pipeline: listings in, mails out.
+
+use mail_parser::{MessageParser, MimeHeaders};
+use paperpost::core::address::Address;
+use paperpost::source::health::State;
+use paperpost::store::OutboxState;
+
+use crate::site::{Fault, day, paper};
+use crate::smtp::Act;
+use crate::world::World;
+
+const ADA: &str = "ada@example.org";
+const RETRIEVAL: &str = "email = \"ada@example.org\"\nkeywords = [\"retrieval\"]";
+
+/// A world with one subscriber and one paper that fits.
+async fn one_paper() -> World {
+    let mut world = World::new().await;
+    world.site.list(day("2026-11-23"), paper("2611.00001", "Retrieval at scale"));
+    world.site.list(day("2026-11-23"), paper("2611.00002", "Robots at home"));
+    world.subscribe(RETRIEVAL);
+    world
+}
+
+#[tokio::test]
+async fn a_paper_becomes_a_mail_that_is_complete() {
+    let world = one_paper().await;
+    world.once().await;
+    let mails = world.mails(ADA);
+    assert_eq!(mails.len(), 1);
+    let mail = &mails[0];
+    assert_eq!(mail.titles, ["Retrieval at scale"]);
+    assert!(mail.subject.contains("Retrieval at scale"), "{}", mail.subject);
+    assert!(mail.text.contains("Retrieval at scale") && mail.text.contains("ecause it matches"), "{}", mail.text);
+    assert!(mail.html.contains("Robots at home"), "also trending");
+
+    let message = MessageParser::default().parse(&mail.bytes).expect("a message");
+    for header in ["From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "List-ID", "Auto-Submitted"] {
+        assert_eq!(message.headers().iter().filter(|h| h.name().eq_ignore_ascii_case(header)).count(), 1, "{header}");
+    }
+    let kinds: Vec<_> = message.parts.iter().filter_map(|p| p.content_type()).filter_map(|t| t.subtype()).collect();
+    assert_eq!(kinds, ["alternative", "plain", "html"], "the text stands before the HTML");
+    assert_eq!(message.date().map(|date| date.to_timestamp()), Some(world.clock.now().timestamp()));
+}
+
+#[tokio::test]
+async fn a_paper_never_comes_twice_however_it_is_listed() {
+    let mut world = one_paper().await;
+    world.once().await;
+    // Again the same day; on another day; with another title and other votes; after a restart.
+    world.once().await;
+    world.at("2026-11-24 12:00");
+    let mut again = paper("2611.00001", "Retrieval at scale, second version");
+    again.upvotes = 500;
+    world.site.list(day("2026-11-24"), again);
+    world.once().await;
+    world.reopen();
+    world.at("2026-11-25 12:00");
+    world.once().await;
+    assert_eq!(world.inbox(ADA), ["Retrieval at scale"]);
+}
+
+#[tokio::test]
+async fn a_paper_that_a_day_got_late_comes_in_the_next_edition() {
+    let world = one_paper().await;
+    world.once().await;
+    world.at("2026-11-24 12:00");
+    world.site.list(day("2026-11-23"), paper("2611.00003", "Retrieval, listed late"));
+    world.once().await;
+    assert_eq!(world.inbox(ADA), ["Retrieval at scale", "Retrieval, listed late"]);
+}
+
+#[tokio::test]
+async fn a_paper_that_gets_its_votes_days_later_comes_then_and_once() {
+    let mut world = World::new().await;
+    world.subscribe("email = \"ada@example.org\"\nkeywords = [\"retrieval\"]\nmin_upvotes = 50");
+    let with = |upvotes| {
+        let mut entry = paper("2611.00001", "Retrieval at scale");
+        entry.upvotes = upvotes;
+        entry
+    };
+    world.site.list(day("2026-11-23"), with(49));
+    world.once().await;
+    assert!(world.mails(ADA).is_empty());
+    for (time, votes) in [("2026-11-25 12:00", 50), ("2026-11-26 12:00", 49), ("2026-11-27 12:00", 80)] {
+        world.at(time);
+        world.site.list(day("2026-11-23"), with(votes));
+        world.once().await;
+        assert_eq!(world.inbox(ADA), ["Retrieval at scale"], "{time}");
+    }
+}
+
+#[tokio::test]
+async fn a_first_edition_comes_at_once_and_looks_back_one_day() {
+    let mut world = World::new().await;
+    for (date, id) in [("2026-11-20", "1"), ("2026-11-21", "2"), ("2026-11-22", "3"), ("2026-11-23", "4")] {
+        world.site.list(day(date), paper(&format!("2611.0000{id}"), &format!("Retrieval of {date}")));
+    }
+    world.subscribe(RETRIEVAL);
+    world.once().await;
+    let mut titles = world.inbox(ADA);
+    titles.sort();
+    assert_eq!(titles, ["Retrieval of 2026-11-22", "Retrieval of 2026-11-23"]);
+    // And the older ones don't come later either.
+    world.at("2026-11-24 12:00");
+    world.once().await;
+    assert_eq!(world.mails(ADA).len(), 1);
+}
+
+#[tokio::test]
+async fn slots_that_were_missed_collapse_into_one_edition() {
+    let world = one_paper().await;
+    world.once().await;
+    for (date, id) in [("2026-11-24", "4"), ("2026-11-25", "5"), ("2026-11-26", "6")] {
+        world.site.list(day(date), paper(&format!("2611.0000{id}"), &format!("Retrieval of {date}")));
+    }
+    world.at("2026-11-26 12:00");
+    world.once().await;
+    assert_eq!(world.mails(ADA).len(), 2);
+    assert_eq!(world.inbox(ADA).len(), 4);
+}
+
+#[tokio::test]
+async fn what_a_maximum_cuts_is_owed_and_comes_in_the_next_edition() {
+    let mut world = World::new().await;
+    world.subscribe("email = \"ada@example.org\"\nkeywords = [\"retrieval\"]\nmax_papers = 3");
+    for n in 0..5 {
+        world.site.list(day("2026-11-23"), paper(&format!("2611.0010{n}"), &format!("Retrieval number {n}")));
+    }
+    world.once().await;
+    assert_eq!(world.inbox(ADA).len(), 3);
+    assert!(world.mails(ADA)[0].text.contains("2 more papers wait"), "{}", world.mails(ADA)[0].text);
+    world.at("2026-11-24 12:00");
+    world.once().await;
+    world.at("2026-11-25 12:00");
+    world.once().await;
+    let mut titles = world.inbox(ADA);
+    titles.sort();
+    titles.dedup();
+    assert_eq!((titles.len(), world.inbox(ADA).len()), (5, 5), "each once");
+}
+
+#[tokio::test]
+async fn a_mail_that_would_be_clipped_carries_papers_over() {
+    let mut world = World::new().await;
+    world.subscribe("email = \"ada@example.org\"\nkeywords = [\"retrieval\"]\nmax_papers = 100");
+    for n in 0..90 {
+        let mut entry =
+            paper(&format!("2611.{n:05}"), &format!("Retrieval {n} {}", "with a rather long title ".repeat(11)));
+        entry.abstract_text = "A sentence about 检索 and retrieval that goes on. ".repeat(30);
+        world.site.list(day("2026-11-23"), entry);
+    }
+    let mut seen = Vec::new();
+    for date in 23..30 {
+        world.at(&format!("2026-11-{date} 12:00"));
+        world.once().await;
+        for mail in world.mails(ADA).iter().skip(seen.len()) {
+            assert!(mail.html.len() <= 80_000, "{}", mail.html.len());
+            seen.push(mail.titles.len());
+        }
+    }
+    assert!(seen.len() > 1 && seen.iter().sum::<usize>() == 90, "{seen:?}");
+    let mut titles = world.inbox(ADA);
+    titles.sort();
+    titles.dedup();
+    assert_eq!(titles.len(), 90, "none twice, none lost");
+}
+
+#[tokio::test]
+async fn a_paper_in_two_sections_stands_in_the_first() {
+    let mut world = World::new().await;
+    world.subscribe(
+        "email = \"ada@example.org\"\n[[subscription.profile]]\nname = \"Search\"\nkeywords = [\"retrieval\"]\n\
+         [[subscription.profile]]\nname = \"Machines\"\nkeywords = [\"robot OR retrieval\"]",
+    );
+    world.site.list(day("2026-11-23"), paper("2611.00001", "Retrieval for robots"));
+    world.site.list(day("2026-11-23"), paper("2611.00002", "Robots at home"));
+    world.once().await;
+    let mails = world.mails(ADA);
+    assert_eq!(mails[0].titles, ["Retrieval for robots", "Robots at home"]);
+    assert!(mails[0].text.contains("Search") && mails[0].text.contains("Machines"));
+}
+
+#[tokio::test]
+async fn also_trending_shows_no_paper_twice_and_none_that_was_asked_for() {
+    let mut world = one_paper().await;
+    // It waits for its votes, so it is not "also" anything.
+    world.change(
+        "retrieval",
+        Some("email = \"ada@example.org\"\nkeywords = [\"retrieval\", \"waiting\"]\nmin_upvotes = 10"),
+    );
+    let mut waiting = paper("2611.00003", "Waiting for votes");
+    waiting.upvotes = 1;
+    world.site.list(day("2026-11-23"), waiting);
+    world.once().await;
+    world.at("2026-11-24 12:00");
+    world.site.list(day("2026-11-24"), paper("2611.00004", "Retrieval again"));
+    world.once().await;
+    let mails = world.mails(ADA);
+    assert!(mails[0].html.contains("Robots at home") && !mails[0].html.contains("Waiting for votes"));
+    assert!(!mails[1].html.contains("Robots at home"), "shown yesterday");
+}
+
+#[tokio::test]
+async fn an_empty_edition_sends_nothing_unless_a_note_was_asked_for() {
+    let mut world = World::new().await;
+    world.site.list(day("2026-11-23"), paper("2611.00002", "Robots at home"));
+    world.subscribe(RETRIEVAL);
+    world.subscribe("email = \"grace@example.org\"\nkeywords = [\"retrieval\"]\nwhen_empty = \"note\"");
+    world.once().await;
+    world.once().await;
+    assert!(world.mails(ADA).is_empty());
+    let notes = world.mails("grace@example.org");
+    assert_eq!(notes.len(), 1);
+    assert!(notes[0].titles.is_empty() && notes[0].text.contains("Nothing new"), "{}", notes[0].text);
+}
+
+#[tokio::test]
+async fn who_leaves_the_file_gets_nothing_that_was_already_queued() {
+    let mut world = one_paper().await;
+    world.scrape().await;
+    world.publish();
+    world.change("retrieval", None);
+    world.deliver().await;
+    assert!(world.smtp.mails().is_empty());
+    let dropped = world.store.outbox(&[OutboxState::Dropped], 10).expect("an outbox");
+    assert_eq!(dropped.len(), 1, "and it can be seen why");
+    assert!(dropped[0].last_reply.as_ref().is_some_and(|reply| reply.contains("left")));
+}
+
+#[tokio::test]
+async fn a_withdrawn_subscriber_gets_nothing_though_the_file_lists_them() {
+    let mut world = one_paper().await;
+    world.scrape().await;
+    world.publish();
+    world.store.withdraw(&Address::parse("ADA@example.org").expect("an address")).expect("withdrawn");
+    world.deliver().await;
+    let report = world.subscribe("email = \"grace@example.org\"\nkeywords = [\"robots\"]");
+    assert_eq!(report.withheld.len(), 1, "the file's owner is told");
+    world.at("2026-11-24 12:00");
+    world.site.list(day("2026-11-24"), paper("2611.00003", "More retrieval"));
+    world.once().await;
+    assert!(world.mails(ADA).is_empty());
+    assert_eq!(world.mails("grace@example.org").len(), 1);
+}
+
+#[tokio::test]
+async fn a_pause_loses_nothing() {
+    let mut world = one_paper().await;
+    world.change("retrieval", Some("email = \"ada@example.org\"\nkeywords = [\"retrieval\"]\npaused = true"));
+    world.once().await;
+    assert!(world.mails(ADA).is_empty());
+    world.at("2026-11-25 12:00");
+    world.change("retrieval", Some(RETRIEVAL));
+    world.once().await;
+    assert_eq!(world.inbox(ADA), ["Retrieval at scale"]);
+}
+
+#[tokio::test]
+async fn a_failed_read_is_not_no_papers() {
+    let world = one_paper().await;
+    world.once().await;
+    for fault in [Fault::Challenge, Fault::Status(503), Fault::Body("{\"error\":\"no\"}"), Fault::Hangup] {
+        world.site.fail("/", fault.clone());
+        let report = world.scrape().await;
+        assert!(!report.is_good(), "{fault:?}");
+        world.site.mend();
+    }
+    let status = world.store.sources().expect("sources");
+    assert_eq!((status[0].failures, status[0].items), (4, 2));
+    // Nothing moved: the next read finds all as it was.
+    let report = world.scrape().await;
+    assert_eq!((report.state, report.added.len(), report.revised.len(), report.unchanged), (State::Fresh, 0, 0, 2));
+    world.at("2026-11-24 12:00");
+    world.once().await;
+    assert_eq!(world.mails(ADA).len(), 1);
+}
+
+#[tokio::test]
+async fn before_any_source_was_read_no_edition_is_spent() {
+    let world = one_paper().await;
+    world.site.fail("/", Fault::Status(500));
+    world.once().await;
+    assert!(world.publish().is_waiting);
+    world.site.mend();
+    world.once().await;
+    assert_eq!(world.inbox(ADA), ["Retrieval at scale"]);
+}
+
+#[tokio::test]
+async fn the_reader_is_told_that_a_source_could_not_be_read() {
+    let world = one_paper().await;
+    world.scrape().await;
+    world.at("2026-11-23 15:00");
+    world.site.fail("/", Fault::Status(500));
+    world.once().await;
+    assert!(world.mails(ADA)[0].text.contains("could not be read"), "{}", world.mails(ADA)[0].text);
+}
+
+#[tokio::test]
+async fn every_attempt_is_the_same_mail_whatever_changed_in_between() {
+    let mut world = one_paper().await;
+    world.smtp.will("body", Act::TakeAndClose);
+    world.once().await;
+    let first = world.mails(ADA);
+    assert_eq!(first.len(), 1, "the server has it, and never said so");
+    assert_eq!(world.store.queue().expect("a queue").counts, [(OutboxState::Queued, 1)]);
+    // Meanwhile the paper is revised, its votes move, the order changes, and the program restarts.
+    world.at("2026-11-23 12:40");
+    let mut revised = paper("2611.00001", "Retrieval at scale, revised");
+    (revised.upvotes, revised.abstract_text) = (99, "Another abstract.".into());
+    revised.code = Some(("https://github.com/example/retrieval".into(), 7));
+    world.site.list(day("2026-11-23"), revised);
+    world.scrape().await;
+    world.change("retrieval", Some("email = \"ada@example.org\"\nname = \"Ada\"\nkeywords = [\"scale\"]"));
+    world.reopen();
+    world.deliver().await;
+    let mails = world.mails(ADA);
+    assert_eq!(mails.len(), 2);
+    let body = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert_eq!(body(&mails[0].bytes), body(&mails[1].bytes));
+    assert_eq!(world.store.queue().expect("a queue").counts, [(OutboxState::Sent, 1)]);
+}
+
+#[tokio::test]
+async fn an_unknown_outcome_is_retried_once_and_then_shown_as_failed() {
+    let world = one_paper().await;
+    world.smtp.will("body", Act::TakeAndClose);
+    world.once().await;
+    world.smtp.will("body", Act::TakeAndClose);
+    world.at("2026-11-23 13:00");
+    world.deliver().await;
+    world.at("2026-11-24 07:00");
+    world.deliver().await;
+    let mails = world.mails(ADA);
+    assert_eq!(mails.len(), 2, "once more, never in a loop");
+    assert_eq!(mails[0].message_id, mails[1].message_id);
+    let failed = world.store.outbox(&[OutboxState::Failed], 10).expect("an outbox");
+    assert_eq!((failed.len(), failed[0].attempts), (1, 2));
+}
+
+#[tokio::test]
+async fn a_greylisted_mail_is_sent_minutes_later() {
+    let world = one_paper().await;
+    world.smtp.will("rcpt", Act::Say("450 4.7.1 greylisted, try again"));
+    world.once().await;
+    assert!(world.mails(ADA).is_empty());
+    world.at("2026-11-23 12:02");
+    world.deliver().await;
+    assert_eq!(world.inbox(ADA), ["Retrieval at scale"]);
+    let attempts = world.store.attempts(1).expect("attempts");
+    assert!(attempts[0].2.contains("450 4.7.1"), "the server's own words are kept: {attempts:?}");
+}
+
+#[tokio::test]
+async fn one_refused_recipient_holds_no_other_and_can_be_retried_by_hand() {
+    let mut world = one_paper().await;
+    world.subscribe("email = \"grace@example.org\"\nkeywords = [\"retrieval\"]");
+    world.deliver.connections = 1;
+    world.smtp.will("rcpt", Act::Say("550 5.1.1 no such user"));
+    world.once().await;
+    assert_eq!(world.smtp.mails().len(), 1);
+    let failed = world.store.outbox(&[OutboxState::Failed], 10).expect("an outbox");
+    assert!(failed[0].last_reply.as_ref().is_some_and(|reply| reply.contains("no such user")), "{failed:?}");
+    assert_eq!(world.store.retry_failed(Some(failed[0].edition), world.clock.now()).expect("queued"), 1);
+    world.deliver().await;
+    assert_eq!(world.smtp.mails().len(), 2);
+    assert_eq!(world.store.queue().expect("a queue").counts, [(OutboxState::Sent, 2)]);
+}
+
+#[tokio::test]
+async fn an_outage_costs_no_mail_its_attempts() {
+    let mut world = one_paper().await;
+    world.deliver.connections = 1;
+    for n in 0..10 {
+        world.subscribe(&format!("email = \"reader{n}@example.org\"\nkeywords = [\"retrieval\"]"));
+    }
+    world.scrape().await;
+    world.publish();
+    world.smtp.will("connect", Act::Close);
+    let report = world.deliver().await;
+    assert!(report.outage.is_some(), "{report:?}");
+    assert!(world.smtp.mails().is_empty());
+    let untried = world.store.outbox(&[OutboxState::Queued], 100).expect("an outbox");
+    assert!(untried.iter().filter(|entry| entry.attempts == 0).count() >= 10, "given back untried");
+    world.at("2026-11-23 12:10");
+    while world.deliver().await.has_more {}
+    assert_eq!(world.smtp.mails().len(), 11);
+}
+
+#[tokio::test]
+async fn exactly_one_edition_per_local_slot_over_both_clock_changes() {
+    // Berlin: 2026-10-25 has 02:30 twice, 2027-03-28 not at all.
+    for (start, days, expected) in [("2026-10-23 12:00", 4, 5), ("2027-03-26 12:00", 4, 5)] {
+        let mut world = World::new().await;
+        world.at(start);
+        world.subscribe(
+            "email = \"ada@example.org\"\nkeywords = [\"retrieval\"]\nschedule = \"daily at 02:30\"\n\
+             zone = \"Europe/Berlin\"\nwhen_empty = \"note\"",
+        );
+        world.scrape().await;
+        let begin = world.clock.now();
+        for quarter in 0..days * 96 {
+            world.clock.set(begin + chrono::Duration::minutes(15 * quarter));
+            world.publish();
+        }
+        while world.deliver().await.has_more {}
+        assert_eq!(world.mails(ADA).len(), expected, "the first at once, then one a day from {start}");
+    }
+}
+
+#[tokio::test]
+async fn everything_scraped_is_untrusted() {
+    let mut world = World::new().await;
+    world.subscribe(RETRIEVAL);
+    let mut entry = paper("2611.00001", "Retrieval <script>alert(1)</script>\r\nBcc: mallory@example.org");
+    entry.project = Some("javascript:alert(1)".into());
+    entry.abstract_text = "<img src=x onerror=alert(1)> \u{202E}evil\u{0}".into();
+    world.site.list(day("2026-11-23"), entry);
+    world.once().await;
+    let mail = &world.mails(ADA)[0];
+    assert!(!mail.html.contains("<script") && !mail.html.contains("<img") && !mail.html.contains("javascript:"));
+    assert!(!mail.html.contains('\u{202E}') && !mail.text.contains('\u{202E}'));
+    let message = MessageParser::default().parse(&mail.bytes).expect("a message");
+    assert!(message.bcc().is_none());
+    assert!(mail.titles[0].contains("<script>"), "shown as the text that it is: {:?}", mail.titles);
+}
+
+#[tokio::test]
+async fn old_editions_are_pruned_and_no_paper_comes_again() {
+    let world = one_paper().await;
+    world.once().await;
+    for (time, id) in [("2026-12-24 12:00", "2612.00001"), ("2027-04-24 12:00", "2704.00001")] {
+        world.at(time);
+        world.site.list(world.clock.now().date_naive(), paper(id, &format!("Retrieval of {time}")));
+        world.once().await;
+    }
+    let pruned = paperpost::jobs::prune::run(&world.store, world.publish.window, world.clock.now()).expect("pruned");
+    assert_eq!(pruned, 2);
+    world.at("2027-04-25 12:00");
+    world.site.list(day("2027-04-25"), paper("2611.00001", "Retrieval at scale"));
+    world.once().await;
+    assert_eq!(world.inbox(ADA).len(), 3);
+}

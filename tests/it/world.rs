@@ -1,0 +1,210 @@
+//! A world of one's own for a test: a site, a mail server, a database, a clock, and a user's verbs.
+//!
+//! ```ignore
+//! let mut world = World::new().await;
+//! world.site.list(day("2026-11-23"), paper("2611.00001", "Retrieval at scale"));
+//! world.subscribe(r#"email = "ada@example.org"
+//!                    keywords = ["retrieval"]"#);
+//! world.once().await;
+//! assert_eq!(world.inbox("ada@example.org"), ["Retrieval at scale"]);
+//! ```
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use mail_parser::MessageParser;
+use paperpost::clock::Clock;
+use paperpost::config::{self, Settings};
+use paperpost::core::paper::SourceId;
+use paperpost::core::subscription::Subscription;
+use paperpost::jobs::letter::Sender;
+use paperpost::jobs::{deliver, publish, scrape};
+use paperpost::mail::mime::Mailbox;
+use paperpost::mail::smtp::{Smtp, Tls};
+use paperpost::source::fetch::{Client, Options};
+use paperpost::source::huggingface::{HuggingFace, Kind};
+use paperpost::store::{Store, SyncReport};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use crate::site::Site;
+use crate::smtp::{SmtpServer, Taken};
+
+/// Everything a test of the whole pipeline needs; each has its own.
+pub(crate) struct World {
+    pub(crate) site: Site,
+    pub(crate) smtp: SmtpServer,
+    pub(crate) clock: Clock,
+    pub(crate) store: Store,
+    pub(crate) client: Client,
+    pub(crate) source: HuggingFace,
+    pub(crate) transport: Arc<Smtp>,
+    pub(crate) publish: publish::Settings,
+    pub(crate) deliver: deliver::Settings,
+    folder: TempDir,
+    /// The subscription blocks of the file.
+    blocks: Vec<String>,
+}
+
+/// `2026-11-23 08:00` as an instant, UTC.
+pub(crate) fn utc(text: &str) -> DateTime<Utc> {
+    NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M").expect("a time like 2026-11-23 08:00").and_utc()
+}
+
+impl World {
+    /// An empty world at noon of Monday, 23 November 2026, UTC.
+    pub(crate) async fn new() -> Self {
+        // The program does this first thing in main.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let (site, smtp) = (Site::start().await, SmtpServer::start().await);
+        let folder = tempfile::tempdir().expect("a folder");
+        let id = SourceId::parse("huggingface").expect("a name");
+        let options = Options {
+            connect_timeout: Duration::from_secs(2),
+            timeout: Duration::from_secs(2),
+            tries: 2,
+            backoff: Duration::from_millis(2),
+            patience: Duration::from_secs(2),
+            pause: Duration::ZERO,
+            ..Options::new("paperpost-test/0 (papers@example.org)")
+        };
+        let from = Mailbox { name: Some("Paperpost".into()), address: address("papers@example.org") };
+        Self {
+            clock: Clock::fixed(utc("2026-11-23 12:00")),
+            store: Store::open(&folder.path().join("p.db")).expect("a database"),
+            client: Client::new(options).expect("a client"),
+            source: HuggingFace { id: id.clone(), base: site.base(), kind: Kind::Daily { days: 5 }, token: None },
+            transport: Arc::new(Smtp::new(smtp.settings(Tls::None)).expect("settings")),
+            publish: publish::Settings { window: chrono::Duration::days(14), also: 5, domain: "example.org".into() },
+            deliver: deliver::Settings {
+                sender: Sender {
+                    from,
+                    reply_to: None,
+                    list_id: ("Paperpost digest".into(), "paperpost.example.org".into()),
+                    change: None,
+                    stop: None,
+                    sources: [(id, "Hugging Face Daily Papers".to_owned())].into(),
+                },
+                connections: 2,
+            },
+            site,
+            smtp,
+            folder,
+            blocks: Vec::new(),
+        }
+    }
+
+    pub(crate) fn database(&self) -> PathBuf {
+        self.folder.path().join("p.db")
+    }
+
+    /// Opens the database anew, as a restart does; claims of the "process" before are taken back.
+    pub(crate) fn reopen(&mut self) {
+        self.store = Store::open(&self.database()).expect("the database");
+        self.store.recover_claims(self.clock.now()).expect("recovered");
+    }
+
+    pub(crate) fn at(&self, time: &str) {
+        self.clock.set(utc(time));
+    }
+
+    /// Adds a `[[subscription]]` block to the file and takes the file in.
+    pub(crate) fn subscribe(&mut self, block: &str) -> SyncReport {
+        self.blocks.push(block.to_owned());
+        self.sync()
+    }
+
+    /// Changes the one block that has this text, or removes it, and takes the file in.
+    pub(crate) fn change(&mut self, containing: &str, block: Option<&str>) -> SyncReport {
+        let index = self.blocks.iter().position(|b| b.contains(containing)).expect("a block");
+        match block {
+            Some(block) => self.blocks[index] = block.to_owned(),
+            None => drop(self.blocks.remove(index)),
+        }
+        self.sync()
+    }
+
+    fn sync(&self) -> SyncReport {
+        let subscriptions = self.subscriptions();
+        self.store.sync(&subscriptions, self.clock.now()).expect("synced")
+    }
+
+    fn subscriptions(&self) -> Vec<Subscription> {
+        let text: String = self.blocks.iter().map(|block| format!("[[subscription]]\n{block}\n\n")).collect();
+        std::fs::write(self.folder.path().join("subscriptions.toml"), text).expect("written");
+        let (subscriptions, _) = config::load_subscriptions(&self.settings()).expect("right subscriptions");
+        subscriptions
+    }
+
+    fn settings(&self) -> Settings {
+        let path = self.folder.path().join("paperpost.toml");
+        std::fs::write(&path, "[subscriptions]\nfiles = [\"subscriptions.toml\"]\n").expect("written");
+        config::load(Some(&path), &[], std::iter::empty()).expect("right settings")
+    }
+
+    pub(crate) async fn scrape(&self) -> scrape::Report {
+        scrape::run(&self.store, &self.client, &self.source, self.clock.now()).await.expect("a working database")
+    }
+
+    pub(crate) fn publish(&self) -> publish::Report {
+        publish::run(&self.store, &self.publish, self.clock.now(), |_| {}).expect("a working database")
+    }
+
+    pub(crate) async fn deliver(&self) -> deliver::Report {
+        let stop = CancellationToken::new();
+        deliver::run(&self.store, &self.transport, &self.deliver, &self.clock, &stop).await.expect("a working database")
+    }
+
+    /// What `paperpost once` does.
+    pub(crate) async fn once(&self) {
+        self.scrape().await;
+        self.publish();
+        while self.deliver().await.has_more {}
+    }
+
+    /// The mails to an address, in the order they came.
+    pub(crate) fn mails(&self, to: &str) -> Vec<Received> {
+        let envelope = format!("<{to}>");
+        let taken = self.smtp.mails().into_iter().filter(|mail| mail.to.iter().any(|line| line.contains(&envelope)));
+        taken.map(|mail| Received::new(&mail)).collect()
+    }
+
+    /// The titles of all papers that an address was sent as cards, in the order they came.
+    pub(crate) fn inbox(&self, to: &str) -> Vec<String> {
+        self.mails(to).iter().flat_map(|mail| mail.titles.clone()).collect()
+    }
+}
+
+/// A mail as its reader's program has it.
+pub(crate) struct Received {
+    pub(crate) subject: String,
+    pub(crate) message_id: String,
+    pub(crate) html: String,
+    pub(crate) text: String,
+    /// Titles of the papers that have a card.
+    pub(crate) titles: Vec<String>,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Received {
+    fn new(mail: &Taken) -> Self {
+        let message = MessageParser::default().parse(&mail.bytes).expect("a message");
+        let html = message.body_html(0).expect("an HTML part").into_owned();
+        let document = scraper::Html::parse_document(&html);
+        let cards = scraper::Selector::parse("h2 a[href*='/papers/']").expect("a selector");
+        Self {
+            subject: message.subject().unwrap_or_default().to_owned(),
+            message_id: message.message_id().unwrap_or_default().to_owned(),
+            text: message.body_text(0).expect("a text part").into_owned(),
+            titles: document.select(&cards).map(|title| title.text().collect()).collect(),
+            bytes: mail.bytes.clone(),
+            html,
+        }
+    }
+}
+
+fn address(text: &str) -> paperpost::core::address::Address {
+    paperpost::core::address::Address::parse(text).expect("an address")
+}
