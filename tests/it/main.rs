@@ -10,6 +10,7 @@ mod mail;
 mod pipeline;
 mod playback;
 mod query;
+mod readme;
 mod site;
 mod smtp;
 mod source;
