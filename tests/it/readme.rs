@@ -86,7 +86,8 @@ fn the_demo_leaves_mails_settings_and_a_database_to_look_at() {
     let path = output.to_str().expect("a path in Unicode");
     let demo = paperpost(&["demo", "--output", path]);
     assert!(demo.status.success(), "{demo:?}");
-    for file in ["paperpost.toml", "subscriptions.toml", "demo.db", "day-1/lab.eml", "day-2/lab.eml", "day-2/lab.html"] {
+    for file in ["paperpost.toml", "subscriptions.toml", "demo.db", "day-1/lab.eml", "day-2/lab.eml", "day-2/lab.html"]
+    {
         assert!(output.join(file).is_file(), "{file} is missing: {demo:?}");
     }
     let settings = output.join("paperpost.toml");
