@@ -48,8 +48,9 @@ pub(super) struct Subscribe {
 pub(super) fn subscribe(settings: &Settings, arguments: &Subscribe) -> anyhow::Result<ExitCode> {
     let query = |text: &String| {
         Query::parse(text).map_err(|error| {
+            let place = text[..error.span.start].chars().count() + 1;
             let hint = error.hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
-            anyhow::anyhow!("{text}\n{}^ {}{hint}", " ".repeat(text[..error.span.start].chars().count()), error.message)
+            anyhow::anyhow!("`{text}`, character {place}: {}{hint}", error.message)
         })
     };
     let schedule = arguments.schedule.as_deref().map(Schedule::parse).transpose();

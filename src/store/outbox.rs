@@ -242,7 +242,7 @@ impl Store {
         self.read(|tx| {
             let mut entries = tx.prepare_cached(
                 "SELECT o.edition, o.state, s.address, e.slot, o.message_id, o.attempts, o.queued, o.due,
-                        (SELECT reply FROM attempts a WHERE a.edition = o.edition ORDER BY a.id DESC LIMIT 1)
+                        (SELECT concat_ws(' ', phase || ':', code, enhanced, reply) FROM attempts a WHERE a.edition = o.edition ORDER BY a.id DESC LIMIT 1)
                  FROM outbox o JOIN editions e ON e.id = o.edition JOIN subscriptions s ON s.id = e.subscription
                  WHERE o.state IN (SELECT value FROM json_each(?)) ORDER BY o.edition DESC LIMIT ?",
             )?;

@@ -9,6 +9,7 @@ mod digest;
 mod mail;
 mod pipeline;
 mod playback;
+mod process;
 mod query;
 mod readme;
 mod site;
