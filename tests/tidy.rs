@@ -181,6 +181,15 @@ fn unknown_tests(document: &File, sources: &[File]) -> Vec<String> {
         .collect()
 }
 
+/// Links from a document to files that aren't there; `is_there` is asked for paths from the root.
+fn dead_links(document: &File, is_there: impl Fn(&Path) -> bool) -> Vec<String> {
+    let folder = Path::new(&document.path).parent().unwrap_or(Path::new(""));
+    let links = document.text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+    let local = links.filter(|link| !link.is_empty() && !link.contains(':'));
+    let dead = local.filter(|link| !is_there(&folder.join(link)));
+    dead.map(|link| format!("{}: there is no {link} to link to", document.path)).collect()
+}
+
 /// The texts between backticks in a line.
 fn code_spans(line: &str) -> impl Iterator<Item = &str> {
     line.split('`').skip(1).step_by(2)
@@ -411,6 +420,16 @@ fn the_documents_speak_of_what_is_there() {
     none(unmapped(&map.text, &mapped.map(|file| file.path).collect()));
     let sources: Vec<File> = ["src", "templates", "tests"].iter().flat_map(|folder| read(folder, &["rs"])).collect();
     none(documents.iter().flat_map(|document| unknown_tests(document, &sources)).collect());
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let front =
+        ["README.md", "CHANGELOG.md"].map(|name| File::new(name, &fs::read_to_string(root.join(name)).expect("text")));
+    none(
+        documents
+            .iter()
+            .chain(&front)
+            .flat_map(|document| dead_links(document, |path| root.join(path).exists()))
+            .collect(),
+    );
 }
 
 #[test]
@@ -501,4 +520,8 @@ fn a_document_that_lags_is_reported() {
     let document = File::new("docs/a.md", "tested by `a_test_that_is_there`, `a_test_that_is_gone`, not `some_word`");
     let sources = [File::new("tests/it/a.rs", "fn a_test_that_is_there() {}")];
     assert_eq!(unknown_tests(&document, &sources), ["docs/a.md: there is no test a_test_that_is_gone"]);
+    let document =
+        File::new("docs/a.md", "[b](b.md#part), [there](https://example.org), [here](#part), [gone](../gone.md)");
+    let dead = dead_links(&document, |path| path == Path::new("docs/b.md"));
+    assert_eq!(dead, ["docs/a.md: there is no ../gone.md to link to"]);
 }

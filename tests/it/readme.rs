@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
 use paperpost::config;
@@ -93,14 +92,4 @@ fn the_demo_leaves_mails_settings_and_a_database_to_look_at() {
     let settings = output.join("paperpost.toml");
     let list = paperpost(&["--config", settings.to_str().expect("a path in Unicode"), "list"]);
     assert!(String::from_utf8_lossy(&list.stdout).contains("4 subscribers"), "{list:?}");
-}
-
-#[test]
-fn every_file_that_the_readme_links_to_is_there() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let links: Vec<&str> = README.split("](").skip(1).filter_map(|rest| rest.split(')').next()).collect();
-    assert!(links.len() > 5, "{links:?}");
-    for link in links {
-        assert!(root.join(link).exists(), "the README links to {link}");
-    }
 }
