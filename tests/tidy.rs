@@ -69,7 +69,7 @@ fn upward_references(file: &File) -> Vec<String> {
     let Some(own_layer) = layer(own) else { return vec![format!("{}: `{own}` has no place in LAYERS", file.path)] };
     let mut complaints = Vec::new();
     for path in paths(&file.text) {
-        let Some(named) = path.from_root(&modules) else { continue };
+        let Some(named) = path.absolute(&modules) else { continue };
         let wrong = match named.first().map(|module| (module.as_str(), layer(module))) {
             // What the root itself holds is nothing but the modules.
             None | Some((_, None)) => Some("is no module of the library".to_owned()),
@@ -206,7 +206,7 @@ struct Named {
 
 impl Named {
     /// The path from the crate's root, when it leads through the crate; `modules` is where its file stands.
-    fn from_root(&self, modules: &[&str]) -> Option<Vec<String>> {
+    fn absolute(&self, modules: &[&str]) -> Option<Vec<String>> {
         if self.segments.len() == 1 {
             // The `crate` of `pub(crate)` leads nowhere.
             return None;
