@@ -162,7 +162,9 @@ impl<T: Transport> Worker<T> {
             }
             let now = self.clock.now();
             let unknowns = claim.unknowns + u32::from(matches!(result, Err(SendError::Unknown(_))));
-            let outcome = outcome(&result, claim.attempt, unknowns, claim.queued, now, fastrand::f64());
+            // Delays grow with what was said about this mail; of a session's fault it knows nothing.
+            let attempts = if result.as_ref().is_err_and(is_outage) { 1 } else { claim.attempt };
+            let outcome = outcome(&result, attempts, unknowns, claim.queued, now, fastrand::f64());
             let edition = claim.mailing.edition;
             let recorded = Recorded { edition, attempt: claim.attempt, at: now, result, outcome };
             if self.outcomes.send(recorded).await.is_err() {
