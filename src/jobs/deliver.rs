@@ -87,11 +87,20 @@ pub async fn run<T: Transport + 'static>(
     drop(outcomes);
 
     let mut group = Vec::with_capacity(GROUP);
+    let mut unrecorded: Vec<Recorded> = Vec::new();
     while finished.recv_many(&mut group, GROUP).await > 0 {
-        store.record(&group)?;
-        for recorded in group.drain(..) {
-            count(&mut report, &recorded);
+        group.iter().for_each(|recorded| count(&mut report, recorded));
+        if let Err(error) = store.record(&group) {
+            // What is out is out: no further mail is begun, and those in hand are finished, so that all can be recorded
+            // once more below.
+            tracing::error!(%error, "could not record what was sent");
+            halt.cancel();
+            unrecorded.append(&mut group);
         }
+        group.clear();
+    }
+    if !unrecorded.is_empty() {
+        store.record(&unrecorded)?;
     }
     // A worker that panicked leaves its claim to the lease; that is a fault in the program, and is said.
     while let Some(ended) = workers.join_next().await {
