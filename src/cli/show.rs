@@ -62,15 +62,15 @@ pub(super) fn check(report: Report) -> ExitCode {
         println!("{}", problems.pretty(std::io::stdout().is_terminal()));
     }
     let file = report.file.map_or("no settings file, all defaults".to_owned(), |file| file.display().to_string());
+    let warnings = match problems.warnings() {
+        0 => String::new(),
+        n => format!(" and {n} {}", plural(n, "warning")),
+    };
     if problems.errors() > 0 {
-        let warnings = match problems.warnings() {
-            0 => String::new(),
-            n => format!(" and {n} {}", plural(n, "warning")),
-        };
         println!("{file}: {} {}{warnings}", problems.errors(), plural(problems.errors(), "problem"));
         return ExitCode::FAILURE;
     }
-    println!("{file}: fine, {} {}", report.subscriptions, plural(report.subscriptions, "subscription"));
+    println!("{file}: fine, {} {}{warnings}", report.subscriptions, plural(report.subscriptions, "subscription"));
     ExitCode::SUCCESS
 }
 

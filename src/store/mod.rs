@@ -7,6 +7,7 @@
 //! What is *not* here: schedules, matching, rendering. Decisions come in by argument.
 
 mod editions;
+mod history;
 mod ingest;
 mod lock;
 mod outbox;
@@ -21,6 +22,7 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 pub use editions::{Decision, Published, Standing};
+pub use history::{History, KnownPaper, PastEdition};
 pub use ingest::{Ingested, ReadRecord};
 pub use lock::{Lock, LockError};
 pub use outbox::{Claim, Mailing, OutboxEntry, OutboxState, Recorded};
@@ -88,6 +90,11 @@ impl Store {
         configure(&connection)?;
         migrate(&mut connection)?;
         Ok(Self { connection: Arc::new(Mutex::new(connection)) })
+    }
+
+    /// A database of its own that lives in memory and ends with the last clone.
+    pub fn in_memory() -> Result<Self> {
+        Self::open(Path::new(":memory:"))
     }
 
     /// Opens an existing database for looking at it: nothing is made, migrated or written.

@@ -1,5 +1,6 @@
 //! The whole program against real sockets, real files and real servers.
 
+mod ask;
 mod command;
 mod config;
 mod config_syntax;
