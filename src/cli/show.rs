@@ -130,13 +130,14 @@ pub(super) fn list(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> 
 
 /// Lists, shows or retries mails.
 pub(super) fn outbox(settings: &Settings, list: &OutboxList, action: Option<OutboxAction>) -> anyhow::Result<ExitCode> {
+    let Some(store) = existing(settings, list.json)? else { return Ok(ExitCode::SUCCESS) };
     if let Some(OutboxAction::Retry { edition, .. }) = action {
+        // A running daemon may be at work too: the database sorts that out.
         let store = Store::open(&settings.database.path)?;
         let count = store.retry_failed(edition, Clock::System.now())?;
         println!("queued {count} {} again", plural(count, "mail"));
         return Ok(if count > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
-    let Some(store) = existing(settings, list.json)? else { return Ok(ExitCode::SUCCESS) };
     if let Some(OutboxAction::Show { edition }) = action {
         let Some(mailing) = store.mailing(edition)? else { anyhow::bail!("there is no mail {edition}") };
         println!("mail {edition} to {}, {}", mailing.subscription.address.reveal(), mailing.message_id);

@@ -40,7 +40,7 @@ pub struct Store {
 pub enum StoreError {
     /// SQLite's own answer: a full disk, a missing folder, a damaged file.
     #[error("{what}: {0}", what = file(.0))]
-    Sqlite(#[from] rusqlite::Error),
+    Sqlite(rusqlite::Error),
     /// The file was made by a newer program.
     #[error("the database has version {found}, this program knows up to {known}: it was used by a newer paperpost")]
     Newer {
@@ -57,6 +57,13 @@ pub enum StoreError {
         /// What is wrong with it.
         why: String,
     },
+}
+
+// Not `#[from]`: the message holds SQLite's already, and a chain of errors would print it twice.
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
 }
 
 /// What failed, in words that stand before SQLite's own.

@@ -12,6 +12,7 @@ mod pipeline;
 mod playback;
 mod process;
 mod query;
+mod readme;
 mod site;
 mod smtp;
 mod source;
