@@ -15,4 +15,5 @@ pub mod query;
 pub mod schedule;
 pub mod subscription;
 pub mod text;
+pub mod token;
 pub mod trend;
