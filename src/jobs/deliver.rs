@@ -147,7 +147,7 @@ impl<T: Transport> Worker<T> {
             let result = match self.mails.write(&claim.mailing) {
                 Ok(bytes) => {
                     let mail = Mail {
-                        from: Some(self.mails.sender().from.address.clone()),
+                        from: Some(self.mails.return_path(&claim.mailing)),
                         to: claim.mailing.subscription.address.clone(),
                         message_id: claim.mailing.message_id.clone(),
                         bytes,

@@ -7,4 +7,5 @@ pub mod deliver;
 pub mod letter;
 pub mod prune;
 pub mod publish;
+pub mod returns;
 pub mod scrape;

@@ -13,6 +13,7 @@ mod outbox;
 mod papers;
 mod status;
 mod subscriptions;
+mod suppressions;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,6 +27,7 @@ pub use lock::{Lock, LockError};
 pub use outbox::{Claim, Mailing, OutboxEntry, OutboxState, Recorded};
 pub use status::{EditionStatus, QueueStatus, SourceStatus, SubscriberStatus};
 pub use subscriptions::{SyncReport, Withheld};
+pub use suppressions::{AddressHash, Imported, Reason, Suppression};
 
 /// The database. Clones share one connection.
 #[derive(Clone)]
@@ -47,6 +49,9 @@ pub enum StoreError {
         /// This program's.
         known: usize,
     },
+    /// The file was made by an older program and may not be changed now.
+    #[error("the database is of an older paperpost: `paperpost run` or `paperpost once` brings it up to date")]
+    Older,
     /// A value that this program did not write.
     #[error("the database holds a {what} that can't be read: {why}")]
     Unreadable {
@@ -72,7 +77,7 @@ fn file(error: &rusqlite::Error) -> &'static str {
 /// Results of the store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_start.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001_start.sql"), include_str!("migrations/0002_leaving.sql")];
 
 impl Store {
     /// Opens the database at `path`, makes it when it isn't there, and brings it up to this program's version.
@@ -87,7 +92,9 @@ impl Store {
     pub fn open_read_only(path: &Path) -> Result<Self> {
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         configure(&connection)?;
-        check_version(&connection)?;
+        if check_version(&connection)? < MIGRATIONS.len() {
+            return Err(StoreError::Older);
+        }
         connection.pragma_update(None, "query_only", true)?;
         Ok(Self { connection: Arc::new(Mutex::new(connection)) })
     }

@@ -12,6 +12,7 @@ use super::subscriptions::restore;
 use super::{Result, Store, from_json, instant, slot};
 use crate::core::delivery::{Outcome, Receipt, SendError};
 use crate::core::subscription::Subscription;
+use crate::core::token::SubscriberId;
 
 /// Where a queued mail stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -69,8 +70,8 @@ pub struct Mailing {
     pub edition: i64,
     /// Whose it is and what was ordered when it was decided.
     pub subscription: Subscription,
-    /// The subscriber's random id.
-    pub token: Vec<u8>,
+    /// How the outside names the subscriber.
+    pub subscriber: SubscriberId,
     /// The local slot.
     pub slot: NaiveDateTime,
     /// What was known: see [`Store::papers_as_of`].
@@ -319,7 +320,7 @@ fn mailing_of(row: &Row<'_>) -> Result<Mailing> {
         also: from_json("list of papers", &text(5)?)?,
         owed: owed.len(),
         looked_at: row.get(7)?,
-        token: row.get(9)?,
+        subscriber: row.get(9)?,
         subscription: restore(&text(8)?, &text(11)?, row.get(10)?)?,
         message_id: row.get(12)?,
     })
