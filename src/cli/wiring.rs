@@ -5,19 +5,22 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use chrono::Duration;
+use tokio::net::TcpListener;
 
+use crate::clock::Clock;
 use crate::config::settings::{self, Mailbox, Settings, SourceKind, SourceSettings, Transport};
 use crate::core::paper::SourceId;
 use crate::core::token::Keyring;
 use crate::jobs::letter::Sender;
 use crate::jobs::returns::Returns;
-use crate::jobs::{deliver, publish};
+use crate::jobs::{bounce, deliver, publish};
 use crate::mail::dkim::{Algorithm, Key, Signer};
 use crate::mail::smtp::{Login, Smtp, SmtpSettings, Timeouts, Tls};
 use crate::mail::{AnyTransport, file::Files, mime, sendmail::Sendmail};
 use crate::source::fetch::{Client, Options, Token};
 use crate::source::huggingface::{HuggingFace, Kind};
 use crate::store::{Lock, Store};
+use crate::web::Web;
 
 /// The database, and the lock on it: for commands that write.
 pub(super) fn open(settings: &Settings) -> anyhow::Result<(Lock, Store)> {
@@ -169,6 +172,26 @@ pub(super) fn keyring(settings: &Settings, store: &Store) -> anyhow::Result<Keyr
     let keys: Vec<&[u8]> =
         settings.tokens.iter().map(|secret| secret.reveal().as_bytes()).chain([own.as_slice()]).collect();
     Ok(Keyring::new(keys[0], keys[1..].iter().copied()))
+}
+
+/// What bounces are judged by.
+pub(super) fn bounces(settings: &Settings, store: &Store) -> anyhow::Result<bounce::Settings> {
+    Ok(bounce::Settings {
+        keyring: Arc::new(keyring(settings, store)?),
+        soft_limit: settings.bounces.soft_limit,
+        soft_days: settings.bounces.soft_days,
+    })
+}
+
+/// The daemon's pages, and where they are served; `None` when the settings say nowhere.
+pub(super) async fn web(settings: &Settings, store: &Store) -> anyhow::Result<Option<(TcpListener, Web)>> {
+    let Some(address) = settings.web.listen else { return Ok(None) };
+    let listener =
+        TcpListener::bind(address).await.with_context(|| format!("web.listen: can't listen on {address}"))?;
+    let from = &settings.mail.from;
+    let sender = from.name.clone().unwrap_or_else(|| from.address.reveal());
+    let keyring = Arc::new(keyring(settings, store)?);
+    Ok(Some((listener, Web { store: store.clone(), clock: Clock::System, keyring, sender })))
 }
 
 /// What signs mails; `None` when the settings have no key.

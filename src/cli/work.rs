@@ -26,6 +26,11 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let sources = settings.sources.iter().filter(|source| source.enabled);
     let parts = Parts {
         deliver: wiring::deliver(&settings, &store)?,
+        web: wiring::web(&settings, &store).await?,
+        bounces: match &settings.bounces.maildir {
+            Some(maildir) => Some((maildir.clone(), wiring::bounces(&settings, &store)?)),
+            None => None,
+        },
         store,
         clock: Clock::System,
         client: wiring::client(&settings)?,

@@ -4,6 +4,7 @@
 //! clean. `tests/tidy.rs` holds the door.
 
 pub mod address;
+pub mod bounce;
 pub mod delivery;
 pub mod diff;
 pub mod digest;

@@ -3,7 +3,9 @@
 //! A job is one step. It does not loop until the world is right, does not sleep and does not call another job: the
 //! command line, a test and the daemon's tickers call the very same functions.
 
+pub mod bounce;
 pub mod deliver;
+pub mod leave;
 pub mod letter;
 pub mod prune;
 pub mod publish;

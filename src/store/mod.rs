@@ -6,6 +6,7 @@
 //!
 //! What is *not* here: schedules, matching, rendering. Decisions come in by argument.
 
+mod bounces;
 mod editions;
 mod ingest;
 mod lock;
@@ -21,6 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+pub use bounces::{Bounce, BounceStatus, Taken, Verdict};
 pub use editions::{Decision, Published, Standing};
 pub use ingest::{Ingested, ReadRecord};
 pub use lock::{Lock, LockError};
@@ -30,7 +32,7 @@ pub use subscriptions::{SyncReport, Withheld};
 pub use suppressions::{AddressHash, Imported, Reason, Suppression};
 
 /// The database. Clones share one connection.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Store {
     connection: Arc<Mutex<Connection>>,
 }

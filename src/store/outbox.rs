@@ -290,6 +290,17 @@ impl Store {
         })
     }
 
+    /// The newest attempt there is, and how many attempts later than `after` ended in each way.
+    pub fn attempts_after(&self, after: i64) -> Result<(i64, Vec<(String, u64)>)> {
+        self.read(|tx| {
+            let newest = tx.query_row("SELECT coalesce(max(id), 0) FROM attempts", [], |row| row.get(0))?;
+            let mut counts =
+                tx.prepare_cached("SELECT outcome, count(*) FROM attempts WHERE id > ? GROUP BY outcome")?;
+            let counts = counts.query_map([after], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+            Ok((newest, counts))
+        })
+    }
+
     /// One mail's inputs, whatever its state; `None` when the edition has no mail.
     pub fn mailing(&self, edition: i64) -> Result<Option<Mailing>> {
         self.read(|tx| {

@@ -6,6 +6,7 @@ mod config_syntax;
 mod crash;
 mod daemon;
 mod digest;
+mod leaving;
 mod mail;
 mod pipeline;
 mod playback;
