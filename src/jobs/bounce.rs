@@ -150,6 +150,6 @@ fn log(verdict: Verdict, taken: Taken, failure: &Failure) {
             "a server refuses our mail for a reason of ours: look at the sender's DNS, its standing, the mail itself",
         ),
         (Taken::Noted, _) => tracing::info!(%status, %reply, "a mail came back"),
-        (Taken::Suppressed, _) => tracing::warn!(%status, %reply, "a subscriber gets no more: mail comes back"),
+        (Taken::Suppressed, _) => tracing::warn!(%status, %reply, "a subscriber gets no more mails"),
     }
 }

@@ -1,5 +1,6 @@
 //! The whole program against real sockets, real files and real servers.
 
+mod bounces;
 mod command;
 mod config;
 mod config_syntax;
@@ -14,4 +15,5 @@ mod query;
 mod site;
 mod smtp;
 mod source;
+mod web;
 mod world;
