@@ -4,6 +4,7 @@
 //! where it stands. [`Index::find`] turns a literal into the papers it finds with what it is worth in each. What is *not*
 //! here: expressions, profiles, order. They meet these sets in [`super::matching`].
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
@@ -42,6 +43,21 @@ pub struct Hit {
     pub paper: u32,
     /// What it is worth there, in hundredths of a plain mention before rarity: 200 for the title, 100 for the abstract.
     pub place: u32,
+    /// Where its words stand, roughly: a bit for each `STRETCH` positions, those of the title first.
+    pub stretches: u64,
+}
+
+/// Positions to a bit of [`Hit::stretches`].
+const STRETCH: u32 = 6;
+/// Bits of [`Hit::stretches`] for the title; one more keeps it apart from the abstract.
+const TITLE_STRETCHES: u32 = 8;
+
+impl Hit {
+    /// Whether two literals stand near each other in a paper: in the same stretch or in two that touch, so never more than
+    /// a dozen words apart.
+    pub fn near(a: u64, b: u64) -> bool {
+        a & (b | b << 1 | b >> 1) != 0
+    }
 }
 
 /// The words of one zone of a paper.
@@ -173,7 +189,7 @@ fn labelled(lists: &Map<String, Vec<u32>>, label: &Label) -> Vec<u32> {
 }
 
 fn worth(papers: impl Iterator<Item = u32>, place: u32) -> Vec<Hit> {
-    papers.map(|paper| Hit { paper, place }).collect()
+    papers.map(|paper| Hit { paper, place, stretches: 0 }).collect()
 }
 
 fn measure_slot(measure: Measure) -> usize {
@@ -253,34 +269,38 @@ impl Words {
         let places = match (pattern.units.as_slice(), pattern.near) {
             ([only], None) => self.unit(only),
             (units, None) => units[1..].iter().fold(self.unit(&units[0]), |open, unit| {
-                if open.is_empty() { open } else { follow(&open, &self.unit(unit)) }
+                if open.is_empty() { open } else { Cow::Owned(follow(&open, &self.unit(unit))) }
             }),
             (units, Some(_)) => {
-                let found: Vec<Vec<Place>> = units.iter().map(|unit| self.unit(unit)).collect();
-                near(&found, pattern.window())
+                let found: Vec<Cow<'_, [Place]>> = units.iter().map(|unit| self.unit(unit)).collect();
+                Cow::Owned(near(&found, pattern.window()))
             }
         };
-        hits(places.into_iter().filter(zones))
+        hits(places.iter().copied().filter(zones))
     }
 
-    fn unit(&self, unit: &Unit) -> Vec<Place> {
+    fn unit(&self, unit: &Unit) -> Cow<'_, [Place]> {
         let mut parts = unit.parts.iter();
         let mut places = parts.next().map(|part| self.part(part)).unwrap_or_default();
         for part in parts {
             if places.is_empty() {
                 break;
             }
-            places = follow(&places, &self.part(part));
+            places = Cow::Owned(follow(&places, &self.part(part)));
         }
         if let Some(whole) = &unit.whole {
-            places.extend(self.part(whole));
-            places.sort_unstable();
-            places.dedup();
+            let whole = self.part(whole);
+            if !whole.is_empty() {
+                let places = places.to_mut();
+                places.extend_from_slice(&whole);
+                places.sort_unstable();
+                places.dedup();
+            }
         }
         places
     }
 
-    fn part(&self, part: &Part) -> Vec<Place> {
+    fn part(&self, part: &Part) -> Cow<'_, [Place]> {
         let stemmed = |stem: &str| self.by_stem.get(stem).into_iter().flatten().copied();
         let numbers: Vec<u32> = match part {
             Part::Stem(stem, None) => stemmed(stem).collect(),
@@ -293,14 +313,14 @@ impl Words {
             }
         };
         match numbers.as_slice() {
-            [] => Vec::new(),
-            [only] => self.places[*only as usize].clone(),
+            [] => Cow::default(),
+            [only] => Cow::Borrowed(self.places[*only as usize].as_slice()),
             several => {
                 let mut places: Vec<Place> =
                     several.iter().flat_map(|word| &self.places[*word as usize]).copied().collect();
                 places.sort_unstable();
                 places.dedup();
-                places
+                Cow::Owned(places)
             }
         }
     }
@@ -321,11 +341,11 @@ fn follow(first: &[Place], then: &[Place]) -> Vec<Place> {
 }
 
 /// The beginnings of all windows of so many positions that hold one place of each list.
-fn near(found: &[Vec<Place>], window: u32) -> Vec<Place> {
-    if found.iter().any(Vec::is_empty) {
+fn near(found: &[Cow<'_, [Place]>], window: u32) -> Vec<Place> {
+    if found.iter().any(|list| list.is_empty()) {
         return Vec::new();
     }
-    let holds = |begin: &Place, list: &Vec<Place>| {
+    let holds = |begin: &Place, list: &[Place]| {
         let from = list
             .partition_point(|place| (place.paper, place.zone, place.start) < (begin.paper, begin.zone, begin.start));
         list[from..]
@@ -335,8 +355,12 @@ fn near(found: &[Vec<Place>], window: u32) -> Vec<Place> {
             })
             .any(|place| place.end <= begin.start + window)
     };
-    let mut begins: Vec<Place> =
-        found.iter().flatten().filter(|begin| found.iter().all(|list| holds(begin, list))).copied().collect();
+    let mut begins: Vec<Place> = found
+        .iter()
+        .flat_map(|list| list.iter())
+        .filter(|begin| found.iter().all(|list| holds(begin, list)))
+        .copied()
+        .collect();
     begins.sort_unstable();
     begins.dedup();
     begins
@@ -347,15 +371,29 @@ fn hits(places: impl Iterator<Item = Place>) -> Vec<Hit> {
     let mut hits: Vec<Hit> = Vec::new();
     let mut last = None;
     for place in places {
-        if last == Some((place.paper, place.zone)) {
-            continue;
-        }
+        let worth = match place.zone {
+            _ if last == Some((place.paper, place.zone)) => 0,
+            Zone::Title => 200,
+            _ => 100,
+        };
         last = Some((place.paper, place.zone));
-        let worth = if place.zone == Zone::Title { 200 } else { 100 };
         match hits.last_mut() {
-            Some(hit) if hit.paper == place.paper => hit.place += worth,
-            _ => hits.push(Hit { paper: place.paper, place: worth }),
+            Some(hit) if hit.paper == place.paper => {
+                hit.place += worth;
+                hit.stretches |= stretch(&place);
+            }
+            _ => hits.push(Hit { paper: place.paper, place: worth, stretches: stretch(&place) }),
         }
     }
     hits
+}
+
+/// The bit for where a place begins; none far down a long abstract.
+fn stretch(place: &Place) -> u64 {
+    let number = place.start / STRETCH;
+    match place.zone {
+        Zone::Title if number < TITLE_STRETCHES => 1 << number,
+        Zone::Abstract => 1u64.checked_shl(TITLE_STRETCHES + 1 + number).unwrap_or(0),
+        _ => 0,
+    }
 }

@@ -9,11 +9,12 @@
 //! By relevance, a paper's score is the sum over the keywords that match it, and over the clauses of each that speak for it:
 //!
 //! ```text
-//! score = Σ keyword weight · clause weight (^) · rarity · place
+//! score = Σ keyword weight · clause weight (^) · rarity · place      the two weights together at most 100
 //! rarity = ln(1 + (N - n + 0.5) / (n + 0.5))     n of the pool's N papers have it; at least 0.1
 //! place = 2 in the title + 1 in the abstract     2 for an author, 4 · similarity for `like:`, 0 for filters
 //! ```
-//! Equal scores go by momentum ([`super::trend`]), then by day, newest first, then by the paper's key, so that the order
+//! A keyword of two clauses, `a b`, is worth half as much again in a paper where both stand within about ten words of each
+//! other. Equal scores go by momentum ([`super::trend`]), then by day, newest first, then by the paper's key, so that the order
 //! is the same on every run.
 
 use std::ops::Range;
@@ -24,7 +25,7 @@ use super::index::Index;
 use super::paper::{Listing, Paper};
 use super::query::walk::{Document, Known, Marks};
 use super::query::{Expr, Measure, Query};
-use super::subscription::{Keyword, Profile, Rank};
+use super::subscription::{Profile, Rank};
 use super::trend;
 
 mod compile;
@@ -199,17 +200,9 @@ impl Pool {
 
     /// How many candidates `query` matches.
     pub fn count(&self, query: &Query) -> usize {
-        let profile = Profile {
-            name: String::new(),
-            keywords: vec![Keyword { query: query.clone(), weight: 1.0 }],
-            exclude: Vec::new(),
-            must: Vec::new(),
-            min_upvotes: 0,
-            sources: Vec::new(),
-            max_papers: 1,
-            rank: Rank::default(),
-        };
-        self.select(&profile).len()
+        let mut vocabulary = Vocabulary::default();
+        let compiled = CompiledProfile::of_query(query, &mut vocabulary);
+        self.prepare(&vocabulary).count(&compiled, &Skip::default(), &mut Scratch::default())
     }
 
     /// Whether the text of a paper that a `like:` names is there.

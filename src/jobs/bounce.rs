@@ -12,12 +12,11 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{DateTime, Utc};
 
-use super::leave;
 use crate::core::address::Address;
 use crate::core::bounce::{self, Class, Failure};
 use crate::core::token::{Keyring, Purpose, SubscriberId};
 use crate::mail::inbound::{self, Inbound, Kind};
-use crate::store::{Bounce, Store, StoreError, Taken, Verdict};
+use crate::store::{Bounce, Reason, Store, StoreError, Taken, Verdict};
 
 /// What bounces are judged by.
 #[derive(Clone, Debug)]
@@ -73,7 +72,8 @@ pub fn run(store: &Store, settings: &Settings, message: &[u8], now: DateTime<Utc
         }
         Kind::Automatic | Kind::Letter => {
             if let Some(subscriber) = asks_to_leave(&settings.keyring, &inbound) {
-                leave::run(store, &subscriber, "by mail", now)?;
+                let news = store.suppress_subscriber(&subscriber, Reason::Unsubscribed, Some("by mail"), now)?;
+                tracing::info!(how = "by mail", is_news = news == Some(true), "a subscriber left");
                 return Ok(Outcome::Left);
             }
             return Ok(if inbound.kind == Kind::Automatic { Outcome::Ignored } else { Outcome::Unknown });

@@ -1,4 +1,4 @@
-//! Leave: a subscriber withdraws their consent, by the page or by mail.
+//! Leave: a subscriber withdraws their consent by the page. (By mail: [`super::bounce`].)
 //!
 //! One transaction; after it nothing more is sent, not even what is queued (I6). A second time changes nothing.
 
@@ -7,11 +7,11 @@ use chrono::{DateTime, Utc};
 use crate::core::token::SubscriberId;
 use crate::store::{Reason, Store, StoreError};
 
-/// Withdraws the consent of the subscriber that a verified token named. `how` is for the list of who left: `by mail`. A
+/// Withdraws the consent of the subscriber that a verified token named. A
 /// subscriber who is not known any more has left already.
-pub fn run(store: &Store, subscriber: &SubscriberId, how: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
-    let news = store.suppress_subscriber(subscriber, Reason::Unsubscribed, Some(how), now)?;
+pub fn run(store: &Store, subscriber: &SubscriberId, now: DateTime<Utc>) -> Result<(), StoreError> {
+    let news = store.suppress_subscriber(subscriber, Reason::Unsubscribed, Some("by the page"), now)?;
     // Who it was stands in the database; the log needs only the fact.
-    tracing::info!(how, is_news = news == Some(true), "a subscriber left");
+    tracing::info!(how = "by the page", is_news = news == Some(true), "a subscriber left");
     Ok(())
 }

@@ -238,9 +238,10 @@ fn insert(
     ])?;
     let edition = tx.last_insert_rowid();
     if mail {
+        // The time too: a database restored from a backup counts its editions again.
         tx.prepare_cached(
             "INSERT INTO outbox (edition, state, message_id, queued, due)
-             SELECT ?1, 'queued', '<' || ?1 || '.' || lower(hex(value)) || '@' || ?2 || '>', ?3, ?3
+             SELECT ?1, 'queued', '<' || ?1 || '.' || ?3 || '.' || lower(hex(value)) || '@' || ?2 || '>', ?3, ?3
              FROM meta WHERE key = 'database'",
         )?
         .execute(params![edition, domain, now.timestamp()])?;

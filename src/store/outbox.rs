@@ -45,7 +45,7 @@ impl OutboxState {
         }
     }
 
-    fn of(word: &str) -> Self {
+    pub(super) fn of(word: &str) -> Self {
         Self::ALL.into_iter().find(|state| state.as_str() == word).unwrap_or(Self::Failed)
     }
 }
@@ -243,7 +243,7 @@ impl Store {
         self.read(|tx| {
             let mut entries = tx.prepare_cached(
                 "SELECT o.edition, o.state, s.address, e.slot, o.message_id, o.attempts, o.queued, o.due,
-                        (SELECT reply FROM attempts a WHERE a.edition = o.edition ORDER BY a.id DESC LIMIT 1)
+                        (SELECT concat_ws(' ', phase || ':', code, enhanced, reply) FROM attempts a WHERE a.edition = o.edition ORDER BY a.id DESC LIMIT 1)
                  FROM outbox o JOIN editions e ON e.id = o.edition JOIN subscriptions s ON s.id = e.subscription
                  WHERE o.state IN (SELECT value FROM json_each(?)) ORDER BY o.edition DESC LIMIT ?",
             )?;
@@ -271,7 +271,7 @@ impl Store {
     pub fn retry_failed(&self, edition: Option<i64>, now: DateTime<Utc>) -> Result<usize> {
         self.write(|tx| {
             Ok(tx.execute(
-                "UPDATE outbox SET state = 'queued', queued = ?1, due = ?1, unknowns = 0
+                "UPDATE outbox SET state = 'queued', queued = ?1, due = ?1, attempts = 0, unknowns = 0
                  WHERE state = 'failed' AND (?2 IS NULL OR edition = ?2)",
                 params![now.timestamp(), edition],
             )?)

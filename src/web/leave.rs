@@ -33,7 +33,7 @@ pub(super) async fn leave(
         None => return unclear(StatusCode::UNSUPPORTED_MEDIA_TYPE),
     }
     let (store, now) = (shared.web.store.clone(), shared.web.clock.now());
-    match blocking(move || jobs::leave::run(&store, &subscriber, "by the page", now)).await {
+    match blocking(move || jobs::leave::run(&store, &subscriber, now)).await {
         Some(()) => page(StatusCode::OK, pages::left()),
         None => unavailable(),
     }

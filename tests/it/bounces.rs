@@ -284,7 +284,7 @@ fn paperpost(world: &World, arguments: &[&str], input: &str) -> (Option<i32>, St
     let mut program = Command::new(env!("CARGO_BIN_EXE_paperpost"));
     let settings = ["--config", "/dev/null", "--set", "subscriptions.files=", "--set", "mail.from=papers@example.org"];
     program.args(settings).args(["--set", &format!("database.path={}", world.database().display())]);
-    let (sets, arguments): (Vec<_>, Vec<_>) = arguments.iter().partition(|argument| argument.contains('='));
+    let (sets, arguments): (Vec<&str>, Vec<&str>) = arguments.iter().partition(|argument| argument.contains('='));
     program
         .args(sets.iter().flat_map(|set| ["--set", set]))
         .args(arguments)

@@ -1,1 +1,172 @@
-//! todo
+//! The command line as its users meet it, also when they use it wrongly.
+
+use crate::process::{Home, command_in, said};
+use crate::site::{Fault, Site, paper};
+use crate::smtp::{Act, SmtpServer};
+use paperpost::clock::Clock;
+
+const ADA: &str = "# Our subscribers\n[[subscription]]\nemail = \"ada@example.org\"\nkeywords = [\"retrieval\"]\n";
+
+async fn home() -> (Home, Site, SmtpServer) {
+    let (site, smtp) = (Site::start().await, SmtpServer::start().await);
+    site.list(Clock::System.now().date_naive(), paper("2611.00001", "Retrieval at scale"));
+    (Home::new(&site, &smtp, ADA), site, smtp)
+}
+
+#[tokio::test]
+async fn the_demo_needs_nothing_and_can_be_run_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let other = folder.path().join("paperpost-demo/notes.txt");
+    for round in 0..2 {
+        let mut command = tokio::process::Command::from(command_in(folder.path(), &["demo"]));
+        let output = command.output().await.expect("the program");
+        assert!(output.status.success(), "{}", said(&output));
+        let told = said(&output);
+        for part in ["8 added", "2 revised", "because it matches", "retrieval.eml"] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+        for mail in ["day-1/retrieval.eml", "day-1/retrieval.html", "day-2/theory.eml"] {
+            assert!(folder.path().join("paperpost-demo").join(mail).is_file(), "{mail}");
+        }
+        assert!(round == 0 || other.is_file(), "what isn't the demo's stays");
+        std::fs::write(&other, "mine").expect("written");
+    }
+    let list =
+        command_in(folder.path(), &["--config", "paperpost-demo/paperpost.toml", "list"]).output().expect("list");
+    assert!(said(&list).contains("theory@example.org") && said(&list).contains("4 subscribers"), "{}", said(&list));
+}
+
+#[tokio::test]
+async fn check_reports_all_problems_at_once_with_their_places() {
+    let (home, _site, _smtp) = home().await;
+    let fine = home.run(&["check"]).await;
+    assert!(fine.status.success() && said(&fine).contains("1 subscription"), "{}", said(&fine));
+    home.write(
+        "subscriptions.toml",
+        "[[subscription]]\nemail = \"ada\"\nkeywords = [\"(retrieval AND rag\"]\nschedul = \"daily at 08:00\"\n\
+         [[subscription]]\nemail = \"b@example.org\"\nkeywords = [\"x\"]\nzone = \"Europe/Berln\"\nschedule = \"99 * * * *\"\n\
+         [[subscription]]\nemail = \"B@example.org\"\nkeywords = [\"x\"]\n",
+    );
+    let wrong = home.run(&["check"]).await;
+    assert_eq!(wrong.status.code(), Some(1));
+    let told = said(&wrong);
+    for part in ["ada", "never closed", "schedule", "Europe/Berlin", "minute", "6 problems"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let run = home.run(&["run"]).await;
+    assert_eq!(run.status.code(), Some(1), "the daemon does not start with a wrong file");
+}
+
+#[tokio::test]
+async fn once_says_what_it_did_and_then_that_nothing_is_new() {
+    let (home, _site, smtp) = home().await;
+    let first = home.run(&["once"]).await;
+    assert!(first.status.success(), "{}", said(&first));
+    assert!(said(&first).contains("1 added") && said(&first).contains("sent 1 mail"), "{}", said(&first));
+    let second = home.run(&["once"]).await;
+    assert!(second.status.success() && said(&second).contains("no edition is due"), "{}", said(&second));
+    assert_eq!(smtp.mails().len(), 1);
+    let status = home.run(&["status", "--json"]).await;
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).expect("JSON");
+    assert_eq!(status["sources"][0]["outcome"], "fresh");
+    assert_eq!(status["queue"]["counts"][0], serde_json::json!(["sent", 1]));
+    let list = home.run(&["list", "--json"]).await;
+    let list: serde_json::Value = serde_json::from_slice(&list.stdout).expect("JSON");
+    assert_eq!(list[0]["last"]["papers"], 1);
+    assert!(said(&home.run(&["status"]).await).contains("1 sent"));
+}
+
+#[tokio::test]
+async fn preview_shows_the_next_digest_and_moves_nothing() {
+    let (home, _site, smtp) = home().await;
+    let early = home.run(&["preview", "ada@example.org"]).await;
+    assert!(!early.status.success() && said(&early).contains("paperpost scrape"), "{}", said(&early));
+    assert!(home.run(&["scrape"]).await.status.success());
+    for _ in 0..2 {
+        let text = home.run(&["preview", "Ada@example.org"]).await;
+        assert!(text.status.success() && said(&text).contains("Retrieval at scale"), "{}", said(&text));
+    }
+    let file = home.run(&["preview", "ada@example.org", "--format", "eml", "-o", "next.eml"]).await;
+    assert!(file.status.success() && home.read("next.eml").contains("Subject: "), "{}", said(&file));
+    let stranger = home.run(&["preview", "eve@example.org"]).await;
+    assert!(!stranger.status.success() && said(&stranger).contains("not subscribed"));
+    assert!(smtp.mails().is_empty());
+    assert!(said(&home.run(&["once"]).await).contains("sent 1 mail"), "the preview used nothing up");
+}
+
+#[tokio::test]
+async fn subscribing_and_unsubscribing_leave_the_rest_of_the_file_alone() {
+    let (home, _site, _smtp) = home().await;
+    let arguments = ["subscribe", "grace@example.org", "\"state space\" OR mamba", "robot", "--zone", "Europe/Paris"];
+    let added = home.run(&arguments).await;
+    assert!(added.status.success(), "{}", said(&added));
+    assert!(home.read("subscriptions.toml").starts_with(ADA), "{}", home.read("subscriptions.toml"));
+    assert!(home.run(&["check"]).await.status.success());
+    let again = home.run(&arguments).await;
+    assert!(!again.status.success() && said(&again).contains("already"), "{}", said(&again));
+    let broken = home.run(&["subscribe", "eve@example.org", "(robot"]).await;
+    assert!(!broken.status.success() && said(&broken).contains("this \"(\" is never closed"), "{}", said(&broken));
+    assert!(home.run(&["unsubscribe", "GRACE@example.org"]).await.status.success());
+    assert_eq!(home.read("subscriptions.toml"), ADA);
+    assert!(!home.run(&["unsubscribe", "grace@example.org"]).await.status.success());
+}
+
+#[tokio::test]
+async fn a_test_mail_tells_what_the_server_answered() {
+    let (home, _site, smtp) = home().await;
+    let sent = home.run(&["test-mail", "ada@example.org"]).await;
+    assert!(sent.status.success() && said(&sent).contains("the answer: "), "{}", said(&sent));
+    smtp.will("rcpt", Act::Say("550 5.7.1 relaying denied"));
+    let refused = home.run(&["test-mail", "ada@example.org"]).await;
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(said(&refused).contains("5.7.1") && said(&refused).contains("relaying denied"), "{}", said(&refused));
+}
+
+#[tokio::test]
+async fn a_dead_server_or_source_is_named_and_costs_nothing() {
+    let (home, site, smtp) = home().await;
+    site.fail("/", Fault::Status(503));
+    let blind = home.run(&["once"]).await;
+    assert_eq!(blind.status.code(), Some(1));
+    assert!(said(&blind).contains("503") && said(&blind).contains("no source could be read"), "{}", said(&blind));
+    site.mend();
+    let settings = home.read("paperpost.toml");
+    home.write("paperpost.toml", &settings.replace(&format!("port = {}", smtp.port()), "port = 1"));
+    let mute = home.run(&["once"]).await;
+    assert_eq!(mute.status.code(), Some(1));
+    assert!(said(&mute).contains("nothing can be sent"), "{}", said(&mute));
+    home.write("paperpost.toml", &settings);
+    let outbox = home.run(&["outbox"]).await;
+    assert!(said(&outbox).contains("queued") && said(&outbox).contains("connect"), "{}", said(&outbox));
+}
+
+#[tokio::test]
+async fn failed_mails_are_listed_shown_and_retried() {
+    let (home, _site, smtp) = home().await;
+    smtp.will("rcpt", Act::Say("550 5.1.1 no such user"));
+    assert_eq!(home.run(&["once"]).await.status.code(), Some(1));
+    let failed = home.run(&["outbox", "--state", "failed", "--json"]).await;
+    let failed: serde_json::Value = serde_json::from_slice(&failed.stdout).expect("JSON");
+    let number = failed[0]["edition"].to_string();
+    let shown = home.run(&["outbox", "show", &number]).await;
+    assert!(said(&shown).contains("rcpt: 550 5.1.1"), "{}", said(&shown));
+    assert!(home.run(&["outbox", "retry", &number]).await.status.success());
+    assert!(home.run(&["deliver"]).await.status.success());
+    assert_eq!(smtp.mails().len(), 1);
+    assert!(!home.run(&["outbox", "retry", "--all"]).await.status.success(), "there is nothing to retry");
+}
+
+#[tokio::test]
+async fn a_typing_error_in_the_settings_is_shown_with_its_cure() {
+    let (home, _site, _smtp) = home().await;
+    let settings = home.read("paperpost.toml").replace("transport =", "transprt =");
+    home.write("paperpost.toml", &settings);
+    for command in [&["once"][..], &["status"], &["check"]] {
+        let output = home.run(command).await;
+        assert_eq!(output.status.code(), Some(1));
+        assert!(said(&output).contains("transport") && said(&output).contains("paperpost.toml:"), "{}", said(&output));
+    }
+    let flag = home.run(&["--set", "mail.transport=pigeon", "status"]).await;
+    assert_eq!(flag.status.code(), Some(1));
+    assert_eq!(home.run(&["stauts"]).await.status.code(), Some(2));
+}

@@ -1,5 +1,6 @@
 //! The whole program against real sockets, real files and real servers.
 
+mod ask;
 mod bounces;
 mod command;
 mod config;
@@ -11,7 +12,9 @@ mod leaving;
 mod mail;
 mod pipeline;
 mod playback;
+mod process;
 mod query;
+mod readme;
 mod site;
 mod smtp;
 mod source;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Duration, TimeZone, Utc};
 use paperpost::core::matching::{Candidate, Pool};
 use paperpost::core::paper::{Listing, Paper, PaperKey, SourceId};
-use paperpost::core::query::Query;
+use paperpost::core::query::{Query, lint};
 
 fn now() -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2026, 3, 4, 12, 0, 0).single().expect("a valid time")
@@ -54,4 +54,30 @@ fn every_judged_case_is_decided_as_a_reader_would() {
         }
     }
     assert!(wrong.is_empty(), "decided wrongly:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_expression_in_the_manual_is_one() {
+    let manual = include_str!("../../docs/query-language.md");
+    let listed = manual.lines().filter(|line| line.starts_with("| `"));
+    // The first column of each table; a field alone, as `title:`, is no expression yet.
+    let cells = listed.flat_map(|line| line.split('|').nth(1).unwrap_or_default().split('`').skip(1).step_by(2));
+    let expressions: Vec<&str> = cells.filter(|cell| !cell.ends_with(':')).collect();
+    assert!(expressions.len() > 30, "{}", expressions.len());
+    for expression in expressions {
+        assert!(Query::parse(expression).is_ok(), "{expression}: {:?}", Query::parse(expression));
+    }
+}
+
+#[test]
+fn a_linter_with_recent_papers_counts_what_matches() {
+    let papers = |title: &str| (0..50).map(|_| paper(title)).collect::<Vec<_>>();
+    let told = |expression: &str, pool: &Pool| {
+        let lints = lint(&Query::parse(expression).expect(expression), Some(pool));
+        lints.into_iter().map(|lint| lint.message).collect::<Vec<_>>()
+    };
+    let pool = Pool::new([papers("Agents that plan"), papers("Speech")].concat(), now());
+    assert_eq!(told("agents", &pool), ["this matches 50 of the 100 most recent papers"]);
+    assert_eq!(told("agents speech", &pool), [""; 0]);
+    assert_eq!(told("like:2603.00002", &pool), ["the paper 2603.00002 is not known here, so nothing is like it"]);
 }

@@ -27,7 +27,7 @@ use paperpost::mail::mime::Mailbox;
 use paperpost::mail::smtp::{Smtp, Tls};
 use paperpost::source::fetch::{Client, Options};
 use paperpost::source::huggingface::{HuggingFace, Kind};
-use paperpost::store::{Store, SyncReport};
+use paperpost::store::{Store, StoreError, SyncReport};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -167,9 +167,16 @@ impl World {
 
     /// What `paperpost once` does.
     pub(crate) async fn once(&self) {
-        self.scrape().await;
-        self.publish();
-        while self.deliver().await.has_more {}
+        self.try_once().await.expect("a working database");
+    }
+
+    /// The same, for a database that fails.
+    pub(crate) async fn try_once(&self) -> Result<(), StoreError> {
+        let (now, stop) = (self.clock.now(), CancellationToken::new());
+        scrape::run(&self.store, &self.client, &self.source, now).await?;
+        publish::run(&self.store, &self.publish, now, |_| {})?;
+        while deliver::run(&self.store, &self.transport, &self.deliver, &self.clock, &stop).await?.has_more {}
+        Ok(())
     }
 
     /// The mails to an address, in the order they came.

@@ -56,7 +56,7 @@ impl Likeness {
         others
             .map(|(at, vector)| (at, cosine(liked, vector)))
             .filter(|(_, likeness)| *likeness >= f32::from(threshold) / 100.0)
-            .map(|(at, likeness)| Hit { paper: at as u32, place: (likeness * 400.0) as u32 })
+            .map(|(at, likeness)| Hit { paper: at as u32, place: (likeness * 400.0) as u32, stretches: 0 })
             .collect()
     }
 

@@ -12,6 +12,7 @@
 //! program  postfix, see `Op`                everything else, `must` and `exclude`
 //! ```
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
@@ -28,6 +29,8 @@ pub(super) const EVERY_PAPER: u32 = 1 << 8;
 pub(super) const NEGATED: u32 = 1 << 31;
 /// A keyword's weight is given in hundredths.
 pub(super) const WEIGHT_ONE: u32 = 100;
+/// The most that a keyword's and a clause's weight come to together.
+const MOST_WEIGHT: u32 = 100 * WEIGHT_ONE;
 
 /// The numbers of literals, from 0 in the order they were first met.
 #[derive(Clone, Debug, Default)]
@@ -39,10 +42,11 @@ pub struct Vocabulary {
     clauses: Vec<Clause>,
 }
 
-/// A profile, ready to be evaluated.
+/// A profile, ready to be evaluated: words of its own, or borrowed from an array of many profiles, which is the faster to
+/// walk through.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CompiledProfile {
-    code: Box<[u32]>,
+pub struct CompiledProfile<'a> {
+    code: Cow<'a, [u32]>,
 }
 
 /// Why bytes are no vocabulary or compiled profile: another version wrote them, or they are damaged. Compile again.
@@ -164,7 +168,7 @@ impl Vocabulary {
     }
 }
 
-impl CompiledProfile {
+impl CompiledProfile<'static> {
     /// Compiles a profile, adding to the vocabulary what is new in it.
     pub fn new(profile: &Profile, vocabulary: &mut Vocabulary) -> Self {
         let mut compiler = Compiler { vocabulary, singles: Vec::new(), pairs: Vec::new(), program: Vec::new() };
@@ -180,30 +184,47 @@ impl CompiledProfile {
         for clause in limits(profile) {
             compiler.gate(&clause, Op::Must);
         }
-        let Compiler { singles, pairs, program, .. } = compiler;
         let rank = match profile.rank {
             Rank::Relevance => 0,
             Rank::Trending => 1,
             Rank::Newest => 2,
         };
-        let every = if profile.keywords.is_empty() { EVERY_PAPER } else { 0 };
-        let head = [LANGUAGE << 16 | rank | every, (singles.len() as u32) << 16 | pairs.len() as u32];
-        let pairs = pairs.into_iter().flatten();
-        Self { code: head.into_iter().chain(singles).chain(pairs).chain(program).collect() }
+        compiler.finish(rank | if profile.keywords.is_empty() { EVERY_PAPER } else { 0 })
     }
 
-    /// As bytes, four a word, little-endian.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        self.code.iter().flat_map(|word| word.to_le_bytes()).collect()
+    /// Compiles a profile of one keyword and nothing else.
+    pub(super) fn of_query(query: &Query, vocabulary: &mut Vocabulary) -> Self {
+        let mut compiler = Compiler { vocabulary, singles: Vec::new(), pairs: Vec::new(), program: Vec::new() };
+        compiler.keyword(query.expr(), 1.0);
+        compiler.finish(0)
     }
 
     /// From bytes. Fails when another version wrote them or they are damaged; what it returns can be evaluated.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Stale> {
         let (words, rest) = bytes.as_chunks::<4>();
-        let profile = Self { code: words.iter().map(|word| u32::from_le_bytes(*word)).collect() };
-        let sound =
-            rest.is_empty() && profile.code.len() >= 2 && profile.code[0] >> 16 == LANGUAGE && profile.is_sound();
+        let code: Vec<u32> = words.iter().map(|word| u32::from_le_bytes(*word)).collect();
+        let sound = rest.is_empty() && CompiledProfile::from_words(&code).is_ok();
+        if sound { Ok(Self { code: Cow::Owned(code) }) } else { Err(Stale) }
+    }
+}
+
+impl<'a> CompiledProfile<'a> {
+    /// From the words of one profile, which it borrows. Fails when another version wrote them or they are damaged; what it
+    /// returns can be evaluated.
+    pub fn from_words(words: &'a [u32]) -> Result<Self, Stale> {
+        let profile = Self { code: Cow::Borrowed(words) };
+        let sound = words.len() >= 2 && words[0] >> 16 == LANGUAGE && profile.is_sound();
         if sound { Ok(profile) } else { Err(Stale) }
+    }
+
+    /// Its words.
+    pub fn words(&self) -> &[u32] {
+        &self.code
+    }
+
+    /// As bytes, four a word, little-endian.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.code.iter().flat_map(|word| word.to_le_bytes()).collect()
     }
 
     pub(super) fn rank(&self) -> Rank {
@@ -239,7 +260,7 @@ impl CompiledProfile {
                 Some(Op::Push(_) | Op::PushNot(_)) => (0, 1),
                 Some(Op::And | Op::Or) => (2, 1),
                 Some(Op::Keyword | Op::Must | Op::Exclude) => (1, 0),
-                Some(Op::Points(_)) if program.next().is_some() => (0, 0),
+                Some(Op::Points(weight)) if weight <= MOST_WEIGHT && program.next().is_some() => (0, 0),
                 _ => return false,
             };
             let Some(rest) = depth.checked_sub(taken) else { return false };
@@ -277,6 +298,12 @@ struct Compiler<'a> {
 const MOST: usize = u16::MAX as usize;
 
 impl Compiler<'_> {
+    fn finish(self, flags: u32) -> CompiledProfile<'static> {
+        let head = [LANGUAGE << 16 | flags, (self.singles.len() as u32) << 16 | self.pairs.len() as u32];
+        let pairs = self.pairs.into_iter().flatten();
+        CompiledProfile { code: head.into_iter().chain(self.singles).chain(pairs).chain(self.program).collect() }
+    }
+
     fn keyword(&mut self, expr: &Expr, weight: f32) {
         if weight == 1.0 && self.singles.len().max(self.pairs.len()) < MOST {
             match expr {
@@ -343,7 +370,7 @@ impl Compiler<'_> {
             Expr::Clause(_) if negate => {}
             Expr::Clause(clause) => {
                 let literal = self.vocabulary.number(clause);
-                let weight = (weight * WEIGHT_ONE as f32).round().clamp(1.0, 1_000_000.0) as u32;
+                let weight = (weight * WEIGHT_ONE as f32).round().clamp(1.0, MOST_WEIGHT as f32) as u32;
                 self.program.extend([Op::Points(weight).encode(), literal]);
             }
             Expr::Not(inner) => self.points(inner, weight, !negate),

@@ -63,9 +63,9 @@ impl<'a> Matcher<'a> {
         for (literal, number) in vocabulary.literals() {
             let hits = pool.index().find(literal);
             let rarity = rarity(papers, hits.len());
-            let worth = |hit: &Hit| Worth {
-                paper: (hit.paper as usize % BLOCK) as u16,
-                points: (hit.place as f32 * rarity).round().min(f32::from(u16::MAX)) as u16,
+            let worth = |hit: &Hit| {
+                let points = (hit.place as f32 * rarity).round().min(f32::from(u16::MAX)) as u16;
+                (Worth { paper: (hit.paper as usize % BLOCK) as u16, points }, hit.stretches)
             };
             for of_block in hits.chunk_by(|a, b| a.paper as usize / BLOCK == b.paper as usize / BLOCK) {
                 blocks[of_block[0].paper as usize / BLOCK].insert(number, &mut of_block.iter().map(worth));
@@ -78,19 +78,30 @@ impl<'a> Matcher<'a> {
     /// again.
     pub fn select<'s>(
         &self,
-        profile: &CompiledProfile,
+        profile: &CompiledProfile<'_>,
         most: usize,
         skip: &Skip,
         scratch: &'s mut Scratch,
     ) -> &'s [Match] {
-        scratch.best.start(most);
+        scratch.matches.clear();
+        let rank = profile.rank();
         for (number, block) in self.blocks.iter().enumerate() {
-            block.select(profile, skip.bits.get(number), self.pool, number * BLOCK, scratch);
+            let first = number * BLOCK;
+            block.select(profile, most, skip.bits.get(number), &|paper| self.pool.day_number(first + paper), scratch);
+            let Scratch { best, matches, .. } = &mut *scratch;
+            matches.extend(best.sorted().iter().map(|key| self.pool.as_match(first + paper(*key), score(*key), rank)));
         }
-        let Scratch { best, matches, .. } = scratch;
-        matches.clear();
-        matches.extend(best.finish().iter().map(|key| self.pool.as_match(place(*key), score(*key), profile.rank())));
-        matches
+        if self.blocks.len() > 1 {
+            // Stable, so that equal scores stay in the order of the blocks, which is that of momentum.
+            scratch.matches.sort_by(|a, b| b.score.total_cmp(&a.score));
+            scratch.matches.truncate(most);
+        }
+        &scratch.matches
+    }
+
+    /// How many candidates `profile` chooses, without those to skip; takes a fraction of what choosing the best does.
+    pub fn count(&self, profile: &CompiledProfile<'_>, skip: &Skip, scratch: &mut Scratch) -> usize {
+        self.blocks.iter().enumerate().map(|(number, block)| block.count(profile, skip.bits.get(number), scratch)).sum()
     }
 }
 
@@ -105,15 +116,18 @@ fn rarity(papers: usize, found: usize) -> f32 {
 /// Sets of one width or another.
 trait Block: std::fmt::Debug + Send + Sync {
     /// Gives `literal` a set: the papers with a worth, in order.
-    fn insert(&mut self, literal: u32, worths: &mut dyn Iterator<Item = Worth>);
+    fn insert(&mut self, literal: u32, worths: &mut dyn Iterator<Item = (Worth, u64)>);
 
-    /// Adds what `profile` chooses in this block to the best in `scratch`. The block's first paper has the place `first`.
+    /// How many papers of this block `profile` chooses.
+    fn count(&self, profile: &CompiledProfile<'_>, skip: Option<&[u64; BLOCK / 64]>, scratch: &mut Scratch) -> usize;
+
+    /// Leaves the `most` best of what `profile` chooses in this block in `scratch`. `day` numbers a paper's day.
     fn select(
         &self,
-        profile: &CompiledProfile,
+        profile: &CompiledProfile<'_>,
+        most: usize,
         skip: Option<&[u64; BLOCK / 64]>,
-        pool: &Pool,
-        first: usize,
+        day: &dyn Fn(usize) -> u32,
         scratch: &mut Scratch,
     );
 }
@@ -133,13 +147,23 @@ fn block(papers: usize, literals: usize) -> Box<dyn Block> {
 #[derive(Debug)]
 struct Sets<const W: usize> {
     papers: usize,
+    /// Every paper of the block; bits beyond the last are never set.
+    all: [u64; W],
     /// By literal: its row, 0 if it finds nothing here.
     row_of: Vec<u32>,
     /// Row 0 is empty.
-    rows: Vec<[u64; W]>,
-    /// By row: where its worths begin; they end where those of the next row begin.
-    begins: Vec<u32>,
+    rows: Vec<Row<W>>,
     worths: Vec<Worth>,
+    /// By worth, see [`Hit::stretches`]; apart, since few look at it.
+    stretches: Vec<u64>,
+}
+
+/// What a literal finds: the papers as a set, and which of the block's worths are its own.
+#[derive(Clone, Copy, Debug)]
+struct Row<const W: usize> {
+    set: [u64; W],
+    begin: u32,
+    end: u32,
 }
 
 /// What a literal is worth in a paper, in hundredths.
@@ -152,7 +176,18 @@ struct Worth {
 impl<const W: usize> Sets<W> {
     fn new(papers: usize, literals: usize) -> Self {
         let row_of = vec![0; literals];
-        Self { papers, row_of, rows: vec![[0; W]], begins: vec![0, 0], worths: Vec::new() }
+        let all = std::array::from_fn(|word| match papers.saturating_sub(64 * word) {
+            papers @ 0..64 => (1 << papers) - 1,
+            _ => !0,
+        });
+        Self {
+            papers,
+            all,
+            row_of,
+            rows: vec![Row { set: [0; W], begin: 0, end: 0 }],
+            worths: Vec::new(),
+            stretches: Vec::new(),
+        }
     }
 
     /// The row of a literal; that of nothing for a number that the vocabulary doesn't have.
@@ -161,38 +196,43 @@ impl<const W: usize> Sets<W> {
     }
 
     fn set(&self, literal: u32) -> &[u64; W] {
-        &self.rows[self.row(literal) as usize]
+        &self.rows[self.row(literal) as usize].set
     }
 
     fn worths(&self, row: u32) -> &[Worth] {
-        &self.worths[self.begins[row as usize] as usize..self.begins[row as usize + 1] as usize]
+        let row = &self.rows[row as usize];
+        &self.worths[row.begin as usize..row.end as usize]
     }
 
-    /// All papers of the block.
-    fn everything(&self) -> [u64; W] {
-        std::array::from_fn(|word| match self.papers.saturating_sub(64 * word) {
-            0 => 0,
-            papers @ 1..64 => (1 << papers) - 1,
-            _ => !0,
-        })
-    }
-
-    /// What the keywords of `profile` choose. Notes the rows of the singles that find something.
-    fn chosen(&self, profile: &CompiledProfile, rows: &mut Vec<u32>) -> [u64; W] {
-        if profile.wants_every_paper() {
-            return self.everything();
-        }
-        let (singles, pairs, _) = profile.sections();
-        let mut chosen = [0; W];
+    /// What `profile` chooses. Leaves the rows of the singles that find something in `scratch`, and what its program has
+    /// to score, if the scores there have room.
+    fn chosen(
+        &self,
+        profile: &CompiledProfile<'_>,
+        skip: Option<&[u64; BLOCK / 64]>,
+        scratch: &mut Scratch,
+    ) -> [u64; W] {
+        let Scratch { scores, rows, stack, .. } = scratch;
+        rows.clear();
+        let (singles, pairs, program) = profile.sections();
+        let mut chosen = if profile.wants_every_paper() { self.all } else { [0; W] };
         for literal in singles {
             let row = self.row(*literal);
             if row != 0 {
-                unite(&mut chosen, &self.rows[row as usize]);
+                unite(&mut chosen, &self.rows[row as usize].set);
                 rows.push(row);
             }
         }
         for [a, b] in pairs {
             unite(&mut chosen, &self.pair(*a, *b));
+        }
+        if !program.is_empty() {
+            stack.clear();
+            let open = self.run(program, &mut chosen, scores, stack);
+            (0..W).for_each(|word| chosen[word] &= open[word]);
+        }
+        if let Some(skip) = skip {
+            (0..W).for_each(|word| chosen[word] &= !skip[word]);
         }
         chosen
     }
@@ -206,7 +246,7 @@ impl<const W: usize> Sets<W> {
     /// Runs a program: adds to `chosen` what its keywords choose, to `scores` what that is worth, and returns what `must`
     /// and `exclude` leave.
     fn run(&self, program: &[u32], chosen: &mut [u64; W], scores: &mut [u32], stack: &mut Vec<u64>) -> [u64; W] {
-        let mut open = self.everything();
+        let mut open = self.all;
         let mut keyword = [0; W];
         let mut words = program.iter();
         while let Some(op) = words.next().and_then(|word| Op::decode(*word)) {
@@ -246,56 +286,82 @@ impl<const W: usize> Sets<W> {
     fn add(&self, row: u32, among: &[u64; W], weight: u32, scores: &mut [u32]) {
         for worth in self.worths(row) {
             let paper = usize::from(worth.paper);
-            if among[paper / 64] >> (paper % 64) & 1 == 1 {
-                let points = u64::from(worth.points) * u64::from(weight) / u64::from(WEIGHT_ONE);
-                scores[paper] = scores[paper].saturating_add(u32::try_from(points).unwrap_or(u32::MAX));
+            if among[paper / 64] >> (paper % 64) & 1 == 1
+                && let Some(score) = scores.get_mut(paper)
+            {
+                // At most 2^16 points and 10,000 hundredths.
+                *score = score.saturating_add(u32::from(worth.points) * weight / WEIGHT_ONE);
+            }
+        }
+    }
+
+    /// Adds half of what two rows are worth to the papers where they stand near each other.
+    fn add_nearness(&self, a: u32, b: u32, scores: &mut [u32]) {
+        let (a, b) = (self.rows[a as usize], self.rows[b as usize]);
+        let mut other = b.begin as usize;
+        for own in a.begin as usize..a.end as usize {
+            let Worth { paper, points } = self.worths[own];
+            while other < b.end as usize && self.worths[other].paper < paper {
+                other += 1;
+            }
+            if other < b.end as usize
+                && self.worths[other].paper == paper
+                && Hit::near(self.stretches[own], self.stretches[other])
+            {
+                let score = &mut scores[usize::from(paper)];
+                *score = score.saturating_add((u32::from(points) + u32::from(self.worths[other].points)) / 2);
             }
         }
     }
 }
 
 impl<const W: usize> Block for Sets<W> {
-    fn insert(&mut self, literal: u32, worths: &mut dyn Iterator<Item = Worth>) {
+    fn insert(&mut self, literal: u32, worths: &mut dyn Iterator<Item = (Worth, u64)>) {
+        let begin = self.worths.len() as u32;
         let mut set = [0; W];
-        for worth in worths {
+        for (worth, stretches) in worths {
             set[usize::from(worth.paper) / 64] |= 1 << (worth.paper % 64);
             if worth.points > 0 {
                 self.worths.push(worth);
+                self.stretches.push(stretches);
             }
         }
         self.row_of[literal as usize] = self.rows.len() as u32;
-        self.rows.push(set);
-        self.begins.push(self.worths.len() as u32);
+        self.rows.push(Row { set, begin, end: self.worths.len() as u32 });
+    }
+
+    fn count(&self, profile: &CompiledProfile<'_>, skip: Option<&[u64; BLOCK / 64]>, scratch: &mut Scratch) -> usize {
+        scratch.scores.clear();
+        self.chosen(profile, skip, scratch).iter().map(|word| word.count_ones() as usize).sum()
     }
 
     fn select(
         &self,
-        profile: &CompiledProfile,
+        profile: &CompiledProfile<'_>,
+        most: usize,
         skip: Option<&[u64; BLOCK / 64]>,
-        pool: &Pool,
-        first: usize,
+        day: &dyn Fn(usize) -> u32,
         scratch: &mut Scratch,
     ) {
-        let Scratch { scores, rows, stack, best, .. } = scratch;
-        rows.clear();
-        stack.clear();
-        scores.clear();
-        scores.resize(self.papers, 0);
-        let (_, pairs, program) = profile.sections();
-        let mut chosen = self.chosen(profile, rows);
-        let open = self.run(program, &mut chosen, scores, stack);
-        let all = self.everything();
-        for word in 0..W {
-            chosen[word] &= open[word] & all[word] & !skip.map_or(0, |skip| skip[word]);
-        }
+        scratch.best.start(most);
+        scratch.scores.resize(BLOCK, 0);
+        scratch.scores[..self.papers].fill(0);
+        let chosen = self.chosen(profile, skip, scratch);
         if chosen == [0; W] {
             return;
         }
+        let Scratch { scores, rows, best, .. } = scratch;
+        let (_, pairs, _) = profile.sections();
         let rank = profile.rank();
         if rank == Rank::Relevance {
-            for worth in rows.iter().flat_map(|row| self.worths(*row)) {
-                let score = &mut scores[usize::from(worth.paper)];
-                *score = score.saturating_add(u32::from(worth.points));
+            // An array of known length, so that no index is checked: this loop is half of all the time.
+            if let Some(scores) = scores.first_chunk_mut::<BLOCK>() {
+                for row in rows {
+                    for worth in self.worths(*row) {
+                        let score = &mut scores[usize::from(worth.paper) % BLOCK];
+                        *score = score.saturating_add(u32::from(worth.points));
+                    }
+                }
             }
             for [a, b] in pairs {
                 let both = self.pair(*a, *b);
@@ -303,6 +369,7 @@ impl<const W: usize> Block for Sets<W> {
                     self.add(self.row(*a), &both, WEIGHT_ONE, scores);
                     if b & NEGATED == 0 {
                         self.add(self.row(*b), &both, WEIGHT_ONE, scores);
+                        self.add_nearness(self.row(*a), self.row(*b), scores);
                     }
                 }
             }
@@ -314,9 +381,9 @@ impl<const W: usize> Block for Sets<W> {
                 let score = match rank {
                     Rank::Relevance => scores[paper],
                     Rank::Trending => 0,
-                    Rank::Newest => pool.day_number(first + paper),
+                    Rank::Newest => day(paper),
                 };
-                best.offer(key(score, first + paper));
+                best.keys.push(key(score, paper));
             }
         }
     }
@@ -338,57 +405,88 @@ fn pop<const W: usize>(stack: &mut Vec<u64>) -> [u64; W] {
     }
 }
 
-/// A paper with its score, as one number that is the greater the better: among equal scores, the lower place.
-fn key(score: u32, place: usize) -> u64 {
-    u64::from(score) << 32 | u64::from(!(place as u32))
+/// A paper with its score, as one number that is the greater the better: among equal scores, the lower place. Ten bits
+/// for the paper leave 21 for the score, in hundredths; beyond that all are alike.
+fn key(score: u32, paper: usize) -> i32 {
+    (score.min((1 << 21) - 1) << 10 | (BLOCK - 1 - paper) as u32).cast_signed()
 }
 
-fn score(key: u64) -> u32 {
-    (key >> 32) as u32
+fn score(key: i32) -> u32 {
+    (key >> 10).cast_unsigned()
 }
 
-fn place(key: u64) -> usize {
-    !(key as u32) as usize
+fn paper(key: i32) -> usize {
+    BLOCK - 1 - (key & (BLOCK as i32 - 1)) as usize
 }
 
-/// The greatest of the keys that are offered.
+/// The greatest of some keys, all different.
 #[derive(Debug, Default)]
 struct Best {
     most: usize,
-    keys: Vec<u64>,
-    /// What a key must exceed to be among them.
-    floor: u64,
+    keys: Vec<i32>,
+    sorted: Vec<i32>,
 }
+
+/// Up to so many keys are sorted by counting.
+const FEW: usize = 64;
 
 impl Best {
     fn start(&mut self, most: usize) {
         self.most = most;
         self.keys.clear();
-        self.floor = 0;
     }
 
-    fn offer(&mut self, key: u64) {
-        if key > self.floor {
-            self.keys.push(key);
-            // At twice as many as are wanted, half are let go: cheaper than keeping them in order.
-            if self.keys.len() / 2 >= self.most.max(16) {
-                self.prune();
+    /// The best, the greatest first.
+    fn sorted(&mut self) -> &[i32] {
+        if self.keys.len() > self.most.max(FEW) {
+            let floor = self.floor();
+            self.keys.retain(|key| *key > floor);
+        }
+        if self.keys.len() > FEW {
+            self.keys.sort_unstable_by(|a, b| b.cmp(a));
+            self.keys.truncate(self.most);
+            return &self.keys;
+        }
+        // The place of a key is the number of greater ones. Counting has no branch to mispredict and is done eight at a
+        // time, so for few keys it is faster than any sort.
+        let count = self.keys.len();
+        self.keys.resize(count.next_multiple_of(8), i32::MIN);
+        self.sorted.clear();
+        self.sorted.resize(count, 0);
+        for key in &self.keys[..count] {
+            self.sorted[greater(&self.keys, *key)] = *key;
+        }
+        self.sorted.truncate(self.most);
+        &self.sorted
+    }
+
+    /// A number that at least `most` keys exceed, and not many more. Bisects between the least and the greatest, since
+    /// counting is far cheaper than moving keys about; gives up when the keys are too uneven for that.
+    fn floor(&self) -> i32 {
+        let (mut low, mut high) = (-1, self.keys.iter().copied().max().unwrap_or(0));
+        for _ in 0..12 {
+            let middle = low + (high - low) / 2;
+            let found = greater(&self.keys, middle);
+            if found < self.most {
+                high = middle;
+            } else {
+                low = middle;
+                if found <= self.most.max(FEW) {
+                    break;
+                }
             }
         }
+        low
     }
+}
 
-    fn prune(&mut self) {
-        if self.most < self.keys.len() {
-            let (_, least, _) = self.keys.select_nth_unstable_by(self.most, |a, b| b.cmp(a));
-            self.floor = *least;
-            self.keys.truncate(self.most);
-        }
+/// How many of `keys` exceed `key`.
+fn greater(keys: &[i32], key: i32) -> usize {
+    let (eights, rest) = keys.as_chunks::<8>();
+    let mut lanes = [0; 8];
+    for eight in eights {
+        (0..8).for_each(|lane| lanes[lane] += i32::from(eight[lane] > key));
     }
-
-    /// All of them, the greatest first.
-    fn finish(&mut self) -> &[u64] {
-        self.prune();
-        self.keys.sort_unstable_by(|a, b| b.cmp(a));
-        &self.keys
-    }
+    let rest = rest.iter().filter(|other| **other > key).count();
+    lanes.iter().sum::<i32>() as usize + rest
 }

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::core::paper::{PaperKey, SourceId};
 use crate::core::query::tests::expressions;
+use crate::core::subscription::Keyword;
 
 fn now() -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2026, 3, 4, 12, 0, 0).single().expect("a valid time")
@@ -72,6 +73,15 @@ fn a_rarer_word_a_title_and_a_weight_come_first() {
     let mut weighted = profile(&["agents", "mamba"]);
     weighted.keywords[0].weight = 9.0;
     assert_eq!(chosen(&pool, &weighted), [1, 2, 3, 4]);
+}
+
+#[test]
+fn two_words_that_stand_near_each_other_come_first() {
+    let far = format!("Graphs {} retrieval.", "and then more words ".repeat(8));
+    let papers = vec![candidate(1, "A title", &far), candidate(2, "A title", "Some retrieval with graphs.")];
+    let pool = Pool::new(papers, now());
+    assert_eq!(chosen(&pool, &profile(&["graph retrieval"])), [2, 1]);
+    assert_eq!(chosen(&pool, &profile(&["graph", "retrieval"])), [1, 2], "two keywords are two interests");
 }
 
 #[test]

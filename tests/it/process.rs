@@ -1,0 +1,116 @@
+//! The program as a process: its binary, a folder of its own, and signals.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::site::Site;
+use crate::smtp::SmtpServer;
+
+/// A folder with settings and subscriptions, and the program to run in it.
+pub(crate) struct Home {
+    folder: TempDir,
+}
+
+impl Home {
+    /// Settings that read from `site` and send through `smtp`.
+    pub(crate) fn new(site: &Site, smtp: &SmtpServer, subscriptions: &str) -> Self {
+        let home = Self { folder: tempfile::tempdir().expect("a folder") };
+        home.write(
+            "paperpost.toml",
+            &format!(
+                "[database]\npath = \"p.db\"\n[sources.huggingface]\nbase_url = \"{}\"\n[http]\nretries = 0\ntimeout = \"3s\"\n\
+                 [mail]\nfrom = \"Paperpost <papers@example.org>\"\ntransport = \"smtp\"\n\
+                 [smtp]\nhost = \"127.0.0.1\"\nport = {}\ntls = \"none\"\nconnections = 2\n",
+                site.base(),
+                smtp.port()
+            ),
+        );
+        home.write("subscriptions.toml", subscriptions);
+        home
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).expect("written");
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).expect("a text file")
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        command_in(self.folder.path(), arguments)
+    }
+
+    /// Runs the program to its end.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = tokio::process::Command::from(self.command(arguments));
+        command.kill_on_drop(true).output().await.expect("the program")
+    }
+
+    /// Starts the daemon, its log in `name`.
+    pub(crate) fn daemon(&self, name: &str) -> Daemon {
+        let log = std::fs::File::create(self.path(name)).expect("a log");
+        let child = self.command(&["run"]).stderr(log).stdout(Stdio::null()).spawn().expect("the program");
+        Daemon { child }
+    }
+}
+
+/// The program with `arguments`, started in `folder` with nothing of this machine's own settings.
+pub(crate) fn command_in(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_paperpost"));
+    command.args(arguments).current_dir(folder).env_clear().env("HOME", folder).stdin(Stdio::null());
+    command
+}
+
+/// A running daemon; killed when dropped.
+pub(crate) struct Daemon {
+    child: Child,
+}
+
+impl Daemon {
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args([name, &pid]).status().expect("kill");
+        assert!(sent.success(), "{name}");
+    }
+
+    /// Its exit code, once it has ended; `None` after a signal that it did not handle.
+    pub(crate) async fn ended(&mut self) -> Option<i32> {
+        let child = &mut self.child;
+        let mut code = None;
+        until("the daemon ends", || {
+            code = child.try_wait().expect("a child");
+            code.is_some()
+        })
+        .await;
+        code.and_then(|status| status.code())
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits until something holds; a minute is for ever here.
+pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < Duration::from_secs(60), "waited for ever until {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Both streams of a finished program.
+pub(crate) fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
