@@ -28,7 +28,7 @@ fn the_files_in_the_readme_are_right() {
     write("paperpost.toml", settings);
     write("subscriptions.toml", subscriptions);
     write("smtp-password", "example\n");
-    let report = config::check(Some(&folder.path().join("paperpost.toml")), &[], std::iter::empty());
+    let report = config::check(Some(&folder.path().join("paperpost.toml")), &[], std::iter::empty(), |_| None);
     assert!(report.problems.is_empty(), "{}", report.problems.pretty(false));
     assert_eq!(report.subscriptions, 1);
 }
