@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use mail_parser::MessageParser;
+use paperpost::config;
 use paperpost::core::address::Address;
 use paperpost::core::token::Purpose;
 use paperpost::mail::dkim::{Algorithm, Key, Signer, new_key};
@@ -141,4 +142,33 @@ async fn what_a_subscriber_said_stands_above_what_a_server_said() {
     assert!(!say(Reason::Bounced) && !say(Reason::Operator) && !say(Reason::Unsubscribed));
     assert_eq!(reason(), Reason::Unsubscribed);
     assert_eq!(world.store.subscribers().expect("a list")[0].consent, "withdrawn");
+}
+
+#[test]
+fn settings_that_would_lose_a_reader_a_bounce_or_a_signature_are_reported() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("paperpost.toml");
+    let text = "[subscriptions]\nfiles = []\n[mail]\nbounce = \"papers-that-came-back@example.org\"\n[dkim]\n\
+                rsa_selector = \"r1\"\ned25519_key = \"x\"\ndomain = \"exa mple\"\n[web]\nlisten = \"8035\"\n\
+                base_url = \"https://example.org\"\n[tokens]\nkey = \"too short\"\n[bounces]\nsoft_limit = 0\n";
+    std::fs::write(&path, text).expect("written");
+    let problems = |set: &[(String, String)]| match config::load(Some(&path), set, std::iter::empty()) {
+        Ok(settings) => settings.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        Err(problems) => problems.iter().map(ToString::to_string).collect(),
+    };
+    let found = problems(&[]);
+    for expected in [
+        ":4:10: mail.bounce: expected at most 16 plain characters before the @",
+        ":6:16: dkim.rsa_selector: there is no key to it",
+        ":7:15: dkim.ed25519_selector: is missing, and there is a key",
+        ":8:10: dkim.domain: expected a name of letters",
+        ":10:10: web.listen: expected an IP address and a port",
+        ":13:7: tokens.key: expected one secret a line",
+        ":15:14: bounces.soft_limit: expected",
+    ] {
+        assert!(found.iter().any(|problem| problem.contains(expected)), "{expected} in {found:#?}");
+    }
+    std::fs::write(&path, "[web]\nbase_url = \"https://example.org\"\n").expect("written");
+    let found = problems(&[("subscriptions.files".into(), String::new())]);
+    assert!(found.iter().any(|problem| problem.contains("web.base_url: mails link there, but")), "{found:?}");
 }

@@ -1,6 +1,8 @@
 //! The page on which a reader leaves, over real sockets, and what a watchman asks.
 
+use paperpost::clock::Clock;
 use paperpost::core::token::{Keyring, Purpose};
+use paperpost::mail::dkim::{Algorithm, new_key};
 use paperpost::store::Reason;
 use paperpost::web::{self, Web};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -9,6 +11,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::leaving::{ADA, BASE, block, one_paper};
+use crate::process::{Home, said, until};
+use crate::site::{Site, paper};
+use crate::smtp::SmtpServer;
 use crate::world::World;
 
 /// One HTTP exchange over a socket of its own: status, head, body.
@@ -196,4 +201,41 @@ async fn a_stop_ends_the_server_though_somebody_holds_a_connection() {
     idle.write_all(b"GET /healthz HTTP/1.1\r\n").await.expect("half a request");
     served.stop.cancel();
     served.served.await.expect("no panic").expect("a graceful end");
+}
+
+#[tokio::test]
+async fn the_daemon_serves_the_page_reads_its_maildir_and_ends_in_order() {
+    let (site, smtp) = (Site::start().await, SmtpServer::start().await);
+    site.list(Clock::System.now().date_naive(), paper("2611.00001", "Retrieval at scale"));
+    let home = Home::new(&site, &smtp, &format!("[[subscription]]\n{}\n", block(ADA)));
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+    let settings = home.read("paperpost.toml").replace("[mail]\n", "[mail]\nbounce = \"bounces@example.org\"\n");
+    home.write(
+        "paperpost.toml",
+        &format!(
+            "{settings}[web]\nlisten = \"127.0.0.1:{port}\"\nbase_url = \"{BASE}\"\n[bounces]\nmaildir = \"bounces\"\n\
+             [dkim]\ned25519_selector = \"e1\"\ned25519_key_file = \"e1.pem\"\n"
+        ),
+    );
+    home.write("e1.pem", &new_key(Algorithm::Ed25519).expect("a key"));
+    for folder in ["bounces/new", "bounces/cur"] {
+        std::fs::create_dir_all(home.path(folder)).expect("a folder");
+    }
+    home.write("bounces/new/1.a", "Subject: Hello\r\n\r\nIs anybody there?\r\n");
+
+    let mut daemon = home.daemon("log");
+    until("the first edition is sent", || smtp.mails().len() == 1).await;
+    until("the letter is flagged", || home.path("bounces/cur/1.a:2,F").exists()).await;
+    let mail = String::from_utf8(smtp.mails()[0].bytes.clone()).expect("text");
+    assert!(mail.starts_with("DKIM-Signature: ") && smtp.mails()[0].from.contains("<bounces+"), "{mail}");
+    let token = mail.split("papers.example.org/u/").nth(1).and_then(|rest| rest.get(..47)).expect("a token");
+    assert_eq!(http(port, "GET /healthz", "", "").await.0, 200);
+    assert_eq!(http(port, &format!("POST /u/{token}"), FORM, ONE_CLICK).await.0, 200);
+    let list = said(&home.run(&["list"]).await);
+    assert!(list.contains("none: withdrawn") && list.contains("unsubscribed on"), "{list}");
+
+    daemon.signal("-TERM");
+    assert_eq!(daemon.ended().await, Some(0));
+    let log = home.read("log");
+    assert!(log.contains("a subscriber left") && !log.contains(token) && !log.contains(ADA), "{log}");
 }
