@@ -203,6 +203,7 @@ fn code(text: &str) -> Option<(u16, u16, u16)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn a_status_has_its_class() {
@@ -282,5 +283,14 @@ mod tests {
             "550 5.1.1 <***>: unknown; mailto:*** to=***"
         );
         assert_eq!(masked(&"x ".repeat(400)).chars().count(), 300);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_a_stranger_sends_is_too_odd_to_read(text in "([A-Za-z-]{0,12}:? ?|[+=;<>.\\r\\n\\t 0-9A-F]|\\PC){0,80}") {
+            let (_, recipients) = read(&format!("{STATUS}{text}"));
+            prop_assert!(failure(&recipients).is_some());
+            prop_assert!(masked(&text).chars().count() <= 300 && !masked(&text).contains('@'));
+        }
     }
 }

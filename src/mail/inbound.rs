@@ -122,6 +122,7 @@ impl Inbound {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn kind(head: &str) -> Kind {
         let text = format!("From: a@example.net\r\nTo: bounces@example.org\r\n{head}\r\n\r\nText\r\n");
@@ -152,5 +153,13 @@ mod tests {
         assert_eq!(feedback("abuse").message_ids, ["17.ab@example.org"]);
         assert_eq!(feedback("not-spam").kind, Kind::Automatic);
         assert_eq!(feedback("auth-failure").kind, Kind::Automatic);
+    }
+
+    proptest! {
+        #[test]
+        fn no_message_is_too_broken_to_take_apart(text in "(\\PC|\\r\\n|--b\\r\\n|Content-Type: |message/rfc822|multipart/report; boundary=b){0,60}") {
+            let _ = read(text.as_bytes());
+            let _ = read(format!("Content-Type: multipart/report; boundary=b\r\n\r\n--b\r\n{text}").as_bytes());
+        }
     }
 }

@@ -7,7 +7,7 @@ use paperpost::config;
 use paperpost::core::address::Address;
 use paperpost::core::token::Purpose;
 use paperpost::mail::dkim::{Algorithm, Key, Signer, new_key};
-use paperpost::store::{OutboxState, Reason};
+use paperpost::store::{OutboxState, Reason, Store, StoreError};
 
 use crate::mail::Records;
 use crate::site::{day, paper};
@@ -142,6 +142,27 @@ async fn what_a_subscriber_said_stands_above_what_a_server_said() {
     assert!(!say(Reason::Bounced) && !say(Reason::Operator) && !say(Reason::Unsubscribed));
     assert_eq!(reason(), Reason::Unsubscribed);
     assert_eq!(world.store.subscribers().expect("a list")[0].consent, "withdrawn");
+}
+
+#[test]
+fn a_database_of_the_first_version_is_brought_up_to_date_with_keys_of_its_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let make = |name: &str| {
+        let path = folder.path().join(name);
+        let connection = rusqlite::Connection::open(&path).expect("a database");
+        connection.execute_batch(include_str!("../../src/store/migrations/0001_start.sql")).expect("the first version");
+        connection.pragma_update(None, "user_version", 1).expect("the first version");
+        path
+    };
+    let paths = [make("a.db"), make("b.db")];
+    let refused = Store::open_read_only(&paths[0]).map(drop).expect_err("nothing is migrated for a look");
+    assert!(matches!(refused, StoreError::Older), "{refused}");
+    let keys = paths.map(|path| {
+        let first = Store::open(&path).expect("migrated").token_key().expect("a database");
+        assert_eq!(Store::open(&path).expect("opened again").token_key().expect("a database"), first);
+        first.filter(|key| key.len() == 32).expect("a key")
+    });
+    assert_ne!(keys[0], keys[1]);
 }
 
 #[test]
