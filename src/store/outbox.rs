@@ -174,6 +174,17 @@ impl Store {
         })
     }
 
+    /// Whether an edition's subscriber may be written to: asked again right before a claimed mail is sent.
+    pub fn is_welcome(&self, edition: i64) -> Result<bool> {
+        self.read(|tx| {
+            let mut welcome = tx.prepare_cached(
+                "SELECT s.consent = 'confirmed' AND s.listed = 1
+                 FROM editions e JOIN subscriptions s ON s.id = e.subscription WHERE e.id = ?",
+            )?;
+            Ok(welcome.query_row([edition], |row| row.get(0))?)
+        })
+    }
+
     /// Gives claims back untried, as a graceful stop does.
     pub fn release(&self, claims: &[(i64, u32)], now: DateTime<Utc>) -> Result<()> {
         self.write(|tx| {

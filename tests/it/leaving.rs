@@ -2,12 +2,18 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use mail_parser::MessageParser;
 use paperpost::config;
 use paperpost::core::address::Address;
+use paperpost::core::delivery::{Receipt, SendError};
 use paperpost::core::token::Purpose;
+use paperpost::jobs::deliver;
 use paperpost::mail::dkim::{Algorithm, Key, Signer, new_key};
+use paperpost::mail::smtp::Smtp;
+use paperpost::mail::{Mail, Transport};
 use paperpost::store::{OutboxState, Reason, Store, StoreError};
+use tokio_util::sync::CancellationToken;
 
 use crate::mail::Records;
 use crate::site::{day, paper};
@@ -130,6 +136,37 @@ async fn a_suppressed_address_gets_nothing_from_a_file_that_adds_it_later() {
     assert!(!world.store.lift_suppression(&address(ADA), now).expect("nothing to lift"));
     world.once().await;
     assert_eq!(world.inbox(ADA), ["Retrieval at scale"]);
+}
+
+/// A way out through which bob leaves while ada's mail is being sent.
+struct BobLeaves {
+    inner: Arc<Smtp>,
+    store: Store,
+    now: DateTime<Utc>,
+}
+
+impl Transport for BobLeaves {
+    async fn send(&self, mail: &Mail) -> Result<Receipt, SendError> {
+        self.store.suppress(&address("bob@example.org"), Reason::Unsubscribed, None, self.now).expect("a database");
+        self.inner.send(mail).await
+    }
+}
+
+#[tokio::test]
+async fn who_leaves_between_the_claim_and_the_sending_gets_nothing() {
+    let mut world = one_paper().await;
+    world.subscribe(&block("bob@example.org"));
+    world.scrape().await;
+    world.publish();
+    world.deliver.connections = 1;
+    let (inner, store) = (world.transport.clone(), world.store.clone());
+    let transport = Arc::new(BobLeaves { inner, store, now: world.clock.now() });
+    for _ in 0..2 {
+        let stop = CancellationToken::new();
+        deliver::run(&world.store, &transport, &world.deliver, &world.clock, &stop).await.expect("a working database");
+    }
+    assert_eq!((world.mails(ADA).len(), world.mails("bob@example.org").len()), (1, 0));
+    assert_eq!(world.store.outbox(&[OutboxState::Dropped], 10).expect("an outbox").len(), 1);
 }
 
 #[tokio::test]
