@@ -17,6 +17,7 @@ pub mod digest;
 pub mod href;
 pub mod layout;
 pub mod notice;
+pub mod pages;
 pub mod style;
 pub mod text;
 

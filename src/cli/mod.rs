@@ -5,13 +5,16 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what a command line does")]
 
+mod bounce;
 pub mod demo;
+mod dkim;
 mod edit;
 mod explain;
 mod expression;
 mod manual;
 mod preview;
 mod show;
+mod suppress;
 mod trial;
 mod wiring;
 mod work;
@@ -152,6 +155,29 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Addresses that must not be written to: who left, whose mail comes back
+    #[command(after_help = "Examples:
+  paperpost suppress list
+  paperpost suppress add ada@example.org --note 'asked by telephone'
+  paperpost suppress remove ada@example.org")]
+    Suppress {
+        #[command(subcommand)]
+        action: suppress::SuppressAction,
+    },
+    /// Takes in one bounce, complaint or request to leave from standard input: for a mail server's pipe
+    ///
+    /// Exit codes are those of sysexits.h: 0 taken or ignored, 67 a letter that nobody reads, 75 try again later.
+    #[command(after_help = "In /etc/aliases: bounces: \"|/usr/bin/paperpost -c /etc/paperpost/paperpost.toml bounce\"")]
+    Bounce,
+    /// Keys for signing mails (DKIM), and what the DNS must say about them
+    #[command(after_help = "Examples:
+  paperpost dkim keygen --selector r2026
+  paperpost dkim keygen --type ed25519 --selector e2026
+  paperpost dkim record")]
+    Dkim {
+        #[command(subcommand)]
+        action: dkim::DkimAction,
+    },
     /// Runs two days with sample papers and four sample subscribers into a folder: no network, no account
     Demo {
         /// The folder for the mails
@@ -201,7 +227,11 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
     let settings = match config::load(config.as_deref(), &set, environment()) {
         Ok(settings) => settings,
-        Err(problems) => return Ok(refuse(&problems)),
+        Err(problems) => {
+            let code = refuse(&problems);
+            // A mail server tries again once the settings are mended.
+            return Ok(if matches!(command, Command::Bounce) { ExitCode::from(bounce::EX_TEMPFAIL) } else { code });
+        }
     };
     // Commands for people print their results; only the daemon's log is its output.
     let level = if matches!(command, Command::Run) { settings.log.level.as_str() } else { "warn" };
@@ -223,6 +253,9 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Subscribe(arguments) => edit::subscribe(&settings, &arguments),
         Command::Unsubscribe { address, file } => edit::unsubscribe(&settings, &parse_address(&address)?, file),
         Command::List { json } => show::list(&settings, json),
+        Command::Suppress { action } => suppress::suppress(&settings, action),
+        Command::Bounce => Ok(bounce::bounce(&settings)),
+        Command::Dkim { action } => dkim::dkim(&settings, action),
         Command::TestMail { address } => preview::test_mail(&settings, &parse_address(&address)?).await,
         Command::Check | Command::Queries | Command::Demo { .. } => Ok(ExitCode::SUCCESS),
     }

@@ -62,7 +62,8 @@ pub(super) fn preview(
         edition: 0,
         slot: slot.map_or(now.with_timezone(&subscription.zone).naive_local(), |(slot, _)| slot),
         subscription: subscription.clone(),
-        token: Vec::new(),
+        // A link that names nobody: a preview may be shown around.
+        subscriber: [0; 16],
         read: planner.read,
         decided: now,
         papers: choice.sections.iter().map(|section| ids(section)).collect(),
@@ -71,7 +72,8 @@ pub(super) fn preview(
         looked_at: planner.pool().candidates().len().try_into().unwrap_or(u32::MAX),
         message_id: format!("<preview@{}>", publish.domain),
     };
-    let writer = Writer::new(store, wiring::sender(settings));
+    let sender = wiring::sender(settings, &store)?;
+    let writer = Writer::new(store, sender);
     let bytes = match format {
         Format::Text => writer.render(&mailing)?.text.into_bytes(),
         Format::Html => writer.render(&mailing)?.html.into_bytes(),
@@ -92,12 +94,12 @@ pub(super) async fn test_mail(settings: &Settings, address: &Address) -> anyhow:
     let now = Clock::System.now();
     let way_out = wiring::way_out(settings);
     let notice = templates::notice::Notice::test_mail(&way_out, &now.format("on %-d %B %Y at %H:%M UTC").to_string());
-    let sender = wiring::sender(settings);
+    let from = wiring::mailbox(&settings.mail.from);
     let id = format!("test.{}.{:016x}", now.timestamp(), fastrand::u64(..));
-    let message_id = format!("<{id}@{}>", sender.from.address.domain());
+    let message_id = format!("<{id}@{}>", from.address.domain());
     let bytes = mime::compose(&Letter {
-        from: sender.from.clone(),
-        reply_to: sender.reply_to.clone(),
+        from: from.clone(),
+        reply_to: settings.mail.reply_to.as_ref().map(wiring::mailbox),
         to: mime::Mailbox { name: None, address: address.clone() },
         subject: notice.subject.clone(),
         date: now,
@@ -108,7 +110,11 @@ pub(super) async fn test_mail(settings: &Settings, address: &Address) -> anyhow:
         text: QuotedPrintable::encode(&notice.text()),
         html: QuotedPrintable::encode(&notice.html()),
     });
-    let mail = Mail { from: Some(sender.from.address), to: address.clone(), message_id: message_id.clone(), bytes };
+    let bytes = match wiring::signer(settings)? {
+        Some(signer) => signer.sign(&bytes, now)?,
+        None => bytes,
+    };
+    let mail = Mail { from: Some(from.address), to: address.clone(), message_id: message_id.clone(), bytes };
     let transport = wiring::transport(settings)?;
     let result = transport.send(&mail).await;
     transport.close().await;

@@ -78,11 +78,12 @@ pub(super) fn check(report: Report) -> ExitCode {
 pub(super) fn status(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> {
     let Some(store) = existing(settings, json)? else { return Ok(ExitCode::SUCCESS) };
     let (sources, queue, subscribers) = (store.sources()?, store.queue()?, store.subscribers()?);
+    let came_back = store.bounces(Clock::System.now() - chrono::Duration::days(30))?;
     let mut due: Vec<_> = subscribers.iter().filter(|s| is_active(s)).collect();
     due.sort_by_key(|subscriber| subscriber.next);
     if json {
         let next: Vec<_> = due.iter().map(|s| json!({"address": s.address, "next": s.next, "last": s.last})).collect();
-        println!("{}", json!({"sources": sources, "queue": queue, "next": next}));
+        println!("{}", json!({"sources": sources, "queue": queue, "next": next, "bounces": came_back}));
         return Ok(ExitCode::SUCCESS);
     }
     println!("Sources");
@@ -100,6 +101,18 @@ pub(super) fn status(settings: &Settings, json: bool) -> anyhow::Result<ExitCode
         0 => println!("  none: there are no active subscriptions"),
         count if count > 10 => println!("  and {} more (paperpost list)", count - 10),
         _ => {}
+    }
+    if !came_back.is_empty() {
+        println!("Mails that came back in the last 30 days");
+    }
+    for bounces in &came_back {
+        let word = match bounces.class.as_str() {
+            "sender" => "refused for a reason of ours",
+            "complaint" => "called spam by their readers",
+            "hard" => "came back: no such mailbox",
+            _ => "came back: a passing trouble",
+        };
+        println!("  {} {word}, the last {}: {}", bounces.count, local(bounces.last), bounces.reply);
     }
     println!("Outbox");
     for (state, count) in &queue.counts {
@@ -120,9 +133,14 @@ pub(super) fn list(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> 
         println!("{}", serde_json::to_string(&subscribers)?);
         return Ok(ExitCode::SUCCESS);
     }
+    let suppressions = store.suppressions()?;
     for subscriber in &subscribers {
         let last = subscriber.last.as_ref().map_or("no edition yet".to_owned(), describe_edition);
         println!("{}\n  next: {}\n  last: {last}", subscriber.address, next_word(subscriber));
+        if let Some(left) = suppressions.iter().find(|left| left.address.as_ref() == Some(&subscriber.address)) {
+            let note = left.note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
+            println!("  {} on {}{note}", left.reason.as_str(), left.at.format("%Y-%m-%d"));
+        }
     }
     println!("{} {}", subscribers.len(), plural(subscribers.len(), "subscriber"));
     Ok(ExitCode::SUCCESS)

@@ -1,19 +1,26 @@
 //! From settings to the parts that the jobs work with.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use anyhow::Context;
 use chrono::Duration;
+use tokio::net::TcpListener;
 
+use crate::clock::Clock;
 use crate::config::settings::{self, Mailbox, Settings, SourceKind, SourceSettings, Transport};
 use crate::core::paper::SourceId;
+use crate::core::token::Keyring;
 use crate::jobs::letter::Sender;
-use crate::jobs::{deliver, publish};
+use crate::jobs::returns::Returns;
+use crate::jobs::{bounce, deliver, publish};
+use crate::mail::dkim::{Algorithm, Key, Signer};
 use crate::mail::smtp::{Login, Smtp, SmtpSettings, Timeouts, Tls};
 use crate::mail::{AnyTransport, file::Files, mime, sendmail::Sendmail};
 use crate::source::fetch::{Client, Options, Token};
 use crate::source::huggingface::{HuggingFace, Kind};
 use crate::store::{Lock, Store};
+use crate::web::Web;
 
 /// The database, and the lock on it: for commands that write.
 pub(super) fn open(settings: &Settings) -> anyhow::Result<(Lock, Store)> {
@@ -127,28 +134,84 @@ pub(super) fn publish(settings: &Settings) -> publish::Settings {
 }
 
 /// What delivering depends on.
-pub(super) fn deliver(settings: &Settings) -> deliver::Settings {
+pub(super) fn deliver(settings: &Settings, store: &Store) -> anyhow::Result<deliver::Settings> {
     let connections = match &settings.mail.transport {
         Transport::Smtp(smtp) => smtp.connections as usize,
         _ => 1,
     };
-    deliver::Settings { sender: sender(settings), connections }
+    Ok(deliver::Settings { sender: sender(settings, store)?, connections })
 }
 
 /// Who writes.
-pub(super) fn sender(settings: &Settings) -> Sender {
+pub(super) fn sender(settings: &Settings, store: &Store) -> anyhow::Result<Sender> {
     let mail = &settings.mail;
     let contact = mail.reply_to.as_ref().unwrap_or(&mail.from).address.reveal();
-    Sender {
+    let person = mail.reply_to.as_ref().unwrap_or(&mail.from).address.clone();
+    Ok(Sender {
         from: mailbox(&mail.from),
         reply_to: mail.reply_to.as_ref().map(mailbox),
         list_id: ("Paperpost digest".to_owned(), mail.list_id.clone()),
         change: Some(format!(
             "Your keywords and schedule stand in the subscriptions file; write to {contact} to have them changed."
         )),
-        stop: Some(format!("mailto:{contact}?subject=unsubscribe")),
+        returns: Returns {
+            keyring: Arc::new(keyring(settings, store)?),
+            base_url: settings.web.base_url.clone(),
+            mailbox: mail.bounce.clone().unwrap_or(person),
+            bounce: mail.bounce.clone(),
+        },
+        signer: signer(settings)?.map(Arc::new),
         sources: source_names(settings),
+    })
+}
+
+/// The keys of tokens: those of the settings, and the database's own, which came first and stays good.
+pub(super) fn keyring(settings: &Settings, store: &Store) -> anyhow::Result<Keyring> {
+    // A database that is only looked at may have no key yet; then links are for show.
+    let own = store.token_key()?.unwrap_or_else(|| vec![0; 32]);
+    let keys: Vec<&[u8]> =
+        settings.tokens.iter().map(|secret| secret.reveal().as_bytes()).chain([own.as_slice()]).collect();
+    Ok(Keyring::new(keys[0], keys[1..].iter().copied()))
+}
+
+/// What bounces are judged by.
+pub(super) fn bounces(settings: &Settings, store: &Store) -> anyhow::Result<bounce::Settings> {
+    Ok(bounce::Settings {
+        keyring: Arc::new(keyring(settings, store)?),
+        soft_limit: settings.bounces.soft_limit,
+        soft_days: settings.bounces.soft_days,
+    })
+}
+
+/// The daemon's pages, and where they are served; `None` when the settings say nowhere.
+pub(super) async fn web(settings: &Settings, store: &Store) -> anyhow::Result<Option<(TcpListener, Web)>> {
+    let Some(address) = settings.web.listen else { return Ok(None) };
+    let listener =
+        TcpListener::bind(address).await.with_context(|| format!("web.listen: can't listen on {address}"))?;
+    let from = &settings.mail.from;
+    let sender = from.name.clone().unwrap_or_else(|| from.address.reveal());
+    let keyring = Arc::new(keyring(settings, store)?);
+    Ok(Some((listener, Web { store: store.clone(), clock: Clock::System, keyring, sender })))
+}
+
+/// What signs mails; `None` when the settings have no key.
+pub(super) fn signer(settings: &Settings) -> anyhow::Result<Option<Signer>> {
+    let Some(dkim) = &settings.dkim else { return Ok(None) };
+    let keys = dkim_keys(dkim)?;
+    Ok(Some(Signer::new(&dkim.domain, keys)?))
+}
+
+/// The keys of `[dkim]`, RSA first: who knows only one algorithm often reads only the first signature.
+pub(super) fn dkim_keys(dkim: &settings::Dkim) -> anyhow::Result<Vec<Key>> {
+    let keys = [("dkim.rsa_key", &dkim.rsa, Algorithm::Rsa), ("dkim.ed25519_key", &dkim.ed25519, Algorithm::Ed25519)];
+    let mut out = Vec::new();
+    for (name, key, algorithm) in keys {
+        let Some(key) = key else { continue };
+        let key = Key::from_pem(&key.selector, key.pem.reveal()).context(name)?;
+        anyhow::ensure!(key.algorithm() == algorithm, "{name}: is a key of the other kind");
+        out.push(key);
     }
+    Ok(out)
 }
 
 /// What readers call each source.

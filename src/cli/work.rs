@@ -25,13 +25,18 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let transport = Arc::new(wiring::transport(&settings)?);
     let sources = settings.sources.iter().filter(|source| source.enabled);
     let parts = Parts {
+        deliver: wiring::deliver(&settings, &store)?,
+        web: wiring::web(&settings, &store).await?,
+        bounces: match &settings.bounces.maildir {
+            Some(maildir) => Some((maildir.clone(), wiring::bounces(&settings, &store)?)),
+            None => None,
+        },
         store,
         clock: Clock::System,
         client: wiring::client(&settings)?,
         sources: sources.map(|source| (wiring::source(source), source.schedule.clone())).collect(),
         transport: transport.clone(),
         publish: wiring::publish(&settings),
-        deliver: wiring::deliver(&settings),
         subscriptions: Box::new(move || subscriptions(&settings).map_err(|problems| problems.to_string())),
     };
     let ended = daemon::run(parts, stop, reload).await;
@@ -155,7 +160,7 @@ impl Work {
     async fn deliver(&self, settings: &Settings) -> anyhow::Result<bool> {
         let transport = Arc::new(wiring::transport(settings)?);
         let way_out = wiring::way_out(settings);
-        let deliver = wiring::deliver(settings);
+        let deliver = wiring::deliver(settings, &self.store)?;
         let stop = stop_at_interrupt();
         let spinner = spinner(format!("sending {way_out} …"));
         let mut sum = jobs::deliver::Report::default();

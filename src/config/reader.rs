@@ -12,11 +12,13 @@ use super::node::{self, Node, Wrong};
 use super::problem::{Place, Problem};
 use super::secret::Secret;
 use super::settings::{
-    Database, Digest, FilePattern, Http, Log, LogFormat, Login, Mail, Settings, Smtp, SourceKind, SourceSettings, Tls,
-    Transport, Web,
+    Bounces, Database, Digest, FilePattern, Http, Log, LogFormat, Login, Mail, Settings, Smtp, SourceKind,
+    SourceSettings, Tls, Transport,
 };
 use super::values;
 use crate::core::paper::SourceId;
+
+mod leaving;
 
 /// Reads settings out of merged layers. `folder` is the config file's: relative paths in the file start there.
 /// `credentials` is systemd's folder of secrets.
@@ -29,6 +31,7 @@ pub(super) fn read(
     let mut reader = Reader { merged, folder: folder.to_owned(), credentials };
     let from = reader.need("mail.from", values::mailbox);
     let list_id = reader.get("mail.list_id", values::list_id);
+    let dkim = reader.dkim(from.address.domain());
     let settings = Settings {
         file,
         database: Database { path: reader.path("database.path").unwrap_or_else(|| "paperpost.db".into()) },
@@ -45,6 +48,7 @@ pub(super) fn read(
             list_id: list_id.unwrap_or_else(|| format!("paperpost.{}", from.address.domain())),
             from,
             reply_to: reader.get("mail.reply_to", values::mailbox),
+            bounce: reader.bounce_address(),
             transport: reader.transport(),
         },
         digest: Digest {
@@ -55,7 +59,14 @@ pub(super) fn read(
             also_trending: reader.whole("digest.also_trending", 0, 5),
             when_empty: reader.need("digest.when_empty", values::when_empty),
         },
-        web: Web { base_url: reader.get("web.base_url", values::web_address) },
+        dkim,
+        web: reader.web(),
+        tokens: reader.tokens(),
+        bounces: Bounces {
+            maildir: reader.path("bounces.maildir"),
+            soft_limit: reader.whole("bounces.soft_limit", 1, 100),
+            soft_days: reader.whole("bounces.soft_days", 0, 365),
+        },
         log: Log {
             format: reader
                 .need("log.format", |node| node.choice(&[("text", LogFormat::Text), ("json", LogFormat::Json)])),

@@ -3,6 +3,7 @@
 //! Plain structs of parsed types, a struct for each section; whoever holds one need not check it again.
 //! `docs/configuration.md` has the keys with their units and defaults.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -33,8 +34,14 @@ pub struct Settings {
     pub mail: Mail,
     /// What a digest is when a subscription doesn't say otherwise.
     pub digest: Digest,
+    /// How mails are signed; `None` when they aren't.
+    pub dkim: Option<Dkim>,
     /// Where readers reach us.
     pub web: Web,
+    /// The secrets that tokens are made with, the signing one first; none when the database's own is to be used.
+    pub tokens: Vec<Secret>,
+    /// What comes back.
+    pub bounces: Bounces,
     /// What is logged.
     pub log: Log,
     /// What can be used but was probably not meant.
@@ -108,6 +115,8 @@ pub struct Mail {
     pub from: Mailbox,
     /// The Reply-To header.
     pub reply_to: Option<Mailbox>,
+    /// The mailbox for what comes back: the return path is made of it, and a token for each subscriber.
+    pub bounce: Option<Address>,
     /// The identifier in the List-Id header, without brackets (RFC 2919).
     pub list_id: String,
     /// How mails leave.
@@ -204,9 +213,42 @@ pub struct Digest {
     pub when_empty: WhenEmpty,
 }
 
+/// `[dkim]`: at least one key.
+#[derive(Clone, Debug)]
+pub struct Dkim {
+    /// The domain that signs; that of `mail.from` when the file doesn't say.
+    pub domain: String,
+    /// The RSA key.
+    pub rsa: Option<DkimKey>,
+    /// The Ed25519 key.
+    pub ed25519: Option<DkimKey>,
+}
+
+/// A private key under its selector.
+#[derive(Clone, Debug)]
+pub struct DkimKey {
+    /// The name of its record: `<selector>._domainkey.<domain>`.
+    pub selector: String,
+    /// The key in PEM.
+    pub pem: Secret,
+}
+
+/// `[bounces]`
+#[derive(Clone, Debug)]
+pub struct Bounces {
+    /// The Maildir that bounces and mails for leaving arrive in.
+    pub maildir: Option<PathBuf>,
+    /// So many editions in a row have to come back …
+    pub soft_limit: u32,
+    /// … over so many days, before an address with a passing trouble gets no more.
+    pub soft_days: u32,
+}
+
 /// `[web]`
 #[derive(Clone, Debug)]
 pub struct Web {
+    /// Where the daemon serves its pages; `None` for nowhere.
+    pub listen: Option<SocketAddr>,
     /// The address under which readers reach us, for links in mails.
     pub base_url: Option<Url>,
 }

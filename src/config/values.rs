@@ -3,7 +3,7 @@
 //! Each function takes a [`Node`] and gives the parsed type, or what is [`Wrong`] in words that never repeat an address
 //! or a secret.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use chrono_tz::{TZ_VARIANTS, Tz};
 use url::{Host, Url};
@@ -96,6 +96,24 @@ pub(super) fn contact(node: &Node) -> Result<String, Wrong> {
         Ok(text.to_owned())
     } else {
         Err(Wrong::new("expected a web address that begins with https://, or a mail address"))
+    }
+}
+
+/// An address of this machine with a port.
+pub(super) fn socket_address(node: &Node) -> Result<SocketAddr, Wrong> {
+    node.line()?.parse().map_err(|_| Wrong::new("expected an IP address and a port such as \"127.0.0.1:8035\""))
+}
+
+/// Letters, digits and hyphens between dots: a DKIM selector, or the domain that signs.
+pub(super) fn dns_name(node: &Node) -> Result<String, Wrong> {
+    let text = node.line()?;
+    let is_label = |label: &str| {
+        !label.is_empty() && label.len() <= 63 && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    if text.len() <= 253 && text.split('.').all(is_label) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err(Wrong::new("expected a name of letters, digits and hyphens such as \"s2026\" or \"example.org\""))
     }
 }
 

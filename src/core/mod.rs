@@ -4,6 +4,7 @@
 //! clean. `tests/tidy.rs` holds the door.
 
 pub mod address;
+pub mod bounce;
 pub mod delivery;
 pub mod diff;
 pub mod digest;
@@ -15,4 +16,5 @@ pub mod query;
 pub mod schedule;
 pub mod subscription;
 pub mod text;
+pub mod token;
 pub mod trend;

@@ -9,9 +9,11 @@ mod notify;
 pub mod signals;
 mod tickers;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -19,11 +21,12 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::core::schedule::Schedule;
 use crate::core::subscription::Subscription;
-use crate::jobs::{deliver, publish};
+use crate::jobs::{bounce, deliver, publish};
 use crate::mail::Transport;
 use crate::source::fetch::Client;
 use crate::source::huggingface::HuggingFace;
 use crate::store::Store;
+use crate::web::{self, Web};
 
 /// Everything the daemon works with; the command line puts it together.
 pub struct Parts<T> {
@@ -41,6 +44,10 @@ pub struct Parts<T> {
     pub publish: publish::Settings,
     /// What delivering depends on.
     pub deliver: deliver::Settings,
+    /// Where the pages are served, if anywhere.
+    pub web: Option<(TcpListener, Web)>,
+    /// The Maildir that bounces arrive in, if any, and what they are judged by.
+    pub bounces: Option<(PathBuf, bounce::Settings)>,
     /// Reads the subscription files anew; an error lists every problem in them.
     pub subscriptions: Box<dyn Fn() -> Result<Vec<Subscription>, String> + Send + Sync>,
 }
@@ -64,7 +71,7 @@ const GRACE: Duration = Duration::from_secs(60);
 /// Works until `stop`; `reload` asks for the subscription files to be read anew. An error ends the daemon: a task that
 /// panicked, or subscriptions that are wrong at the start.
 pub async fn run<T: Transport + 'static>(
-    parts: Parts<T>,
+    mut parts: Parts<T>,
     stop: CancellationToken,
     mut reload: mpsc::Receiver<()>,
 ) -> anyhow::Result<()> {
@@ -76,6 +83,7 @@ pub async fn run<T: Transport + 'static>(
     }
 
     let sources = parts.sources.len();
+    let web = parts.web.take();
     let shared = Arc::new(Shared {
         parts,
         stop: stop.clone(),
@@ -90,6 +98,17 @@ pub async fn run<T: Transport + 'static>(
     tasks.spawn(tickers::publish(shared.clone()));
     tasks.spawn(tickers::deliver(shared.clone()));
     tasks.spawn(tickers::prune(shared.clone()));
+    if shared.parts.bounces.is_some() {
+        tasks.spawn(tickers::bounces(shared.clone()));
+    }
+    if let Some((listener, web)) = web {
+        let stop = stop.clone();
+        tasks.spawn(async move {
+            if let Err(error) = web::serve(listener, web, stop).await {
+                tracing::error!(%error, "the pages are not served any more");
+            }
+        });
+    }
     tracing::info!(sources, subscriptions = subscriptions.len(), "running");
     notify::ready();
 

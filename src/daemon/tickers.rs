@@ -150,6 +150,29 @@ pub(super) async fn prune<T: Transport>(shared: Arc<Shared<T>>) {
     }
 }
 
+/// Takes in what arrived in the bounce mailbox, every minute.
+pub(super) async fn bounces<T: Transport + 'static>(shared: Arc<Shared<T>>) {
+    loop {
+        let step = {
+            let shared = shared.clone();
+            move || {
+                let parts = &shared.parts;
+                let Some((maildir, settings)) = &parts.bounces else { return Ok(0) };
+                jobs::bounce::poll(&parts.store, settings, maildir, parts.clock.now())
+            }
+        };
+        match tokio::task::spawn_blocking(step).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::error!(%error, "could not take in bounces; tried again in a minute"),
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+        tokio::select! {
+            () = shared.stop.cancelled() => return,
+            () = tokio::time::sleep(LONGEST_WAIT) => {}
+        }
+    }
+}
+
 enum Waited {
     Due,
     Stopped,

@@ -75,6 +75,7 @@ pub async fn run<T: Transport + 'static>(
     let mut workers = JoinSet::new();
     for _ in 0..settings.connections.max(1) {
         let worker = Worker {
+            store: store.clone(),
             queue: queue.clone(),
             transport: transport.clone(),
             mails: mails.clone(),
@@ -141,6 +142,7 @@ fn is_outage(error: &SendError) -> bool {
 
 /// One of those who send at the same time.
 struct Worker<T> {
+    store: Store,
     queue: Arc<Mutex<VecDeque<Claim>>>,
     transport: Arc<T>,
     mails: letter::Writer,
@@ -150,13 +152,28 @@ struct Worker<T> {
 }
 
 impl<T: Transport> Worker<T> {
+    /// Whether the subscriber left since the claim. Then it is given back, for the next claim to drop it; and so it is
+    /// at the end of the lease, should giving it back fail.
+    fn has_left(&self, claim: &Claim) -> bool {
+        if self.store.is_welcome(claim.mailing.edition).unwrap_or(true) {
+            return false;
+        }
+        if let Err(error) = self.store.release(&[(claim.mailing.edition, claim.attempt)], self.clock.now()) {
+            tracing::warn!(edition = claim.mailing.edition, %error, "could not give back a claim");
+        }
+        true
+    }
+
     async fn work(self) {
         while !self.halt.is_cancelled() {
             let Some(claim) = lock(&self.queue).pop_front() else { return };
+            if self.has_left(&claim) {
+                continue;
+            }
             let result = match self.mails.write(&claim.mailing) {
                 Ok(bytes) => {
                     let mail = Mail {
-                        from: Some(self.mails.sender().from.address.clone()),
+                        from: Some(self.mails.return_path(&claim.mailing)),
                         to: claim.mailing.subscription.address.clone(),
                         message_id: claim.mailing.message_id.clone(),
                         bytes,

@@ -3,9 +3,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::returns::Returns;
+use crate::core::address::Address;
 use crate::core::digest::{self, Chosen, Facts, Rendered, Section, SourceNote};
 use crate::core::matching::{Candidate, reasons};
 use crate::core::paper::SourceId;
+use crate::mail::dkim::{DkimError, Signer};
 use crate::mail::mime::{self, Letter, Mailbox, QuotedPrintable};
 use crate::source::health;
 use crate::store::{Mailing, SourceStatus, Store, StoreError};
@@ -21,10 +24,23 @@ pub struct Sender {
     pub list_id: (String, String),
     /// How a reader changes what comes: an address or a sentence.
     pub change: Option<String>,
-    /// How a reader stops it: an address or a sentence.
-    pub stop: Option<String>,
+    /// How a reader leaves, and where bounces go.
+    pub returns: Returns,
+    /// Signs every mail, when there is a key.
+    pub signer: Option<Arc<Signer>>,
     /// What readers call each source; one that isn't here is no longer read, and not shown.
     pub sources: HashMap<SourceId, String>,
+}
+
+/// Why a mail could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// What it is made of could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It could not be signed; an unsigned mail would be taken for a forged one.
+    #[error(transparent)]
+    Dkim(#[from] DkimError),
 }
 
 /// Writes mails; clones share what they have read.
@@ -56,10 +72,15 @@ impl Writer {
         &self.sender
     }
 
-    /// The mail as it goes over the wire: the same bytes whenever it is written.
-    pub fn write(&self, mailing: &Mailing) -> Result<Vec<u8>, StoreError> {
+    /// The return path of a mailing: the subscriber's own where bounces have a mailbox, else the sender's address.
+    pub fn return_path(&self, mailing: &Mailing) -> Address {
+        self.sender.returns.path(&mailing.subscriber).unwrap_or_else(|| self.sender.from.address.clone())
+    }
+
+    /// The mail as it goes over the wire: the same bytes whenever it is written, the signature with them.
+    pub fn write(&self, mailing: &Mailing) -> Result<Vec<u8>, WriteError> {
         let rendered = self.render(mailing)?;
-        Ok(mime::compose(&Letter {
+        let bytes = mime::compose(&Letter {
             from: self.sender.from.clone(),
             reply_to: self.sender.reply_to.clone(),
             to: Mailbox { name: mailing.subscription.name.clone(), address: mailing.subscription.address.clone() },
@@ -68,10 +89,14 @@ impl Writer {
             message_id: mailing.message_id.clone(),
             boundary: mailing.message_id.clone(),
             list_id: Some(self.sender.list_id.clone()),
-            extra: Vec::new(),
+            extra: self.sender.returns.headers(&mailing.subscriber),
             text: QuotedPrintable::encode(&rendered.text),
             html: QuotedPrintable::encode(&rendered.html),
-        }))
+        });
+        match &self.sender.signer {
+            Some(signer) => Ok(signer.sign(&bytes, mailing.decided)?),
+            None => Ok(bytes),
+        }
     }
 
     /// What the reader sees.
@@ -118,7 +143,7 @@ impl Writer {
                 .collect(),
             schedule: &schedule,
             change: self.sender.change.as_deref(),
-            stop: self.sender.stop.as_deref(),
+            stop: Some(&self.sender.returns.link(&mailing.subscriber)),
         }))
     }
 

@@ -4,9 +4,12 @@
 //! command line, a test and the daemon's tickers call the very same functions. [`explain`] is no job: it only reads, for a
 //! person who asks.
 
+pub mod bounce;
 pub mod deliver;
 pub mod explain;
+pub mod leave;
 pub mod letter;
 pub mod prune;
 pub mod publish;
+pub mod returns;
 pub mod scrape;

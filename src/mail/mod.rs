@@ -5,6 +5,7 @@
 
 pub mod dkim;
 pub mod file;
+pub mod inbound;
 pub mod mime;
 mod qp;
 pub mod sendmail;

@@ -6,6 +6,7 @@
 //!
 //! What is *not* here: schedules, matching, rendering. Decisions come in by argument.
 
+mod bounces;
 mod editions;
 mod history;
 mod ingest;
@@ -14,6 +15,7 @@ mod outbox;
 mod papers;
 mod status;
 mod subscriptions;
+mod suppressions;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,6 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+pub use bounces::{Bounce, BounceStatus, Taken, Verdict};
 pub use editions::{Decision, Published, Standing};
 pub use history::{History, KnownPaper, PastEdition};
 pub use ingest::{Ingested, ReadRecord};
@@ -28,9 +31,10 @@ pub use lock::{Lock, LockError};
 pub use outbox::{Claim, Mailing, OutboxEntry, OutboxState, Recorded};
 pub use status::{EditionStatus, QueueStatus, SourceStatus, SubscriberStatus};
 pub use subscriptions::{SyncReport, Withheld};
+pub use suppressions::{AddressHash, Imported, Reason, Suppression};
 
 /// The database. Clones share one connection.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Store {
     connection: Arc<Mutex<Connection>>,
 }
@@ -49,6 +53,9 @@ pub enum StoreError {
         /// This program's.
         known: usize,
     },
+    /// The file was made by an older program and may not be changed now.
+    #[error("the database is of an older paperpost: `paperpost run` or `paperpost once` brings it up to date")]
+    Older,
     /// A value that this program did not write.
     #[error("the database holds a {what} that can't be read: {why}")]
     Unreadable {
@@ -81,7 +88,7 @@ fn file(error: &rusqlite::Error) -> &'static str {
 /// Results of the store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_start.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001_start.sql"), include_str!("migrations/0002_leaving.sql")];
 
 impl Store {
     /// Opens the database at `path`, makes it when it isn't there, and brings it up to this program's version.
@@ -101,7 +108,9 @@ impl Store {
     pub fn open_read_only(path: &Path) -> Result<Self> {
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         configure(&connection)?;
-        check_version(&connection)?;
+        if check_version(&connection)? < MIGRATIONS.len() {
+            return Err(StoreError::Older);
+        }
         connection.pragma_update(None, "query_only", true)?;
         Ok(Self { connection: Arc::new(Mutex::new(connection)) })
     }

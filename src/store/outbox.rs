@@ -12,6 +12,7 @@ use super::subscriptions::restore;
 use super::{Result, Store, from_json, instant, slot};
 use crate::core::delivery::{Outcome, Receipt, SendError};
 use crate::core::subscription::Subscription;
+use crate::core::token::SubscriberId;
 
 /// Where a queued mail stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -69,8 +70,8 @@ pub struct Mailing {
     pub edition: i64,
     /// Whose it is and what was ordered when it was decided.
     pub subscription: Subscription,
-    /// The subscriber's random id.
-    pub token: Vec<u8>,
+    /// How the outside names the subscriber.
+    pub subscriber: SubscriberId,
     /// The local slot.
     pub slot: NaiveDateTime,
     /// What was known: see [`Store::papers_as_of`].
@@ -170,6 +171,17 @@ impl Store {
                 });
             }
             Ok(claims)
+        })
+    }
+
+    /// Whether an edition's subscriber may be written to: asked again right before a claimed mail is sent.
+    pub fn is_welcome(&self, edition: i64) -> Result<bool> {
+        self.read(|tx| {
+            let mut welcome = tx.prepare_cached(
+                "SELECT s.consent = 'confirmed' AND s.listed = 1
+                 FROM editions e JOIN subscriptions s ON s.id = e.subscription WHERE e.id = ?",
+            )?;
+            Ok(welcome.query_row([edition], |row| row.get(0))?)
         })
     }
 
@@ -289,6 +301,17 @@ impl Store {
         })
     }
 
+    /// The newest attempt there is, and how many attempts later than `after` ended in each way.
+    pub fn attempts_after(&self, after: i64) -> Result<(i64, Vec<(String, u64)>)> {
+        self.read(|tx| {
+            let newest = tx.query_row("SELECT coalesce(max(id), 0) FROM attempts", [], |row| row.get(0))?;
+            let mut counts =
+                tx.prepare_cached("SELECT outcome, count(*) FROM attempts WHERE id > ? GROUP BY outcome")?;
+            let counts = counts.query_map([after], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+            Ok((newest, counts))
+        })
+    }
+
     /// One mail's inputs, whatever its state; `None` when the edition has no mail.
     pub fn mailing(&self, edition: i64) -> Result<Option<Mailing>> {
         self.read(|tx| {
@@ -319,7 +342,7 @@ fn mailing_of(row: &Row<'_>) -> Result<Mailing> {
         also: from_json("list of papers", &text(5)?)?,
         owed: owed.len(),
         looked_at: row.get(7)?,
-        token: row.get(9)?,
+        subscriber: row.get(9)?,
         subscription: restore(&text(8)?, &text(11)?, row.get(10)?)?,
         message_id: row.get(12)?,
     })

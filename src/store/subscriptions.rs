@@ -9,6 +9,7 @@ use chrono_tz::Tz;
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 
+use super::suppressions::Suppressed;
 use super::{Result, Store, StoreError, from_json, to_json};
 use crate::core::address::Address;
 use crate::core::schedule::Schedule;
@@ -68,9 +69,10 @@ impl Store {
     pub fn sync(&self, subscriptions: &[Subscription], now: DateTime<Utc>) -> Result<SyncReport> {
         self.write(|tx| {
             let mut report = SyncReport::default();
+            let suppressed = Suppressed::load(tx)?;
             tx.execute_batch("CREATE TEMP TABLE IF NOT EXISTS in_file (id INTEGER PRIMARY KEY); DELETE FROM in_file;")?;
             for subscription in subscriptions {
-                let id = upsert(tx, subscription, now, &mut report)?;
+                let id = upsert(tx, subscription, &suppressed, now, &mut report)?;
                 tx.prepare_cached("INSERT INTO in_file (id) VALUES (?)")?.execute([id])?;
             }
             report.retired = tx.execute(
@@ -81,30 +83,23 @@ impl Store {
             Ok(report)
         })
     }
-
-    /// Withdraws a consent: nothing more is sent, not even what is queued, until the subscriber opts in anew. Returns
-    /// whether the address was subscribed.
-    pub fn withdraw(&self, address: &Address) -> Result<bool> {
-        self.write(|tx| {
-            let changed = tx.execute(
-                "UPDATE subscriptions SET consent = 'withdrawn' WHERE address_key = ? AND consent <> 'withdrawn'",
-                [address.normalized()],
-            )?;
-            Ok(changed > 0)
-        })
-    }
 }
 
 /// Inserts or updates one of the file's subscriptions; returns its number.
 fn upsert(
     tx: &Transaction<'_>,
     subscription: &Subscription,
+    suppressed: &Suppressed,
     now: DateTime<Utc>,
     report: &mut SyncReport,
 ) -> Result<i64> {
     let definition = definition_id(tx, &Definition::of(subscription))?;
     let key = subscription.address.normalized();
     let since = first_day(subscription, now);
+    let withheld = suppressed.consent(tx, &key)?;
+    if let Some(consent) = withheld {
+        report.withheld.push(Withheld { address: subscription.address.clone(), consent: consent.to_owned() });
+    }
     let known: Option<(i64, i64, bool, bool, String)> = tx
         .prepare_cached("SELECT id, definition, paused, listed, consent FROM subscriptions WHERE address_key = ?")?
         .query_row([&key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))
@@ -113,12 +108,13 @@ fn upsert(
         tx.prepare_cached(
             "INSERT INTO subscriptions
              (token, address, address_key, definition, origin, consent, paused, created, since, next_at)
-             VALUES (randomblob(16), ?, ?, ?, 'file', 'confirmed', ?, ?, ?, 0)",
+             VALUES (randomblob(16), ?, ?, ?, 'file', ?, ?, ?, ?, 0)",
         )?
         .execute(params![
             subscription.address.reveal(),
             key,
             definition,
+            withheld.unwrap_or("confirmed"),
             subscription.paused,
             now.timestamp(),
             since.to_string()
@@ -126,7 +122,7 @@ fn upsert(
         report.added += 1;
         return Ok(tx.last_insert_rowid());
     };
-    if consent == "withdrawn" || consent == "suppressed" {
+    if withheld.is_none() && (consent == "withdrawn" || consent == "suppressed") {
         report.withheld.push(Withheld { address: subscription.address.clone(), consent });
     }
     if !listed {

@@ -586,15 +586,7 @@ async fn a_letter_verifies_at_the_other_end_and_nothing_can_be_added_to_it() {
     let taken = server.mails().remove(0).bytes;
     let text = String::from_utf8(taken.clone()).expect("text");
 
-    let records = Records(
-        keys()
-            .zip(["r1", "e1"])
-            .map(|(key, selector)| {
-                let record = DomainKey::parse(key.dns_record().expect("a record").as_bytes()).expect("a record");
-                (format!("{selector}._domainkey.example.org."), Txt::DomainKey(Arc::new(record)))
-            })
-            .collect(),
-    );
+    let records = Records::new(keys().zip(["r1", "e1"]));
     assert_eq!(records.verify(&taken).await, [true, true]);
     for (what, forged) in [
         ("a body", text.replace("<p>", "<b>")),
@@ -609,11 +601,20 @@ async fn a_letter_verifies_at_the_other_end_and_nothing_can_be_added_to_it() {
 }
 
 /// DNS records by name.
-struct Records(HashMap<String, Txt>);
+pub(crate) struct Records(HashMap<String, Txt>);
 
 impl Records {
+    /// The records of keys, each with its selector, of example.org.
+    pub(crate) fn new<'a>(keys: impl Iterator<Item = (Key, &'a str)>) -> Self {
+        let records = keys.map(|(key, selector)| {
+            let record = DomainKey::parse(key.dns_record().expect("a record").as_bytes()).expect("a record");
+            (format!("{selector}._domainkey.example.org."), Txt::DomainKey(Arc::new(record)))
+        });
+        Self(records.collect())
+    }
+
     /// Whether each signature is good.
-    async fn verify(&self, message: &[u8]) -> Vec<bool> {
+    pub(crate) async fn verify(&self, message: &[u8]) -> Vec<bool> {
         let resolver = MessageAuthenticator::new(Default::default(), Default::default()).expect("a resolver");
         let message = AuthenticatedMessage::parse(message).expect("a message");
         let results = resolver.verify_dkim(Parameters::new(&message).with_txt_cache(self)).await;

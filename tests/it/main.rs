@@ -1,12 +1,14 @@
 //! The whole program against real sockets, real files and real servers.
 
 mod ask;
+mod bounces;
 mod command;
 mod config;
 mod config_syntax;
 mod crash;
 mod daemon;
 mod digest;
+mod leaving;
 mod mail;
 mod pipeline;
 mod playback;
@@ -16,4 +18,5 @@ mod readme;
 mod site;
 mod smtp;
 mod source;
+mod web;
 mod world;

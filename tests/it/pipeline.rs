@@ -3,7 +3,7 @@
 use mail_parser::{MessageParser, MimeHeaders};
 use paperpost::core::address::Address;
 use paperpost::source::health::State;
-use paperpost::store::OutboxState;
+use paperpost::store::{OutboxState, Reason};
 
 use crate::site::{Fault, day, paper};
 use crate::smtp::Act;
@@ -232,7 +232,8 @@ async fn a_withdrawn_subscriber_gets_nothing_though_the_file_lists_them() {
     let mut world = one_paper().await;
     world.scrape().await;
     world.publish();
-    world.store.withdraw(&Address::parse("ADA@example.org").expect("an address")).expect("withdrawn");
+    let ada = Address::parse("ADA@example.org").expect("an address");
+    world.store.suppress(&ada, Reason::Unsubscribed, None, world.clock.now()).expect("withdrawn");
     world.deliver().await;
     let report = world.subscribe("email = \"grace@example.org\"\nkeywords = [\"robots\"]");
     assert_eq!(report.withheld.len(), 1, "the file's owner is told");

@@ -19,7 +19,9 @@ use paperpost::clock::Clock;
 use paperpost::config::{self, Settings};
 use paperpost::core::paper::SourceId;
 use paperpost::core::subscription::Subscription;
+use paperpost::core::token::Keyring;
 use paperpost::jobs::letter::Sender;
+use paperpost::jobs::returns::Returns;
 use paperpost::jobs::{deliver, publish, scrape};
 use paperpost::mail::mime::Mailbox;
 use paperpost::mail::smtp::{Smtp, Tls};
@@ -84,7 +86,13 @@ impl World {
                     reply_to: None,
                     list_id: ("Paperpost digest".into(), "paperpost.example.org".into()),
                     change: None,
-                    stop: None,
+                    returns: Returns {
+                        keyring: Arc::new(Keyring::new(&[7; 32], [])),
+                        base_url: None,
+                        mailbox: address("papers@example.org"),
+                        bounce: None,
+                    },
+                    signer: None,
                     sources: [(id, "Hugging Face Daily Papers".to_owned())].into(),
                 },
                 connections: 2,

@@ -112,7 +112,7 @@ impl Demo {
         }
         let published = jobs::publish::run(&self.store, &wiring::publish(&self.settings), now, |_| {})?;
         let transport = Arc::new(Files::new(folder)?);
-        let deliver = wiring::deliver(&self.settings);
+        let deliver = wiring::deliver(&self.settings, &self.store)?;
         let stop = CancellationToken::new();
         jobs::deliver::run(&self.store, &transport, &deliver, &self.clock, &stop).await?;
         progress.finish_and_clear();
@@ -127,7 +127,7 @@ impl Demo {
 
     /// Says what one subscriber got and why, and puts the mail where it is found.
     fn tell(&self, mailing: &Mailing, owed: usize, files: &Files, folder: &Path) -> anyhow::Result<()> {
-        let writer = Writer::new(self.store.clone(), wiring::sender(&self.settings));
+        let writer = Writer::new(self.store.clone(), wiring::sender(&self.settings, &self.store)?);
         let address = &mailing.subscription.address;
         let count: usize = mailing.papers.iter().map(Vec::len).sum();
         let waiting = if owed > 0 { format!(", {owed} more wait for the next edition") } else { String::new() };

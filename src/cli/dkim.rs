@@ -1,0 +1,88 @@
+//! The commands about signatures: dkim keygen, dkim record.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Subcommand, ValueEnum};
+
+use super::wiring;
+use crate::config::Settings;
+use crate::mail::dkim::{Algorithm, Key, new_key};
+
+/// What `dkim` does.
+#[derive(Debug, Subcommand)]
+pub(super) enum DkimAction {
+    /// Makes a key: writes it to a file, and prints the DNS record and the settings to go with it
+    Keygen {
+        /// The kind of key; with one of each, every mail gets two signatures
+        #[arg(long, value_enum, default_value_t = KeyType::Rsa)]
+        r#type: KeyType,
+        /// A name for the key, new for each key, such as r2026
+        #[arg(long)]
+        selector: String,
+        /// Where to write the key [default: dkim-<selector>.pem]
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Prints the DNS records of the configured keys, as lines of a zone file
+    Record,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum KeyType {
+    /// 2048 bits: every receiver knows it
+    Rsa,
+    /// Shorter and faster; not every receiver knows it yet
+    Ed25519,
+}
+
+/// Runs one of them.
+pub(super) fn dkim(settings: &Settings, action: DkimAction) -> anyhow::Result<ExitCode> {
+    match action {
+        DkimAction::Keygen { r#type, selector, output } => keygen(settings, r#type, &selector, output),
+        DkimAction::Record => record(settings),
+    }
+}
+
+fn keygen(settings: &Settings, kind: KeyType, selector: &str, output: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+    let (algorithm, name) = match kind {
+        KeyType::Rsa => (Algorithm::Rsa, "rsa"),
+        KeyType::Ed25519 => (Algorithm::Ed25519, "ed25519"),
+    };
+    let pem = new_key(algorithm)?;
+    let key = Key::from_pem(selector, &pem)?;
+    let path = output.unwrap_or_else(|| format!("dkim-{selector}.pem").into());
+    write_secret(&path, &pem).with_context(|| format!("can't write {}", path.display()))?;
+    println!("wrote the key to {}; it signs once the settings name it and the DNS has its record\n", path.display());
+    println!("[dkim]\n{name}_selector = \"{selector}\"\n{name}_key_file = \"{}\"\n", path.display());
+    println!("{}", key.zone_line(&domain(settings))?);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn record(settings: &Settings) -> anyhow::Result<ExitCode> {
+    let Some(dkim) = &settings.dkim else {
+        anyhow::bail!("the settings have no key in [dkim]: `paperpost dkim keygen` makes one");
+    };
+    for key in wiring::dkim_keys(dkim)? {
+        println!("{}", key.zone_line(&dkim.domain)?);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn domain(settings: &Settings) -> String {
+    match &settings.dkim {
+        Some(dkim) => dkim.domain.clone(),
+        None => settings.mail.from.address.domain().to_owned(),
+    }
+}
+
+/// A new file that only its owner can read; one that is there already stays as it is.
+fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)?.write_all(text.as_bytes())
+}

@@ -1,0 +1,241 @@
+//! The commands about addresses that must not be written to: suppress list, add, remove, export, import.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use clap::{Subcommand, ValueEnum};
+
+use super::parse_address;
+use super::work::plural;
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::core::address::Address;
+use crate::store::{AddressHash, Imported, Reason, Store};
+
+/// What `suppress` does.
+#[derive(Debug, Subcommand)]
+pub(super) enum SuppressAction {
+    /// Lists the suppressed addresses, newest first
+    List {
+        /// As JSON, for scripts
+        #[arg(long)]
+        json: bool,
+    },
+    /// Suppresses an address: it gets nothing more, whatever lists it and whatever is queued
+    Add {
+        /// The address
+        address: String,
+        /// Why
+        #[arg(long, value_enum, default_value_t = ReasonWord::Operator)]
+        reason: ReasonWord,
+        /// What else there is to know
+        #[arg(long)]
+        note: Option<String>,
+    },
+    /// Lifts a suppression, for somebody who asked for mails again
+    Remove {
+        /// The address
+        address: String,
+    },
+    /// Writes all suppressions to a file: hash, reason and date of each
+    Export {
+        /// A CSV file
+        file: PathBuf,
+    },
+    /// Takes in an export, or a file with an address a line
+    ///
+    /// Lines are `hash,reason,date` as an export has them, `address,reason,date`, or an address alone, which counts as
+    /// suppressed by the operator. Hashes are good only for a copy of the database that made them.
+    Import {
+        /// The file
+        file: PathBuf,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum ReasonWord {
+    Unsubscribed,
+    Bounced,
+    Complained,
+    Operator,
+}
+
+impl ReasonWord {
+    fn reason(self) -> Reason {
+        match self {
+            Self::Unsubscribed => Reason::Unsubscribed,
+            Self::Bounced => Reason::Bounced,
+            Self::Complained => Reason::Complained,
+            Self::Operator => Reason::Operator,
+        }
+    }
+}
+
+/// Runs one of them. The daemon may be running: it sees the change before its next mail.
+pub(super) fn suppress(settings: &Settings, action: SuppressAction) -> anyhow::Result<ExitCode> {
+    let path = &settings.database.path;
+    let store = Store::open(path).with_context(|| path.display().to_string())?;
+    let now = Clock::System.now();
+    match action {
+        SuppressAction::List { json } => list(&store, json)?,
+        SuppressAction::Add { address, reason, note } => {
+            let news = store.suppress(&parse_address(&address)?, reason.reason(), note.as_deref(), now)?;
+            println!("{address} {}", if news { "gets nothing more" } else { "was suppressed already" });
+        }
+        SuppressAction::Remove { address } => {
+            if !store.lift_suppression(&parse_address(&address)?, now)? {
+                println!("{address} is not suppressed");
+                return Ok(ExitCode::FAILURE);
+            }
+            println!("{address} may be written to again");
+        }
+        SuppressAction::Export { file } => {
+            let suppressions = store.suppressions()?;
+            let mut text = format!("{KEY_LINE}{}\nhash,reason,date\n", store.suppression_key_id()?);
+            for entry in &suppressions {
+                let date = entry.at.format("%Y-%m-%d");
+                text.push_str(&format!("{},{},{date}\n", entry.hash, entry.reason.as_str()));
+            }
+            std::fs::write(&file, text).with_context(|| format!("can't write {}", file.display()))?;
+            let count = suppressions.len();
+            println!("wrote {count} {} to {}", plural(count, "suppression"), file.display());
+        }
+        SuppressAction::Import { file } => {
+            let count = import(&store, &file, now)?;
+            println!("{count} new {} from {}", plural(count, "suppression"), file.display());
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(store: &Store, json: bool) -> anyhow::Result<()> {
+    let suppressions = store.suppressions()?;
+    if json {
+        println!("{}", serde_json::to_string(&suppressions)?);
+        return Ok(());
+    }
+    for entry in &suppressions {
+        // Who is no subscriber any more is known by the hash alone.
+        let who = entry.address.clone().unwrap_or_else(|| format!("(unknown: {}…)", &entry.hash[..16]));
+        let note = entry.note.as_ref().map(|note| format!("  {note}")).unwrap_or_default();
+        println!("{}  {:12} {who}{note}", entry.at.format("%Y-%m-%d"), entry.reason.as_str());
+    }
+    println!("{} {}", suppressions.len(), plural(suppressions.len(), "suppression"));
+    Ok(())
+}
+
+/// Begins the first line of an export; the id of the key that made the hashes follows.
+const KEY_LINE: &str = "# paperpost suppressions, hashed with key ";
+
+/// All lines or none: a wrong one is reported with its number.
+fn import(store: &Store, file: &Path, now: DateTime<Utc>) -> anyhow::Result<usize> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("can't read {}", file.display()))?;
+    let own_key = store.suppression_key_id()?;
+    let mut same_key = false;
+    let mut entries = Vec::new();
+    for (number, line) in text.lines().enumerate().map(|(index, line)| (index + 1, line.trim())) {
+        if let Some(key) = line.strip_prefix(KEY_LINE) {
+            same_key = key == own_key;
+            continue;
+        }
+        if line.is_empty() || line.starts_with('#') || line == "hash,reason,date" {
+            continue;
+        }
+        let entry = read_line(line, now).with_context(|| format!("{}:{number}", file.display()))?;
+        if matches!(entry.0, Imported::Hash(_)) && !same_key {
+            bail!(
+                "{}:{number}: the hashes were made by another database, so they would never be found",
+                file.display()
+            );
+        }
+        entries.push(entry);
+    }
+    Ok(store.import_suppressions(&entries)?)
+}
+
+fn read_line(line: &str, now: DateTime<Utc>) -> anyhow::Result<(Imported, Reason, DateTime<Utc>)> {
+    let mut fields = line.split(',').map(str::trim);
+    let who = fields.next().unwrap_or_default();
+    let who = match hash(who) {
+        Some(hash) => Imported::Hash(hash),
+        None => Imported::Address(Address::parse(who).map_err(|error| anyhow::anyhow!("the address {error}"))?),
+    };
+    let reason = match fields.next().filter(|word| !word.is_empty()) {
+        Some(word) => Reason::of(word).with_context(|| {
+            format!("{word:?} is no reason: expected {}", Reason::ALL.map(Reason::as_str).join(", "))
+        })?,
+        None => Reason::Operator,
+    };
+    let at = match fields.next().filter(|word| !word.is_empty()) {
+        Some(word) => {
+            let date: NaiveDate = word.parse().with_context(|| format!("{word:?} is no date like 2026-11-24"))?;
+            date.and_time(NaiveTime::MIN).and_utc()
+        }
+        None => now,
+    };
+    Ok((who, reason, at))
+}
+
+fn hash(text: &str) -> Option<AddressHash> {
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    let mut hash = [0; 32];
+    for (octet, digits) in hash.iter_mut().zip(text.as_bytes().chunks(2)) {
+        *octet = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    Some(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store(folder: &Path) -> Store {
+        Store::open(&folder.join("p.db")).expect("a database")
+    }
+
+    fn export(store: &Store, file: &Path) {
+        let text: Vec<String> =
+            store.suppressions().expect("a list").iter().map(|s| format!("{},bounced,2026-11-01", s.hash)).collect();
+        let key = store.suppression_key_id().expect("a key");
+        std::fs::write(file, format!("{KEY_LINE}{key}\nhash,reason,date\n{}\n", text.join("\n"))).expect("written");
+    }
+
+    #[test]
+    fn addresses_and_hashes_are_taken_in_and_a_wrong_line_takes_in_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (store, file) = (store(folder.path()), folder.path().join("list.csv"));
+        let now = DateTime::UNIX_EPOCH;
+        std::fs::write(&file, "ada@example.org\n\nbob@example.org,bounced,2026-11-01\nnobody\n").expect("written");
+        let error = import(&store, &file, now).expect_err("a wrong line");
+        assert!(
+            format!("{error:#}").ends_with("list.csv:4: the address has no @ between a name and a domain"),
+            "{error:#}"
+        );
+        assert_eq!(store.suppressions().expect("a list"), []);
+
+        std::fs::write(&file, "ada@example.org\nbob@example.org,bounced,2026-11-01\n").expect("written");
+        assert_eq!(import(&store, &file, now).expect("right"), 2);
+        assert_eq!(import(&store, &file, now).expect("right"), 0);
+        let reasons: Vec<_> = store.suppressions().expect("a list").iter().map(|s| s.reason).collect();
+        assert_eq!(reasons, [Reason::Bounced, Reason::Operator]);
+    }
+
+    #[test]
+    fn hashes_of_another_database_are_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (store, file) = (store(folder.path()), folder.path().join("list.csv"));
+        let ada = Address::parse("ada@example.org").expect("an address");
+        store.suppress(&ada, Reason::Bounced, None, DateTime::UNIX_EPOCH).expect("suppressed");
+        export(&store, &file);
+        store.lift_suppression(&ada, DateTime::UNIX_EPOCH).expect("lifted");
+        assert_eq!(import(&store, &file, DateTime::UNIX_EPOCH).expect("its own"), 1);
+
+        let other = Store::open(&folder.path().join("other.db")).expect("a database");
+        let error = import(&other, &file, DateTime::UNIX_EPOCH).expect_err("another key");
+        assert!(error.to_string().contains("another database"), "{error:#}");
+    }
+}

@@ -1,0 +1,89 @@
+//! The settings about how readers leave and how mail comes back: signatures, links, return paths.
+
+use super::super::node::Wrong;
+use super::super::problem::{Place, Problem};
+use super::super::secret::Secret;
+use super::super::settings::{Dkim, DkimKey, Web};
+use super::super::values;
+use super::Reader;
+use crate::core::address::Address;
+
+/// What is left of an address's 64 characters before the @ when a token and a plus sign have their place.
+const MAX_BOUNCE_LOCAL: usize = 16;
+
+/// Characters of a secret; fewer could be guessed.
+const MIN_TOKEN_KEY: usize = 32;
+
+impl Reader {
+    pub(super) fn bounce_address(&mut self) -> Option<Address> {
+        self.get("mail.bounce", |node| {
+            let address = values::address(node)?;
+            if address.local().len() > MAX_BOUNCE_LOCAL || !address.local().is_ascii() {
+                let wrong = format!("expected at most {MAX_BOUNCE_LOCAL} plain characters before the @");
+                return Err(Wrong::new(wrong).hint("a token is added there, and 64 are allowed".to_owned()));
+            }
+            Ok(address)
+        })
+    }
+
+    pub(super) fn dkim(&mut self, from_domain: &str) -> Option<Dkim> {
+        let domain = self.get("dkim.domain", values::dns_name);
+        let rsa = self.dkim_key("rsa");
+        let ed25519 = self.dkim_key("ed25519");
+        if rsa.is_none() && ed25519.is_none() {
+            return None;
+        }
+        Some(Dkim { domain: domain.unwrap_or_else(|| from_domain.to_owned()), rsa, ed25519 })
+    }
+
+    fn dkim_key(&mut self, kind: &str) -> Option<DkimKey> {
+        let selector_key = format!("dkim.{kind}_selector");
+        let key = format!("dkim.{kind}_key");
+        let selector = self.get(&selector_key, values::dns_name);
+        let errors = self.merged.problems.len();
+        let pem = self.secret(&key, &format!("dkim-{kind}-key"));
+        match (selector, pem) {
+            (Some(selector), Some(pem)) => return Some(DkimKey { selector, pem }),
+            (Some(_), None) if self.merged.problems.len() == errors => {
+                let place = self.place(&selector_key).unwrap_or(Place::Default);
+                let problem = Problem::error(place, format!("{selector_key}: there is no key to it"));
+                let hint = format!("set {key}_file; `paperpost dkim keygen` makes a key");
+                self.merged.problems.push(problem.hint(hint));
+            }
+            (None, Some(_)) => {
+                let place = [key.clone(), format!("{key}_file")].into_iter().find_map(|key| self.place(&key));
+                if let (Some(place), None) = (place, self.place(&selector_key)) {
+                    let message = format!("{selector_key}: is missing, and there is a key");
+                    self.merged.problems.push(Problem::error(place, message));
+                }
+            }
+            _ => {}
+        }
+        None
+    }
+
+    pub(super) fn web(&mut self) -> Web {
+        let listen = self.get("web.listen", values::socket_address);
+        let base_url = self.get("web.base_url", values::web_address);
+        if let (Some(_), None, Some(place)) = (&base_url, listen, self.place("web.base_url"))
+            && self.place("web.listen").is_none()
+        {
+            let message = "web.base_url: mails link there, but without web.listen the daemon serves no page";
+            let hint = "add listen = \"127.0.0.1:8035\" to [web], and let your web server pass requests on to it";
+            self.merged.problems.push(Problem::warning(place, message).hint(hint.to_owned()));
+        }
+        Web { listen, base_url }
+    }
+
+    pub(super) fn tokens(&mut self) -> Vec<Secret> {
+        let Some(lines) = self.secret("tokens.key", "token-key") else { return Vec::new() };
+        let keys: Vec<&str> = lines.reveal().lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        if keys.iter().any(|key| key.len() < MIN_TOKEN_KEY) {
+            let place = ["tokens.key", "tokens.key_file"].into_iter().find_map(|key| self.place(key));
+            let message = format!("tokens.key: expected one secret a line, each of {MIN_TOKEN_KEY} characters or more");
+            let problem = Problem::error(place.unwrap_or(Place::Default), message);
+            self.merged.problems.push(problem.hint("`openssl rand -base64 32` prints one".to_owned()));
+        }
+        keys.into_iter().map(Secret::new).collect()
+    }
+}

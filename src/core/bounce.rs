@@ -1,0 +1,296 @@
+//! What a delivery report means.
+//!
+//! Pure: the text of a `message/delivery-status` part comes in (RFC 3464, and RFC 6533 for its international form), a
+//! [`Failure`] comes out. Only `Action: failed` is final (RFC 3464 section 2.3.3); a delay is no news. The classes:
+//!
+//! - **hard**: the mailbox does not exist or takes nothing, ever. One is enough.
+//! - **soft**: a passing trouble - full, unreachable, greylisted for too long. It counts when it goes on: [`is_lasting`].
+//! - **sender**: the fault is ours - policy, reputation, a malformed mail. It says nothing about the recipient, so it
+//!   never stops anybody; the operator has to look.
+//!
+//! No standard draws these lines; `docs/leaving.md` has the table.
+
+use chrono::{DateTime, Duration, Utc};
+
+/// Whose fault a failed delivery is, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// The sender's own fault.
+    Sender,
+    /// A passing trouble.
+    Soft,
+    /// The address is of no use.
+    Hard,
+}
+
+/// One recipient of a delivery report.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recipient {
+    /// The address that failed, as the server had it last.
+    pub final_recipient: String,
+    /// The address that was asked for, where the server says.
+    pub original_recipient: String,
+    /// `failed`, `delayed`, `delivered`, `relayed` or `expanded`, in lower case.
+    pub action: String,
+    /// `5.1.1` (RFC 3463).
+    pub status: String,
+    /// The other server's words.
+    pub diagnostic: String,
+}
+
+/// What a report says of its recipients together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// How bad it is.
+    pub class: Class,
+    /// The status code.
+    pub status: String,
+    /// The other server's words.
+    pub diagnostic: String,
+}
+
+/// Reads the text of a delivery status: the Original-Envelope-Id, when there is one, and the recipients.
+pub fn read(text: &str) -> (Option<String>, Vec<Recipient>) {
+    let mut envelope_id = None;
+    let mut recipients = Vec::new();
+    for group in groups(text) {
+        let get = |name: &str| {
+            let field = group.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+            field.map(|(_, value)| value.as_str()).unwrap_or_default()
+        };
+        if let id @ Some(_) = Some(get("Original-Envelope-Id")).filter(|id| !id.is_empty()) {
+            envelope_id = id.map(unxtext);
+        }
+        if !get("Action").is_empty() {
+            recipients.push(Recipient {
+                final_recipient: address(get("Final-Recipient")),
+                original_recipient: address(get("Original-Recipient")),
+                action: word(get("Action")).to_ascii_lowercase(),
+                status: word(get("Status")).to_owned(),
+                diagnostic: after_type(get("Diagnostic-Code")).to_owned(),
+            });
+        }
+    }
+    (envelope_id, recipients)
+}
+
+/// What failed for good; `None` when nothing did. We send to one recipient at a time, so several of them are one address
+/// that was expanded: then the mildest failure counts.
+pub fn failure(recipients: &[Recipient]) -> Option<Failure> {
+    let failed = recipients.iter().filter(|recipient| recipient.action == "failed");
+    let failures = failed.map(|recipient| Failure {
+        class: class(&recipient.status, &recipient.diagnostic),
+        status: recipient.status.clone(),
+        diagnostic: recipient.diagnostic.clone(),
+    });
+    failures.min_by_key(|failure| failure.class)
+}
+
+/// The class of a final failure with this status code (RFC 3463) and these words.
+pub fn class(status: &str, diagnostic: &str) -> Class {
+    // A code that says nothing is often followed by words with a better one.
+    let better = diagnostic.split_whitespace().map(|word| word.trim_matches(['(', ')', '#', ':', ',', '.', ';']));
+    let better = better.filter_map(code).find(|code| *code != (5, 0, 0) && *code != (4, 0, 0));
+    let code = match code(status) {
+        Some((_, 0, 0)) | None => better.or(code(status)),
+        known => known,
+    };
+    let folded = diagnostic.to_ascii_lowercase();
+    match code {
+        Some((5, 1, 1 | 2 | 3 | 6 | 10) | (5, 2, 1)) => Class::Hard,
+        // RFC 7505: the domain says that it takes no mail.
+        Some((5, 1, 0)) if folded.contains("nullmx") || folded.contains("null mx") => Class::Hard,
+        // Our address, our message, our protocol, our standing.
+        Some((5, 1, 7 | 8) | (5, 3, 4) | (5, 5..=7, _)) => Class::Sender,
+        _ => Class::Soft,
+    }
+}
+
+/// Whether a soft failure has gone on for too long: `sent` are the times of the newest editions in a row that all came
+/// back, in any order.
+pub fn is_lasting(sent: &[DateTime<Utc>], limit: u32, days: u32) -> bool {
+    let (Some(first), Some(last)) = (sent.iter().min(), sent.iter().max()) else { return false };
+    sent.len() >= limit as usize && *last - *first >= Duration::days(days.into())
+}
+
+/// The text in one line of at most 300 characters, addresses masked: for tables and logs.
+pub fn masked(text: &str) -> String {
+    let mut out = String::new();
+    let mut word = String::new();
+    let end = |word: &mut String, out: &mut String| {
+        if word.contains('@') {
+            out.push_str("***");
+        } else {
+            out.push_str(word);
+        }
+        word.clear();
+    };
+    for c in text.chars() {
+        if c.is_whitespace() || c.is_control() || "<>()[]{}\"',;:=".contains(c) {
+            end(&mut word, &mut out);
+            out.push(if c.is_whitespace() || c.is_control() { ' ' } else { c });
+        } else {
+            word.push(c);
+        }
+    }
+    end(&mut word, &mut out);
+    let line = out.split_whitespace().collect::<Vec<_>>().join(" ");
+    line.chars().take(300).collect()
+}
+
+/// Groups of fields, an empty line between them (RFC 3464 section 2.1); folded lines joined.
+fn groups(text: &str) -> Vec<Vec<(String, String)>> {
+    let mut groups = vec![Vec::<(String, String)>::new()];
+    for line in text.lines() {
+        if line.trim().is_empty() {
+            groups.push(Vec::new());
+        } else if line.starts_with([' ', '\t']) {
+            if let Some((_, value)) = groups.last_mut().and_then(|group| group.last_mut()) {
+                value.push(' ');
+                value.push_str(line.trim());
+            }
+        } else if let (Some((name, value)), Some(group)) = (line.split_once(':'), groups.last_mut()) {
+            group.push((name.trim().to_owned(), value.trim().to_owned()));
+        }
+    }
+    groups
+}
+
+/// `rfc822; ada@example.org` without its type, its xtext or its angle brackets.
+fn address(value: &str) -> String {
+    unxtext(after_type(value).trim_matches(['<', '>']))
+}
+
+fn after_type(value: &str) -> &str {
+    value.split_once(';').map_or(value, |(_, rest)| rest).trim()
+}
+
+/// The first word: comments may follow.
+fn word(value: &str) -> &str {
+    value.split([' ', '\t', '(', ';']).next().unwrap_or_default()
+}
+
+/// Undoes xtext (RFC 3461 section 4): `+2B` is a plus sign. What is no xtext stays.
+fn unxtext(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        let hex = tail.get(..2).filter(|hex| hex.iter().all(|b| b.is_ascii_digit() || (b'A'..=b'F').contains(b)));
+        let octet = hex.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        match octet.filter(|_| first == b'+') {
+            Some(octet) => {
+                out.push(octet);
+                rest = &tail[2..];
+            }
+            None => {
+                out.push(first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8(out).unwrap_or_else(|_| text.to_owned())
+}
+
+/// `5.1.1` as numbers.
+fn code(text: &str) -> Option<(u16, u16, u16)> {
+    let mut parts = text.split('.').map(|part| part.parse::<u16>().ok());
+    match (parts.next()??, parts.next()??, parts.next()??, parts.next()) {
+        (class @ (2 | 4 | 5), subject, detail, None) => Some((class, subject, detail)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_status_has_its_class() {
+        for (status, words, expected) in [
+            ("5.1.1", "550 5.1.1 User unknown", Class::Hard),
+            ("5.1.10", "", Class::Hard),
+            ("5.1.0", "Domain example.org does not accept mail (nullMX)", Class::Hard),
+            ("5.1.0", "550 Something", Class::Soft),
+            ("5.2.1", "550 5.2.1 mailbox disabled", Class::Hard),
+            ("5.2.2", "552 5.2.2 mailbox full", Class::Soft),
+            ("4.2.2", "452 4.2.2 mailbox full", Class::Soft),
+            ("4.7.1", "450 4.7.1 greylisted", Class::Soft),
+            ("5.4.4", "Host or domain name not found", Class::Soft),
+            ("5.7.1", "550 5.7.1 blocked", Class::Sender),
+            ("5.7.26", "550 5.7.26 unauthenticated", Class::Sender),
+            ("5.6.7", "", Class::Sender),
+            ("5.3.4", "552 5.3.4 too big", Class::Sender),
+            ("5.1.8", "bad sender's system", Class::Sender),
+            ("5.0.0", "smtp; 550-5.1.1 (#5.1.1) no such user", Class::Hard),
+            ("5.0.0", "550 no", Class::Soft),
+            ("", "550 5.7.1 no", Class::Sender),
+            ("nonsense", "", Class::Soft),
+        ] {
+            assert_eq!(class(status, words), expected, "{status} {words}");
+        }
+    }
+
+    const STATUS: &str = "Reporting-MTA: dns; mx.example.org\r\nOriginal-Envelope-Id: 17.ab+2Bcd@example.org\r\n\r\n\
+        Final-Recipient: rfc822; ada@example.net\r\nOriginal-Recipient: rfc822;ada+2Bx@example.org\r\n\
+        Action: Failed\r\nStatus: 5.1.1 (bad mailbox)\r\nDiagnostic-Code: smtp; 550 5.1.1 <ada@example.net>:\r\n    unknown\r\n";
+
+    #[test]
+    fn a_report_is_read_with_its_folded_lines_and_its_xtext() {
+        let (id, recipients) = read(STATUS);
+        assert_eq!(id.as_deref(), Some("17.ab+cd@example.org"));
+        assert_eq!(
+            recipients,
+            [Recipient {
+                final_recipient: "ada@example.net".into(),
+                original_recipient: "ada+x@example.org".into(),
+                action: "failed".into(),
+                status: "5.1.1".into(),
+                diagnostic: "550 5.1.1 <ada@example.net>: unknown".into(),
+            }]
+        );
+        assert_eq!(failure(&recipients).map(|f| f.class), Some(Class::Hard));
+    }
+
+    #[test]
+    fn only_failed_is_final_and_the_mildest_failure_counts() {
+        let recipient = |action: &str, status: &str| Recipient {
+            action: action.into(),
+            status: status.into(),
+            ..Recipient::default()
+        };
+        for action in ["delayed", "delivered", "relayed", "expanded", ""] {
+            assert_eq!(failure(&[recipient(action, "5.1.1")]), None, "{action}");
+        }
+        let both = [recipient("failed", "5.1.1"), recipient("failed", "4.2.2")];
+        assert_eq!(failure(&both).map(|f| f.class), Some(Class::Soft));
+    }
+
+    #[test]
+    fn a_passing_trouble_needs_both_a_number_and_days() {
+        let at = |day: i64| DateTime::UNIX_EPOCH + Duration::days(day);
+        let days: Vec<_> = (0..11).map(at).collect();
+        assert!(!is_lasting(&[], 1, 0));
+        assert!(!is_lasting(&days[..10], 5, 10), "nine days");
+        assert!(is_lasting(&days, 5, 10));
+        assert!(!is_lasting(&[at(0), at(7), at(14), at(21)], 5, 10), "four editions");
+    }
+
+    #[test]
+    fn no_address_is_left_in_what_is_kept() {
+        assert_eq!(
+            masked("550 5.1.1 <ada@example.org>:\r\n unknown; mailto:x@y to=ada@example.org."),
+            "550 5.1.1 <***>: unknown; mailto:*** to=***"
+        );
+        assert_eq!(masked(&"x ".repeat(400)).chars().count(), 300);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_a_stranger_sends_is_too_odd_to_read(text in "([A-Za-z-]{0,12}:? ?|[+=;<>.\\r\\n\\t 0-9A-F]|\\PC){0,80}") {
+            let (_, recipients) = read(&format!("{STATUS}{text}"));
+            prop_assert!(failure(&recipients).is_some());
+            prop_assert!(masked(&text).chars().count() <= 300 && !masked(&text).contains('@'));
+        }
+    }
+}

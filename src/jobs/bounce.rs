@@ -1,0 +1,155 @@
+//! Bounce: one message from the bounce mailbox → what it changes.
+//!
+//! A stranger can send anything here. A report counts when it proves that its sender has our mail: by the token in its
+//! return path or in the List-Unsubscribe that came back, or by the mail's Message-ID together with the address it went
+//! to. Anything else changes nothing. One message is one transaction, and the same message again changes nothing, so a
+//! crash between the database and the mailbox does no harm.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use chrono::{DateTime, Utc};
+
+use crate::core::address::Address;
+use crate::core::bounce::{self, Class, Failure};
+use crate::core::token::{Keyring, Purpose, SubscriberId};
+use crate::mail::inbound::{self, Inbound, Kind};
+use crate::store::{Bounce, Reason, Store, StoreError, Taken, Verdict};
+
+/// What bounces are judged by.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Knows the tokens.
+    pub keyring: Arc<Keyring>,
+    /// So many editions in a row have to come back …
+    pub soft_limit: u32,
+    /// … over so many days, before a passing trouble counts as lasting.
+    pub soft_days: u32,
+}
+
+/// What a message was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Somebody left by mail.
+    Left,
+    /// A report, and what became of it.
+    Report(Taken),
+    /// A machine's message without consequence: a vacation notice, a delay.
+    Ignored,
+    /// Something that a person should read.
+    Unknown,
+}
+
+/// Why a Maildir can't be worked through.
+#[derive(Debug, thiserror::Error)]
+pub enum MaildirError {
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The folder can't be read, or a file in it not be moved.
+    #[error("{path}: {error}")]
+    File {
+        /// What could not be read or moved.
+        path: PathBuf,
+        /// The system's answer.
+        error: io::Error,
+    },
+}
+
+/// Takes in one message.
+pub fn run(store: &Store, settings: &Settings, message: &[u8], now: DateTime<Utc>) -> Result<Outcome, StoreError> {
+    let Some(inbound) = inbound::read(message) else { return Ok(Outcome::Unknown) };
+    let (verdict, failure) = match &inbound.kind {
+        Kind::Report(recipients) => match bounce::failure(recipients) {
+            Some(failure) => (Verdict::Failed(failure.class), failure),
+            None => return Ok(Outcome::Ignored),
+        },
+        Kind::Complaint => {
+            let words = "the reader called a mail spam".to_owned();
+            (Verdict::Complaint, Failure { class: Class::Hard, status: String::new(), diagnostic: words })
+        }
+        Kind::Automatic | Kind::Letter => {
+            if let Some(subscriber) = asks_to_leave(&settings.keyring, &inbound) {
+                let news = store.suppress_subscriber(&subscriber, Reason::Unsubscribed, Some("by mail"), now)?;
+                tracing::info!(how = "by mail", is_news = news == Some(true), "a subscriber left");
+                return Ok(Outcome::Left);
+            }
+            return Ok(if inbound.kind == Kind::Automatic { Outcome::Ignored } else { Outcome::Unknown });
+        }
+    };
+    let taken = store.take_bounce(
+        &Bounce {
+            message: digest(&SHA256, message).as_ref().to_vec(),
+            subscriber: proven(&settings.keyring, &inbound),
+            message_ids: inbound.message_ids,
+            recipients: inbound.recipients.iter().filter_map(|text| Address::parse(text).ok()).collect(),
+            at: now,
+            verdict,
+            status: bounce::masked(&failure.status),
+            reply: bounce::masked(&format!("{} {}", failure.status, failure.diagnostic)),
+        },
+        |sent| bounce::is_lasting(sent, settings.soft_limit, settings.soft_days),
+    )?;
+    log(verdict, taken, &failure);
+    Ok(Outcome::Report(taken))
+}
+
+/// Works through a Maildir: each message of `new` is taken in and moved to `cur`, as seen (`S`), or flagged (`F`) when a
+/// person should read it. Returns how many there were.
+pub fn poll(store: &Store, settings: &Settings, maildir: &Path, now: DateTime<Utc>) -> Result<usize, MaildirError> {
+    let (new, cur) = (maildir.join("new"), maildir.join("cur"));
+    let at = |path: &Path| {
+        let path = path.to_owned();
+        move |error| MaildirError::File { path, error }
+    };
+    let entries = std::fs::read_dir(&new).map_err(at(&new))?;
+    let mut files = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>().map_err(at(&new))?;
+    files.sort();
+    for path in &files {
+        let message = std::fs::read(path).map_err(at(path))?;
+        let flag = match run(store, settings, &message, now)? {
+            Outcome::Unknown | Outcome::Report(Taken::Unproven) => "F",
+            _ => "S",
+        };
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        // A name may have flags already (https://cr.yp.to/proto/maildir.html).
+        let name = name.split(":2,").next().unwrap_or_default();
+        std::fs::rename(path, cur.join(format!("{name}:2,{flag}"))).map_err(at(path))?;
+    }
+    Ok(files.len())
+}
+
+/// Whose mail a report is about, by a token that only they and the servers on the way could know.
+fn proven(keyring: &Keyring, inbound: &Inbound) -> Option<SubscriberId> {
+    let path = inbound.addressed.iter().chain(&inbound.returned);
+    path.clone().find_map(|text| keyring.find(Purpose::Bounce, text)).or_else(|| {
+        let mut returned = inbound.returned.iter();
+        returned.find_map(|text| keyring.find(Purpose::Unsubscribe, &unfolded(text)))
+    })
+}
+
+fn asks_to_leave(keyring: &Keyring, inbound: &Inbound) -> Option<SubscriberId> {
+    let mut places = std::iter::once(&inbound.subject).chain(&inbound.addressed);
+    places.find_map(|text| keyring.find(Purpose::Unsubscribe, text))
+}
+
+/// A header's value in one line: some servers fold where nothing may be folded.
+fn unfolded(text: &str) -> String {
+    text.chars().filter(|c| !c.is_whitespace()).collect()
+}
+
+fn log(verdict: Verdict, taken: Taken, failure: &Failure) {
+    let (status, reply) = (bounce::masked(&failure.status), bounce::masked(&failure.diagnostic));
+    match (taken, verdict) {
+        (Taken::Unproven, _) => tracing::warn!(%status, "a bounce that names no mail of ours: nothing changes"),
+        (Taken::Again, _) => {}
+        (_, Verdict::Failed(Class::Sender)) => tracing::error!(
+            %status, %reply,
+            "a server refuses our mail for a reason of ours: look at the sender's DNS, its standing, the mail itself",
+        ),
+        (Taken::Noted, _) => tracing::info!(%status, %reply, "a mail came back"),
+        (Taken::Suppressed, _) => tracing::warn!(%status, %reply, "a subscriber gets no more mails"),
+    }
+}

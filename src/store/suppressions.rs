@@ -1,0 +1,274 @@
+//! Suppressions: addresses that must not be written to, whoever lists them.
+//!
+//! A suppression is a hash of the address, so it outlives the subscriber's row and says nothing about who they are. It
+//! and the consent of the subscription move in one transaction; syncing asks the suppressions about every address that
+//! a file adds, and publishing and claiming look at the consent. So leaving wins over the file and over what is queued
+//! (I6).
+
+use std::collections::HashSet;
+
+use aws_lc_rs::hmac;
+use chrono::{DateTime, Days, Utc};
+use rusqlite::{OptionalExtension, Transaction, params};
+use serde::Serialize;
+
+use super::{Result, Store, StoreError, instant};
+use crate::core::address::Address;
+use crate::core::token::SubscriberId;
+
+/// Why an address must not be written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reason {
+    /// The subscriber said so.
+    Unsubscribed,
+    /// Mail to it comes back.
+    Bounced,
+    /// The subscriber called a mail spam.
+    Complained,
+    /// The operator said so.
+    Operator,
+}
+
+impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::Unsubscribed, Self::Bounced, Self::Complained, Self::Operator];
+
+    /// The word in tables, files and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unsubscribed => "unsubscribed",
+            Self::Bounced => "bounced",
+            Self::Complained => "complained",
+            Self::Operator => "operator",
+        }
+    }
+
+    /// The reason of this word.
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == word)
+    }
+
+    /// The consent of a subscription to a suppressed address.
+    fn consent(self) -> &'static str {
+        if self == Self::Unsubscribed { "withdrawn" } else { "suppressed" }
+    }
+}
+
+/// The keyed hash of an address.
+pub type AddressHash = [u8; 32];
+
+/// One suppressed address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Suppression {
+    /// The hash of the address, in hexadecimal.
+    pub hash: String,
+    /// The address in clear, as long as a subscription still has it: it is shown to the operator who asked.
+    pub address: Option<String>,
+    /// Why.
+    pub reason: Reason,
+    /// Since when.
+    pub at: DateTime<Utc>,
+    /// What is known beyond the reason.
+    pub note: Option<String>,
+}
+
+/// One suppressed address of another list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Imported {
+    /// By its address.
+    Address(Address),
+    /// By the hash that a database with the same key gave it.
+    Hash(AddressHash),
+}
+
+impl Store {
+    /// The secret of this database that tokens are made with, when the settings name none. `None` in a database that
+    /// no newer program has opened for writing yet.
+    pub fn token_key(&self) -> Result<Option<Vec<u8>>> {
+        self.read(|tx| {
+            let sql = "SELECT value FROM meta WHERE key = 'token-key'";
+            Ok(tx.query_row(sql, [], |row| row.get(0)).optional()?)
+        })
+    }
+
+    /// Tells this database's hashes from those of any other: eight hexadecimal digits made from the key.
+    pub fn suppression_key_id(&self) -> Result<String> {
+        self.read(|tx| {
+            let tag = hmac::sign(&key(tx)?, b"paperpost suppression key");
+            Ok(hex(&tag.as_ref()[..4]))
+        })
+    }
+
+    /// Suppresses an address: nothing more is sent to it, not even what is queued. Returns whether that is news. What a
+    /// subscriber said stands above what a server or the operator said.
+    pub fn suppress(&self, address: &Address, reason: Reason, note: Option<&str>, now: DateTime<Utc>) -> Result<bool> {
+        self.write(|tx| suppress_address(tx, &address.normalized(), reason, note, now))
+    }
+
+    /// The same for the subscriber that a token names; `None` when there is none.
+    pub fn suppress_subscriber(
+        &self,
+        subscriber: &SubscriberId,
+        reason: Reason,
+        note: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<bool>> {
+        self.write(|tx| {
+            let sql = "SELECT address_key FROM subscriptions WHERE token = ?";
+            let key: Option<String> = tx.query_row(sql, [subscriber.as_slice()], |row| row.get(0)).optional()?;
+            key.map(|key| suppress_address(tx, &key, reason, note, now)).transpose()
+        })
+    }
+
+    /// Lifts a suppression, for somebody who wants mails again. A subscription that a file lists is in force at once and
+    /// begins like a new one; one that came by the web needs a new opt-in. Returns whether there was a suppression.
+    pub fn lift_suppression(&self, address: &Address, now: DateTime<Utc>) -> Result<bool> {
+        self.write(|tx| {
+            let address_key = address.normalized();
+            let removed = tx.execute("DELETE FROM suppressions WHERE hash = ?", [hash(&key(tx)?, &address_key)])?;
+            let since = now.date_naive() - Days::new(1);
+            let revived = tx.execute(
+                "UPDATE subscriptions SET consent = 'confirmed', since = max(since, ?2), next_at = 0
+                 WHERE address_key = ?1 AND origin = 'file' AND consent IN ('withdrawn', 'suppressed')",
+                params![address_key, since.to_string()],
+            )?;
+            Ok(removed + revived > 0)
+        })
+    }
+
+    /// Every suppression, newest first.
+    pub fn suppressions(&self) -> Result<Vec<Suppression>> {
+        self.read(|tx| {
+            let key = key(tx)?;
+            let mut subscribers =
+                tx.prepare("SELECT address, address_key FROM subscriptions WHERE consent <> 'confirmed'")?;
+            let known = subscribers
+                .query_map([], |row| Ok((hash(&key, &row.get::<_, String>(1)?), row.get(0)?)))?
+                .collect::<Result<std::collections::HashMap<AddressHash, String>, _>>()?;
+            let mut rows = tx.prepare("SELECT hash, reason, at, note FROM suppressions ORDER BY at DESC, hash")?;
+            let mut rows = rows.query([])?;
+            let mut out = Vec::new();
+            while let Some(row) = rows.next()? {
+                let hash: AddressHash = row.get(0)?;
+                out.push(Suppression {
+                    hash: hex(&hash),
+                    address: known.get(&hash).cloned(),
+                    reason: reason(&row.get::<_, String>(1)?)?,
+                    at: instant(row.get(2)?),
+                    note: row.get(3)?,
+                });
+            }
+            Ok(out)
+        })
+    }
+
+    /// Takes in another list's suppressions, all in one commit; returns how many are news.
+    pub fn import_suppressions(&self, imported: &[(Imported, Reason, DateTime<Utc>)]) -> Result<usize> {
+        self.write(|tx| {
+            let key = key(tx)?;
+            let mut news = 0;
+            for (who, reason, at) in imported {
+                let hash = match who {
+                    Imported::Address(address) => hash(&key, &address.normalized()),
+                    Imported::Hash(hash) => *hash,
+                };
+                news += usize::from(insert(tx, &hash, *reason, Some("imported"), *at)?);
+            }
+            let suppressed = Suppressed::load(tx)?;
+            let mut subscribers =
+                tx.prepare("SELECT id, address_key FROM subscriptions WHERE consent IN ('confirmed', 'pending')")?;
+            let listed = subscribers
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<Result<Vec<(i64, String)>, _>>()?;
+            for (id, address_key) in listed {
+                if let Some(consent) = suppressed.consent(tx, &address_key)? {
+                    tx.execute("UPDATE subscriptions SET consent = ?2 WHERE id = ?1", params![id, consent])?;
+                }
+            }
+            Ok(news)
+        })
+    }
+}
+
+/// The suppressed addresses, for asking about many.
+pub(super) struct Suppressed {
+    key: hmac::Key,
+    hashes: HashSet<AddressHash>,
+}
+
+impl Suppressed {
+    pub(super) fn load(tx: &Transaction<'_>) -> Result<Self> {
+        let mut rows = tx.prepare("SELECT hash FROM suppressions")?;
+        let hashes = rows.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        Ok(Self { key: key(tx)?, hashes })
+    }
+
+    /// What an address's suppression makes of a subscription's consent.
+    pub(super) fn consent(&self, tx: &Transaction<'_>, address_key: &str) -> Result<Option<&'static str>> {
+        if self.hashes.is_empty() {
+            return Ok(None);
+        }
+        let hash = hash(&self.key, address_key);
+        if self.hashes.contains(&hash) { Ok(Some(reason_of(tx, &hash)?.consent())) } else { Ok(None) }
+    }
+}
+
+/// Suppresses the address and its subscription; returns whether that is news.
+pub(super) fn suppress_address(
+    tx: &Transaction<'_>,
+    address_key: &str,
+    reason: Reason,
+    note: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let hash = hash(&key(tx)?, address_key);
+    let news = insert(tx, &hash, reason, note, now)?;
+    tx.prepare_cached("UPDATE subscriptions SET consent = ?2 WHERE address_key = ?1")?
+        .execute(params![address_key, reason_of(tx, &hash)?.consent()])?;
+    Ok(news)
+}
+
+/// Returns whether the row is new or says something stronger than before.
+fn insert(
+    tx: &Transaction<'_>,
+    hash: &AddressHash,
+    reason: Reason,
+    note: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let changed = tx
+        .prepare_cached(
+            "INSERT INTO suppressions (hash, reason, at, note) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (hash) DO UPDATE SET reason = ?2, at = ?3, note = ?4
+             WHERE reason IN ('bounced', 'operator') AND ?2 IN ('unsubscribed', 'complained')",
+        )?
+        .execute(params![hash, reason.as_str(), now.timestamp(), note])?;
+    Ok(changed > 0)
+}
+
+fn reason_of(tx: &Transaction<'_>, hash: &AddressHash) -> Result<Reason> {
+    let word: String =
+        tx.prepare_cached("SELECT reason FROM suppressions WHERE hash = ?")?.query_row([hash], |row| row.get(0))?;
+    reason(&word)
+}
+
+fn reason(word: &str) -> Result<Reason> {
+    Reason::of(word).ok_or_else(|| StoreError::Unreadable { what: "reason", why: word.to_owned() })
+}
+
+fn key(tx: &Transaction<'_>) -> Result<hmac::Key> {
+    let sql = "SELECT value FROM meta WHERE key = 'suppression-key'";
+    let secret: Vec<u8> = tx.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+    Ok(hmac::Key::new(hmac::HMAC_SHA256, &secret))
+}
+
+fn hash(key: &hmac::Key, address_key: &str) -> AddressHash {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(hmac::sign(key, address_key.as_bytes()).as_ref());
+    hash
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,107 @@
+//! `/u/TOKEN`: the page for leaving, and leaving.
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+use mail_parser::{MessageParser, MimeHeaders};
+use templates::pages;
+
+use super::{Shared, blocking, not_found, page, unavailable};
+use crate::core::token::Purpose;
+use crate::jobs;
+
+/// Asks. Anybody may look, any number of times: link scanners do.
+pub(super) async fn show(State(shared): State<Shared>, Path(token): Path<String>) -> Response {
+    match shared.web.keyring.verify(Purpose::Unsubscribe, &token) {
+        Some(_) => page(StatusCode::OK, pages::leave(&shared.web.sender)),
+        None => not_found(),
+    }
+}
+
+/// Withdraws at once. The answer is the same the second time, and for a subscriber who is long gone.
+pub(super) async fn leave(
+    State(shared): State<Shared>,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let Some(subscriber) = shared.web.keyring.verify(Purpose::Unsubscribe, &token) else { return not_found() };
+    match is_one_click(&headers, &body) {
+        Some(true) => {}
+        Some(false) => return unclear(StatusCode::BAD_REQUEST),
+        None => return unclear(StatusCode::UNSUPPORTED_MEDIA_TYPE),
+    }
+    let (store, now) = (shared.web.store.clone(), shared.web.clock.now());
+    match blocking(move || jobs::leave::run(&store, &subscriber, now)).await {
+        Some(()) => page(StatusCode::OK, pages::left()),
+        None => unavailable(),
+    }
+}
+
+/// Whether the body is the form of RFC 8058 section 3.2, `List-Unsubscribe=One-Click`; `None` for what is no form.
+fn is_one_click(headers: &HeaderMap, body: &[u8]) -> Option<bool> {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match kind.as_str() {
+        // A form without a type is taken for the plainest one.
+        "application/x-www-form-urlencoded" | "" => {
+            Some(url::form_urlencoded::parse(body).any(|(name, value)| is_the_pair(&name, &value)))
+        }
+        "multipart/form-data" => {
+            // RFC 7578 section 2: a form is a MIME multipart like any other.
+            let message = [b"Content-Type: ", content_type.as_bytes(), b"\r\n\r\n", body].concat();
+            let message = MessageParser::default().parse(&message)?;
+            Some(message.parts.iter().any(|part| {
+                let name = part.content_disposition().and_then(|field| field.attribute("name")).unwrap_or_default();
+                is_the_pair(name, part.text_contents().unwrap_or_default())
+            }))
+        }
+        _ => None,
+    }
+}
+
+fn is_the_pair(name: &str, value: &str) -> bool {
+    name.eq_ignore_ascii_case("List-Unsubscribe") && value.trim().eq_ignore_ascii_case("One-Click")
+}
+
+fn unclear(status: StatusCode) -> Response {
+    let text = "To leave, open the link from the foot of a mail and press the button.";
+    page(status, pages::trouble("That was unclear", text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn says(content_type: &str, body: &str) -> Option<bool> {
+        let mut headers = HeaderMap::new();
+        if !content_type.is_empty() {
+            headers.insert(header::CONTENT_TYPE, content_type.parse().expect("a header"));
+        }
+        is_one_click(&headers, body.as_bytes())
+    }
+
+    #[test]
+    fn both_encodings_of_the_form_are_read() {
+        let multipart = |name: &str, value: &str| {
+            format!("--b0\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n--b0--\r\n")
+        };
+        let form = "multipart/form-data; boundary=b0";
+        for (content_type, body, expected) in [
+            ("application/x-www-form-urlencoded", "List-Unsubscribe=One-Click".to_owned(), Some(true)),
+            ("application/x-www-form-urlencoded; charset=utf-8", "a=b&List-Unsubscribe=One%2DClick".into(), Some(true)),
+            ("", "List-Unsubscribe=One-Click".into(), Some(true)),
+            ("application/x-www-form-urlencoded", "List-Unsubscribe=no".into(), Some(false)),
+            ("application/x-www-form-urlencoded", String::new(), Some(false)),
+            (form, multipart("List-Unsubscribe", "One-Click"), Some(true)),
+            ("Multipart/Form-Data; boundary=\"b0\"", multipart("List-Unsubscribe", "One-Click"), Some(true)),
+            (form, multipart("Other", "One-Click"), Some(false)),
+            (form, "List-Unsubscribe=One-Click".into(), Some(false)),
+            ("text/plain", "List-Unsubscribe=One-Click".into(), None),
+            ("application/json", "{}".into(), None),
+        ] {
+            assert_eq!(says(content_type, &body), expected, "{content_type}: {body}");
+        }
+    }
+}

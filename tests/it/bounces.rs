@@ -1,0 +1,342 @@
+//! What mail servers and readers say back, and what follows from it.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use chrono::DateTime;
+use paperpost::core::bounce::Class;
+use paperpost::core::token::{Keyring, Purpose};
+use paperpost::jobs::bounce::{self, Outcome, Outcome::Report};
+use paperpost::mail::inbound::{self, Kind};
+use paperpost::store::{Reason, Taken};
+
+use crate::leaving::{ADA, address, header, one_paper, return_path};
+use crate::site::{day, paper};
+use crate::world::World;
+
+/// A world whose mails have return paths of their own, with ada's first mail sent.
+async fn sent() -> World {
+    let mut world = one_paper().await;
+    world.deliver.sender.returns.bounce = Some(address("bounces@example.org"));
+    world.once().await;
+    assert_eq!(world.mails(ADA).len(), 1);
+    world
+}
+
+fn settings(world: &World) -> bounce::Settings {
+    bounce::Settings { keyring: world.deliver.sender.returns.keyring.clone(), soft_limit: 5, soft_days: 10 }
+}
+
+fn take(world: &World, message: &str) -> Outcome {
+    bounce::run(&world.store, &settings(world), message.as_bytes(), world.clock.now()).expect("a working database")
+}
+
+fn consent(world: &World) -> String {
+    world.store.subscribers().expect("a list")[0].consent.clone()
+}
+
+/// A report as a mail server makes it, about one recipient.
+struct Dsn<'a> {
+    /// Whom the report is sent to.
+    to: &'a str,
+    /// The failed address.
+    about: &'a str,
+    action: &'a str,
+    status: &'a str,
+    words: &'a str,
+    /// What came back of the mail: its headers.
+    returned: &'a str,
+    /// The media types of RFC 6533 instead of those of RFC 3464.
+    is_global: bool,
+}
+
+impl Default for Dsn<'_> {
+    fn default() -> Self {
+        let (status, words) = ("5.1.1", "550 5.1.1 <ada@example.org>: no such user");
+        Self { to: "bounces@example.org", about: ADA, action: "failed", status, words, returned: "", is_global: false }
+    }
+}
+
+impl Dsn<'_> {
+    fn text(&self) -> String {
+        let Self { to, about, action, status, words, returned, is_global } = self;
+        let (report, headers, kind) = match is_global {
+            true => ("message/global-delivery-status", "message/global-headers", "utf-8"),
+            false => ("message/delivery-status", "text/rfc822-headers", "rfc822"),
+        };
+        format!(
+            "Return-Path: <>\r\nFrom: Mail System <postmaster@mx.example.org>\r\nTo: {to}\r\nSubject: Not delivered\r\n\
+             Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n\
+             Content-Type: multipart/report; report-type=delivery-status; boundary=\"b/1\"\r\n\r\n\
+             --b/1\r\nContent-Type: text/plain\r\n\r\nYour mail was not delivered.\r\n\r\n\
+             --b/1\r\nContent-Type: {report}\r\n\r\nReporting-MTA: dns; mx.example.org\r\n\r\n\
+             Final-Recipient: {kind}; {about}\r\nAction: {action}\r\nStatus: {status}\r\n\
+             Diagnostic-Code: smtp; {words}\r\n\r\n\
+             --b/1\r\nContent-Type: {headers}\r\n\r\n{returned}\r\n\r\n--b/1--\r\n"
+        )
+    }
+}
+
+#[tokio::test]
+async fn a_mailbox_that_does_not_exist_gets_no_more_mail() {
+    for is_global in [false, true] {
+        let world = sent().await;
+        let to = return_path(&world);
+        assert_eq!(take(&world, &Dsn { to: &to, is_global, ..Dsn::default() }.text()), Report(Taken::Suppressed));
+        let list = world.store.suppressions().expect("a list");
+        assert_eq!(
+            (list[0].reason, list[0].note.as_deref()),
+            (Reason::Bounced, Some("5.1.1 550 5.1.1 <***>: no such user"))
+        );
+        world.at("2026-11-24 12:00");
+        world.site.list(day("2026-11-24"), paper("2611.00003", "More retrieval"));
+        world.once().await;
+        assert_eq!(world.mails(ADA).len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_report_proves_itself_by_the_message_id_with_the_address_or_by_the_link_that_came_back() {
+    let returned_id = |world: &World| format!("Message-ID: <{}>", world.mails(ADA)[0].message_id);
+    let world = sent().await;
+    assert_eq!(
+        take(&world, &Dsn { returned: &returned_id(&world), ..Dsn::default() }.text()),
+        Report(Taken::Suppressed)
+    );
+
+    let world = sent().await;
+    let link = header(&world.mails(ADA)[0], "List-Unsubscribe").expect("a header");
+    let returned = format!("List-Unsubscribe: {link}");
+    assert_eq!(
+        take(&world, &Dsn { returned: &returned, about: "x@example.net", ..Dsn::default() }.text()),
+        Report(Taken::Suppressed)
+    );
+
+    let world = sent().await;
+    let returned = format!("Return-Path: <{}>", return_path(&world));
+    assert_eq!(take(&world, &Dsn { returned: &returned, ..Dsn::default() }.text()), Report(Taken::Suppressed));
+}
+
+#[tokio::test]
+async fn a_forged_report_changes_nothing() {
+    let world = sent().await;
+    let id = world.mails(ADA)[0].message_id.clone();
+    let forger = Keyring::new(&[9; 32], []);
+    let mailing = world.store.mailing(1).expect("a database").expect("a mailing");
+    let forged = format!("bounces+{}@example.org", forger.mint(Purpose::Bounce, &mailing.subscriber).reveal());
+    let next = format!("Message-ID: <2{}>", &id[1..]);
+    for dsn in [
+        Dsn::default(),
+        Dsn { to: &forged, ..Dsn::default() },
+        Dsn { returned: "Message-ID: <1.00@example.org>", ..Dsn::default() },
+        Dsn { returned: &next, ..Dsn::default() },
+        // Whoever has got one of our mails can make up the Message-ID of another's, but not whose it is.
+        Dsn { returned: &format!("Message-ID: <{id}>"), about: "bob@example.org", ..Dsn::default() },
+    ] {
+        assert_eq!(take(&world, &dsn.text()), Report(Taken::Unproven));
+    }
+    assert_eq!(consent(&world), "confirmed");
+    assert_eq!(world.store.bounces(DateTime::UNIX_EPOCH).expect("a list"), []);
+}
+
+#[tokio::test]
+async fn our_own_fault_and_a_delay_stop_nobody() {
+    let world = sent().await;
+    let to = return_path(&world);
+    for status in ["5.7.1", "5.7.26", "5.6.7", "5.3.4"] {
+        let words = format!("550 {status} blocked <ada@example.org>");
+        let text = Dsn { to: &to, status, words: &words, ..Dsn::default() }.text();
+        assert_eq!(take(&world, &text), Report(Taken::Noted), "{status}");
+        assert_eq!(take(&world, &text), Report(Taken::Again), "{status}");
+    }
+    assert_eq!(
+        take(&world, &Dsn { to: &to, action: "delayed", status: "4.4.1", ..Dsn::default() }.text()),
+        Outcome::Ignored
+    );
+    assert_eq!(
+        take(&world, &Dsn { to: &to, action: "relayed", status: "2.0.0", ..Dsn::default() }.text()),
+        Outcome::Ignored
+    );
+    assert_eq!(consent(&world), "confirmed");
+    let status = world.store.bounces(DateTime::UNIX_EPOCH).expect("a list");
+    assert_eq!(status.iter().map(|s| (s.class.as_str(), s.count)).collect::<Vec<_>>(), [("sender", 4)]);
+}
+
+#[tokio::test]
+async fn a_full_mailbox_is_forgiven_until_it_has_been_full_for_long() {
+    let world = sent().await;
+    let to = return_path(&world);
+    // Day by day a mail, and each comes back; but for the sixth, which arrives.
+    for date in 1..=18 {
+        let mails = world.mails(ADA);
+        let id = format!("Message-ID: <{}>", mails.last().expect("a mail").message_id);
+        let text = Dsn { to: &to, status: "4.2.2", words: "452 4.2.2 full", returned: &id, ..Dsn::default() }.text();
+        if date != 6 {
+            let expected = if date < 17 { Taken::Noted } else { Taken::Suppressed };
+            assert_eq!(take(&world, &text), Report(expected), "day {date}");
+            assert_eq!(take(&world, &text), Report(Taken::Again), "day {date}: a report counts once");
+        }
+        if date == 17 {
+            return;
+        }
+        let tomorrow = world.clock.now() + chrono::Duration::days(1);
+        world.clock.set(tomorrow);
+        world.site.list(tomorrow.date_naive(), paper(&format!("2612.{date:05}"), &format!("Retrieval {date}")));
+        world.once().await;
+    }
+}
+
+#[tokio::test]
+async fn a_complaint_is_a_leave_and_praise_is_not() {
+    let complaint = |world: &World, kind: &str| {
+        let link = header(&world.mails(ADA)[0], "List-Unsubscribe").expect("a header");
+        format!(
+            "From: <fbl@example.net>\r\nTo: <papers@example.org>\r\nMIME-Version: 1.0\r\n\
+             Content-Type: multipart/report; report-type=feedback-report; boundary=\"b\"\r\n\r\n\
+             --b\r\nContent-Type: text/plain\r\n\r\nA report.\r\n--b\r\nContent-Type: message/feedback-report\r\n\r\n\
+             Feedback-Type: {kind}\r\nUser-Agent: Example/1\r\nVersion: 1\r\n\r\n\
+             --b\r\nContent-Type: message/rfc822\r\n\r\nFrom: papers@example.org\r\nList-Unsubscribe: {link}\r\n\
+             Subject: 1 new paper\r\n\r\nThe mail.\r\n--b--\r\n"
+        )
+    };
+    let world = sent().await;
+    assert_eq!(take(&world, &complaint(&world, "not-spam")), Outcome::Ignored);
+    assert_eq!(consent(&world), "confirmed");
+    assert_eq!(take(&world, &complaint(&world, "abuse")), Report(Taken::Suppressed));
+    assert_eq!(world.store.suppressions().expect("a list")[0].reason, Reason::Complained);
+}
+
+#[tokio::test]
+async fn a_reader_leaves_by_mail_and_a_vacation_notice_does_not() {
+    let world = sent().await;
+    let path = return_path(&world);
+    let letter = |to: &str, subject: &str, more: &str| {
+        format!("From: Ada <ada@example.org>\r\nTo: {to}\r\nSubject: {subject}\r\n{more}\r\nText.\r\n")
+    };
+    assert_eq!(take(&world, &letter(&path, "Away", "Auto-Submitted: auto-replied\r\n")), Outcome::Ignored);
+    assert_eq!(take(&world, &letter(&path, "unsubscribe", "")), Outcome::Unknown, "a return path is no way to leave");
+    assert_eq!(take(&world, &letter("bounces@example.org", "unsubscribe AAAA", "")), Outcome::Unknown);
+    assert_eq!(consent(&world), "confirmed");
+
+    let link = header(&world.mails(ADA)[0], "List-Unsubscribe").expect("a header");
+    let subject = link.split_once("?subject=").expect("a subject").1.trim_end_matches('>').replace("%20", " ");
+    for _ in 0..2 {
+        assert_eq!(take(&world, &letter("bounces@example.org", &subject, "")), Outcome::Left);
+    }
+    assert_eq!(consent(&world), "withdrawn");
+}
+
+#[tokio::test]
+async fn a_maildir_is_worked_through_and_what_a_person_should_read_is_flagged() {
+    let world = sent().await;
+    let maildir = tempfile::tempdir().expect("a folder");
+    for folder in ["new", "cur", "tmp"] {
+        std::fs::create_dir(maildir.path().join(folder)).expect("a folder");
+    }
+    let put = |name: &str, text: &str| std::fs::write(maildir.path().join("new").join(name), text).expect("written");
+    put("1.a", &Dsn { to: &return_path(&world), ..Dsn::default() }.text());
+    put("2.b", "From: a@example.net\r\nSubject: A question\r\n\r\nHello?\r\n");
+    put("3.c:2,", &Dsn::default().text());
+    let poll = || bounce::poll(&world.store, &settings(&world), maildir.path(), world.clock.now()).expect("a Maildir");
+    assert_eq!((poll(), poll()), (3, 0));
+    let names = std::fs::read_dir(maildir.path().join("cur")).expect("a folder");
+    let mut names: Vec<_> =
+        names.map(|entry| entry.expect("an entry").file_name().into_string().expect("text")).collect();
+    names.sort();
+    assert_eq!(names, ["1.a:2,S", "2.b:2,F", "3.c:2,F"]);
+    assert_eq!(consent(&world), "suppressed");
+}
+
+/// Reports of real mail servers, where PAPERPOST_MAILLAB names the folder that has them: their names begin with what
+/// they are (`dsn-failed-5.1.1-…`). None is about a mail of ours, so none may change anything.
+#[tokio::test]
+async fn reports_of_real_servers_are_understood() {
+    let Some(folder) = std::env::var_os("PAPERPOST_MAILLAB") else {
+        eprintln!("skipped: PAPERPOST_MAILLAB names no folder");
+        return;
+    };
+    let world = sent().await;
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+        let bytes = std::fs::read(&path).expect("a file");
+        let inbound = inbound::read(&bytes).expect("a message");
+        let Kind::Report(recipients) = &inbound.kind else { panic!("{name}: {:?}", inbound.kind) };
+        let failure = paperpost::core::bounce::failure(recipients).expect("a failure");
+        let expected = match &failure.status[..] {
+            "5.1.1" | "5.1.0" | "5.2.1" => Class::Hard,
+            "5.7.1" => Class::Sender,
+            _ => Class::Soft,
+        };
+        assert_eq!(failure.class, expected, "{name}");
+        assert!(!inbound.message_ids.is_empty() && inbound.recipients.iter().any(|r| r.contains('@')), "{name}");
+        assert!(inbound.addressed.iter().chain(&inbound.returned).any(|text| text.contains("b+")), "{name}");
+        assert_eq!(take(&world, &String::from_utf8_lossy(&bytes)), Report(Taken::Unproven), "{name}");
+        count += 1;
+    }
+    assert!(count > 0);
+}
+
+/// Runs `paperpost` with these arguments and this input; its exit code and what it printed. An argument `key=value` is
+/// a setting.
+fn paperpost(world: &World, arguments: &[&str], input: &str) -> (Option<i32>, String) {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_paperpost"));
+    let settings = ["--config", "/dev/null", "--set", "subscriptions.files=", "--set", "mail.from=papers@example.org"];
+    program.args(settings).args(["--set", &format!("database.path={}", world.database().display())]);
+    let (sets, arguments): (Vec<&str>, Vec<&str>) = arguments.iter().partition(|argument| argument.contains('='));
+    program
+        .args(sets.iter().flat_map(|set| ["--set", set]))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut running = program.spawn().expect("the program");
+    running.stdin.take().expect("its input").write_all(input.as_bytes()).expect("written");
+    let output = running.wait_with_output().expect("an end");
+    let printed = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    (output.status.code(), printed)
+}
+
+#[tokio::test]
+async fn a_mail_server_pipes_a_bounce_in_and_hears_what_to_do() {
+    let mut world = one_paper().await;
+    // The program has the database's own key and no other.
+    let key = world.store.token_key().expect("a database").expect("a key");
+    world.deliver.sender.returns.keyring = Keyring::new(&key, []).into();
+    world.deliver.sender.returns.bounce = Some(address("bounces@example.org"));
+    world.once().await;
+    let dsn = Dsn { to: &return_path(&world), ..Dsn::default() }.text();
+    assert_eq!(paperpost(&world, &["bounce"], "Subject: Hello\r\n\r\nHello?\r\n").0, Some(67), "EX_NOUSER");
+    assert_eq!(paperpost(&world, &["bounce", "database.path=/dev/null/x"], &dsn).0, Some(75), "EX_TEMPFAIL");
+    assert_eq!(paperpost(&world, &["bounce", "no.such=key"], &dsn).0, Some(75), "EX_TEMPFAIL");
+    assert_eq!(consent(&world), "confirmed");
+    assert_eq!(paperpost(&world, &["bounce"], &dsn).0, Some(0));
+    assert_eq!(consent(&world), "suppressed");
+
+    let (code, list) = paperpost(&world, &["suppress", "list"], "");
+    assert!(code == Some(0) && list.contains("bounced      ada@example.org  5.1.1 550"), "{list}");
+    let (_, list) = paperpost(&world, &["list"], "");
+    assert!(list.contains("next: none: suppressed") && list.contains("bounced on"), "{list}");
+    assert_eq!(paperpost(&world, &["suppress", "remove", ADA], "").0, Some(0));
+    assert_eq!(consent(&world), "confirmed");
+}
+
+#[tokio::test]
+async fn a_key_is_made_with_its_record_and_never_over_another() {
+    let world = World::new().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    for (kind, selector) in [("rsa", "r1"), ("ed25519", "e1")] {
+        let file = folder.path().join(selector);
+        let file = file.to_str().expect("text");
+        let keygen = ["dkim", "keygen", "--type", kind, "--selector", selector, "-o", file];
+        let (code, made) = paperpost(&world, &keygen, "");
+        assert_eq!(code, Some(0), "{made}");
+        let record = made.lines().last().expect("a record");
+        assert!(record.starts_with(&format!("{selector}._domainkey.example.org. IN TXT ( \"v=DKIM1; k={kind}; p=")));
+        let settings = [format!("dkim.{kind}_selector={selector}"), format!("dkim.{kind}_key_file={file}")];
+        let again = ["dkim", "record", &settings[0], &settings[1]];
+        assert_eq!(paperpost(&world, &again, ""), (Some(0), format!("{record}\n")));
+        assert_eq!(paperpost(&world, &keygen, "").0, Some(1), "a key that is there stays");
+    }
+}

@@ -1,0 +1,241 @@
+//! The page on which a reader leaves, over real sockets, and what a watchman asks.
+
+use paperpost::clock::Clock;
+use paperpost::core::token::{Keyring, Purpose};
+use paperpost::mail::dkim::{Algorithm, new_key};
+use paperpost::store::Reason;
+use paperpost::web::{self, Web};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::leaving::{ADA, BASE, block, one_paper};
+use crate::process::{Home, said, until};
+use crate::site::{Site, paper};
+use crate::smtp::SmtpServer;
+use crate::world::World;
+
+/// One HTTP exchange over a socket of its own: status, head, body.
+async fn http(port: u16, request: &str, headers: &str, body: &str) -> (u16, String, String) {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.expect("a server");
+    let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
+    let text =
+        format!("{request} HTTP/1.1\r\nHost: papers.example.org\r\nConnection: close\r\n{headers}{length}\r\n{body}");
+    stream.write_all(text.as_bytes()).await.expect("written");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("an answer");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
+    (status, head.to_ascii_lowercase(), body.to_owned())
+}
+
+const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
+const ONE_CLICK: &str = "List-Unsubscribe=One-Click";
+
+/// A served world: ada's mail is queued and not delivered yet.
+struct Served {
+    world: World,
+    port: u16,
+    /// The path of ada's link.
+    path: String,
+    stop: CancellationToken,
+    served: JoinHandle<std::io::Result<()>>,
+}
+
+impl Served {
+    async fn new() -> Self {
+        let mut world = one_paper().await;
+        world.deliver.sender.returns.base_url = Some(BASE.parse().expect("a URL"));
+        world.scrape().await;
+        let edition = world.publish().editions[0].edition;
+        let mailing = world.store.mailing(edition).expect("a database").expect("a mailing");
+        let link = world.deliver.sender.returns.link(&mailing.subscriber);
+        let path = link.strip_prefix(BASE.trim_end_matches('/')).expect("a link to the page").to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let web = Web {
+            store: world.store.clone(),
+            clock: world.clock.clone(),
+            keyring: world.deliver.sender.returns.keyring.clone(),
+            sender: "Paperpost".into(),
+        };
+        let stop = CancellationToken::new();
+        let served = tokio::spawn(web::serve(listener, web, stop.clone()));
+        Self { world, port, path, stop, served }
+    }
+
+    async fn ask(&self, method: &str, headers: &str, body: &str) -> (u16, String, String) {
+        http(self.port, &format!("{method} {}", self.path), headers, body).await
+    }
+
+    fn consent(&self) -> String {
+        self.world.store.subscribers().expect("a list")[0].consent.clone()
+    }
+}
+
+#[tokio::test]
+async fn looking_at_the_page_changes_nothing_however_often_and_whoever_looks() {
+    let served = Served::new().await;
+    for (method, headers) in [
+        ("GET", ""),
+        ("HEAD", ""),
+        ("GET", "Purpose: prefetch\r\nSec-Purpose: prefetch;prerender\r\n"),
+        ("GET", "User-Agent: LinkScanner/1\r\n"),
+        ("GET", "Cookie: session=1\r\n"),
+    ] {
+        let (status, head, body) = served.ask(method, headers, "").await;
+        assert_eq!(status, 200, "{method} {headers}");
+        assert_eq!(body.contains("<form method=\"post\">"), method == "GET");
+        for header in [
+            "cache-control: no-store",
+            "referrer-policy: no-referrer",
+            "x-robots-tag: noindex",
+            "content-security-policy: default-src 'none'; style-src 'sha256-",
+        ] {
+            assert!(head.contains(header), "{header} in {head}");
+        }
+        assert!(!head.contains("set-cookie") && !body.contains("example.org"), "{head}");
+    }
+    for method in ["PUT", "DELETE", "OPTIONS", "TRACE"] {
+        assert_eq!(served.ask(method, "", "").await.0, 405, "{method}");
+    }
+    assert_eq!(served.consent(), "confirmed");
+    served.world.deliver().await;
+    assert_eq!(served.world.mails(ADA).len(), 1);
+}
+
+#[tokio::test]
+async fn one_click_leaves_at_once_and_a_mail_queued_before_is_not_delivered() {
+    let served = Served::new().await;
+    let (status, head, first) = served.ask("POST", FORM, ONE_CLICK).await;
+    assert_eq!(status, 200);
+    assert!(!head.contains("set-cookie") && !head.contains("location:"), "{head}");
+    assert_eq!(served.consent(), "withdrawn");
+    // A second time, with a cookie, in the other encoding: the same answer.
+    let multipart = "--b\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--b--\r\n";
+    for (headers, body) in [
+        (format!("{FORM}Cookie: session=1\r\n"), ONE_CLICK),
+        ("Content-Type: multipart/form-data; boundary=b\r\n".into(), multipart),
+    ] {
+        let (status, _, again) = served.ask("POST", &headers, body).await;
+        assert_eq!((status, again), (200, first.clone()));
+    }
+    let mut world = served.world;
+    world.deliver().await;
+    assert!(world.mails(ADA).is_empty());
+    // And the file can't bring them back.
+    let report = world.subscribe(&block("bob@example.org"));
+    assert_eq!(report.withheld.len(), 1);
+    assert_eq!(world.store.suppressions().expect("a list")[0].reason, Reason::Unsubscribed);
+}
+
+#[tokio::test]
+async fn a_post_that_is_no_unsubscription_changes_nothing() {
+    let served = Served::new().await;
+    let long = format!("List-Unsubscribe=One-Click&x={}", "x".repeat(9000));
+    for (headers, body, expected) in [
+        ("Content-Type: text/plain\r\n", ONE_CLICK, 415),
+        ("Content-Type: application/json\r\n", "{}", 415),
+        (FORM, "List-Unsubscribe=Maybe", 400),
+        (FORM, long.as_str(), 413),
+    ] {
+        assert_eq!(served.ask("POST", headers, body).await.0, expected, "{headers}");
+    }
+    assert_eq!(served.consent(), "confirmed");
+}
+
+#[tokio::test]
+async fn a_wrong_link_learns_nothing_and_a_right_one_no_more() {
+    let mut served = Served::new().await;
+    let right = served.path.clone();
+    let other_key = Keyring::new(&[8; 32], []).mint(Purpose::Unsubscribe, &[1; 16]);
+    let other_purpose = served.world.deliver.sender.returns.keyring.mint(Purpose::Bounce, &[1; 16]);
+    let mut answers = Vec::new();
+    for path in [
+        format!("/u/{}", other_key.reveal()),
+        format!("/u/{}", other_purpose.reveal()),
+        format!("{right}x"),
+        "/u/".into(),
+        "/u/%00%ff".into(),
+        "/".into(),
+    ] {
+        served.path = path;
+        for method in ["GET", "POST"] {
+            let (status, _, body) = served.ask(method, FORM, if method == "POST" { ONE_CLICK } else { "" }).await;
+            assert!(matches!(status, 400 | 404), "{method} {}: {status}", served.path);
+            assert!(!body.contains("example.org"));
+            answers.push(body);
+        }
+    }
+    // A genuine token of somebody who is not there any more is answered like any other.
+    let gone = served.world.deliver.sender.returns.keyring.mint(Purpose::Unsubscribe, &[1; 16]);
+    served.path = format!("/u/{}", gone.reveal());
+    let unknown = served.ask("POST", FORM, ONE_CLICK).await;
+    served.path = right;
+    let known = served.ask("POST", FORM, ONE_CLICK).await;
+    assert_eq!((unknown.0, unknown.2), (known.0, known.2));
+}
+
+#[tokio::test]
+async fn a_watchman_sees_the_queue_and_the_counts() {
+    let served = Served::new().await;
+    assert_eq!(http(served.port, "GET /healthz", "", "").await.0, 200);
+    let metrics = async || http(served.port, "GET /metrics", "", "").await.2;
+    let before = metrics().await;
+    assert!(before.contains("paperpost_outbox_mails{state=\"queued\"} 1\n"), "{before}");
+    assert!(before.contains("paperpost_source_last_good_read_timestamp_seconds{source=\"huggingface\"} 1795435200\n"));
+    assert!(before.contains("paperpost_delivery_attempts_total{outcome=\"sent\"} 0\n"));
+    served.world.deliver().await;
+    let after = metrics().await;
+    assert!(after.contains("paperpost_outbox_mails{state=\"sent\"} 1\n"), "{after}");
+    assert!(after.contains("paperpost_delivery_attempts_total{outcome=\"sent\"} 1\n"), "{after}");
+    assert_eq!(metrics().await, after, "a look counts nothing twice");
+    assert!(!after.contains('@'));
+}
+
+#[tokio::test]
+async fn a_stop_ends_the_server_though_somebody_holds_a_connection() {
+    let served = Served::new().await;
+    let mut idle = TcpStream::connect(("127.0.0.1", served.port)).await.expect("a server");
+    idle.write_all(b"GET /healthz HTTP/1.1\r\n").await.expect("half a request");
+    served.stop.cancel();
+    served.served.await.expect("no panic").expect("a graceful end");
+}
+
+#[tokio::test]
+async fn the_daemon_serves_the_page_reads_its_maildir_and_ends_in_order() {
+    let (site, smtp) = (Site::start().await, SmtpServer::start().await);
+    site.list(Clock::System.now().date_naive(), paper("2611.00001", "Retrieval at scale"));
+    let home = Home::new(&site, &smtp, &format!("[[subscription]]\n{}\n", block(ADA)));
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+    let settings = home.read("paperpost.toml").replace("[mail]\n", "[mail]\nbounce = \"bounces@example.org\"\n");
+    home.write(
+        "paperpost.toml",
+        &format!(
+            "{settings}[web]\nlisten = \"127.0.0.1:{port}\"\nbase_url = \"{BASE}\"\n[bounces]\nmaildir = \"bounces\"\n\
+             [dkim]\ned25519_selector = \"e1\"\ned25519_key_file = \"e1.pem\"\n"
+        ),
+    );
+    home.write("e1.pem", &new_key(Algorithm::Ed25519).expect("a key"));
+    for folder in ["bounces/new", "bounces/cur"] {
+        std::fs::create_dir_all(home.path(folder)).expect("a folder");
+    }
+    home.write("bounces/new/1.a", "Subject: Hello\r\n\r\nIs anybody there?\r\n");
+
+    let mut daemon = home.daemon("log");
+    until("the first edition is sent", || smtp.mails().len() == 1).await;
+    until("the letter is flagged", || home.path("bounces/cur/1.a:2,F").exists()).await;
+    let mail = String::from_utf8(smtp.mails()[0].bytes.clone()).expect("text");
+    assert!(mail.starts_with("DKIM-Signature: ") && smtp.mails()[0].from.contains("<bounces+"), "{mail}");
+    let token = mail.split("papers.example.org/u/").nth(1).and_then(|rest| rest.get(..47)).expect("a token");
+    assert_eq!(http(port, "GET /healthz", "", "").await.0, 200);
+    assert_eq!(http(port, &format!("POST /u/{token}"), FORM, ONE_CLICK).await.0, 200);
+    let list = said(&home.run(&["list"]).await);
+    assert!(list.contains("none: withdrawn") && list.contains("unsubscribed on"), "{list}");
+
+    daemon.signal("-TERM");
+    assert_eq!(daemon.ended().await, Some(0));
+    let log = home.read("log");
+    assert!(log.contains("a subscriber left") && !log.contains(token) && !log.contains(ADA), "{log}");
+}
