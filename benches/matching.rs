@@ -100,13 +100,13 @@ fn best_of<T>(runs: usize, mut work: impl FnMut() -> T) -> (Duration, T) {
 }
 
 /// Counts the pairs of profile and paper that match.
-fn count_all(matcher: &Matcher<'_>, compiled: &Compiled, profiles: usize) -> usize {
+fn count_all(matcher: &Matcher, compiled: &Compiled, profiles: usize) -> usize {
     let (skip, mut scratch) = (Skip::default(), Scratch::default());
     compiled.first(profiles).map(|profile| matcher.count(&profile, &skip, &mut scratch)).sum()
 }
 
 /// Chooses for so many profiles; the number of papers chosen.
-fn select_all(matcher: &Matcher<'_>, compiled: &Compiled, profiles: usize) -> usize {
+fn select_all(matcher: &Matcher, compiled: &Compiled, profiles: usize) -> usize {
     let (skip, mut scratch) = (Skip::default(), Scratch::default());
     compiled.first(profiles).map(|profile| matcher.select(&profile, TOP, &skip, &mut scratch).len()).sum()
 }

@@ -82,9 +82,9 @@ pub(super) async fn publish<T: Transport + 'static>(shared: Arc<Shared<T>>) {
             }
         };
         match tokio::task::spawn_blocking(step).await {
-            Ok(Ok(report)) if !report.editions.is_empty() => {
-                let queued = report.editions.iter().filter(|edition| edition.queued).count();
-                tracing::info!(editions = report.editions.len(), queued, candidates = report.candidates, "published");
+            Ok(Ok(report)) if report.editions > 0 => {
+                let jobs::publish::Report { editions, queued, candidates, .. } = report;
+                tracing::info!(editions, queued, candidates, "published");
                 shared.deliver.notify_one();
             }
             Ok(Ok(report)) if report.is_waiting => tracing::info!("no source has been read yet: nothing is published"),

@@ -9,6 +9,7 @@
 mod editions;
 mod ingest;
 mod lock;
+mod orders;
 mod outbox;
 mod papers;
 mod status;
@@ -20,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-pub use editions::{Decision, Published, Standing};
+pub use editions::{Batch, Decision, Due, Edition, Published, Standing};
 pub use ingest::{Ingested, ReadRecord};
 pub use lock::{Lock, LockError};
 pub use outbox::{Claim, Mailing, OutboxEntry, OutboxState, Recorded};
