@@ -223,7 +223,8 @@ fn subscription(tx: &Transaction<'_>, id: i64) -> Result<Subscription> {
 
 fn ledger(tx: &Transaction<'_>, id: i64, since: &str, oldest: u32) -> Result<Ledger> {
     let mut ledger = Ledger { since: day(since)?, ..Ledger::default() };
-    let mut editions = tx.prepare_cached("SELECT id, newest, papers, also, owed FROM editions WHERE subscription = ?")?;
+    let mut editions =
+        tx.prepare_cached("SELECT id, newest, papers, also, owed FROM editions WHERE subscription = ?")?;
     let mut rows = editions.query([id])?;
     let mut last = 0;
     while let Some(row) = rows.next()? {

@@ -24,7 +24,10 @@ impl Store {
         self.write(|tx| {
             if !is_of_this_version(tx)? {
                 tx.execute_batch("DELETE FROM orders; DELETE FROM literals;")?;
-                tx.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('language', ?)", [LANGUAGE.to_le_bytes()])?;
+                tx.execute(
+                    "INSERT OR REPLACE INTO meta (key, value) VALUES ('language', ?)",
+                    [LANGUAGE.to_le_bytes()],
+                )?;
             }
             let stored: usize = tx.query_row("SELECT count(*) FROM literals", [], |row| row.get(0))?;
             if stored != vocabulary.len() {

@@ -61,7 +61,8 @@ impl Skip {
 
     /// Whether the candidate with this index is left out.
     pub fn contains(&self, pool: &Pool, index: usize) -> bool {
-        let bits = |place: usize| self.bits.get(place / BLOCK).map(|block| block[place % BLOCK / 64] >> (place % 64) & 1);
+        let bits =
+            |place: usize| self.bits.get(place / BLOCK).map(|block| block[place % BLOCK / 64] >> (place % 64) & 1);
         pool.place_of(index).and_then(bits) == Some(1)
     }
 
@@ -112,11 +113,16 @@ impl Matcher {
         let rank = profile.rank();
         for (number, block) in self.blocks.iter().enumerate() {
             let first = number * BLOCK;
-            block.select(profile, most, skip.bits.get(number), &|paper| day_number(&self.order[first + paper]), scratch);
-            let Scratch { best, matches, .. } = &mut *scratch;
-            matches.extend(
-                best.sorted().iter().map(|key| as_match(&self.order[first + paper(*key)], score(*key), rank)),
+            block.select(
+                profile,
+                most,
+                skip.bits.get(number),
+                &|paper| day_number(&self.order[first + paper]),
+                scratch,
             );
+            let Scratch { best, matches, .. } = &mut *scratch;
+            matches
+                .extend(best.sorted().iter().map(|key| as_match(&self.order[first + paper(*key)], score(*key), rank)));
         }
         if self.blocks.len() > 1 {
             // Stable, so that equal scores stay in the order of the blocks, which is that of momentum.
