@@ -6,11 +6,10 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 
-use super::parse_address;
+use super::{expression, parse_address};
 use crate::config::edit::{self, NewSubscription};
 use crate::config::{self, Settings};
 use crate::core::address::Address;
-use crate::core::query::Query;
 use crate::core::schedule::Schedule;
 
 /// What `subscribe` takes.
@@ -46,18 +45,12 @@ pub(super) struct Subscribe {
 
 /// Adds a subscription to the file.
 pub(super) fn subscribe(settings: &Settings, arguments: &Subscribe) -> anyhow::Result<ExitCode> {
-    let query = |text: &String| {
-        Query::parse(text).map_err(|error| {
-            let place = text[..error.span.start].chars().count() + 1;
-            let hint = error.hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
-            anyhow::anyhow!("`{text}`, character {place}: {}{hint}", error.message)
-        })
-    };
+    let queries = |texts: &[String]| texts.iter().map(|text| expression::parse(text)).collect::<Result<Vec<_>, _>>();
     let schedule = arguments.schedule.as_deref().map(Schedule::parse).transpose();
     let new = NewSubscription {
         name: arguments.name.clone(),
-        keywords: arguments.keywords.iter().map(query).collect::<Result<_, _>>()?,
-        exclude: arguments.exclude.iter().map(query).collect::<Result<_, _>>()?,
+        keywords: queries(&arguments.keywords)?,
+        exclude: queries(&arguments.exclude)?,
         min_upvotes: arguments.min_upvotes,
         max_papers: arguments.max_papers,
         schedule: schedule.map_err(|error| anyhow::anyhow!("--schedule: {error}"))?,
@@ -75,6 +68,11 @@ pub(super) fn subscribe(settings: &Settings, arguments: &Subscribe) -> anyhow::R
     };
     let changed = edit::subscribe(&text, &new).with_context(|| path.display().to_string())?;
     edit::write(&path, &changed).with_context(|| format!("can't write {}", path.display()))?;
+    let recent = expression::recent(settings);
+    for (query, text) in new.keywords.iter().zip(&arguments.keywords).chain(new.exclude.iter().zip(&arguments.exclude))
+    {
+        expression::warn(query, text, recent.as_ref());
+    }
     println!("{} is subscribed in {}", new.email.reveal(), path.display());
     println!(
         "a running daemon takes it in at SIGHUP; `paperpost preview {}` shows the next digest",

@@ -7,8 +7,12 @@
 
 pub mod demo;
 mod edit;
+mod explain;
+mod expression;
+mod manual;
 mod preview;
 mod show;
+mod trial;
 mod wiring;
 mod work;
 
@@ -43,6 +47,9 @@ const EXAMPLES: &str = "Examples:
   paperpost subscribe ada@example.org '\"state space\" OR mamba' 'diffusion -image'
   paperpost check                                 every problem in both files, with line and column
   paperpost preview ada@example.org               what her next digest would be
+  paperpost explain ada@example.org               why her last digest had what it had
+  paperpost try '\"state space\" OR mamba'          what that would have found
+  paperpost help queries                          the language of keyword expressions
   paperpost once                                  read, decide, send, exit: for cron
   paperpost run                                   the daemon: for systemd";
 
@@ -78,7 +85,30 @@ enum Command {
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
-    /// Reports every problem in the settings and the subscriptions
+    /// Says why a subscriber got a paper or did not, or why the last edition had what it had
+    #[command(after_help = "Examples:
+  paperpost explain ada@example.org                        the last edition
+  paperpost explain ada@example.org 2503.02130             a paper by its arXiv number
+  paperpost explain ada@example.org https://huggingface.co/papers/2503.02130
+  paperpost explain ada@example.org 'scaling laws'         a paper by a piece of its title")]
+    Explain {
+        /// A subscribed address
+        address: String,
+        /// An arXiv number, a key, a web address or a piece of the title; without it, the last edition
+        paper: Option<String>,
+    },
+    /// Counts and lists what an expression would have matched in the last days
+    #[command(after_help = "Examples:
+  paperpost try '\"state space\" OR mamba'
+  paperpost try 'agents -survey' --days 30 --min-upvotes 20
+  paperpost try diffusion --fresh                          needs no database
+
+`paperpost help queries` explains expressions.")]
+    Try(trial::Try),
+    /// Explains keyword expressions
+    #[command(hide = true, long_about = manual::queries(), help_template = "{about}")]
+    Queries,
+    /// Reports every problem in the settings and the subscriptions, and what was probably not meant
     Check,
     /// Lists queued and failed mails; shows or retries one
     #[command(
@@ -104,7 +134,9 @@ enum Command {
     /// Adds a subscription to the subscriptions file
     #[command(after_help = "Examples:
   paperpost subscribe ada@example.org 'retrieval AND (rag OR \"question answering\")'
-  paperpost subscribe lab@example.org robotics --min-upvotes 20 --schedule 'weekly on mon at 08:00' --zone Europe/Paris")]
+  paperpost subscribe lab@example.org robotics --min-upvotes 20 --schedule 'weekly on mon at 08:00' --zone Europe/Paris
+
+`paperpost help queries` explains expressions; `paperpost try EXPRESSION` shows what one finds.")]
     Subscribe(edit::Subscribe),
     /// Removes a subscription from the subscriptions file
     Unsubscribe {
@@ -158,7 +190,13 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { config, set, command } = arguments;
     match command {
         Command::Demo { output } => return demo::run(&output).await,
-        Command::Check => return Ok(show::check(config::check(config.as_deref(), &set, environment()))),
+        Command::Queries => {
+            print!("{}", manual::queries());
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Check => {
+            return Ok(show::check(config::check(config.as_deref(), &set, environment(), expression::recent)));
+        }
         _ => {}
     }
     let settings = match config::load(config.as_deref(), &set, environment()) {
@@ -178,13 +216,15 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Preview { address, format, output } => {
             preview::preview(&settings, &parse_address(&address)?, format, output.as_deref())
         }
+        Command::Explain { address, paper } => explain::explain(&settings, &parse_address(&address)?, paper.as_deref()),
+        Command::Try(arguments) => trial::run(&settings, &arguments).await,
         Command::Outbox { list, action } => show::outbox(&settings, &list, action),
         Command::Status { json } => show::status(&settings, json),
         Command::Subscribe(arguments) => edit::subscribe(&settings, &arguments),
         Command::Unsubscribe { address, file } => edit::unsubscribe(&settings, &parse_address(&address)?, file),
         Command::List { json } => show::list(&settings, json),
         Command::TestMail { address } => preview::test_mail(&settings, &parse_address(&address)?).await,
-        Command::Check | Command::Demo { .. } => Ok(ExitCode::SUCCESS),
+        Command::Check | Command::Queries | Command::Demo { .. } => Ok(ExitCode::SUCCESS),
     }
 }
 

@@ -62,15 +62,15 @@ pub(super) fn check(report: Report) -> ExitCode {
         println!("{}", problems.pretty(std::io::stdout().is_terminal()));
     }
     let file = report.file.map_or("no settings file, all defaults".to_owned(), |file| file.display().to_string());
+    let warnings = match problems.warnings() {
+        0 => String::new(),
+        n => format!(" and {n} {}", plural(n, "warning")),
+    };
     if problems.errors() > 0 {
-        let warnings = match problems.warnings() {
-            0 => String::new(),
-            n => format!(" and {n} {}", plural(n, "warning")),
-        };
         println!("{file}: {} {}{warnings}", problems.errors(), plural(problems.errors(), "problem"));
         return ExitCode::FAILURE;
     }
-    println!("{file}: fine, {} {}", report.subscriptions, plural(report.subscriptions, "subscription"));
+    println!("{file}: fine, {} {}{warnings}", report.subscriptions, plural(report.subscriptions, "subscription"));
     ExitCode::SUCCESS
 }
 
@@ -130,13 +130,14 @@ pub(super) fn list(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> 
 
 /// Lists, shows or retries mails.
 pub(super) fn outbox(settings: &Settings, list: &OutboxList, action: Option<OutboxAction>) -> anyhow::Result<ExitCode> {
+    let Some(store) = existing(settings, list.json)? else { return Ok(ExitCode::SUCCESS) };
     if let Some(OutboxAction::Retry { edition, .. }) = action {
+        // A running daemon may be at work too: the database sorts that out.
         let store = Store::open(&settings.database.path)?;
         let count = store.retry_failed(edition, Clock::System.now())?;
         println!("queued {count} {} again", plural(count, "mail"));
         return Ok(if count > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
-    let Some(store) = existing(settings, list.json)? else { return Ok(ExitCode::SUCCESS) };
     if let Some(OutboxAction::Show { edition }) = action {
         let Some(mailing) = store.mailing(edition)? else { anyhow::bail!("there is no mail {edition}") };
         println!("mail {edition} to {}, {}", mailing.subscription.address.reveal(), mailing.message_id);

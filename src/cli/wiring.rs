@@ -157,7 +157,8 @@ fn source_names(settings: &Settings) -> HashMap<SourceId, String> {
         SourceKind::HuggingFaceDaily => "Hugging Face Daily Papers",
         SourceKind::HuggingFaceTrending => "Hugging Face Trending Papers",
     };
-    settings.sources.iter().map(|source| (source.id.clone(), name(source).to_owned())).collect()
+    let enabled = settings.sources.iter().filter(|source| source.enabled);
+    enabled.map(|source| (source.id.clone(), name(source).to_owned())).collect()
 }
 
 pub(super) fn mailbox(mailbox: &Mailbox) -> mime::Mailbox {

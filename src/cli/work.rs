@@ -45,6 +45,7 @@ pub(super) async fn once(settings: &Settings) -> anyhow::Result<ExitCode> {
     let read = work.scrape(settings, &[]).await?;
     work.publish(settings)?;
     let sent = work.deliver(settings).await?;
+    jobs::prune::run(&work.store, wiring::publish(settings).window, work.clock.now())?;
     Ok(if read && sent { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

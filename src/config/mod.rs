@@ -27,10 +27,11 @@ pub use problem::{Place, Problem, Problems, Severity};
 pub use secret::Secret;
 pub use settings::Settings;
 
+use crate::core::matching::Pool;
 use crate::core::subscription::Subscription;
 use layers::Layers;
 use problem::SourceFile;
-use subscriptions::Reading;
+use subscriptions::{Lints, Reading};
 
 /// The name that is looked for when no path is given.
 const FILE_NAME: &str = "paperpost.toml";
@@ -58,7 +59,7 @@ pub fn load(
 /// # Errors
 /// Every problem in all files, with the warnings among them.
 pub fn load_subscriptions(settings: &Settings) -> Result<(Vec<Subscription>, Problems), Problems> {
-    let (subscriptions, problems) = read_subscriptions(settings);
+    let (subscriptions, problems) = read_subscriptions(settings, Lints::Off);
     if problems.errors() == 0 { Ok((subscriptions, problems)) } else { Err(problems) }
 }
 
@@ -83,14 +84,16 @@ pub struct Report {
 }
 
 /// Reads settings and subscriptions and reports on both: a fault in the settings hides none in the subscriptions.
+/// Expressions that are hardly meant so are warned of; `recent` finds the papers that show which are too broad.
 pub fn check(
     path: Option<&Path>,
     overrides: &[(String, String)],
     environment: impl Iterator<Item = (String, String)>,
+    recent: impl FnOnce(&Settings) -> Option<Pool>,
 ) -> Report {
     let (mut settings, mut all) = read_settings(path, overrides, environment);
     all.append(&mut settings.warnings);
-    let (subscriptions, problems) = read_subscriptions(&settings);
+    let (subscriptions, problems) = read_subscriptions(&settings, Lints::On { recent: recent(&settings).as_ref() });
     all.extend(problems.iter().cloned());
     Report { file: settings.file, subscriptions: subscriptions.len(), problems: Problems::new(all) }
 }
@@ -141,8 +144,8 @@ fn find(environment: &HashMap<String, String>) -> Option<PathBuf> {
     [Some(PathBuf::from(FILE_NAME)), user, Some(system)].into_iter().flatten().find(|path| path.is_file())
 }
 
-fn read_subscriptions(settings: &Settings) -> (Vec<Subscription>, Problems) {
-    let mut reading = Reading::new(&settings.digest, &settings.sources);
+fn read_subscriptions(settings: &Settings, lints: Lints<'_>) -> (Vec<Subscription>, Problems) {
+    let mut reading = Reading::new(&settings.digest, &settings.sources, lints);
     let mut seen: Vec<PathBuf> = Vec::new();
     for pattern in &settings.subscriptions {
         let paths = match pattern.paths() {

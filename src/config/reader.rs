@@ -52,7 +52,7 @@ pub(super) fn read(
             max_papers: reader.need("digest.max_papers", values::max_papers),
             schedule: reader.need("digest.schedule", values::schedule),
             zone: reader.need("digest.zone", values::zone),
-            also_trending: reader.whole("digest.also_trending", 0, 50),
+            also_trending: reader.whole("digest.also_trending", 0, 5),
             when_empty: reader.need("digest.when_empty", values::when_empty),
         },
         web: Web { base_url: reader.get("web.base_url", values::web_address) },

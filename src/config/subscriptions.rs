@@ -10,12 +10,13 @@ use chrono_tz::Tz;
 
 use super::keys;
 use super::node::{self, Entry, Node, Value, Wrong};
-use super::problem::{Place, Problem, SourceFile};
+use super::problem::{Place, Problem, Severity, SourceFile};
 use super::settings::{Digest, SourceSettings};
 use super::values;
 use crate::core::address::Address;
+use crate::core::matching::Pool;
 use crate::core::paper::SourceId;
-use crate::core::query::Query;
+use crate::core::query::{Query, lint};
 use crate::core::schedule::Schedule;
 use crate::core::subscription::{Keyword, Profile, Rank, Subscription, WhenEmpty};
 
@@ -25,10 +26,20 @@ const MOST_WEIGHT: f64 = 100.0;
 /// The most votes that a profile can wait for.
 const MOST_UPVOTES: u32 = 1_000_000;
 
+/// Whether expressions that are hardly meant so are warned of: to a person who asks, not at every start.
+#[derive(Clone, Copy)]
+pub(super) enum Lints<'a> {
+    /// They are not.
+    Off,
+    /// They are, by these papers where a share of them tells.
+    On { recent: Option<&'a Pool> },
+}
+
 /// Reads files one after the other and gathers what they say.
 pub(super) struct Reading<'a> {
     digest: &'a Digest,
     sources: &'a [SourceSettings],
+    lints: Lints<'a>,
     places: HashMap<Address, Place>,
     /// The subscriptions, in the order of the files.
     pub(super) subscriptions: Vec<Subscription>,
@@ -51,8 +62,16 @@ struct Defaults {
 }
 
 impl<'a> Reading<'a> {
-    pub(super) fn new(digest: &'a Digest, sources: &'a [SourceSettings]) -> Self {
-        Self { digest, sources, places: HashMap::new(), subscriptions: Vec::new(), problems: Vec::new(), errors: 0 }
+    pub(super) fn new(digest: &'a Digest, sources: &'a [SourceSettings], lints: Lints<'a>) -> Self {
+        Self {
+            digest,
+            sources,
+            lints,
+            places: HashMap::new(),
+            subscriptions: Vec::new(),
+            problems: Vec::new(),
+            errors: 0,
+        }
     }
 
     /// Reads one file.
@@ -210,7 +229,7 @@ impl<'a> Reading<'a> {
 
     fn keyword(&mut self, node: &Node) -> Option<Keyword> {
         if node.table().is_err() {
-            return Some(Keyword { query: self.query(node)?, weight: 1.0 });
+            return Some(Keyword { query: self.query(node, "keywords")?, weight: 1.0 });
         }
         let fields = self.fields(node, "keywords", &[&["query", "weight"]]);
         // An f32 is plenty for a share in a score.
@@ -219,16 +238,24 @@ impl<'a> Reading<'a> {
             self.wrong(node, "keywords", Wrong::new("query is missing in this table"));
             return None;
         };
-        Some(Keyword { query: self.query(query)?, weight })
+        Some(Keyword { query: self.query(query, "keywords")?, weight })
     }
 
     fn queries(&mut self, fields: &Fields<'_>, key: &str) -> Vec<Query> {
         let nodes = self.get(fields, key, Node::list).unwrap_or_default();
-        nodes.iter().filter_map(|node| self.query(node)).collect()
+        nodes.iter().filter_map(|node| self.query(node, key)).collect()
     }
 
-    fn query(&mut self, node: &Node) -> Option<Query> {
-        values::query(node).map_err(|wrong| self.wrong(node, "query", wrong)).ok()
+    fn query(&mut self, node: &Node, key: &str) -> Option<Query> {
+        let query = values::query(node).map_err(|wrong| self.wrong(node, "query", wrong)).ok()?;
+        if let Lints::On { recent } = self.lints {
+            // One of several conditions may be as broad as it likes.
+            for lint in lint(&query, recent).into_iter().filter(|lint| key != "must" || !lint.is_broad) {
+                let wrong = Wrong::new(lint.message).hint(lint.hint).inside(lint.span);
+                self.push(Problem { severity: Severity::Warning, ..node.problem(key, wrong) });
+            }
+        }
+        Some(query)
     }
 
     fn sources(&mut self, fields: &Fields<'_>) -> Option<Vec<SourceId>> {

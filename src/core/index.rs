@@ -43,7 +43,7 @@ pub struct Hit {
     pub paper: u32,
     /// What it is worth there, in hundredths of a plain mention before rarity: 200 for the title, 100 for the abstract.
     pub place: u32,
-    /// Where its words stand, roughly: a bit for each [`STRETCH`] positions, those of the title first.
+    /// Where its words stand, roughly: a bit for each `STRETCH` positions, those of the title first.
     pub stretches: u64,
 }
 

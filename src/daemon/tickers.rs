@@ -54,9 +54,10 @@ pub(super) async fn scrape<T: Transport>(shared: Arc<Shared<T>>, index: usize) {
         due = next_slot(now);
         failures = if is_good { 0 } else { failures + 1 };
         if failures > 0 {
-            let pause = asked.max(AFTER_FAILURE * 2u32.saturating_pow(failures - 1));
-            due = due.into_iter().chain([now + pause]).min();
+            due = due.into_iter().chain([now + AFTER_FAILURE * 2u32.saturating_pow(failures - 1)]).min();
         }
+        // Whoever asks to be left alone is, whatever the schedule says.
+        due = due.map(|due| due.max(now + asked));
         if !counted {
             shared.first_reads.send_modify(|count| *count += 1);
             counted = true;
@@ -87,7 +88,7 @@ pub(super) async fn publish<T: Transport + 'static>(shared: Arc<Shared<T>>) {
                 tracing::info!(editions, queued, candidates, "published");
                 shared.deliver.notify_one();
             }
-            Ok(Ok(report)) if report.is_waiting => tracing::info!("no source has been read yet: nothing is published"),
+            Ok(Ok(report)) if report.is_waiting => tracing::debug!("no source has been read yet: nothing is published"),
             Ok(Ok(_)) => {}
             Ok(Err(error)) => tracing::error!(%error, "could not publish; tried again in a minute"),
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
@@ -105,7 +106,13 @@ pub(super) async fn deliver<T: Transport + 'static>(shared: Arc<Shared<T>>) {
     let parts = &shared.parts;
     loop {
         let step = jobs::deliver::run(&parts.store, &parts.transport, &parts.deliver, &parts.clock, &shared.stop);
-        let wait = match step.await {
+        let result = step.await;
+        if let Ok(jobs::deliver::Report { sent, retried, failed, .. }) = result
+            && sent + retried + failed > 0
+        {
+            tracing::info!(sent, retried, failed, "delivered");
+        }
+        let wait = match result {
             Ok(report) if report.outage.is_some() => LONGEST_WAIT,
             Ok(report) if report.has_more => Duration::ZERO,
             Ok(_) => match parts.store.next_delivery() {
@@ -114,6 +121,10 @@ pub(super) async fn deliver<T: Transport + 'static>(shared: Arc<Shared<T>>) {
             },
             Err(error) => {
                 tracing::error!(%error, "could not deliver; tried again in a minute");
+                // Nobody else delivers, so what is still claimed is what this run left behind.
+                if let Err(error) = parts.store.recover_claims(parts.clock.now()) {
+                    tracing::error!(%error, "could not take back the claims");
+                }
                 LONGEST_WAIT
             }
         };

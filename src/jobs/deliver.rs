@@ -87,11 +87,20 @@ pub async fn run<T: Transport + 'static>(
     drop(outcomes);
 
     let mut group = Vec::with_capacity(GROUP);
+    let mut unrecorded: Vec<Recorded> = Vec::new();
     while finished.recv_many(&mut group, GROUP).await > 0 {
-        store.record(&group)?;
-        for recorded in group.drain(..) {
-            count(&mut report, &recorded);
+        group.iter().for_each(|recorded| count(&mut report, recorded));
+        if let Err(error) = store.record(&group) {
+            // What is out is out: no further mail is begun, and those in hand are finished, so that all can be recorded
+            // once more below.
+            tracing::error!(%error, "could not record what was sent");
+            halt.cancel();
+            unrecorded.append(&mut group);
         }
+        group.clear();
+    }
+    if !unrecorded.is_empty() {
+        store.record(&unrecorded)?;
     }
     // A worker that panicked leaves its claim to the lease; that is a fault in the program, and is said.
     while let Some(ended) = workers.join_next().await {
@@ -162,7 +171,9 @@ impl<T: Transport> Worker<T> {
             }
             let now = self.clock.now();
             let unknowns = claim.unknowns + u32::from(matches!(result, Err(SendError::Unknown(_))));
-            let outcome = outcome(&result, claim.attempt, unknowns, claim.queued, now, fastrand::f64());
+            // Delays grow with what was said about this mail; of a session's fault it knows nothing.
+            let attempts = if result.as_ref().is_err_and(is_outage) { 1 } else { claim.attempt };
+            let outcome = outcome(&result, attempts, unknowns, claim.queued, now, fastrand::f64());
             let edition = claim.mailing.edition;
             let recorded = Recorded { edition, attempt: claim.attempt, at: now, result, outcome };
             if self.outcomes.send(recorded).await.is_err() {

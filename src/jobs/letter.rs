@@ -23,7 +23,7 @@ pub struct Sender {
     pub change: Option<String>,
     /// How a reader stops it: an address or a sentence.
     pub stop: Option<String>,
-    /// What readers call each source.
+    /// What readers call each source; one that isn't here is no longer read, and not shown.
     pub sources: HashMap<SourceId, String>,
 }
 
@@ -92,8 +92,11 @@ impl Writer {
                 })
                 .collect(),
         });
-        let notes: Vec<(&SourceStatus, Option<String>)> =
-            sources.iter().map(|s| (s, health::note(&s.outcome, s.last_good, s.route))).collect();
+        let notes: Vec<(&SourceStatus, Option<String>)> = sources
+            .iter()
+            .filter(|status| self.sender.sources.contains_key(&status.source))
+            .map(|status| (status, health::note(&status.outcome, status.last_good, status.route)))
+            .collect();
         let schedule = format!("{} ({})", subscription.schedule, subscription.zone);
         Ok(digest::render(&Facts {
             name: subscription.name.as_deref(),

@@ -1,9 +1,11 @@
 //! The four jobs: each reads, thinks (in [`crate::core`]) and writes in one transaction.
 //!
 //! A job is one step. It does not loop until the world is right, does not sleep and does not call another job: the
-//! command line, a test and the daemon's tickers call the very same functions.
+//! command line, a test and the daemon's tickers call the very same functions. [`explain`] is no job: it only reads, for a
+//! person who asks.
 
 pub mod deliver;
+pub mod explain;
 pub mod letter;
 pub mod prune;
 pub mod publish;

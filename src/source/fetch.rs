@@ -44,7 +44,7 @@ pub struct Options {
     pub backoff: Duration,
     /// For one GET with all its tries and pauses. A server that asks for a longer wait is left alone instead.
     pub patience: Duration,
-    /// The least time between two requests to one host; zero for none.
+    /// The least time between two requests to one host; zero for none, as suits the few that one read of a list needs.
     pub pause: Duration,
 }
 
@@ -60,7 +60,7 @@ impl Options {
             tries: 4,
             backoff: Duration::from_secs(1),
             patience: Duration::from_secs(360),
-            pause: Duration::from_millis(200),
+            pause: Duration::ZERO,
         }
     }
 }

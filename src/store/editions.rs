@@ -20,6 +20,8 @@ use crate::core::subscription::Subscription;
 pub struct Standing {
     /// What was ordered.
     pub subscription: Subscription,
+    /// The newest slot that has its edition.
+    pub last_slot: Option<NaiveDateTime>,
     /// What the subscriber has had, as far as it touches the candidates.
     pub ledger: Ledger,
 }
@@ -28,7 +30,7 @@ impl Standing {
     /// A subscription that the database has yet to take in at `now`: nothing was ever sent.
     pub fn new(subscription: Subscription, now: DateTime<Utc>) -> Self {
         let since = subscriptions::first_day(&subscription, now);
-        Self { subscription, ledger: Ledger { since, ..Ledger::default() } }
+        Self { subscription, last_slot: None, ledger: Ledger { since, ..Ledger::default() } }
     }
 }
 
@@ -131,7 +133,9 @@ impl Store {
                 tx.query_row("SELECT value FROM meta WHERE key = 'database'", [], |row| row.get(0))?;
             let mut database_hex = String::with_capacity(2 * database.len());
             database.iter().for_each(|byte| database_hex.push_str(&format!("{byte:02x}")));
-            let insert = Insert { tx, read, now, right_side: format!("{database_hex}@{domain}") };
+            // The time too: a database restored from a backup counts its editions again.
+            let right_side = format!("{}.{database_hex}@{domain}", now.timestamp());
+            let insert = Insert { tx, read, now, right_side };
             for due in &due {
                 match decide(due)? {
                     Decision::NotYet { next } => set_next(tx, due.id, next)?,
@@ -146,11 +150,15 @@ impl Store {
     /// number among the candidates.
     pub fn standing(&self, address_key: &str, oldest: u32) -> Result<Option<Standing>> {
         self.read(|tx| {
-            let sql = "SELECT id, since FROM subscriptions WHERE address_key = ?";
-            let found: Option<(i64, String)> =
-                tx.query_row(sql, [address_key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-            let standing = |(id, since): (i64, String)| {
-                Ok(Standing { subscription: subscription(tx, id)?, ledger: ledger(tx, id, &since, oldest)? })
+            let sql = "SELECT id, since, last_slot FROM subscriptions WHERE address_key = ?";
+            let found: Option<(i64, String, Option<String>)> =
+                tx.query_row(sql, [address_key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
+            let standing = |(id, since, last_slot): (i64, String, Option<String>)| {
+                Ok(Standing {
+                    subscription: subscription(tx, id)?,
+                    last_slot: last_slot.as_deref().map(slot).transpose()?,
+                    ledger: ledger(tx, id, &since, oldest)?,
+                })
             };
             found.map(standing).transpose()
         })
@@ -254,7 +262,7 @@ struct Insert<'t> {
     tx: &'t Transaction<'t>,
     read: i64,
     now: DateTime<Utc>,
-    /// What every Message-ID ends with: the database and the sender's domain.
+    /// What every Message-ID ends with: the time, the database and the sender's domain.
     right_side: String,
 }
 

@@ -7,6 +7,7 @@
 //! What is *not* here: schedules, matching, rendering. Decisions come in by argument.
 
 mod editions;
+mod history;
 mod ingest;
 mod lock;
 mod orders;
@@ -22,6 +23,7 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 pub use editions::{Batch, Decision, Due, Edition, Published, Standing};
+pub use history::{History, KnownPaper, PastEdition};
 pub use ingest::{Ingested, ReadRecord};
 pub use lock::{Lock, LockError};
 pub use outbox::{Claim, Mailing, OutboxEntry, OutboxState, Recorded};
@@ -39,7 +41,7 @@ pub struct Store {
 pub enum StoreError {
     /// SQLite's own answer: a full disk, a missing folder, a damaged file.
     #[error("{what}: {0}", what = file(.0))]
-    Sqlite(#[from] rusqlite::Error),
+    Sqlite(rusqlite::Error),
     /// The file was made by a newer program.
     #[error("the database has version {found}, this program knows up to {known}: it was used by a newer paperpost")]
     Newer {
@@ -56,6 +58,13 @@ pub enum StoreError {
         /// What is wrong with it.
         why: String,
     },
+}
+
+// Not `#[from]`: the message holds SQLite's already, and a chain of errors would print it twice.
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
 }
 
 /// What failed, in words that stand before SQLite's own.
@@ -82,6 +91,11 @@ impl Store {
         configure(&connection)?;
         migrate(&mut connection)?;
         Ok(Self { connection: Arc::new(Mutex::new(connection)) })
+    }
+
+    /// A database of its own that lives in memory and ends with the last clone.
+    pub fn in_memory() -> Result<Self> {
+        Self::open(Path::new(":memory:"))
     }
 
     /// Opens an existing database for looking at it: nothing is made, migrated or written.

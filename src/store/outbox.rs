@@ -44,7 +44,7 @@ impl OutboxState {
         }
     }
 
-    fn of(word: &str) -> Self {
+    pub(super) fn of(word: &str) -> Self {
         Self::ALL.into_iter().find(|state| state.as_str() == word).unwrap_or(Self::Failed)
     }
 }
@@ -270,7 +270,7 @@ impl Store {
     pub fn retry_failed(&self, edition: Option<i64>, now: DateTime<Utc>) -> Result<usize> {
         self.write(|tx| {
             Ok(tx.execute(
-                "UPDATE outbox SET state = 'queued', queued = ?1, due = ?1, unknowns = 0
+                "UPDATE outbox SET state = 'queued', queued = ?1, due = ?1, attempts = 0, unknowns = 0
                  WHERE state = 'failed' AND (?2 IS NULL OR edition = ?2)",
                 params![now.timestamp(), edition],
             )?)

@@ -105,11 +105,7 @@ async fn subscribing_and_unsubscribing_leave_the_rest_of_the_file_alone() {
     let again = home.run(&arguments).await;
     assert!(!again.status.success() && said(&again).contains("already"), "{}", said(&again));
     let broken = home.run(&["subscribe", "eve@example.org", "(robot"]).await;
-    assert!(
-        !broken.status.success() && said(&broken).contains("character 1: this \"(\" is never closed"),
-        "{}",
-        said(&broken)
-    );
+    assert!(!broken.status.success() && said(&broken).contains("this \"(\" is never closed"), "{}", said(&broken));
     assert!(home.run(&["unsubscribe", "GRACE@example.org"]).await.status.success());
     assert_eq!(home.read("subscriptions.toml"), ADA);
     assert!(!home.run(&["unsubscribe", "grace@example.org"]).await.status.success());

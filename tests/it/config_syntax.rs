@@ -11,7 +11,7 @@ fn check(lines: &str) -> Vec<String> {
     fs::write(&path, "").expect("a file");
     let text = format!("[[subscription]]\nemail = \"ada@example.org\"\n{lines}\n");
     fs::write(folder.path().join("subscriptions.toml"), text).expect("a file");
-    let report = config::check(Some(&path), &[], std::iter::empty());
+    let report = config::check(Some(&path), &[], std::iter::empty(), |_| None);
     let folder = format!("{}/", folder.path().display());
     let problems = report.problems.iter().map(|problem| problem.to_string().replace(&folder, ""));
     problems.map(|problem| problem.lines().next().unwrap_or_default().to_owned()).collect()

@@ -76,17 +76,29 @@ async fn a_run_that_is_dropped_at_any_await_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_commit_that_fails_loses_nothing() {
-    for refused in 0.. {
+async fn a_commit_that_fails_once_loses_nothing() {
+    commits_fail(|commit, first| commit == first).await;
+}
+
+#[tokio::test]
+async fn commits_that_fail_from_some_point_on_lose_nothing_and_are_reported() {
+    commits_fail(|commit, first| commit >= first).await;
+}
+
+/// A run for every point at which commits may begin to fail; `fails` says which ones do.
+async fn commits_fail(fails: fn(usize, usize) -> bool) {
+    let lasting = fails(1, 0);
+    for first in 0.. {
         let world = world().await;
         let commits = Arc::new(AtomicUsize::new(0));
         let counter = commits.clone();
-        world.store.refuse_commits(move || counter.fetch_add(1, Ordering::SeqCst) == refused).expect("a hook");
+        world.store.refuse_commits(move || fails(counter.fetch_add(1, Ordering::SeqCst), first)).expect("a hook");
         let result = world.try_once().await;
         let commits = commits.load(Ordering::SeqCst);
-        assert_eq!(result.is_err(), refused < commits, "a refused commit is an error that is seen");
-        recovers(world, &format!("commit {refused} refused"), READERS).await;
-        if refused >= commits {
+        let has_failed = first < commits;
+        assert!(!lasting || result.is_err() == has_failed, "commit {first}: {result:?}");
+        recovers(world, &format!("commit {first} refused"), READERS).await;
+        if !has_failed {
             assert!(commits > 3, "a run has more commits than {commits}");
             return;
         }

@@ -1,5 +1,6 @@
 //! The whole program against real sockets, real files and real servers.
 
+mod ask;
 mod command;
 mod config;
 mod config_syntax;
@@ -11,6 +12,7 @@ mod pipeline;
 mod playback;
 mod process;
 mod query;
+mod readme;
 mod site;
 mod smtp;
 mod source;

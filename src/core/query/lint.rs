@@ -14,6 +14,8 @@ pub struct Lint {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
+    /// Whether it is that nearly every paper matches: no fault in a condition that stands beside others.
+    pub is_broad: bool,
 }
 
 /// A share of recent papers above which an expression chooses hardly anything.
@@ -40,7 +42,12 @@ struct Linter<'a> {
 impl Linter<'_> {
     fn warn(&mut self, span: Range<usize>, message: impl Into<String>, hint: &str) {
         let hint = (!hint.is_empty()).then(|| hint.to_owned());
-        self.lints.push(Lint { span, message: message.into(), hint });
+        self.lints.push(Lint { span, message: message.into(), hint, is_broad: false });
+    }
+
+    fn warn_of_breadth(&mut self, message: impl Into<String>, hint: &str) {
+        self.warn(self.whole(), message, hint);
+        self.lints.last_mut().into_iter().for_each(|lint| lint.is_broad = true);
     }
 
     fn whole(&self) -> Range<usize> {
@@ -72,19 +79,18 @@ impl Linter<'_> {
 
     /// What the expression can and cannot match, whatever the papers are.
     fn logic(&mut self) {
-        let whole = self.whole();
         match worth(&self.query.expr) {
             Worth::Nothing => {
                 let message = "nothing can match this: it asks for something and its opposite";
-                self.warn(whole, message, "for either of two things, write OR");
+                self.warn(self.whole(), message, "for either of two things, write OR");
             }
             Worth::Negative => {
                 let message = "this only says what a paper must not have, so it matches nearly every paper";
-                self.warn(whole, message, "put it under `exclude`, or add a word to look for");
+                self.warn_of_breadth(message, "put it under `exclude`, or add a word to look for");
             }
             Worth::Common => {
                 let message = "words this common match nearly every paper";
-                self.warn(whole, message, "make it a phrase, or add a word that only your papers have");
+                self.warn_of_breadth(message, "make it a phrase, or add a word that only your papers have");
             }
             Worth::Specific => {}
         }
@@ -94,8 +100,9 @@ impl Linter<'_> {
         let Some(pool) = self.recent.filter(|pool| pool.candidates().len() >= ENOUGH) else { return };
         let (found, all) = (pool.count(self.query), pool.candidates().len());
         if found as f64 > BROAD * all as f64 && self.lints.is_empty() {
-            let message = format!("this matches {found} of the {all} most recent papers");
-            self.warn(self.whole(), message, "add a word with AND, or make it a phrase");
+            let share = 100 * found / all;
+            let message = format!("this matches {share} % of the recent papers, {found} of {all}");
+            self.warn_of_breadth(message, "add a word with AND, or make it a phrase");
         }
     }
 }

@@ -1,0 +1,167 @@
+//! The command that tries an expression on the papers of the last days, before anyone subscribes to it.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use chrono::{DateTime, Days, NaiveDate, Utc};
+use clap::Args;
+
+use super::work::{self, plural};
+use super::{expression, wiring};
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::config::settings::SourceSettings;
+use crate::core::matching::{Candidate, Pool};
+use crate::core::subscription::{Keyword, Profile, Rank};
+use crate::jobs;
+use crate::store::Store;
+
+/// The most days that a fresh read asks the sources for.
+const MOST_FRESH_DAYS: u32 = 30;
+
+/// What `try` takes.
+#[derive(Debug, Args)]
+pub(super) struct Try {
+    /// A keyword expression (paperpost help queries)
+    #[arg(value_name = "EXPRESSION")]
+    expression: String,
+    /// How many days to look back, today included
+    #[arg(long, value_name = "N", default_value_t = 14, value_parser = clap::value_parser!(u32).range(1..=3650))]
+    days: u32,
+    /// How many of the papers to list, newest first
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    limit: usize,
+    /// Only papers with at least this many votes
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    min_upvotes: u32,
+    /// Reads the sources now, into memory, instead of using the database
+    #[arg(long)]
+    fresh: bool,
+}
+
+/// Counts and lists what an expression would have matched. Nothing moves.
+pub(super) async fn run(settings: &Settings, arguments: &Try) -> anyhow::Result<ExitCode> {
+    let query = expression::parse(&arguments.expression)?;
+    let now = Clock::System.now();
+    let store = if arguments.fresh {
+        fresh(settings, arguments.days, now).await?
+    } else if let Some(store) = wiring::look(settings)? {
+        store
+    } else {
+        let path = settings.database.path.display();
+        anyhow::bail!(
+            "there is no database at {path} yet: --fresh reads the sources now, `paperpost scrape` keeps them"
+        );
+    };
+    let first = now.date_naive() - Days::new(u64::from(arguments.days) - 1);
+    let pool = Pool::new(store.listed_since(first)?, now);
+    let all = pool.candidates().len();
+    let days = format!("{} {}", arguments.days, plural(arguments.days as usize, "day"));
+    if all == 0 {
+        println!("no papers of the last {days} are known: --days looks further back, --fresh reads the sources now");
+        return Ok(ExitCode::FAILURE);
+    }
+    expression::warn(&query, &arguments.expression, Some(&pool));
+    let chosen = pool.select(&Profile {
+        name: String::new(),
+        keywords: vec![Keyword { query, weight: 1.0 }],
+        exclude: Vec::new(),
+        must: Vec::new(),
+        min_upvotes: arguments.min_upvotes,
+        sources: Vec::new(),
+        max_papers: u32::MAX,
+        rank: Rank::Newest,
+    });
+    let chosen: Vec<&Candidate> = chosen.iter().map(|found| &pool.candidates()[found.index]).collect();
+    let width = terminal_size::terminal_size().map(|(terminal_size::Width(width), _)| usize::from(width));
+    histogram(&by_day(pool.candidates(), &chosen), width.unwrap_or(80));
+    let share = 100.0 * chosen.len() as f64 / all as f64;
+    println!("{} of {all} {} of the last {days} ({share:.1} %)", chosen.len(), plural(all, "paper"));
+    for candidate in chosen.iter().take(arguments.limit) {
+        let day = candidate.day().map(|day| day.to_string()).unwrap_or_default();
+        let line = format!("  {day}  {:>4}  {}", candidate.upvotes().unwrap_or(0), candidate.paper.title);
+        println!("{}", width.map_or(line.clone(), |width| shortened(&line, width)));
+    }
+    if chosen.len() > arguments.limit {
+        println!("  and {} older (--limit {})", chosen.len() - arguments.limit, chosen.len());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the sources list now, in a database that ends with this process.
+async fn fresh(settings: &Settings, days: u32, now: DateTime<Utc>) -> anyhow::Result<Store> {
+    let store = Store::in_memory()?;
+    let client = wiring::client(settings)?;
+    let mut is_any_good = false;
+    for source in settings.sources.iter().filter(|source| source.enabled) {
+        let source = SourceSettings { days: days.min(MOST_FRESH_DAYS), ..source.clone() };
+        let spinner = work::spinner(format!("reading {} …", source.id));
+        let report = jobs::scrape::run(&store, &client, &wiring::source(&source), now).await;
+        spinner.finish_and_clear();
+        let report = report?;
+        if !report.is_good() {
+            eprintln!("{}", work::describe(&report));
+        }
+        is_any_good |= report.is_good();
+    }
+    anyhow::ensure!(is_any_good, "no source could be read");
+    Ok(store)
+}
+
+/// By the day they were first listed: how many papers match, of how many.
+fn by_day(all: &[Candidate], chosen: &[&Candidate]) -> BTreeMap<NaiveDate, (usize, usize)> {
+    let mut days: BTreeMap<NaiveDate, (usize, usize)> = BTreeMap::new();
+    for day in all.iter().filter_map(Candidate::day) {
+        days.entry(day).or_default().1 += 1;
+    }
+    for day in chosen.iter().filter_map(|candidate| candidate.day()) {
+        days.entry(day).or_default().0 += 1;
+    }
+    days
+}
+
+/// A line for each day that has papers.
+fn histogram(days: &BTreeMap<NaiveDate, (usize, usize)>, width: usize) {
+    let most = days.values().map(|(chosen, _)| *chosen).max().unwrap_or(0);
+    // Day, count and total take 27 columns.
+    let room = width.saturating_sub(27).clamp(8, 40);
+    for (day, (chosen, all)) in days {
+        println!("  {day}  {:>3} of {all:<3}  {}", chosen, bar(*chosen, most, room));
+    }
+}
+
+/// A bar of `room` columns for `most`, in eighths of a column; what is above nothing is never invisible.
+fn bar(count: usize, most: usize, room: usize) -> String {
+    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    let eighths = (count * room * 8).checked_div(most).unwrap_or(0).max(usize::from(count > 0));
+    "█".repeat(eighths / 8) + EIGHTHS[eighths % 8]
+}
+
+/// At most `width` characters, the last an ellipsis where something is cut.
+fn shortened(line: &str, width: usize) -> String {
+    if line.chars().count() <= width {
+        return line.to_owned();
+    }
+    let kept: String = line.chars().take(width.saturating_sub(1)).collect();
+    kept.trim_end().to_owned() + "…"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_is_as_long_as_its_count() {
+        assert_eq!(bar(4, 4, 2), "██");
+        assert_eq!(bar(3, 4, 2), "█▌");
+        assert_eq!(bar(1, 1000, 2), "▏", "little is not nothing");
+        assert_eq!(bar(0, 4, 2), "");
+        assert_eq!(bar(0, 0, 2), "");
+    }
+
+    #[test]
+    fn a_long_line_says_that_it_goes_on() {
+        assert_eq!(shortened("a title", 7), "a title");
+        assert_eq!(shortened("a long title", 7), "a long…");
+    }
+}

@@ -1,0 +1,117 @@
+//! What the last edition made of every paper it looked at.
+//!
+//! The edition's row says what was sent and what is owed. The rest is counted anew, over the papers as they were known
+//! when it was decided and by what was ordered then.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::Case;
+use crate::core::matching::{Check, Explanation, Pool, Verdict};
+use crate::store::{PastEdition, SourceStatus, StoreError};
+
+/// The last edition, and what it made of the papers it looked at.
+#[derive(Clone, Debug)]
+pub struct EditionReport {
+    /// The edition.
+    pub edition: PastEdition,
+    /// By profile: how many papers met which fate.
+    pub sections: Vec<SectionReport>,
+    /// Papers counted. Another number than the edition looked at, when the settings have changed since.
+    pub counted: usize,
+    /// The sources as they were then.
+    pub sources: Vec<SourceStatus>,
+}
+
+/// What one profile made of the papers.
+#[derive(Clone, Debug)]
+pub struct SectionReport {
+    /// The profile's name; empty for one that has none.
+    pub name: String,
+    /// The fewest votes it takes.
+    pub min_upvotes: u32,
+    /// How many papers met which fate; fates that none met are left out.
+    pub fates: BTreeMap<Fate, usize>,
+}
+
+/// What became of a paper that an edition looked at, in the order in which a person wants to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fate {
+    /// It is in the edition.
+    Sent,
+    /// It was chosen and cut by a cap.
+    Owed,
+    /// It matched and had been sent before.
+    SentBefore,
+    /// It matched and stands in an earlier section.
+    OtherSection,
+    /// It matched and was listed before the subscription's first day.
+    BeforeStart,
+    /// It matched and had too few votes.
+    TooFewVotes,
+    /// It matched and was excluded.
+    Excluded,
+    /// It matched and lacked what it had to have.
+    Lacking,
+    /// It matched and none of the chosen sources listed it.
+    OtherSource,
+    /// It matches by today's reading, but was not chosen then.
+    NotThen,
+    /// No keyword matched it.
+    NoKeyword,
+}
+
+impl Case<'_> {
+    /// The last edition; `None` when there is none yet.
+    pub fn last_edition(&self) -> Result<Option<EditionReport>, StoreError> {
+        let Some((edition, earlier)) = self.history.as_ref().and_then(|history| history.editions.split_first()) else {
+            return Ok(None);
+        };
+        let candidates = self.store.candidates_as_of(edition.decided - self.settings.window, edition.read)?;
+        let pool = Pool::new(candidates, edition.decided);
+        let before: HashSet<u32> =
+            earlier.iter().flat_map(|edition| edition.papers.iter().flatten()).copied().collect();
+        let mut taken = HashSet::new();
+        let sections = edition.order.profiles.iter().zip(&edition.papers).map(|(profile, papers)| {
+            let mut fates = BTreeMap::new();
+            for (index, candidate) in pool.candidates().iter().enumerate() {
+                let Some(explanation) = pool.explain(profile, index) else { continue };
+                let fate = unwanted(&explanation).unwrap_or_else(|| match candidate.id {
+                    id if papers.contains(&id) => Fate::Sent,
+                    id if before.contains(&id) => Fate::SentBefore,
+                    _ if candidate.day().is_some_and(|day| day < self.standing.ledger.since) => Fate::BeforeStart,
+                    id if taken.contains(&id) => Fate::OtherSection,
+                    id if edition.owed.contains(&id) => Fate::Owed,
+                    _ => Fate::NotThen,
+                });
+                if matches!(fate, Fate::Sent | Fate::Owed) {
+                    taken.insert(candidate.id);
+                }
+                *fates.entry(fate).or_default() += 1;
+            }
+            SectionReport { name: profile.name.clone(), min_upvotes: profile.min_upvotes, fates }
+        });
+        Ok(Some(EditionReport {
+            sections: sections.collect(),
+            counted: pool.candidates().len(),
+            sources: self.store.sources_as_of(edition.read)?,
+            edition: edition.clone(),
+        }))
+    }
+}
+
+/// Why a profile doesn't choose a paper; `None` when it does. That no keyword matches comes first: who asks thinks of the
+/// papers that they would have wanted.
+fn unwanted(explanation: &Explanation) -> Option<Fate> {
+    let mut keywords = explanation.findings.iter().filter(|finding| finding.check == Check::Keyword).peekable();
+    if keywords.peek().is_some() && !keywords.any(|finding| finding.matches) {
+        return Some(Fate::NoKeyword);
+    }
+    match explanation.verdict {
+        Verdict::Chosen => None,
+        Verdict::OtherSource => Some(Fate::OtherSource),
+        Verdict::TooFewVotes => Some(Fate::TooFewVotes),
+        Verdict::Excluded => Some(Fate::Excluded),
+        Verdict::Lacking => Some(Fate::Lacking),
+        Verdict::NoKeyword => Some(Fate::NoKeyword),
+    }
+}

@@ -1,0 +1,121 @@
+//! What became of one paper, and what becomes of it.
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+
+use super::Case;
+use crate::core::matching::{Explanation, Pool, Verdict};
+use crate::jobs::publish::Planner;
+use crate::store::{KnownPaper, OutboxState, StoreError};
+
+/// All that explains why a subscriber did or did not get a paper.
+#[derive(Clone, Debug)]
+pub struct PaperReport {
+    /// Where the ledger has it, newest edition first.
+    pub appearances: Vec<Appearance>,
+    /// What each profile, by its name, makes of it now.
+    pub findings: Vec<(String, Explanation)>,
+    /// What becomes of it.
+    pub outlook: Outlook,
+    /// Whether the next edition would show it under "also trending".
+    pub is_also_next: bool,
+}
+
+/// A paper in a past edition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Appearance {
+    /// The edition's number.
+    pub edition: i64,
+    /// The local slot.
+    pub slot: NaiveDateTime,
+    /// In what way.
+    pub role: Role,
+    /// What became of the edition's mail.
+    pub mail: Option<(OutboxState, DateTime<Utc>)>,
+}
+
+/// In what way an edition has a paper.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Sent, in the section of this name.
+    Sent(String),
+    /// Chosen, cut by a cap and owed to the next edition.
+    Owed,
+    /// Shown by its title under "also trending".
+    Also,
+}
+
+/// What becomes of a paper; the first that holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outlook {
+    /// It was sent, and never is again.
+    Sent,
+    /// No profile chooses it.
+    NotChosen,
+    /// It was listed before the first day of the subscription.
+    BeforeStart {
+        /// When it was listed.
+        listed: NaiveDate,
+        /// The first day.
+        since: NaiveDate,
+    },
+    /// It was first seen too long ago to be a candidate.
+    OutsideWindow,
+    /// It comes with the next edition, at this place from 1.
+    Next(usize),
+    /// It is chosen, but the next edition is full before it.
+    Waits,
+}
+
+impl Case<'_> {
+    /// What became of a paper, and what becomes of it.
+    pub fn paper(&self, paper: &KnownPaper) -> Result<PaperReport, StoreError> {
+        let id = paper.candidate.id;
+        let planner = Planner::new(self.store, self.settings, self.now)?;
+        let candidates = planner.pool().candidates();
+        let index = candidates.iter().position(|candidate| candidate.id == id);
+        let profiles = &self.subscription().profiles;
+        let findings: Vec<(String, Explanation)> = match index {
+            Some(index) => explain(planner.pool(), index, profiles),
+            None => {
+                // Beside the candidates, so that what hangs on other papers comes out as it would among them.
+                let with_it = candidates.iter().chain([&paper.candidate]).cloned().collect();
+                explain(&Pool::new(with_it, self.now), candidates.len(), profiles)
+            }
+        };
+        let choice = planner.choose(&self.standing);
+        let place = index.and_then(|index| choice.sections.iter().flatten().position(|chosen| *chosen == index));
+        let since = self.standing.ledger.since;
+        let listed = paper.candidate.day();
+        let outlook = match () {
+            () if self.standing.ledger.sent.contains(&id) => Outlook::Sent,
+            () if findings.iter().all(|(_, explanation)| explanation.verdict != Verdict::Chosen) => Outlook::NotChosen,
+            () => match (place, listed.filter(|listed| *listed < since)) {
+                (Some(place), _) => Outlook::Next(place + 1),
+                (None, Some(listed)) => Outlook::BeforeStart { listed, since },
+                (None, None) if index.is_none() => Outlook::OutsideWindow,
+                (None, None) => Outlook::Waits,
+            },
+        };
+        let is_also_next = index.is_some_and(|index| choice.also.contains(&index));
+        Ok(PaperReport { appearances: self.appearances(id), findings, outlook, is_also_next })
+    }
+
+    fn appearances(&self, id: u32) -> Vec<Appearance> {
+        let editions = self.history.iter().flat_map(|history| &history.editions);
+        let roles = editions.filter_map(|edition| {
+            let section = edition.papers.iter().position(|papers| papers.contains(&id));
+            let role = match section {
+                Some(at) => Role::Sent(edition.order.profiles.get(at).map_or_else(String::new, |p| p.name.clone())),
+                None if edition.owed.contains(&id) => Role::Owed,
+                None if edition.also.contains(&id) => Role::Also,
+                None => return None,
+            };
+            Some(Appearance { edition: edition.edition, slot: edition.slot, role, mail: edition.mail })
+        });
+        roles.collect()
+    }
+}
+
+fn explain(pool: &Pool, index: usize, profiles: &[crate::core::subscription::Profile]) -> Vec<(String, Explanation)> {
+    profiles.iter().filter_map(|profile| Some((profile.name.clone(), pool.explain(profile, index)?))).collect()
+}

@@ -1,0 +1,170 @@
+//! What was known and decided in the past, for a person who asks why.
+//!
+//! Nothing is decided by these methods and nothing is written. They read the whole ledger of one subscription, the
+//! papers by any of their names, and what an edition had before it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
+
+use super::papers::as_of;
+use super::{OutboxState, Result, Store, from_json, instant, slot, subscriptions};
+use crate::core::matching::Candidate;
+use crate::core::paper::{Paper, PaperKey};
+use crate::core::subscription::Subscription;
+
+/// All that was ever decided for one subscription.
+#[derive(Clone, Debug)]
+pub struct History {
+    /// `confirmed`, `withdrawn` …
+    pub consent: String,
+    /// Whether it came by the web, so that no file lists it.
+    pub is_from_web: bool,
+    /// Its editions, newest first.
+    pub editions: Vec<PastEdition>,
+}
+
+/// One edition as it was decided.
+#[derive(Clone, Debug)]
+pub struct PastEdition {
+    /// The edition's number.
+    pub edition: i64,
+    /// The local slot.
+    pub slot: NaiveDateTime,
+    /// When it was decided.
+    pub decided: DateTime<Utc>,
+    /// What was known: see [`Store::papers_as_of`].
+    pub read: i64,
+    /// What was ordered then.
+    pub order: Arc<Subscription>,
+    /// Paper numbers by profile.
+    pub papers: Vec<Vec<u32>>,
+    /// Papers shown by title only.
+    pub also: Vec<u32>,
+    /// Papers chosen and cut by a cap.
+    pub owed: Vec<u32>,
+    /// Candidates there were.
+    pub looked_at: u32,
+    /// Its mail's state, and when it is tried next or when it ended; `None` when there was nothing to send.
+    pub mail: Option<(OutboxState, DateTime<Utc>)>,
+}
+
+/// A paper that some read brought.
+#[derive(Clone, Debug)]
+pub struct KnownPaper {
+    /// The paper as it is known now.
+    pub candidate: Candidate,
+    /// When it was first seen.
+    pub first_seen: DateTime<Utc>,
+}
+
+impl Store {
+    /// The history of an address; `None` when the database has no subscription of it.
+    pub fn history(&self, address_key: &str) -> Result<Option<History>> {
+        self.read(|tx| {
+            let sql = "SELECT id, address, consent, origin = 'web', paused FROM subscriptions WHERE address_key = ?";
+            let found: Option<(i64, String, String, bool, bool)> = tx
+                .query_row(sql, [address_key], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+                })
+                .optional()?;
+            let Some((id, address, consent, is_from_web, paused)) = found else { return Ok(None) };
+            let mut query = tx.prepare_cached(
+                "SELECT e.id, e.slot, e.decided, e.read, e.papers, e.also, e.owed, e.looked_at, o.state, o.due,
+                        e.definition, d.text
+                 FROM editions e JOIN definitions d ON d.id = e.definition LEFT JOIN outbox o ON o.edition = e.id
+                 WHERE e.subscription = ? ORDER BY e.id DESC",
+            )?;
+            let mut rows = query.query([id])?;
+            // Editions by the hundred share a definition or two.
+            let mut orders: HashMap<i64, Arc<Subscription>> = HashMap::new();
+            let mut editions = Vec::new();
+            while let Some(row) = rows.next()? {
+                let definition = row.get(10)?;
+                let order = match orders.get(&definition) {
+                    Some(order) => order.clone(),
+                    None => {
+                        let order = Arc::new(subscriptions::restore(&address, &row.get::<_, String>(11)?, paused)?);
+                        orders.entry(definition).or_insert(order).clone()
+                    }
+                };
+                editions.push(past_edition(row, order)?);
+            }
+            Ok(Some(History { consent, is_from_web, editions }))
+        })
+    }
+
+    /// The paper with this key.
+    pub fn paper(&self, key: &PaperKey) -> Result<Option<KnownPaper>> {
+        self.read(|tx| {
+            let sql = "SELECT id, first_seen FROM papers WHERE key = ?";
+            let found: Option<(u32, i64)> =
+                tx.query_row(sql, [key.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+            let Some((id, first_seen)) = found else { return Ok(None) };
+            let candidate = as_of(tx, &[id], i64::MAX)?.pop();
+            Ok(candidate.map(|candidate| KnownPaper { candidate, first_seen: instant(first_seen) }))
+        })
+    }
+
+    /// Keys and titles of the papers whose title has this piece, in any case, newest first; of a whole title, only its
+    /// own.
+    pub fn papers_titled(&self, piece: &str) -> Result<Vec<(PaperKey, String)>> {
+        let piece = piece.to_lowercase();
+        self.read(|tx| {
+            let mut query = tx.prepare_cached("SELECT content FROM papers ORDER BY id DESC")?;
+            let mut rows = query.query([])?;
+            let (mut whole, mut parts) = (Vec::new(), Vec::new());
+            while let Some(row) = rows.next()? {
+                let paper: Paper = from_json("paper", &row.get::<_, String>(0)?)?;
+                let title = paper.title.to_lowercase();
+                if title.contains(&piece) {
+                    if title == piece { &mut whole } else { &mut parts }.push((paper.key, paper.title));
+                }
+            }
+            Ok(if whole.is_empty() { parts } else { whole })
+        })
+    }
+
+    /// The papers first seen at `since` or later, as they were known after `read`, in the order they came.
+    pub fn candidates_as_of(&self, since: DateTime<Utc>, read: i64) -> Result<Vec<Candidate>> {
+        self.read(|tx| {
+            let sql = "SELECT id FROM papers WHERE first_seen >= ? AND read <= ? ORDER BY id";
+            let ids = numbers(tx, sql, params![since.timestamp(), read])?;
+            as_of(tx, &ids, read)
+        })
+    }
+
+    /// The papers that were first listed on `day` or later, as they are known now.
+    pub fn listed_since(&self, day: NaiveDate) -> Result<Vec<Candidate>> {
+        self.read(|tx| {
+            let sql = "SELECT paper FROM listings GROUP BY paper HAVING min(day) >= ? ORDER BY paper";
+            let ids = numbers(tx, sql, params![day.to_string()])?;
+            as_of(tx, &ids, i64::MAX)
+        })
+    }
+}
+
+fn numbers(tx: &Transaction<'_>, sql: &str, parameters: impl rusqlite::Params) -> Result<Vec<u32>> {
+    Ok(tx.prepare_cached(sql)?.query_map(parameters, |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
+/// The edition in columns 0 to 9.
+fn past_edition(row: &Row<'_>, order: Arc<Subscription>) -> Result<PastEdition> {
+    let text = |index: usize| row.get::<_, String>(index);
+    let state: Option<String> = row.get(8)?;
+    let due: Option<i64> = row.get(9)?;
+    Ok(PastEdition {
+        edition: row.get(0)?,
+        slot: slot(&text(1)?)?,
+        decided: instant(row.get(2)?),
+        read: row.get(3)?,
+        order,
+        papers: from_json("list of papers", &text(4)?)?,
+        also: from_json("list of papers", &text(5)?)?,
+        owed: from_json("list of papers", &text(6)?)?,
+        looked_at: row.get(7)?,
+        mail: state.zip(due).map(|(state, due)| (OutboxState::of(&state), instant(due))),
+    })
+}
