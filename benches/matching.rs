@@ -4,9 +4,7 @@
 //! cargo bench --bench matching               a million profiles; about two minutes
 //! cargo bench --bench matching -- --quick    a hundred thousand; fails where a ratio is missed
 //! ```
-//! Papers and profiles are made up from a fixed seed: 50,000 terms, a third of them phrases; papers of about 1,900 bytes;
-//! profiles of 1 to 20 keywords, 80 % of one term, 10 % `a b`, 5 % `a -b`, 5 % in the title, drawn by Zipf's law. Papers
-//! draw their terms by a flatter law and the rest of their words from elsewhere, so that about a quarter of all pairs match.
+//! Papers and profiles are made up, see `made_up`; about a quarter of all pairs match.
 //! Absolute times depend on the machine, so only ratios within one run are asserted.
 //!
 //! The counterparts are done well, not badly: *naive* has its papers cut and stemmed and its queries resolved beforehand,
@@ -20,14 +18,13 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeZone, Utc};
 use fastrand::Rng;
+use made_up::{MadeUp, TOP};
 use paperpost::core::matching::{Candidate, CompiledProfile, Matcher, Pool, Scratch, Skip, Vocabulary};
-use paperpost::core::paper::{Listing, Paper, PaperKey, SourceId};
+use paperpost::core::paper::Listed;
 use paperpost::core::query::walk::{Document, Known};
-use paperpost::core::query::{Expr, Literal, Query};
-use paperpost::core::subscription::{Keyword, Profile, Rank};
+use paperpost::core::query::{Expr, Literal};
 
-/// Papers chosen for each profile.
-const TOP: usize = 20;
+mod made_up;
 
 fn main() {
     let quick = std::env::args().any(|arg| arg == "--quick" || arg == "--test");
@@ -100,13 +97,13 @@ fn best_of<T>(runs: usize, mut work: impl FnMut() -> T) -> (Duration, T) {
 }
 
 /// Counts the pairs of profile and paper that match.
-fn count_all(matcher: &Matcher<'_>, compiled: &Compiled, profiles: usize) -> usize {
+fn count_all(matcher: &Matcher, compiled: &Compiled, profiles: usize) -> usize {
     let (skip, mut scratch) = (Skip::default(), Scratch::default());
     compiled.first(profiles).map(|profile| matcher.count(&profile, &skip, &mut scratch)).sum()
 }
 
 /// Chooses for so many profiles; the number of papers chosen.
-fn select_all(matcher: &Matcher<'_>, compiled: &Compiled, profiles: usize) -> usize {
+fn select_all(matcher: &Matcher, compiled: &Compiled, profiles: usize) -> usize {
     let (skip, mut scratch) = (Skip::default(), Scratch::default());
     compiled.first(profiles).map(|profile| matcher.select(&profile, TOP, &skip, &mut scratch).len()).sum()
 }
@@ -137,8 +134,7 @@ struct Spec {
 
 /// Terms, profiles and what papers are made from.
 struct World {
-    terms: Vec<String>,
-    zipf: Zipf,
+    made_up: MadeUp,
     vocabulary: Vocabulary,
     compiled: Compiled,
     /// The keywords of the first profiles, for the naive counterpart.
@@ -150,80 +146,43 @@ struct World {
 impl World {
     fn new(profiles: usize) -> Self {
         let mut rng = Rng::with_seed(7);
-        let terms = terms(50_000, &mut rng);
-        let zipf = Zipf::new(terms.len(), 0);
         let mut world = Self {
-            terms,
-            zipf,
+            made_up: MadeUp::new(&mut rng),
             vocabulary: Vocabulary::default(),
             compiled: Compiled::default(),
             specs: Vec::new(),
             numbered: Vec::new(),
         };
         for profile in 0..profiles {
-            let keywords: Vec<Keyword> = (0..rng.usize(1..=20)).map(|_| world.keyword(&mut rng)).collect();
+            let wanted = world.made_up.profile(&mut rng);
             if profile < profiles / 1_000 {
-                world.specs.push(keywords.iter().map(|keyword| spec(keyword.query.expr())).collect());
+                world.specs.push(wanted.keywords.iter().map(|keyword| spec(keyword.query.expr())).collect());
             }
-            for keyword in &keywords {
+            for keyword in &wanted.keywords {
                 let (first, rest) = numbered(keyword.query.expr(), &mut world.vocabulary);
                 world.numbered.push(Numbered { profile: profile as u32, first, rest });
             }
-            let profile = Profile {
-                name: String::new(),
-                keywords,
-                exclude: Vec::new(),
-                must: Vec::new(),
-                min_upvotes: 0,
-                sources: Vec::new(),
-                max_papers: TOP as u32,
-                rank: Rank::Relevance,
-            };
-            let compiled = CompiledProfile::new(&profile, &mut world.vocabulary);
+            let compiled = CompiledProfile::new(&wanted, &mut world.vocabulary);
             world.compiled.words.extend_from_slice(compiled.words());
             world.compiled.ends.push(world.compiled.words.len());
         }
         world
     }
 
-    fn keyword(&self, rng: &mut Rng) -> Keyword {
-        let mut term = || {
-            let term = &self.terms[self.zipf.draw(rng)];
-            if term.contains(' ') { format!("\"{term}\"") } else { term.clone() }
-        };
-        let (a, b) = (term(), term());
-        let text = match rng.u32(0..100) {
-            0..80 => a,
-            80..90 => format!("{a} {b}"),
-            90..95 => format!("{a} -{b}"),
-            _ => format!("title:{a}"),
-        };
-        Keyword { query: Query::parse(&text).expect("a made-up keyword"), weight: 1.0 }
-    }
-
     fn pool(&self, papers: usize) -> Pool {
-        let mut rng = Rng::with_seed(11);
-        let now: DateTime<Utc> = Utc.with_ymd_and_hms(2026, 3, 4, 12, 0, 0).single().expect("a valid time");
-        let source = SourceId::parse("bench").expect("a source");
-        let flatter = Zipf::new(self.terms.len(), 500);
-        let other: Vec<String> = terms(2_000, &mut Rng::with_seed(13)).iter().map(|term| format!("j{term}")).collect();
-        let text = |words: usize, rng: &mut Rng| {
-            let word = |rng: &mut Rng| match rng.u32(0..3) {
-                0 => self.terms[flatter.draw(rng)].as_str(),
-                _ => other[rng.usize(0..other.len())].as_str(),
-            };
-            (0..words).map(|_| word(rng)).collect::<Vec<_>>().join(" ")
+        let candidates = (0u32..).zip(self.made_up.papers(papers, now()));
+        let candidate = |(id, listed): (u32, Listed)| Candidate {
+            id,
+            paper: listed.paper,
+            listings: vec![listed.listing],
+            votes: Vec::new(),
         };
-        let candidate = |number: usize| {
-            let key = PaperKey::arxiv(&format!("2603.{number:05}")).expect("an arXiv id");
-            let mut paper = Paper::new(key, &text(8, &mut rng), "https://example.org/paper");
-            paper.abstract_text = text(180, &mut rng);
-            let upvotes = Some(rng.u32(0..200));
-            let listing = Listing { source: source.clone(), day: now.date_naive(), rank: 1, upvotes, comments: None };
-            Candidate { id: number as u32, paper, listings: vec![listing], votes: Vec::new() }
-        };
-        Pool::new((0..papers).map(candidate).collect(), now)
+        Pool::new(candidates.map(candidate).collect(), now())
     }
+}
+
+fn now() -> DateTime<Utc> {
+    Utc.with_ymd_and_hms(2026, 3, 4, 12, 0, 0).single().expect("a valid time")
 }
 
 /// The same by number: the literal, and the other one, marked if unwanted.
@@ -355,47 +314,4 @@ impl Percolator {
         };
         (pairs, chosen.into_iter().map(finish).sum())
     }
-}
-
-/// Ranks by the law of Zipf and Mandelbrot: the n-th is drawn with a probability in proportion to 1/(n + offset).
-struct Zipf {
-    sums: Vec<f64>,
-}
-
-impl Zipf {
-    fn new(ranks: usize, offset: usize) -> Self {
-        let mut sum = 0.0;
-        Self {
-            sums: (1..=ranks)
-                .map(|rank| {
-                    sum += 1.0 / (rank + offset) as f64;
-                    sum
-                })
-                .collect(),
-        }
-    }
-
-    fn draw(&self, rng: &mut Rng) -> usize {
-        let at = rng.f64() * self.sums[self.sums.len() - 1];
-        self.sums.partition_point(|sum| *sum < at).min(self.sums.len() - 1)
-    }
-}
-
-/// Made-up terms, all different: words, and phrases of two or three of them.
-fn terms(count: usize, rng: &mut Rng) -> Vec<String> {
-    const SYLLABLES: [&str; 20] = [
-        "ba", "ce", "di", "fo", "gu", "ha", "ki", "lo", "mu", "na", "po", "qui", "ra", "so", "tu", "va", "we", "xo",
-        "ya", "zu",
-    ];
-    let word = |rng: &mut Rng| (0..rng.usize(2..5)).map(|_| SYLLABLES[rng.usize(0..20)]).collect::<String>();
-    let mut terms = Vec::with_capacity(count);
-    let mut seen = std::collections::HashSet::new();
-    while terms.len() < count {
-        let words = if rng.u32(0..100) < 65 { 1 } else { rng.usize(2..4) };
-        let term = (0..words).map(|_| word(rng)).collect::<Vec<_>>().join(" ");
-        if seen.insert(term.clone()) {
-            terms.push(term);
-        }
-    }
-    terms
 }

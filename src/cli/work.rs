@@ -133,16 +133,16 @@ impl Work {
     fn publish(&self, settings: &Settings) -> anyhow::Result<()> {
         let spinner = spinner("publishing …".to_owned());
         let settings = wiring::publish(settings);
-        let report = jobs::publish::run(&self.store, &settings, self.clock.now(), |count| spinner.inc(count as u64))?;
+        let report = jobs::publish::run(&self.store, &settings, self.clock.now(), |batch| {
+            spinner.inc(batch.looked_at as u64);
+        })?;
         spinner.finish_and_clear();
         if report.is_waiting {
             println!("published nothing: no source could be read yet");
             return Ok(());
         }
-        let queued = report.editions.iter().filter(|edition| edition.queued).count();
-        let papers: usize = report.editions.iter().map(|edition| edition.papers).sum();
-        let owed: usize = report.editions.iter().map(|edition| edition.owed).sum();
-        match report.editions.len() {
+        let jobs::publish::Report { editions, queued, papers, owed, .. } = report;
+        match editions {
             0 => println!("published nothing: no edition is due"),
             due => {
                 let waiting = if owed > 0 { format!(", {owed} more wait for the next") } else { String::new() };
@@ -187,7 +187,8 @@ impl Work {
         if let Some(fault) = &sum.outage {
             println!("nothing can be sent {way_out}: {fault}");
         }
-        Ok(sum.failed == 0 && sum.outage.is_none())
+        let is_stuck = sum.sent == 0 && sum.retried > 0;
+        Ok(sum.failed == 0 && sum.outage.is_none() && !is_stuck)
     }
 }
 

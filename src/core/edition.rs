@@ -4,23 +4,23 @@
 //! places are left after them: so nothing that was promised starves, and a profile that is always over its maximum still
 //! brings the day's papers. A paper that several sections choose stands in the first one.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use chrono::NaiveDate;
+use foldhash::fast::FixedState;
 
-use super::matching::{Candidate, Pool};
-use super::paper::SourceId;
-use super::subscription::{Profile, Rank, Subscription};
+use super::matching::{Candidate, Matcher, Pool, Scratch, Skip};
+use super::order::Order;
 
 /// What a subscriber has had, as far as it touches the candidates.
-#[derive(Clone, Copy, Debug)]
-pub struct Ledger<'a> {
+#[derive(Clone, Debug, Default)]
+pub struct Ledger {
     /// Papers that were sent.
-    pub sent: &'a HashSet<u32>,
+    pub sent: Vec<u32>,
     /// Papers that were shown by title only.
-    pub shown: &'a HashSet<u32>,
+    pub shown: Vec<u32>,
     /// Papers that the last edition chose and a cap cut.
-    pub owed: &'a [u32],
+    pub owed: Vec<u32>,
     /// Papers listed before this day are not for this subscriber.
     pub since: NaiveDate,
 }
@@ -36,76 +36,108 @@ pub struct Choice {
     pub also: Vec<usize>,
 }
 
-/// The pool's papers as everyone sees them, most trending first: what "also trending" is taken from.
-pub fn trending(pool: &Pool) -> Vec<usize> {
-    let everything = Profile {
-        name: String::new(),
-        keywords: Vec::new(),
-        exclude: Vec::new(),
-        must: Vec::new(),
-        min_upvotes: 0,
-        sources: Vec::new(),
-        max_papers: u32::MAX,
-        rank: Rank::Trending,
-    };
-    pool.select(&everything).into_iter().map(|chosen| chosen.index).collect()
+/// The candidates of one run, ready to choose any number of editions from them.
+#[derive(Debug)]
+pub struct Chooser {
+    pool: Pool,
+    /// By paper number: a candidate's index.
+    indexes: HashMap<u32, usize, FixedState>,
+    /// The days that candidates were first listed, in order, each with the candidates of the days before it; one more
+    /// than there are days, with all candidates.
+    older: Vec<(NaiveDate, Skip)>,
+    also: usize,
 }
 
-/// Chooses an edition. `trending` is [`trending`] of the same pool, `also` how many of it are shown.
-pub fn choose(pool: &Pool, trending: &[usize], subscription: &Subscription, ledger: Ledger<'_>, also: usize) -> Choice {
-    let is_open = |index: usize| {
-        let candidate = &pool.candidates()[index];
-        !ledger.sent.contains(&candidate.id) && candidate.day().is_some_and(|day| day >= ledger.since)
-    };
-    let mut choice = Choice::default();
-    let mut taken = HashSet::new();
-    for profile in &subscription.profiles {
-        let matches: Vec<usize> =
-            pool.select(profile).into_iter().map(|m| m.index).filter(|i| is_open(*i) && taken.insert(*i)).collect();
-        let is_owed = |index: &usize| ledger.owed.contains(&pool.candidates()[*index].id);
-        let (papers, rest) = cut(&matches, is_owed, profile.max_papers as usize);
-        choice.sections.push(papers);
-        choice.owed.extend(rest);
+impl Chooser {
+    /// Makes the candidates ready. Up to `also` papers are shown as "also trending".
+    pub fn new(pool: Pool, also: usize) -> Self {
+        let days = |candidate: &Candidate| candidate.day().unwrap_or(NaiveDate::MIN);
+        let mut ends: Vec<NaiveDate> = pool.candidates().iter().map(days).chain([NaiveDate::MAX]).collect();
+        ends.sort_unstable();
+        ends.dedup();
+        let before = |end: &NaiveDate| {
+            let indexes = pool.candidates().iter().enumerate().filter(|(_, candidate)| days(candidate) < *end);
+            (*end, Skip::new(&pool, indexes.map(|(index, _)| index)))
+        };
+        let older = ends.iter().map(before).collect();
+        let indexes = pool.candidates().iter().enumerate().map(|(index, candidate)| (candidate.id, index)).collect();
+        Self { pool, indexes, older, also }
     }
-    if also > 0 {
-        let wanted = wanted(pool, &subscription.profiles);
-        let others = trending.iter().copied().filter(|&index| {
-            let candidate = &pool.candidates()[index];
-            is_open(index)
-                && !wanted.contains(&index)
-                && !ledger.shown.contains(&candidate.id)
-                && subscription.profiles.iter().any(|profile| is_listed_in(candidate, &profile.sources))
-        });
-        choice.also = others.take(also).collect();
+
+    /// The candidates.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
     }
-    choice
+
+    /// Chooses an edition. `matcher` is of the same pool and knows the literals of `order`.
+    pub fn choose(&self, matcher: &Matcher, order: &Order, ledger: &Ledger, scratch: &mut Scratch) -> Choice {
+        let mut skip = self.listed_before(ledger.since).clone();
+        self.indexes_of(&ledger.sent).for_each(|index| skip.insert(&self.pool, index));
+        let owed = Skip::new(&self.pool, self.indexes_of(&ledger.owed));
+        let mut choice = Choice::default();
+        for section in order.sections() {
+            let matches = matcher.select(&section.profile, usize::MAX, &skip, scratch);
+            let matches: Vec<usize> = matches.iter().map(|chosen| chosen.index).collect();
+            matches.iter().for_each(|index| skip.insert(&self.pool, *index));
+            let (papers, rest) = cut(&matches, |index| owed.contains(&self.pool, *index), section.max_papers);
+            choice.sections.push(papers);
+            choice.owed.extend(rest);
+        }
+        if self.also > 0 {
+            choice.also = self.also_trending(matcher, order, ledger, skip, scratch);
+        }
+        choice
+    }
+
+    /// The most trending papers that no profile asks for, whether or not they pass its limits: a paper that waits for its
+    /// votes is not "also" anything, or it would come twice. `skip` holds what is not open to the subscriber at all.
+    fn also_trending(
+        &self,
+        matcher: &Matcher,
+        order: &Order,
+        ledger: &Ledger,
+        mut skip: Skip,
+        scratch: &mut Scratch,
+    ) -> Vec<usize> {
+        self.indexes_of(&ledger.shown).for_each(|index| skip.insert(&self.pool, index));
+        order.sections().for_each(|section| matcher.skip_wanted(&section.profile, &mut skip, scratch));
+        let is_listed = |index: usize| {
+            order.sections().any(|section| {
+                let mut sources = section.sources.iter();
+                section.sources.is_empty() || sources.any(|source| matcher.finds(&self.pool, *source, index))
+            })
+        };
+        let open = self.pool.by_momentum().filter(|index| !skip.contains(&self.pool, *index));
+        open.filter(|index| is_listed(*index)).take(self.also).collect()
+    }
+
+    /// The candidates listed before `day`.
+    fn listed_before(&self, day: NaiveDate) -> &Skip {
+        let at = self.older.partition_point(|(end, _)| *end < day);
+        // No day comes after the last of all.
+        &self.older[at.min(self.older.len() - 1)].1
+    }
+
+    fn indexes_of(&self, ids: &[u32]) -> impl Iterator<Item = usize> {
+        ids.iter().filter_map(|id| self.indexes.get(id).copied())
+    }
 }
 
 /// The first `max` of `matches`, owed ones favoured, in their order; and the rest.
 fn cut(matches: &[usize], is_owed: impl Fn(&usize) -> bool, max: usize) -> (Vec<usize>, Vec<usize>) {
+    if matches.len() <= max {
+        return (matches.to_vec(), Vec::new());
+    }
+    if !matches.iter().any(&is_owed) {
+        let (papers, rest) = matches.split_at(max);
+        return (papers.to_vec(), rest.to_vec());
+    }
     let (owed, new): (Vec<usize>, Vec<usize>) = matches.iter().partition(|index| is_owed(index));
     let promised = owed.len().min(max.div_ceil(2));
     let fresh = new.len().min(max - promised);
     let more = (owed.len() - promised).min(max - promised - fresh);
     let kept: HashSet<usize> = owed[..promised + more].iter().chain(&new[..fresh]).copied().collect();
     matches.iter().partition(|index| kept.contains(index))
-}
-
-/// What the profiles ask for, whether or not it passes their limits: a paper that waits for its votes is not "also"
-/// anything, or it would come twice.
-fn wanted(pool: &Pool, profiles: &[Profile]) -> HashSet<usize> {
-    let without_limits = profiles.iter().map(|profile| Profile {
-        exclude: Vec::new(),
-        must: Vec::new(),
-        min_upvotes: 0,
-        sources: Vec::new(),
-        ..profile.clone()
-    });
-    without_limits.flat_map(|profile| pool.select(&profile)).map(|chosen| chosen.index).collect()
-}
-
-fn is_listed_in(candidate: &Candidate, sources: &[SourceId]) -> bool {
-    sources.is_empty() || candidate.listings.iter().any(|listing| sources.contains(&listing.source))
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@
 //! is the same on every run.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 
@@ -32,7 +33,7 @@ mod compile;
 mod explain;
 mod kernel;
 
-pub use compile::{CompiledProfile, LANGUAGE, Stale, Vocabulary};
+pub use compile::{CompiledProfile, LANGUAGE, Stale, Vocabulary, source_clause};
 pub use explain::{Check, Explanation, Finding, Verdict};
 pub use kernel::{Matcher, Scratch, Skip};
 
@@ -130,7 +131,7 @@ pub struct Pool {
     now: DateTime<Utc>,
     index: Index,
     /// By place, best momentum first: a candidate's index, its momentum and its day.
-    order: Vec<Place>,
+    order: Arc<[Place]>,
     /// By a candidate's index: its place.
     places: Vec<u32>,
 }
@@ -167,7 +168,7 @@ impl Pool {
         }
         let in_order: Vec<&Candidate> = order.iter().map(|place| &candidates[place.candidate as usize]).collect();
         let index = Index::new(in_order.into_iter(), liked, now);
-        Self { candidates, now, index, order, places }
+        Self { candidates, now, index, order: order.into(), places }
     }
 
     /// The candidates, in the order they were given.
@@ -184,8 +185,20 @@ impl Pool {
     }
 
     /// Finds the papers of every literal, so that many compiled profiles can be evaluated one after the other.
-    pub fn prepare(&self, vocabulary: &Vocabulary) -> Matcher<'_> {
-        Matcher::new(self, vocabulary)
+    pub fn prepare(&self, vocabulary: &Vocabulary) -> Matcher {
+        let mut matcher = self.matcher();
+        vocabulary.literals().for_each(|(literal, number)| matcher.insert(self, number, literal));
+        matcher
+    }
+
+    /// The same without any literal yet, for those who add one after the other.
+    pub fn matcher(&self) -> Matcher {
+        Matcher::new(self)
+    }
+
+    /// The candidates' indexes, best momentum first.
+    pub fn by_momentum(&self) -> impl Iterator<Item = usize> {
+        self.order.iter().map(|place| place.candidate as usize)
     }
 
     /// By paper, in the pool's own order: the numbers of the literals that find it. For benchmarks of other designs.
@@ -242,20 +255,19 @@ impl Pool {
     fn place_of(&self, index: usize) -> Option<usize> {
         self.places.get(index).map(|place| *place as usize)
     }
+}
 
-    fn day_number(&self, place: usize) -> u32 {
-        u32::try_from(self.order[place].day).unwrap_or(0)
-    }
+fn day_number(place: &Place) -> u32 {
+    u32::try_from(place.day).unwrap_or(0)
+}
 
-    fn as_match(&self, place: usize, score: u32, rank: Rank) -> Match {
-        let entry = self.order[place];
-        let score = match rank {
-            Rank::Relevance => score as f32 / 100.0,
-            Rank::Trending => entry.momentum as f32,
-            Rank::Newest => entry.day as f32,
-        };
-        Match { index: entry.candidate as usize, score }
-    }
+fn as_match(place: &Place, score: u32, rank: Rank) -> Match {
+    let score = match rank {
+        Rank::Relevance => score as f32 / 100.0,
+        Rank::Trending => place.momentum as f32,
+        Rank::Newest => place.day as f32,
+    };
+    Match { index: place.candidate as usize, score }
 }
 
 /// Why `profile` chose `candidate`; default when it did not. Without a pool, what hangs on the time or on other papers

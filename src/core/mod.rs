@@ -11,6 +11,7 @@ pub mod digest;
 pub mod edition;
 pub mod index;
 pub mod matching;
+pub mod order;
 pub mod paper;
 pub mod query;
 pub mod schedule;

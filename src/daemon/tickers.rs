@@ -54,7 +54,7 @@ pub(super) async fn scrape<T: Transport>(shared: Arc<Shared<T>>, index: usize) {
         due = next_slot(now);
         failures = if is_good { 0 } else { failures + 1 };
         if failures > 0 {
-            due = due.into_iter().chain([now + AFTER_FAILURE * 2u32.saturating_pow(failures - 1)]).min();
+            due = due.into_iter().chain([now + AFTER_FAILURE * 2u32.pow((failures - 1).min(6))]).min();
         }
         // Whoever asks to be left alone is, whatever the schedule says.
         due = due.map(|due| due.max(now + asked));
@@ -83,9 +83,9 @@ pub(super) async fn publish<T: Transport + 'static>(shared: Arc<Shared<T>>) {
             }
         };
         match tokio::task::spawn_blocking(step).await {
-            Ok(Ok(report)) if !report.editions.is_empty() => {
-                let queued = report.editions.iter().filter(|edition| edition.queued).count();
-                tracing::info!(editions = report.editions.len(), queued, candidates = report.candidates, "published");
+            Ok(Ok(report)) if report.editions > 0 => {
+                let jobs::publish::Report { editions, queued, candidates, .. } = report;
+                tracing::info!(editions, queued, candidates, "published");
                 shared.deliver.notify_one();
             }
             Ok(Ok(report)) if report.is_waiting => tracing::debug!("no source has been read yet: nothing is published"),

@@ -5,8 +5,8 @@
 //! other mails are under way; nothing is marked sent before the server has taken it, and no worker starts its next mail
 //! before the outcome of the last one is on its way to the database.
 //!
-//! A fault of the session (no connection, no greeting, no login) is no fault of any mail: the run ends, untried claims
-//! are given back, and the caller waits before it asks again.
+//! A fault of the session (no connection, no greeting, no login) is no fault of any mail: the worker that met it leaves its
+//! work to the others. When the last one has left, untried claims are given back, and the caller waits before it asks again.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,7 +40,7 @@ pub struct Report {
     pub retried: usize,
     /// Mails that were given up.
     pub failed: usize,
-    /// What kept the run from sending at all.
+    /// What ended the run before its claims were worked off.
     pub outage: Option<Fault>,
     /// Whether more may be due already.
     pub has_more: bool,
@@ -64,8 +64,10 @@ pub async fn run<T: Transport + 'static>(
     stop: &CancellationToken,
 ) -> Result<Report, StoreError> {
     let claims = store.claim(clock.now(), BATCH, LEASE)?;
-    let mut report = Report { has_more: claims.len() == BATCH, ..Report::default() };
+    let mut report = Report::default();
     if claims.is_empty() {
+        // A whole batch may have been dropped.
+        report.has_more = is_more_due(store, clock)?;
         return Ok(report);
     }
     let mails = letter::Writer::new(store.clone(), settings.sender.clone());
@@ -110,10 +112,20 @@ pub async fn run<T: Transport + 'static>(
         }
     }
     let left: Vec<(i64, u32)> = lock(&queue).drain(..).map(|claim| (claim.mailing.edition, claim.attempt)).collect();
-    if !left.is_empty() {
+    if left.is_empty() {
+        // Whoever could not connect has left the work to the others, and they have done it.
+        if report.sent > 0 {
+            report.outage = None;
+        }
+        report.has_more = is_more_due(store, clock)?;
+    } else {
         store.release(&left, clock.now())?;
     }
     Ok(report)
+}
+
+fn is_more_due(store: &Store, clock: &Clock) -> Result<bool, StoreError> {
+    Ok(store.next_delivery()?.is_some_and(|due| due <= clock.now()))
 }
 
 fn count(report: &mut Report, recorded: &Recorded) {
@@ -183,17 +195,16 @@ impl<T: Transport> Worker<T> {
                 // What can't be read now may be readable again once the disk or the program is mended.
                 Err(error) => Err(SendError::Transient(Fault::new("render", error.to_string()))),
             };
-            if result.as_ref().is_err_and(is_outage) {
-                self.halt.cancel();
-            }
+            let has_no_session = result.as_ref().is_err_and(is_outage);
             let now = self.clock.now();
             let unknowns = claim.unknowns + u32::from(matches!(result, Err(SendError::Unknown(_))));
             // Delays grow with what was said about this mail; of a session's fault it knows nothing.
-            let attempts = if result.as_ref().is_err_and(is_outage) { 1 } else { claim.attempt };
+            let attempts = if has_no_session { 1 } else { claim.attempt };
             let outcome = outcome(&result, attempts, unknowns, claim.queued, now, fastrand::f64());
             let edition = claim.mailing.edition;
             let recorded = Recorded { edition, attempt: claim.attempt, at: now, result, outcome };
-            if self.outcomes.send(recorded).await.is_err() {
+            // Others may have a session: a server can allow fewer than are asked for.
+            if self.outcomes.send(recorded).await.is_err() || has_no_session {
                 return;
             }
         }

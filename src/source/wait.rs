@@ -9,12 +9,15 @@ use std::time::Duration;
 
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
+/// The longest wait that is believed: a day. A header can say a number that no clock can add, or a year.
+const LONGEST: Duration = Duration::from_secs(86_400);
+
 /// The wait that a 429 asks for; `None` when it asks for none that can be understood.
 pub(super) fn after_429(headers: &HeaderMap) -> Option<Duration> {
     // One second more than `t`: the server rounds down.
     let window = text(headers, "ratelimit").and_then(window_end).map(|t| Duration::from_secs(t.saturating_add(1)));
     let policy = || text(headers, "ratelimit-policy").and_then(|value| parameter(value, "w")).map(Duration::from_secs);
-    window.or_else(|| after_5xx(headers)).or_else(policy)
+    window.or_else(|| after_5xx(headers)).or_else(policy).map(|wait| wait.min(LONGEST))
 }
 
 /// The wait that a 5xx asks for. A date is taken relative to the server's own `Date`, so that a wrong clock on either
@@ -22,11 +25,11 @@ pub(super) fn after_429(headers: &HeaderMap) -> Option<Duration> {
 pub(super) fn after_5xx(headers: &HeaderMap) -> Option<Duration> {
     let value = text(headers, RETRY_AFTER.as_str())?.trim();
     if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
+        return Some(Duration::from_secs(seconds).min(LONGEST));
     }
     let until = httpdate::parse_http_date(value).ok()?;
     let now = httpdate::parse_http_date(text(headers, DATE.as_str())?.trim()).ok()?;
-    Some(until.duration_since(now).unwrap_or_default())
+    Some(until.duration_since(now).unwrap_or_default().min(LONGEST))
 }
 
 /// The latest end among the windows that have nothing left.
@@ -80,6 +83,14 @@ mod tests {
         assert_eq!(after_5xx(&map(&[window])), None);
         assert_eq!(after_5xx(&map(&[window, ("retry-after", "3")])), Some(Duration::from_secs(3)));
         assert_eq!(seconds(&[window]), None);
+    }
+
+    #[test]
+    fn no_wait_is_longer_than_a_day() {
+        let most = u64::MAX.to_string();
+        assert_eq!(seconds(&[("retry-after", &most)]), Some(86_400));
+        assert_eq!(seconds(&[("ratelimit", &format!("\"api\";r=0;t={most}"))]), Some(86_400));
+        assert_eq!(after_5xx(&map(&[("retry-after", "9999999999999")])), Some(LONGEST));
     }
 
     #[test]

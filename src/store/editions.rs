@@ -6,47 +6,56 @@
 //! The ledger is read by paper numbers, not by times: an edition that could hold a candidate holds a paper at least as
 //! new as the oldest candidate. A clock that steps back hides nothing.
 
-use std::collections::HashSet;
-
-use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
+use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::{Result, Store, day, from_json, slot, slot_text, subscriptions, to_json};
+use crate::core::edition::Ledger;
+use crate::core::order::Order;
 use crate::core::subscription::Subscription;
 
-/// A subscription with all that its next edition depends on.
+/// A subscription with all that its next edition depends on, for looking at what that would be.
 #[derive(Clone, Debug)]
 pub struct Standing {
-    /// The store's number of the subscription.
-    pub id: i64,
     /// What was ordered.
     pub subscription: Subscription,
     /// The newest slot that has its edition.
     pub last_slot: Option<NaiveDateTime>,
-    /// Papers listed before this day are not for it.
-    pub since: NaiveDate,
-    /// The ledger, as far as it touches the candidates: papers that were sent.
-    pub sent: HashSet<u32>,
-    /// Papers that were shown by title only.
-    pub shown: HashSet<u32>,
-    /// Papers that the last edition chose and a cap cut.
-    pub owed: Vec<u32>,
-    definition: i64,
+    /// What the subscriber has had, as far as it touches the candidates.
+    pub ledger: Ledger,
 }
 
 impl Standing {
     /// A subscription that the database has yet to take in at `now`: nothing was ever sent.
     pub fn new(subscription: Subscription, now: DateTime<Utc>) -> Self {
-        Self {
-            id: 0,
-            last_slot: None,
-            since: subscriptions::first_day(&subscription, now),
-            sent: HashSet::new(),
-            shown: HashSet::new(),
-            owed: Vec::new(),
-            definition: 0,
-            subscription,
-        }
+        let since = subscriptions::first_day(&subscription, now);
+        Self { subscription, last_slot: None, ledger: Ledger { since, ..Ledger::default() } }
+    }
+}
+
+/// A subscription that may be due. What is costly to read is read when it is asked for.
+#[derive(Debug)]
+pub struct Due<'t> {
+    tx: &'t Transaction<'t>,
+    id: i64,
+    definition: i64,
+    since: String,
+    /// The newest slot that has its edition.
+    pub last_slot: Option<NaiveDateTime>,
+    /// Schedule and zone, and what was ordered; `None` when that has yet to be compiled.
+    pub order: Option<(String, Order)>,
+}
+
+impl Due<'_> {
+    /// What the subscriber has had. `oldest` is the smallest paper number among the candidates.
+    pub fn ledger(&self, oldest: u32) -> Result<Ledger> {
+        ledger(self.tx, self.id, &self.since, oldest)
+    }
+
+    /// The subscription itself.
+    pub fn subscription(&self) -> Result<Subscription> {
+        subscription(self.tx, self.id)
     }
 }
 
@@ -59,22 +68,35 @@ pub enum Decision {
         next: Option<DateTime<Utc>>,
     },
     /// This slot's edition.
-    Edition {
-        /// The local slot.
-        slot: NaiveDateTime,
-        /// When the next slot is due.
-        next: Option<DateTime<Utc>>,
-        /// Paper numbers by profile, best first.
-        papers: Vec<Vec<u32>>,
-        /// Papers shown by title only.
-        also: Vec<u32>,
-        /// Papers chosen and cut by a cap: they come in the next edition.
-        owed: Vec<u32>,
-        /// Candidates there were.
-        looked_at: u32,
-        /// Whether a mail goes out.
-        mail: bool,
-    },
+    Edition(Edition),
+}
+
+/// One slot's edition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edition {
+    /// The local slot.
+    pub slot: NaiveDateTime,
+    /// When the next slot is due.
+    pub next: Option<DateTime<Utc>>,
+    /// Paper numbers by profile, best first.
+    pub papers: Vec<Vec<u32>>,
+    /// Papers shown by title only.
+    pub also: Vec<u32>,
+    /// Papers chosen and cut by a cap: they come in the next edition.
+    pub owed: Vec<u32>,
+    /// Candidates there were.
+    pub looked_at: u32,
+    /// Whether a mail goes out.
+    pub mail: bool,
+}
+
+/// What one transaction decided.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// Subscriptions that were looked at.
+    pub looked_at: usize,
+    /// Their editions, those without a mail too.
+    pub published: Vec<Published>,
 }
 
 /// An edition that was decided.
@@ -94,39 +116,51 @@ pub struct Published {
 
 impl Store {
     /// Decides the editions of up to `limit` subscriptions that are due at `now`: one transaction for all of them.
-    /// `read` is what is known ([`Store::candidates`]), `oldest` the smallest paper number among the candidates, `domain`
-    /// the right side of Message-IDs. Returns how many were looked at and the editions; no more are due when fewer than
-    /// `limit` were looked at.
+    /// `read` is what is known ([`Store::candidates`]), `domain` the right side of Message-IDs. No more are due when fewer
+    /// than `limit` were looked at.
     pub fn publish(
         &self,
         now: DateTime<Utc>,
         limit: usize,
         read: i64,
-        oldest: u32,
         domain: &str,
-        mut decide: impl FnMut(&Standing) -> Decision,
-    ) -> Result<(usize, Vec<Published>)> {
+        mut decide: impl FnMut(&Due<'_>) -> Result<Decision>,
+    ) -> Result<Batch> {
         self.write(|tx| {
             let due = due(tx, now, limit)?;
-            let looked_at = due.len();
-            let mut published = Vec::new();
-            for id in due {
-                let standing = standing(tx, id, oldest)?;
-                match decide(&standing) {
-                    Decision::NotYet { next } => set_next(tx, id, next)?,
-                    decision => published.extend(insert(tx, &standing, decision, read, domain, now)?),
+            let mut batch = Batch { looked_at: due.len(), published: Vec::with_capacity(due.len()) };
+            let database: Vec<u8> =
+                tx.query_row("SELECT value FROM meta WHERE key = 'database'", [], |row| row.get(0))?;
+            let mut database_hex = String::with_capacity(2 * database.len());
+            database.iter().for_each(|byte| database_hex.push_str(&format!("{byte:02x}")));
+            // The time too: a database restored from a backup counts its editions again.
+            let right_side = format!("{}.{database_hex}@{domain}", now.timestamp());
+            let insert = Insert { tx, read, now, right_side };
+            for due in &due {
+                match decide(due)? {
+                    Decision::NotYet { next } => set_next(tx, due.id, next)?,
+                    Decision::Edition(edition) => batch.published.push(insert.edition(due, &edition)?),
                 }
             }
-            Ok((looked_at, published))
+            Ok(batch)
         })
     }
 
-    /// The subscription of an address, for looking at what its next edition would be.
+    /// The subscription of an address, for looking at what its next edition would be. `oldest` is the smallest paper
+    /// number among the candidates.
     pub fn standing(&self, address_key: &str, oldest: u32) -> Result<Option<Standing>> {
         self.read(|tx| {
-            let sql = "SELECT id FROM subscriptions WHERE address_key = ?";
-            let id = tx.query_row(sql, [address_key], |row| row.get(0)).optional()?;
-            id.map(|id| standing(tx, id, oldest)).transpose()
+            let sql = "SELECT id, since, last_slot FROM subscriptions WHERE address_key = ?";
+            let found: Option<(i64, String, Option<String>)> =
+                tx.query_row(sql, [address_key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
+            let standing = |(id, since, last_slot): (i64, String, Option<String>)| {
+                Ok(Standing {
+                    subscription: subscription(tx, id)?,
+                    last_slot: last_slot.as_deref().map(slot).transpose()?,
+                    ledger: ledger(tx, id, &since, oldest)?,
+                })
+            };
+            found.map(standing).transpose()
         })
     }
 
@@ -158,46 +192,63 @@ impl Store {
     }
 }
 
-fn due(tx: &Transaction<'_>, now: DateTime<Utc>, limit: usize) -> Result<Vec<i64>> {
+fn due<'t>(tx: &'t Transaction<'t>, now: DateTime<Utc>, limit: usize) -> Result<Vec<Due<'t>>> {
     let mut due = tx.prepare_cached(
-        "SELECT id FROM subscriptions
+        "SELECT s.id, s.definition, s.since, s.last_slot, o.rhythm, o.compiled
+         FROM subscriptions s LEFT JOIN orders o ON o.definition = s.definition
          WHERE listed = 1 AND paused = 0 AND consent = 'confirmed' AND next_at <= ? ORDER BY next_at LIMIT ?",
     )?;
-    Ok(due.query_map(params![now.timestamp(), limit], |row| row.get(0))?.collect::<Result<_, _>>()?)
+    let mut rows = due.query(params![now.timestamp(), limit])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let order = match (row.get_ref(4)?, row.get_ref(5)?) {
+            // One that this program can't read is decided from its text.
+            (ValueRef::Text(_), ValueRef::Blob(bytes)) => Order::from_bytes(bytes).ok(),
+            _ => None,
+        };
+        let last_slot: Option<String> = row.get(3)?;
+        found.push(Due {
+            tx,
+            id: row.get(0)?,
+            definition: row.get(1)?,
+            since: row.get(2)?,
+            last_slot: last_slot.as_deref().map(slot).transpose()?,
+            order: order.map(|order| Ok::<_, rusqlite::Error>((row.get(4)?, order))).transpose()?,
+        });
+    }
+    Ok(found)
 }
 
-fn standing(tx: &Transaction<'_>, id: i64, oldest: u32) -> Result<Standing> {
-    type Row = (String, i64, String, bool, Option<String>, String);
-    let (address, definition, text, paused, last_slot, since): Row = tx
+fn subscription(tx: &Transaction<'_>, id: i64) -> Result<Subscription> {
+    let (address, text, paused): (String, String, bool) = tx
         .prepare_cached(
-            "SELECT s.address, d.id, d.text, s.paused, s.last_slot, s.since
-             FROM subscriptions s JOIN definitions d ON d.id = s.definition WHERE s.id = ?",
+            "SELECT s.address, d.text, s.paused FROM subscriptions s JOIN definitions d ON d.id = s.definition
+             WHERE s.id = ?",
         )?
-        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?)))?;
-    let mut sent = HashSet::new();
-    let mut shown = HashSet::new();
-    let mut editions = tx.prepare_cached("SELECT papers, also FROM editions WHERE subscription = ? AND newest >= ?")?;
-    let mut rows = editions.query(params![id, oldest])?;
+        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    subscriptions::restore(&address, &text, paused)
+}
+
+fn ledger(tx: &Transaction<'_>, id: i64, since: &str, oldest: u32) -> Result<Ledger> {
+    let mut ledger = Ledger { since: day(since)?, ..Ledger::default() };
+    let mut editions =
+        tx.prepare_cached("SELECT id, newest, papers, also, owed FROM editions WHERE subscription = ?")?;
+    let mut rows = editions.query([id])?;
+    let mut last = 0;
     while let Some(row) = rows.next()? {
-        let papers: Vec<Vec<u32>> = from_json("list of papers", &row.get::<_, String>(0)?)?;
-        let also: Vec<u32> = from_json("list of papers", &row.get::<_, String>(1)?)?;
-        sent.extend(papers.into_iter().flatten());
-        shown.extend(also);
+        let list = |column| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
+        if row.get::<_, u32>(1)? >= oldest {
+            let papers: Vec<Vec<u32>> = from_json("list of papers", list(2)?)?;
+            ledger.sent.extend(papers.into_iter().flatten());
+            ledger.shown.extend(from_json::<Vec<u32>>("list of papers", list(3)?)?);
+        }
+        // Only the last edition says what is owed.
+        let edition: i64 = row.get(0)?;
+        if edition > last {
+            (last, ledger.owed) = (edition, from_json("list of papers", list(4)?)?);
+        }
     }
-    let owed: Option<String> = tx
-        .prepare_cached("SELECT owed FROM editions WHERE subscription = ? ORDER BY id DESC LIMIT 1")?
-        .query_row([id], |row| row.get(0))
-        .optional()?;
-    Ok(Standing {
-        id,
-        subscription: subscriptions::restore(&address, &text, paused)?,
-        last_slot: last_slot.as_deref().map(slot).transpose()?,
-        since: day(&since)?,
-        sent,
-        shown,
-        owed: owed.map_or(Ok(Vec::new()), |text| from_json("list of papers", &text))?,
-        definition,
-    })
+    Ok(ledger)
 }
 
 fn set_next(tx: &Transaction<'_>, id: i64, next: Option<DateTime<Utc>>) -> Result<()> {
@@ -206,50 +257,52 @@ fn set_next(tx: &Transaction<'_>, id: i64, next: Option<DateTime<Utc>>) -> Resul
     Ok(())
 }
 
-/// The edition, its place in the outbox and the subscription's next slot.
-fn insert(
-    tx: &Transaction<'_>,
-    standing: &Standing,
-    decision: Decision,
+/// Writes what was decided: the edition, its place in the outbox and the subscription's next slot.
+struct Insert<'t> {
+    tx: &'t Transaction<'t>,
     read: i64,
-    domain: &str,
     now: DateTime<Utc>,
-) -> Result<Option<Published>> {
-    let Decision::Edition { slot, next, papers, also, owed, looked_at, mail } = decision else { return Ok(None) };
-    let count = papers.iter().map(Vec::len).sum();
-    let newest = papers.iter().flatten().chain(&also).max().copied().unwrap_or(0);
-    // The unique key on the slot makes "at most once" the database's own promise.
-    tx.prepare_cached(
-        "INSERT INTO editions
-         (subscription, slot, definition, read, decided, papers, also, owed, newest, looked_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )?
-    .execute(params![
-        standing.id,
-        slot_text(slot),
-        standing.definition,
-        read,
-        now.timestamp(),
-        to_json("list of papers", &papers)?,
-        to_json("list of papers", &also)?,
-        to_json("list of papers", &owed)?,
-        newest,
-        looked_at,
-    ])?;
-    let edition = tx.last_insert_rowid();
-    if mail {
-        // The time too: a database restored from a backup counts its editions again.
-        tx.prepare_cached(
-            "INSERT INTO outbox (edition, state, message_id, queued, due)
-             SELECT ?1, 'queued', '<' || ?1 || '.' || ?3 || '.' || lower(hex(value)) || '@' || ?2 || '>', ?3, ?3
-             FROM meta WHERE key = 'database'",
-        )?
-        .execute(params![edition, domain, now.timestamp()])?;
+    /// What every Message-ID ends with: the time, the database and the sender's domain.
+    right_side: String,
+}
+
+impl Insert<'_> {
+    fn edition(&self, due: &Due<'_>, decided: &Edition) -> Result<Published> {
+        let Self { tx, read, now, right_side } = self;
+        let Edition { slot, next, papers, also, owed, looked_at, mail } = decided;
+        let count = papers.iter().map(Vec::len).sum();
+        let newest = papers.iter().flatten().chain(also).max().copied().unwrap_or(0);
+        let slot = slot_text(*slot);
+        // The unique key on the slot makes "at most once" the database's own promise.
+        let edition = tx
+            .prepare_cached(
+                "INSERT INTO editions
+                 (subscription, slot, definition, read, decided, papers, also, owed, newest, looked_at)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            )?
+            .insert(params![
+                due.id,
+                slot,
+                due.definition,
+                read,
+                now.timestamp(),
+                to_json("list of papers", papers)?,
+                to_json("list of papers", also)?,
+                to_json("list of papers", owed)?,
+                newest,
+                looked_at,
+            ])?;
+        if *mail {
+            tx.prepare_cached(
+                "INSERT INTO outbox (edition, state, message_id, queued, due) VALUES (?1, 'queued', ?2, ?3, ?3)",
+            )?
+            .execute(params![edition, format!("<{edition}.{right_side}>"), now.timestamp()])?;
+        }
+        tx.prepare_cached("UPDATE subscriptions SET last_slot = ?2, next_at = ?3 WHERE id = ?1")?.execute(params![
+            due.id,
+            slot,
+            next.map(|at| at.timestamp())
+        ])?;
+        Ok(Published { edition, subscription: due.id, papers: count, owed: owed.len(), queued: *mail })
     }
-    tx.prepare_cached("UPDATE subscriptions SET last_slot = ?2, next_at = ?3 WHERE id = ?1")?.execute(params![
-        standing.id,
-        slot_text(slot),
-        next.map(|at| at.timestamp())
-    ])?;
-    Ok(Some(Published { edition, subscription: standing.id, papers: count, owed: owed.len(), queued: mail }))
 }

@@ -11,6 +11,7 @@ mod editions;
 mod history;
 mod ingest;
 mod lock;
+mod orders;
 mod outbox;
 mod papers;
 mod status;
@@ -24,7 +25,7 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 pub use bounces::{Bounce, BounceStatus, Taken, Verdict};
-pub use editions::{Decision, Published, Standing};
+pub use editions::{Batch, Decision, Due, Edition, Published, Standing};
 pub use history::{History, KnownPaper, PastEdition};
 pub use ingest::{Ingested, ReadRecord};
 pub use lock::{Lock, LockError};

@@ -9,7 +9,7 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
 
 use super::subscriptions::restore;
-use super::{Result, Store, from_json, instant, slot};
+use super::{Result, Store, StoreError, from_json, instant, slot};
 use crate::core::delivery::{Outcome, Receipt, SendError};
 use crate::core::subscription::Subscription;
 use crate::core::token::SubscriberId;
@@ -159,16 +159,21 @@ impl Store {
                     note(tx, edition, now, "dropped", None, "the subscriber has left")?;
                     continue;
                 }
+                let mailing = match mailing(tx, edition) {
+                    Ok(mailing) => mailing,
+                    // An order that this program can't read any more holds no other mail, and can be retried by hand.
+                    Err(error @ StoreError::Unreadable { .. }) => {
+                        finish(tx, edition, OutboxState::Failed, now)?;
+                        note(tx, edition, now, "permanent", None, &error.to_string())?;
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                };
                 tx.prepare_cached(
                     "UPDATE outbox SET state = 'claimed', due = ?2, attempts = attempts + 1 WHERE edition = ?1",
                 )?
                 .execute(params![edition, (now + lease).timestamp()])?;
-                claims.push(Claim {
-                    mailing: mailing(tx, edition)?,
-                    attempt: attempts + 1,
-                    unknowns,
-                    queued: instant(queued),
-                });
+                claims.push(Claim { mailing, attempt: attempts + 1, unknowns, queued: instant(queued) });
             }
             Ok(claims)
         })

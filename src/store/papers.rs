@@ -1,6 +1,6 @@
 //! Papers as candidates: with all that is known of them, now or as of an edition.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, Transaction, params};
@@ -53,7 +53,7 @@ pub(super) fn as_of(tx: &Transaction<'_>, ids: &[u32], read: i64) -> Result<Vec<
     ids.iter()
         .map(|&id| {
             let content: String = content.query_row(params![id, read], |row| row.get(0))?;
-            let mut history: HashMap<SourceId, Vec<Count>> = HashMap::new();
+            let mut history: BTreeMap<SourceId, Vec<Count>> = BTreeMap::new();
             let mut rows = votes.query(params![id, read])?;
             while let Some(row) = rows.next()? {
                 let entry = Count { at: row.get(1)?, upvotes: row.get(2)?, comments: row.get(3)? };
@@ -73,7 +73,9 @@ pub(super) fn as_of(tx: &Transaction<'_>, ids: &[u32], read: i64) -> Result<Vec<
                     source,
                 });
             }
-            let best = history.into_values().max_by_key(|h| h.last().and_then(|last| last.upvotes)).unwrap_or_default();
+            // Of two sources with equal votes the first by name, so that every attempt at a mail has the same history.
+            let votes_now = |history: &[Count]| history.last().and_then(|last| last.upvotes);
+            let best = history.into_values().rev().max_by_key(|history| votes_now(history)).unwrap_or_default();
             let vote = |count: &Count| Some(Vote { at: instant(count.at), upvotes: count.upvotes? });
             let votes = best.iter().filter_map(vote);
             let mut paper: Paper = from_json("paper", &content)?;

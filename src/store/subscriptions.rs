@@ -19,15 +19,15 @@ use crate::core::subscription::{Profile, Subscription, WhenEmpty};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Definition {
     /// The subscriber's name.
-    name: Option<String>,
+    pub(super) name: Option<String>,
     /// The sections.
-    profiles: Vec<Profile>,
+    pub(super) profiles: Vec<Profile>,
     /// When.
-    schedule: Schedule,
+    pub(super) schedule: Schedule,
     /// Whose local time.
-    zone: Tz,
+    pub(super) zone: Tz,
     /// What an edition without papers does.
-    when_empty: WhenEmpty,
+    pub(super) when_empty: WhenEmpty,
 }
 
 impl Definition {

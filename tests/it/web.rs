@@ -3,7 +3,7 @@
 use paperpost::clock::Clock;
 use paperpost::core::token::{Keyring, Purpose};
 use paperpost::mail::dkim::{Algorithm, new_key};
-use paperpost::store::Reason;
+use paperpost::store::{OutboxState, Reason};
 use paperpost::web::{self, Web};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -48,7 +48,8 @@ impl Served {
         let mut world = one_paper().await;
         world.deliver.sender.returns.base_url = Some(BASE.parse().expect("a URL"));
         world.scrape().await;
-        let edition = world.publish().editions[0].edition;
+        world.publish();
+        let edition = world.store.outbox(&[OutboxState::Queued], 1).expect("an outbox")[0].edition;
         let mailing = world.store.mailing(edition).expect("a database").expect("a mailing");
         let link = world.deliver.sender.returns.link(&mailing.subscriber);
         let path = link.strip_prefix(BASE.trim_end_matches('/')).expect("a link to the page").to_owned();

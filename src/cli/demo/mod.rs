@@ -110,13 +110,16 @@ impl Demo {
                 report.revised.iter().for_each(|paper| println!("    ~ {}", paper.title));
             });
         }
-        let published = jobs::publish::run(&self.store, &wiring::publish(&self.settings), now, |_| {})?;
+        let mut editions = Vec::new();
+        jobs::publish::run(&self.store, &wiring::publish(&self.settings), now, |batch| {
+            editions.extend_from_slice(&batch.published);
+        })?;
         let transport = Arc::new(Files::new(folder)?);
         let deliver = wiring::deliver(&self.settings, &self.store)?;
         let stop = CancellationToken::new();
         jobs::deliver::run(&self.store, &transport, &deliver, &self.clock, &stop).await?;
         progress.finish_and_clear();
-        for edition in &published.editions {
+        for edition in &editions {
             let Some(mailing) = self.store.mailing(edition.edition)? else { continue };
             self.tell(&mailing, edition.owed, transport.as_ref(), folder)?;
         }

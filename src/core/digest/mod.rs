@@ -17,7 +17,7 @@ use templates::{Brief, Card, Code, Contact, Digest, Href, SourceLine};
 
 use super::matching::{Candidate, Reasons};
 use super::paper::{Paper, Route, clean_text};
-pub use size::{MAX_BYTES, MAX_ENCODED, fits, quoted_printable_len};
+pub use size::{MAX_BYTES, MAX_ENCODED, Room, fits, heading_room, quoted_printable_len, reasons_room};
 pub use words::trend;
 
 /// Characters of each abstract, from what everyone gets down to none: a long digest shrinks step by step.

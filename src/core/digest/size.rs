@@ -11,7 +11,10 @@ use super::{
     Chosen, MAX_AUTHORS, MAX_NAME, MAX_ORGANIZATION, MAX_QUERIES, MAX_QUERY, MAX_SIDE_LINK, MAX_TITLE, Section, card,
     excerpt,
 };
+use crate::core::matching::{Candidate, Reasons};
 use crate::core::paper::clean_text;
+use crate::core::subscription::Profile;
+use crate::core::text::words;
 
 /// The most that either alternative takes, in bytes.
 pub const MAX_BYTES: usize = 80_000;
@@ -31,6 +34,84 @@ const GROWTH: usize = 6;
 
 /// What highlighting one term takes.
 const MARK: usize = 110;
+
+/// What highlighting one term in a title takes, with its part of the line breaks.
+const TITLE_MARK: usize = 60;
+
+/// What a paragraph of reasons takes beside the keywords that it names, and a heading beside its name.
+const REASONS_TAGS: usize = 500;
+const HEADING_TAGS: usize = 700;
+
+/// The longest text of [`super::trend`], and more.
+const TREND: &str = "+4,294,967,295 since Wednesday, 30 September, long ago";
+
+/// How much of a mail something takes at most. A digest whose parts come to no more than a mail has room for needs not be
+/// measured: see [`Room::is_enough`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Room {
+    bytes: usize,
+    encoded: usize,
+}
+
+impl Room {
+    /// What a paper's card takes without an abstract and without the keywords that it names.
+    pub fn of_card(candidate: &Candidate) -> Self {
+        let chosen = Chosen { candidate, reasons: Reasons::default(), trend: Some(TREND.to_owned()) };
+        let card = card(&chosen, NaiveDate::MIN, 0);
+        let (html, text) = (digest::card(&card), text::card(&card));
+        let reasons = REASONS_TAGS + words(&candidate.paper.title).len() * TITLE_MARK;
+        Self {
+            bytes: html.len().max(text.len()) + reasons,
+            encoded: quoted_printable_len(&html).max(quoted_printable_len(&text)) + reasons,
+        }
+    }
+
+    /// Adds the heading of a section, see [`heading_room`].
+    pub fn add_heading(&mut self, room: usize) {
+        self.bytes += HEADING_TAGS + room;
+        self.encoded += HEADING_TAGS + room;
+    }
+
+    /// Adds a card, and the room of the keywords that it names, see [`reasons_room`].
+    pub fn add_card(&mut self, card: Room, reasons_room: usize) {
+        self.bytes += card.bytes + reasons_room;
+        self.encoded += card.encoded + reasons_room;
+    }
+
+    /// Whether a mail is certain to have it. Otherwise [`fits`] tells how much of it a mail has.
+    pub fn is_enough(self) -> bool {
+        self.bytes <= MAX_BYTES - FRAME_BYTES && self.encoded <= MAX_ENCODED - FRAME_ENCODED
+    }
+}
+
+/// Bytes that a profile's name takes at most as a heading.
+pub fn heading_room(profile: &Profile) -> usize {
+    text_room(&clean_text(&profile.name))
+}
+
+/// Bytes that the keywords of a profile take at most in one card that names them.
+pub fn reasons_room(profile: &Profile) -> usize {
+    let mut rooms: Vec<usize> = profile
+        .keywords
+        .iter()
+        .map(|keyword| text_room(&excerpt::clip(&keyword.query.to_string(), MAX_QUERY)))
+        .collect();
+    rooms.sort_unstable_by(|a, b| b.cmp(a));
+    rooms.iter().take(MAX_QUERIES).sum()
+}
+
+/// Bytes that a short text takes at most, escaped, encoded and with its part of the line breaks.
+fn text_room(text: &str) -> usize {
+    let byte = |byte: u8| match byte {
+        b'"' => "&quot;".len(),
+        b'&' => "&amp;".len(),
+        b'<' | b'>' => "&lt;".len(),
+        b'=' => "=3D".len(),
+        b' ' | b'!'..=b'~' => 1,
+        _ => "=C3".len(),
+    };
+    text.bytes().map(byte).sum::<usize>() * 5 / 4 + 9
+}
 
 /// How many of the papers in `sections`, counted through in order, are certain to fit one digest, whatever the day, the
 /// schedule or the sources add to it. At least 1, if there is any paper: a single one always fits.
@@ -117,8 +198,9 @@ mod tests {
 
     use super::*;
     use crate::core::digest::{Facts, SourceNote, compose, render};
-    use crate::core::matching::{Candidate, Reasons};
     use crate::core::paper::{Listing, Paper, PaperKey, SourceId};
+    use crate::core::query::Query;
+    use crate::core::subscription::{Keyword, Rank};
 
     #[test]
     fn the_encoded_length_counts_every_escape_and_every_break() {
@@ -135,6 +217,21 @@ mod tests {
         let section = section(&candidate, 12);
         assert!(section.papers.iter().map(upper_bound).sum::<usize>() <= MAX_BYTES - FRAME_BYTES);
         assert_eq!(fits(&[section]), 12);
+    }
+
+    #[test]
+    fn twenty_ordinary_papers_are_certain_to_fit() {
+        let title = "A Title of Ordinary Length, as Most of Them Have One, and a Subtitle".into();
+        let mut candidate = candidate(title, String::new());
+        candidate.paper.authors = vec!["A. Author".into(); 8];
+        candidate.paper.organization = Some("Some University".into());
+        candidate.paper.code = Some("https://example.org/somebody/something".into());
+        let keywords = ["retrieval", "\"state space\"", "graph -survey", "title:agents"].map(String::from);
+        let profile = profile("Search", &keywords);
+        let mut room = Room::default();
+        room.add_heading(heading_room(&profile));
+        (0..20).for_each(|_| room.add_card(Room::of_card(&candidate), reasons_room(&profile)));
+        assert!(room.is_enough(), "{room:?}");
     }
 
     #[test]
@@ -208,6 +305,21 @@ mod tests {
         )
     }
 
+    /// A profile of these keywords, as far as they are keywords.
+    fn profile(name: &str, keywords: &[String]) -> Profile {
+        let keyword = |text: &String| Some(Keyword { query: Query::parse(text).ok()?, weight: 1.0 });
+        Profile {
+            name: name.to_owned(),
+            keywords: keywords.iter().filter_map(keyword).collect(),
+            exclude: Vec::new(),
+            must: Vec::new(),
+            min_upvotes: 0,
+            sources: Vec::new(),
+            max_papers: 20,
+            rank: Rank::Relevance,
+        }
+    }
+
     fn any_reasons() -> impl Strategy<Value = Reasons> {
         (prop::collection::vec(text(1..90), 0..6), 0usize..40).prop_map(|(queries, marks)| {
             let marks: Vec<_> = (0..marks).map(|i| i * 12..i * 12 + 3).collect();
@@ -237,6 +349,26 @@ mod tests {
                 let card = card(paper, NaiveDate::MIN, 0);
                 prop_assert!(quoted_printable_len(&digest::card(&card)) <= upper_bound(paper));
                 prop_assert!(quoted_printable_len(&text::card(&card)) <= upper_bound(paper));
+            }
+            for (candidate, reasons) in &papers {
+                // What can be marked in a title are its words.
+                let title = crate::core::text::words(&candidate.paper.title).into_iter().map(|word| word.range);
+                let profile = profile(&name, &reasons.queries);
+                let queries = profile.keywords.iter().map(|keyword| keyword.query.to_string()).collect();
+                let reasons = Reasons { title: title.step_by(2).collect(), queries, abstract_text: Vec::new() };
+                let mut room = Room::default();
+                room.add_card(Room::of_card(candidate), reasons_room(&profile));
+                let card = card(&Chosen { candidate, reasons, trend: Some("+4,294,967,295 since 30 September".into()) }, NaiveDate::MIN, 0);
+                for shown in [digest::card(&card), text::card(&card)] {
+                    prop_assert!(shown.len() <= room.bytes, "{} of {}", shown.len(), room.bytes);
+                    let encoded = quoted_printable_len(&shown);
+                    prop_assert!(encoded <= room.encoded, "{encoded} of {}", room.encoded);
+                }
+                let mut room = Room::default();
+                room.add_heading(heading_room(&profile));
+                let name = excerpt::clip(&clean_text(&name), MAX_NAME);
+                prop_assert!(quoted_printable_len(&digest::section_heading(&name)) <= room.bytes);
+                prop_assert!(quoted_printable_len(&text::section_heading(&name)) <= room.bytes);
             }
             let per_section = count.div_ceil(sections);
             let fitting = fits(&divided(&chosen, per_section, &name));

@@ -17,6 +17,7 @@ use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 
+use crate::core::paper::SourceId;
 use crate::core::query::{Clause, Comparison, Expr, Field, Kind, Literal, Measure, Query};
 use crate::core::subscription::{Profile, Rank};
 
@@ -120,6 +121,11 @@ impl Vocabulary {
     /// The number of a literal that it has.
     pub fn get(&self, literal: &Literal) -> Option<u32> {
         self.numbers.get(literal).copied()
+    }
+
+    /// By number: the clause that each literal was first met in. Numbering these in order makes the vocabulary anew.
+    pub fn clauses(&self) -> &[Clause] {
+        &self.clauses
     }
 
     /// The literals with their numbers, in no order.
@@ -278,13 +284,15 @@ pub(super) fn limits(profile: &Profile) -> Vec<Expr> {
         limits.push(Expr::Clause(Clause::Number { measure, comparison, value: profile.min_upvotes }));
     }
     if !profile.sources.is_empty() {
-        let source = |id: &crate::core::paper::SourceId| {
-            // As a phrase, so that a source named `or` is a name still.
-            Expr::Clause(Clause::Text { field: Field::Source, kind: Kind::Phrase, text: id.as_str().to_owned() })
-        };
-        limits.push(Expr::Or(profile.sources.iter().map(source).collect()));
+        limits.push(Expr::Or(profile.sources.iter().map(|id| Expr::Clause(source_clause(id))).collect()));
     }
     limits
+}
+
+/// The clause that finds what a source lists.
+pub fn source_clause(id: &SourceId) -> Clause {
+    // As a phrase, so that a source named `or` is a name still.
+    Clause::Text { field: Field::Source, kind: Kind::Phrase, text: id.as_str().to_owned() }
 }
 
 struct Compiler<'a> {

@@ -8,9 +8,12 @@
 //! Papers are numbered by momentum, best first, so that equal scores are resolved by the order of the bits. What a literal
 //! is worth in a paper is kept beside its set, and added up for matching profiles alone.
 
-use super::compile::{CompiledProfile, NEGATED, Op, Vocabulary, WEIGHT_ONE};
-use super::{Match, Pool};
+use std::sync::Arc;
+
+use super::compile::{CompiledProfile, NEGATED, Op, WEIGHT_ONE};
+use super::{Match, Place, Pool, as_match, day_number};
 use crate::core::index::Hit;
+use crate::core::query::Literal;
 use crate::core::subscription::Rank;
 
 /// The most papers in a block.
@@ -18,13 +21,14 @@ pub(super) const BLOCK: usize = 1_024;
 
 /// The sets of papers that the literals of one vocabulary find in one pool.
 #[derive(Debug)]
-pub struct Matcher<'a> {
-    pool: &'a Pool,
+pub struct Matcher {
+    order: Arc<[Place]>,
     blocks: Vec<Box<dyn Block>>,
+    literals: usize,
 }
 
 /// Candidates to leave out, such as those that a subscriber was sent already.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Skip {
     /// By block and, within it, by paper.
     bits: Vec<[u64; BLOCK / 64]>,
@@ -44,34 +48,56 @@ impl Skip {
     /// Leaves out the candidates with these indexes.
     pub fn new(pool: &Pool, indexes: impl IntoIterator<Item = usize>) -> Self {
         let mut skip = Self::default();
-        for place in indexes.into_iter().filter_map(|index| pool.place_of(index)) {
-            let (block, paper) = (place / BLOCK, place % BLOCK);
-            if skip.bits.len() <= block {
-                skip.bits.resize(block + 1, [0; BLOCK / 64]);
-            }
-            skip.bits[block][paper / 64] |= 1 << (paper % 64);
-        }
+        indexes.into_iter().for_each(|index| skip.insert(pool, index));
         skip
+    }
+
+    /// Leaves out the candidate with this index too.
+    pub fn insert(&mut self, pool: &Pool, index: usize) {
+        if let Some(place) = pool.place_of(index) {
+            self.block(place / BLOCK)[place % BLOCK / 64] |= 1 << (place % 64);
+        }
+    }
+
+    /// Whether the candidate with this index is left out.
+    pub fn contains(&self, pool: &Pool, index: usize) -> bool {
+        let bits =
+            |place: usize| self.bits.get(place / BLOCK).map(|block| block[place % BLOCK / 64] >> (place % 64) & 1);
+        pool.place_of(index).and_then(bits) == Some(1)
+    }
+
+    fn block(&mut self, number: usize) -> &mut [u64; BLOCK / 64] {
+        if self.bits.len() <= number {
+            self.bits.resize(number + 1, [0; BLOCK / 64]);
+        }
+        &mut self.bits[number]
     }
 }
 
-impl<'a> Matcher<'a> {
-    pub(super) fn new(pool: &'a Pool, vocabulary: &Vocabulary) -> Self {
+impl Matcher {
+    pub(super) fn new(pool: &Pool) -> Self {
         let papers = pool.candidates().len();
-        let mut blocks: Vec<Box<dyn Block>> =
-            (0..papers).step_by(BLOCK).map(|first| block((papers - first).min(BLOCK), vocabulary.len())).collect();
-        for (literal, number) in vocabulary.literals() {
-            let hits = pool.index().find(literal);
-            let rarity = rarity(papers, hits.len());
-            let worth = |hit: &Hit| {
-                let points = (hit.place as f32 * rarity).round().min(f32::from(u16::MAX)) as u16;
-                (Worth { paper: (hit.paper as usize % BLOCK) as u16, points }, hit.stretches)
-            };
-            for of_block in hits.chunk_by(|a, b| a.paper as usize / BLOCK == b.paper as usize / BLOCK) {
-                blocks[of_block[0].paper as usize / BLOCK].insert(number, &mut of_block.iter().map(worth));
-            }
+        let blocks = (0..papers).step_by(BLOCK).map(|first| block((papers - first).min(BLOCK))).collect();
+        Self { order: pool.order.clone(), blocks, literals: 0 }
+    }
+
+    /// Finds the papers of the literal with this number. `pool` is the one that this was made for.
+    pub fn insert(&mut self, pool: &Pool, number: u32, literal: &Literal) {
+        self.literals = self.literals.max(number as usize + 1);
+        let hits = pool.index().find(literal);
+        let rarity = rarity(self.order.len(), hits.len());
+        let worth = |hit: &Hit| {
+            let points = (hit.place as f32 * rarity).round().min(f32::from(u16::MAX)) as u16;
+            (Worth { paper: (hit.paper as usize % BLOCK) as u16, points }, hit.stretches)
+        };
+        for of_block in hits.chunk_by(|a, b| a.paper as usize / BLOCK == b.paper as usize / BLOCK) {
+            self.blocks[of_block[0].paper as usize / BLOCK].insert(number, &mut of_block.iter().map(worth));
         }
-        Self { pool, blocks }
+    }
+
+    /// How many literals it knows. A profile that was compiled when there were more can't be evaluated.
+    pub fn literals(&self) -> usize {
+        self.literals
     }
 
     /// The `most` best of what `profile` chooses, best first, without those to skip. The memory in `scratch` is used
@@ -87,9 +113,16 @@ impl<'a> Matcher<'a> {
         let rank = profile.rank();
         for (number, block) in self.blocks.iter().enumerate() {
             let first = number * BLOCK;
-            block.select(profile, most, skip.bits.get(number), &|paper| self.pool.day_number(first + paper), scratch);
+            block.select(
+                profile,
+                most,
+                skip.bits.get(number),
+                &|paper| day_number(&self.order[first + paper]),
+                scratch,
+            );
             let Scratch { best, matches, .. } = &mut *scratch;
-            matches.extend(best.sorted().iter().map(|key| self.pool.as_match(first + paper(*key), score(*key), rank)));
+            matches
+                .extend(best.sorted().iter().map(|key| as_match(&self.order[first + paper(*key)], score(*key), rank)));
         }
         if self.blocks.len() > 1 {
             // Stable, so that equal scores stay in the order of the blocks, which is that of momentum.
@@ -102,6 +135,18 @@ impl<'a> Matcher<'a> {
     /// How many candidates `profile` chooses, without those to skip; takes a fraction of what choosing the best does.
     pub fn count(&self, profile: &CompiledProfile<'_>, skip: &Skip, scratch: &mut Scratch) -> usize {
         self.blocks.iter().enumerate().map(|(number, block)| block.count(profile, skip.bits.get(number), scratch)).sum()
+    }
+
+    /// Adds to `skip` the candidates that the keywords of `profile` ask for, whether or not they pass its limits.
+    pub fn skip_wanted(&self, profile: &CompiledProfile<'_>, skip: &mut Skip, scratch: &mut Scratch) {
+        for (number, block) in self.blocks.iter().enumerate() {
+            block.wanted(profile, skip.block(number), scratch);
+        }
+    }
+
+    /// Whether the literal with this number finds the candidate with this index.
+    pub fn finds(&self, pool: &Pool, literal: u32, index: usize) -> bool {
+        pool.place_of(index).is_some_and(|place| self.blocks[place / BLOCK].finds(literal, place % BLOCK))
     }
 }
 
@@ -118,6 +163,12 @@ trait Block: std::fmt::Debug + Send + Sync {
     /// Gives `literal` a set: the papers with a worth, in order.
     fn insert(&mut self, literal: u32, worths: &mut dyn Iterator<Item = (Worth, u64)>);
 
+    /// Whether a paper is in the set of `literal`.
+    fn finds(&self, literal: u32, paper: usize) -> bool;
+
+    /// Adds the papers that the keywords of `profile` ask for.
+    fn wanted(&self, profile: &CompiledProfile<'_>, into: &mut [u64; BLOCK / 64], scratch: &mut Scratch);
+
     /// How many papers of this block `profile` chooses.
     fn count(&self, profile: &CompiledProfile<'_>, skip: Option<&[u64; BLOCK / 64]>, scratch: &mut Scratch) -> usize;
 
@@ -133,13 +184,13 @@ trait Block: std::fmt::Debug + Send + Sync {
 }
 
 /// An empty block for so many papers, of the least width that holds them.
-fn block(papers: usize, literals: usize) -> Box<dyn Block> {
+fn block(papers: usize) -> Box<dyn Block> {
     match papers {
-        0..=64 => Box::new(Sets::<1>::new(papers, literals)),
-        65..=128 => Box::new(Sets::<2>::new(papers, literals)),
-        129..=256 => Box::new(Sets::<4>::new(papers, literals)),
-        257..=512 => Box::new(Sets::<8>::new(papers, literals)),
-        _ => Box::new(Sets::<16>::new(papers, literals)),
+        0..=64 => Box::new(Sets::<1>::new(papers)),
+        65..=128 => Box::new(Sets::<2>::new(papers)),
+        129..=256 => Box::new(Sets::<4>::new(papers)),
+        257..=512 => Box::new(Sets::<8>::new(papers)),
+        _ => Box::new(Sets::<16>::new(papers)),
     }
 }
 
@@ -174,8 +225,7 @@ struct Worth {
 }
 
 impl<const W: usize> Sets<W> {
-    fn new(papers: usize, literals: usize) -> Self {
-        let row_of = vec![0; literals];
+    fn new(papers: usize) -> Self {
         let all = std::array::from_fn(|word| match papers.saturating_sub(64 * word) {
             papers @ 0..64 => (1 << papers) - 1,
             _ => !0,
@@ -183,7 +233,7 @@ impl<const W: usize> Sets<W> {
         Self {
             papers,
             all,
-            row_of,
+            row_of: Vec::new(),
             rows: vec![Row { set: [0; W], begin: 0, end: 0 }],
             worths: Vec::new(),
             stretches: Vec::new(),
@@ -204,37 +254,43 @@ impl<const W: usize> Sets<W> {
         &self.worths[row.begin as usize..row.end as usize]
     }
 
-    /// What `profile` chooses. Leaves the rows of the singles that find something in `scratch`, and what its program has
-    /// to score, if the scores there have room.
+    /// What `profile` chooses, see [`Self::wanted_and_open`].
     fn chosen(
         &self,
         profile: &CompiledProfile<'_>,
         skip: Option<&[u64; BLOCK / 64]>,
         scratch: &mut Scratch,
     ) -> [u64; W] {
+        let (wanted, open) = self.wanted_and_open(profile, scratch);
+        match skip {
+            Some(skip) => std::array::from_fn(|word| wanted[word] & open[word] & !skip[word]),
+            None => std::array::from_fn(|word| wanted[word] & open[word]),
+        }
+    }
+
+    /// What the keywords of `profile` ask for, and what its limits leave. Leaves the rows of the singles that find
+    /// something in `scratch`, and what its program has to score, if the scores there have room.
+    fn wanted_and_open(&self, profile: &CompiledProfile<'_>, scratch: &mut Scratch) -> ([u64; W], [u64; W]) {
         let Scratch { scores, rows, stack, .. } = scratch;
         rows.clear();
         let (singles, pairs, program) = profile.sections();
-        let mut chosen = if profile.wants_every_paper() { self.all } else { [0; W] };
+        let mut wanted = if profile.wants_every_paper() { self.all } else { [0; W] };
         for literal in singles {
             let row = self.row(*literal);
             if row != 0 {
-                unite(&mut chosen, &self.rows[row as usize].set);
+                unite(&mut wanted, &self.rows[row as usize].set);
                 rows.push(row);
             }
         }
         for [a, b] in pairs {
-            unite(&mut chosen, &self.pair(*a, *b));
+            unite(&mut wanted, &self.pair(*a, *b));
         }
-        if !program.is_empty() {
-            stack.clear();
-            let open = self.run(program, &mut chosen, scores, stack);
-            (0..W).for_each(|word| chosen[word] &= open[word]);
+        if program.is_empty() {
+            return (wanted, self.all);
         }
-        if let Some(skip) = skip {
-            (0..W).for_each(|word| chosen[word] &= !skip[word]);
-        }
-        chosen
+        stack.clear();
+        let open = self.run(program, &mut wanted, scores, stack);
+        (wanted, open)
     }
 
     fn pair(&self, a: u32, b: u32) -> [u64; W] {
@@ -326,8 +382,21 @@ impl<const W: usize> Block for Sets<W> {
                 self.stretches.push(stretches);
             }
         }
+        if self.row_of.len() <= literal as usize {
+            self.row_of.resize(literal as usize + 1, 0);
+        }
         self.row_of[literal as usize] = self.rows.len() as u32;
         self.rows.push(Row { set, begin, end: self.worths.len() as u32 });
+    }
+
+    fn finds(&self, literal: u32, paper: usize) -> bool {
+        self.set(literal)[paper / 64] >> (paper % 64) & 1 == 1
+    }
+
+    fn wanted(&self, profile: &CompiledProfile<'_>, into: &mut [u64; BLOCK / 64], scratch: &mut Scratch) {
+        scratch.scores.clear();
+        let chosen = self.wanted_and_open(profile, scratch).0;
+        (0..W).for_each(|word| into[word] |= chosen[word]);
     }
 
     fn count(&self, profile: &CompiledProfile<'_>, skip: Option<&[u64; BLOCK / 64]>, scratch: &mut Scratch) -> usize {

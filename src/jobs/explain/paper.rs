@@ -86,10 +86,10 @@ impl Case<'_> {
         };
         let choice = planner.choose(&self.standing);
         let place = index.and_then(|index| choice.sections.iter().flatten().position(|chosen| *chosen == index));
-        let since = self.standing.since;
+        let since = self.standing.ledger.since;
         let listed = paper.candidate.day();
         let outlook = match () {
-            () if self.standing.sent.contains(&id) => Outlook::Sent,
+            () if self.standing.ledger.sent.contains(&id) => Outlook::Sent,
             () if findings.iter().all(|(_, explanation)| explanation.verdict != Verdict::Chosen) => Outlook::NotChosen,
             () => match (place, listed.filter(|listed| *listed < since)) {
                 (Some(place), _) => Outlook::Next(place + 1),

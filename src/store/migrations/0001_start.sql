@@ -84,6 +84,20 @@ CREATE TABLE definitions (
     text TEXT NOT NULL                      -- store::subscriptions::Definition as JSON
 ) STRICT;
 
+-- What is derived from the definitions, so that a million of them need not be parsed for every publish: core::order::Order
+-- as bytes, and the literals that its numbers mean. Both are of the version of the language in meta; a program of another
+-- version empties them and fills them again.
+CREATE TABLE orders (
+    definition INTEGER PRIMARY KEY REFERENCES definitions (id),
+    rhythm     TEXT NOT NULL,               -- schedule and zone: daily at 08:00 Europe/Berlin
+    compiled   BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE literals (
+    number INTEGER PRIMARY KEY,
+    clause TEXT NOT NULL                    -- in the query language
+) STRICT;
+
 CREATE TABLE subscriptions (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     token       BLOB    NOT NULL UNIQUE,    -- 16 random bytes: how the outside names this subscriber
