@@ -231,8 +231,11 @@ fn subscription(tx: &Transaction<'_>, id: i64) -> Result<Subscription> {
 
 fn ledger(tx: &Transaction<'_>, id: i64, since: &str, oldest: u32) -> Result<Ledger> {
     let mut ledger = Ledger { since: day(since)?, ..Ledger::default() };
-    let mut editions =
-        tx.prepare_cached("SELECT id, newest, papers, also, owed FROM editions WHERE subscription = ?")?;
+    // A mail that was dropped untried was never sent: whoever comes back has its papers to come.
+    let mut editions = tx.prepare_cached(
+        "SELECT id, newest, papers, also, owed FROM editions e WHERE subscription = ? AND NOT EXISTS (
+             SELECT 1 FROM outbox o WHERE o.edition = e.id AND o.state = 'dropped' AND o.attempts = 0)",
+    )?;
     let mut rows = editions.query([id])?;
     let mut last = 0;
     while let Some(row) = rows.next()? {

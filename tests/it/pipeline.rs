@@ -228,6 +228,58 @@ async fn who_leaves_the_file_gets_nothing_that_was_already_queued() {
 }
 
 #[tokio::test]
+async fn who_comes_back_has_the_papers_of_a_mail_that_was_dropped_to_come() {
+    let mut world = one_paper().await;
+    world.scrape().await;
+    world.publish();
+    world.change("retrieval", None);
+    world.deliver().await;
+    world.subscribe(RETRIEVAL);
+    world.at("2026-11-24 12:00");
+    world.once().await;
+    assert_eq!(world.inbox(ADA), ["Retrieval at scale"]);
+}
+
+#[tokio::test]
+async fn a_server_that_takes_one_connection_only_still_gets_everything() {
+    let mut world = one_paper().await;
+    for n in 0..20 {
+        world.subscribe(&format!("email = \"reader{n}@example.org\"\nkeywords = [\"retrieval\"]"));
+    }
+    world.scrape().await;
+    world.publish();
+    world.smtp.will("greeting", Act::SayAndClose("421 too many connections"));
+    let report = world.deliver().await;
+    assert!(report.outage.is_none(), "{report:?}");
+    assert_eq!((world.smtp.mails().len(), report.retried), (20, 1));
+}
+
+#[tokio::test]
+async fn two_sources_with_equal_votes_make_the_same_mail_at_every_attempt() {
+    let world = one_paper().await;
+    let trending = paperpost::source::huggingface::HuggingFace {
+        id: paperpost::core::paper::SourceId::parse("trending").expect("a name"),
+        ..world.source.clone()
+    };
+    for (time, votes) in [("2026-11-23 06:00", 10), ("2026-11-23 12:00", 40)] {
+        world.at(time);
+        let mut entry = paper("2611.00001", "Retrieval at scale");
+        entry.upvotes = votes;
+        world.site.list(day("2026-11-23"), entry);
+        // The first source saw the votes grow; the other one only where they ended.
+        world.scrape().await;
+    }
+    let now = world.clock.now();
+    paperpost::jobs::scrape::run(&world.store, &world.client, &trending, now).await.expect("a working database");
+    let (_, first) = world.store.candidates(now - chrono::Duration::days(14)).expect("candidates");
+    for _ in 0..20 {
+        let (_, again) = world.store.candidates(now - chrono::Duration::days(14)).expect("candidates");
+        assert_eq!(first[0].votes, again[0].votes);
+    }
+    assert_eq!(first[0].votes.len(), 2, "the history of the first by name");
+}
+
+#[tokio::test]
 async fn a_withdrawn_subscriber_gets_nothing_though_the_file_lists_them() {
     let mut world = one_paper().await;
     world.scrape().await;

@@ -236,10 +236,11 @@ fn preheader(facts: &Facts<'_>, sections: &[&Section<'_>]) -> String {
         [] => looked_at.clone(),
         titles => format!("Also: {}", titles.join("; ")),
     };
-    // Below 40 characters a list of mails goes on with whatever stands first in the body.
-    match preheader.chars().count() {
-        0..40 => excerpt::clip(&format!("{preheader}. {looked_at}"), 90),
-        _ => excerpt::clip(&preheader, 90),
+    // Below 40 characters a list of mails goes on with whatever stands first in the body; and a title with a very long
+    // word is cut before it.
+    match excerpt::clip(&preheader, 90) {
+        clipped if clipped.chars().count() >= 40 => clipped,
+        _ => excerpt::clip(&format!("{looked_at}. {preheader}"), 90),
     }
 }
 
