@@ -30,7 +30,7 @@ pub(super) fn recent(settings: &Settings) -> Option<Pool> {
     let store = wiring::look(settings).ok()??;
     let now = Clock::System.now();
     let (_, candidates) = store.candidates(now - wiring::publish(settings).window).ok()?;
-    Some(Pool::new(candidates, now))
+    Some(Pool::with_liked(candidates, &store.liked_papers().ok()?, now))
 }
 
 fn at(text: &str, span: std::ops::Range<usize>, severity: Severity, message: String, hint: Option<String>) -> Problem {

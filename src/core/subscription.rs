@@ -67,6 +67,13 @@ pub struct Profile {
     pub rank: Rank,
 }
 
+impl Profile {
+    /// Every expression in it.
+    pub fn queries(&self) -> impl Iterator<Item = &Query> {
+        self.keywords.iter().map(|keyword| &keyword.query).chain(&self.must).chain(&self.exclude)
+    }
+}
+
 /// One keyword expression with its weight.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Keyword {

@@ -136,7 +136,7 @@ impl Planner {
         let (read, candidates) = store.candidates(now - settings.window)?;
         let oldest = candidates.first().map_or(u32::MAX, |candidate| candidate.id);
         let cards = candidates.iter().map(Room::of_card).collect();
-        let chooser = Chooser::new(Pool::new(candidates, now), settings.also);
+        let chooser = Chooser::new(Pool::with_liked(candidates, &store.liked_papers()?, now), settings.also);
         Ok(Self { chooser, cards, now, read, oldest })
     }
 

@@ -1,13 +1,16 @@
 //! Papers as candidates: with all that is known of them, now or as of an edition.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, Transaction, params};
 
+use super::subscriptions::Definition;
 use super::{Result, Store, StoreError, day, from_json, instant};
 use crate::core::matching::{Candidate, Vote};
-use crate::core::paper::{Listing, Paper, SourceId};
+use crate::core::paper::{Listing, Paper, PaperKey, SourceId};
+use crate::core::query::Query;
+use crate::core::subscription::Profile;
 
 impl Store {
     /// The papers first seen at `since` or later, in the order they came, and the number of the newest read: what is
@@ -18,6 +21,37 @@ impl Store {
             let mut ids = tx.prepare_cached("SELECT id FROM papers WHERE first_seen >= ? ORDER BY id")?;
             let ids = ids.query_map([since.timestamp()], |row| row.get(0))?.collect::<Result<Vec<u32>, _>>()?;
             Ok((read, as_of(tx, &ids, read)?))
+        })
+    }
+
+    /// The papers that the `like:` clauses of all orders name, as far as they are known, however old.
+    pub fn liked_papers(&self) -> Result<Vec<Paper>> {
+        self.read(|tx| {
+            let mut orders = tx.prepare_cached(
+                "SELECT DISTINCT d.text FROM definitions d JOIN subscriptions s ON s.definition = d.id
+                 WHERE instr(d.text, 'like:') > 0",
+            )?;
+            let mut rows = orders.query([])?;
+            let mut keys = BTreeSet::new();
+            while let Some(row) = rows.next()? {
+                let definition: Definition =
+                    from_json("definition", row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?;
+                keys.extend(
+                    definition
+                        .profiles
+                        .iter()
+                        .flat_map(Profile::queries)
+                        .flat_map(Query::liked)
+                        .filter_map(PaperKey::arxiv),
+                );
+            }
+            let mut content = tx.prepare_cached("SELECT content FROM papers WHERE key = ?")?;
+            let mut papers = Vec::new();
+            for key in keys {
+                let found: Option<String> = content.query_row([key.as_str()], |row| row.get(0)).optional()?;
+                papers.extend(found.map(|text| from_json("paper", &text)).transpose()?);
+            }
+            Ok(papers)
         })
     }
 

@@ -107,6 +107,28 @@ async fn a_first_edition_comes_at_once_and_looks_back_one_day() {
 }
 
 #[tokio::test]
+async fn what_is_like_a_paper_comes_long_after_that_paper_has_left_the_window() {
+    let mut world = World::new().await;
+    let about = |id: &str, title: &str, text: &str| {
+        let mut entry = paper(id, title);
+        entry.abstract_text = text.to_owned();
+        entry
+    };
+    let text = "Selective state spaces scan long sequences in linear time without attention.";
+    world.site.list(day("2026-11-23"), about("2611.00001", "Selective scans", text));
+    world.scrape().await;
+    world.at("2026-12-20 12:00");
+    world.subscribe("email = \"ada@example.org\"\nkeywords = [\"like:2611.00001\"]");
+    let similar = "Linear time scans of long sequences with selective state spaces, and no attention.";
+    world.site.list(day("2026-12-20"), about("2612.00001", "Scanning state spaces", similar));
+    world
+        .site
+        .list(day("2026-12-20"), about("2612.00002", "Robots", "Robots fold laundry in twelve kitchens all year."));
+    world.once().await;
+    assert_eq!(world.inbox(ADA), ["Scanning state spaces"]);
+}
+
+#[tokio::test]
 async fn slots_that_were_missed_collapse_into_one_edition() {
     let world = one_paper().await;
     world.once().await;

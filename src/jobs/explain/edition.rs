@@ -76,7 +76,7 @@ impl Case<'_> {
             return Ok(None);
         };
         let candidates = self.store.candidates_as_of(edition.decided - self.settings.window, edition.read)?;
-        let pool = Pool::new(candidates, edition.decided);
+        let pool = Pool::with_liked(candidates, &self.store.liked_papers()?, edition.decided);
         let before: HashSet<u32> =
             earlier.iter().flat_map(|edition| edition.papers.iter().flatten()).copied().collect();
         let mut taken = HashSet::new();

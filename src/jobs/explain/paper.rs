@@ -81,7 +81,8 @@ impl Case<'_> {
             None => {
                 // Beside the candidates, so that what hangs on other papers comes out as it would among them.
                 let with_it = candidates.iter().chain([&paper.candidate]).cloned().collect();
-                explain(&Pool::new(with_it, self.now), candidates.len(), profiles)
+                let pool = Pool::with_liked(with_it, &self.store.liked_papers()?, self.now);
+                explain(&pool, candidates.len(), profiles)
             }
         };
         let choice = planner.choose(&self.standing);
