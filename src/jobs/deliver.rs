@@ -3,7 +3,7 @@
 //! A claimed mail is made from what its edition froze: the papers as they were known then, the order as it was then, the
 //! Date, the Message-ID and the boundary. So a second attempt is the same mail. Outcomes are committed in groups while
 //! other mails are under way; nothing is marked sent before the server has taken it, and no worker starts its next mail
-//! before the outcome of the last one is on its way to the database.
+//! before the outcome of the last one is committed.
 //!
 //! A fault of the session (no connection, no greeting, no login) is no fault of any mail: the worker that met it leaves its
 //! work to the others. When the last one has left, untried claims are given back, and the caller waits before it asks again.
@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -92,15 +92,21 @@ pub async fn run<T: Transport + 'static>(
     let mut group = Vec::with_capacity(GROUP);
     let mut unrecorded: Vec<Recorded> = Vec::new();
     while finished.recv_many(&mut group, GROUP).await > 0 {
-        group.iter().for_each(|recorded| count(&mut report, recorded));
-        if let Err(error) = store.record(&group) {
-            // What is out is out: no further mail is begun, and those in hand are finished, so that all can be recorded
-            // once more below.
-            tracing::error!(%error, "could not record what was sent");
-            halt.cancel();
-            unrecorded.append(&mut group);
+        let (records, waiting): (Vec<Recorded>, Vec<oneshot::Sender<()>>) = group.drain(..).unzip();
+        records.iter().for_each(|recorded| count(&mut report, recorded));
+        match store.record(&records) {
+            // A worker that has stopped waiting has been stopped itself.
+            Ok(()) => waiting.into_iter().for_each(|worker| {
+                let _ = worker.send(());
+            }),
+            Err(error) => {
+                // What is out is out: no further mail is begun, and those in hand are finished, so that all can be
+                // recorded once more below.
+                tracing::error!(%error, "could not record what was sent");
+                halt.cancel();
+                unrecorded.extend(records);
+            }
         }
-        group.clear();
     }
     if !unrecorded.is_empty() {
         store.record(&unrecorded)?;
@@ -160,7 +166,8 @@ struct Worker<T> {
     mails: letter::Writer,
     clock: Clock,
     halt: CancellationToken,
-    outcomes: mpsc::Sender<Recorded>,
+    /// An outcome, and whom to tell that it is committed.
+    outcomes: mpsc::Sender<(Recorded, oneshot::Sender<()>)>,
 }
 
 impl<T: Transport> Worker<T> {
@@ -203,8 +210,9 @@ impl<T: Transport> Worker<T> {
             let outcome = outcome(&result, attempts, unknowns, claim.queued, now, fastrand::f64());
             let edition = claim.mailing.edition;
             let recorded = Recorded { edition, attempt: claim.attempt, at: now, result, outcome };
-            // Others may have a session: a server can allow fewer than are asked for.
-            if self.outcomes.send(recorded).await.is_err() || has_no_session {
+            let (told, committed) = oneshot::channel();
+            // Without a session this one leaves; others may have one: a server can allow fewer than are asked for.
+            if self.outcomes.send((recorded, told)).await.is_err() || has_no_session || committed.await.is_err() {
                 return;
             }
         }
