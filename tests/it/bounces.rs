@@ -7,6 +7,7 @@ use chrono::DateTime;
 use paperpost::core::bounce::Class;
 use paperpost::core::token::{Keyring, Purpose};
 use paperpost::jobs::bounce::{self, Outcome, Outcome::Report};
+use paperpost::jobs::inbox::{self, Inbox};
 use paperpost::mail::inbound::{self, Kind};
 use paperpost::store::{Reason, Taken};
 
@@ -237,8 +238,11 @@ async fn a_maildir_is_worked_through_and_what_a_person_should_read_is_flagged() 
     put("1.a", &Dsn { to: &return_path(&world), ..Dsn::default() }.text());
     put("2.b", "From: a@example.net\r\nSubject: A question\r\n\r\nHello?\r\n");
     put("3.c:2,", &Dsn::default().text());
-    let poll = || bounce::poll(&world.store, &settings(&world), maildir.path(), world.clock.now()).expect("a Maildir");
-    assert_eq!((poll(), poll()), (3, 0));
+    let inbox = Inbox::Maildir(maildir.path().to_owned());
+    for count in [3, 0] {
+        let read = inbox::run(&world.store, &settings(&world), &inbox, &world.clock).await.expect("a Maildir");
+        assert_eq!(read, count);
+    }
     let names = std::fs::read_dir(maildir.path().join("cur")).expect("a folder");
     let mut names: Vec<_> =
         names.map(|entry| entry.expect("an entry").file_name().into_string().expect("text")).collect();

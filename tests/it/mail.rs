@@ -18,7 +18,7 @@ use paperpost::core::delivery::{Receipt, SendError};
 use paperpost::mail::dkim::{Algorithm, Key, Signer, new_key};
 use paperpost::mail::mime::{Letter, Mailbox, compose};
 use paperpost::mail::smtp::{Login, SettingsError, Smtp, SmtpSettings, Timeouts, Tls, is_senders_own};
-use paperpost::mail::{Mail, Transport};
+use paperpost::mail::{Mail, ServerError, Transport};
 
 use crate::smtp::{Act, Offer, SmtpServer};
 
@@ -521,7 +521,7 @@ fn settings_that_could_do_harm_are_refused() {
     assert!(matches!(refused(SmtpSettings { hello: "a b".into(), ..good() }), Some(SettingsError::Hello)));
     assert!(matches!(refused(SmtpSettings { connections: 0, ..good() }), Some(SettingsError::Limits)));
     let missing = SmtpSettings { tls: Tls::Implicit, ca_file: Some("no/such.pem".into()), ..good() };
-    assert!(matches!(refused(missing), Some(SettingsError::CaFile { .. })));
+    assert!(matches!(refused(missing), Some(SettingsError::Server(ServerError::CaFile { .. }))));
 }
 
 /// A letter with everything in it.
