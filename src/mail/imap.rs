@@ -31,7 +31,7 @@ pub const LONGEST_MESSAGE: usize = 1 << 20;
 
 /// The most that a server may say in answer to one command, octets: a message and what stands around it, or the numbers
 /// of some hundred thousand unread ones.
-const LONGEST_ANSWER: usize = 4 << 20;
+const LONGEST_ANSWER: usize = 2 << 20;
 
 /// Which mailbox, and how to get at it.
 #[derive(Clone, Debug)]
@@ -267,19 +267,30 @@ impl AsyncWrite for Bounded {
     }
 }
 
+const NO_IMAP: &str = "the server's answer is no IMAP, or it said good-bye";
+
 /// What went wrong, in one line without addresses. What could not be parsed is not repeated: it may be anybody's mail.
 fn words(error: &Error) -> String {
     match error {
-        // async-imap has the server's words as `code: None, info: Some("…")`.
-        Error::No(text) | Error::Bad(text) => {
-            let info = text.split_once("info: Some(\"").map_or(text.as_str(), |(_, rest)| rest.trim_end_matches("\")"));
-            masked(info)
-        }
-        Error::Io(error) if error.kind() != io::ErrorKind::Other => error.to_string(),
+        Error::No(text) | Error::Bad(text) => masked(&said(text)),
         Error::ConnectionLost => "the server closed the connection".to_owned(),
+        Error::Io(error) => match error.kind() {
+            io::ErrorKind::UnexpectedEof => "the server closed the connection".to_owned(),
+            io::ErrorKind::Other => NO_IMAP.to_owned(),
+            _ => error.to_string(),
+        },
         Error::Validate(_) => "a line break in the name of the mailbox".to_owned(),
-        _ => "the server's answer is no IMAP, or it said good-bye".to_owned(),
+        _ => NO_IMAP.to_owned(),
     }
+}
+
+/// The server's own words, which async-imap wraps up as `… info: Some("…")` or `… information: Some("…") }`.
+fn said(text: &str) -> String {
+    let words = ["info: Some(\"", "information: Some(\""].iter().find_map(|before| {
+        let (_, words) = text.split_once(before)?;
+        words.rsplit_once("\")").map(|(words, _)| words.replace("\\\"", "\""))
+    });
+    words.unwrap_or_else(|| text.to_owned())
 }
 
 #[cfg(test)]
@@ -290,6 +301,8 @@ mod tests {
     fn the_servers_words_are_shown_and_the_text_of_a_mail_is_not() {
         let no = "code: None, info: Some(\"[AUTHENTICATIONFAILED] No ada@example.org here.\")";
         assert_eq!(words(&Error::No(no.into())), "[AUTHENTICATIONFAILED] No *** here.");
+        let no = "outcome: Outcome { code: None, information: Some(\"No \\\"x\\\" here.\") }";
+        assert_eq!(words(&Error::No(no.into())), "No \"x\" here.");
         assert_eq!(words(&Error::Bad("code: None, info: None".into())), "code: None, info: None");
         assert!(!words(&io::Error::other("Error during parsing of \"Subject: x\"").into()).contains("Subject"));
     }

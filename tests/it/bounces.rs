@@ -16,7 +16,7 @@ use crate::site::{day, paper};
 use crate::world::World;
 
 /// A world whose mails have return paths of their own, with ada's first mail sent.
-async fn sent() -> World {
+pub(crate) async fn sent() -> World {
     let mut world = one_paper().await;
     world.deliver.sender.returns.bounce = Some(address("bounces@example.org"));
     world.once().await;
@@ -24,31 +24,31 @@ async fn sent() -> World {
     world
 }
 
-fn settings(world: &World) -> bounce::Settings {
+pub(crate) fn settings(world: &World) -> bounce::Settings {
     bounce::Settings { keyring: world.deliver.sender.returns.keyring.clone(), soft_limit: 5, soft_days: 10 }
 }
 
-fn take(world: &World, message: &str) -> Outcome {
+pub(crate) fn take(world: &World, message: &str) -> Outcome {
     bounce::run(&world.store, &settings(world), message.as_bytes(), world.clock.now()).expect("a working database")
 }
 
-fn consent(world: &World) -> String {
+pub(crate) fn consent(world: &World) -> String {
     world.store.subscribers().expect("a list")[0].consent.clone()
 }
 
 /// A report as a mail server makes it, about one recipient.
-struct Dsn<'a> {
+pub(crate) struct Dsn<'a> {
     /// Whom the report is sent to.
-    to: &'a str,
+    pub(crate) to: &'a str,
     /// The failed address.
-    about: &'a str,
-    action: &'a str,
-    status: &'a str,
-    words: &'a str,
+    pub(crate) about: &'a str,
+    pub(crate) action: &'a str,
+    pub(crate) status: &'a str,
+    pub(crate) words: &'a str,
     /// What came back of the mail: its headers.
-    returned: &'a str,
+    pub(crate) returned: &'a str,
     /// The media types of RFC 6533 instead of those of RFC 3464.
-    is_global: bool,
+    pub(crate) is_global: bool,
 }
 
 impl Default for Dsn<'_> {
@@ -59,7 +59,7 @@ impl Default for Dsn<'_> {
 }
 
 impl Dsn<'_> {
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let Self { to, about, action, status, words, returned, is_global } = self;
         let (report, headers, kind) = match is_global {
             true => ("message/global-delivery-status", "message/global-headers", "utf-8"),

@@ -1,0 +1,106 @@
+//! Through real mail servers: Postfix takes the mails, Dovecot keeps them, and what comes back comes back by IMAP.
+
+use chrono::DateTime;
+use mail_parser::MessageParser;
+use paperpost::clock::Clock;
+use paperpost::mail::dkim::{Algorithm, Key, new_key};
+use paperpost::mail::smtp::Tls;
+
+use crate::mail::Records;
+use crate::postoffice::{PASSWORD, PostOffice};
+use crate::process::{Home, said, until};
+use crate::site::{Site, paper};
+use crate::smtp::SmtpServer;
+
+/// A folder for the program whose mails go through `office`, to these readers.
+async fn home(office: &PostOffice, readers: &[&str]) -> (Site, Home) {
+    let (site, nowhere) = (Site::start().await, SmtpServer::start().await);
+    site.list(Clock::System.now().date_naive(), paper("2611.00001", "Retrieval at scale – größer als zuvor"));
+    let subscriptions = readers.iter().map(|reader| {
+        format!("[[subscription]]\nemail = \"{reader}\"\nname = \"Zoë O'Neil\"\nkeywords = [\"retrieval\"]\n")
+    });
+    let home = Home::new(&site, &nowhere, &subscriptions.collect::<String>());
+    for (file, algorithm) in [("r1.pem", Algorithm::Rsa), ("e1.pem", Algorithm::Ed25519)] {
+        home.write(file, &new_key(algorithm).expect("a key"));
+    }
+    home.write("password", PASSWORD);
+    home.write(
+        "paperpost.toml",
+        &format!(
+            "[sources.huggingface]\nbase_url = \"{site}\"\n\
+             [mail]\nfrom = \"Paperpost <papers@example.org>\"\ntransport = \"smtp\"\nbounce = \"bounces@bounce.example.org\"\n\
+             [smtp]\nhost = \"localhost\"\nport = {submission}\ntls = \"starttls\"\nusername = \"paperpost\"\n\
+             password_file = \"password\"\nca_file = \"{ca}\"\n\
+             [dkim]\nrsa_selector = \"r1\"\nrsa_key_file = \"r1.pem\"\ned25519_selector = \"e1\"\ned25519_key_file = \"e1.pem\"\n\
+             [web]\nlisten = \"127.0.0.1:0\"\nbase_url = \"https://papers.example.org\"\n\
+             [bounces]\ninterval = \"200ms\"\n\
+             [imap]\nhost = \"localhost\"\nport = {imap}\nusername = \"bounces\"\npassword_file = \"password\"\nca_file = \"{ca}\"\n",
+            site = site.base(),
+            submission = office.submission,
+            imap = office.imap_port(Tls::Implicit),
+            ca = office.ca_file().display(),
+        ),
+    );
+    (site, home)
+}
+
+#[tokio::test]
+async fn a_digest_arrives_whole_through_postfix_and_dovecot() {
+    let office = PostOffice::open().await;
+    let (_site, home) = home(&office, &["ada@example.org", "zoë@example.org"]).await;
+    let once = home.run(&["once"]).await;
+    assert!(once.status.success(), "{}\n{}", said(&once), office.log());
+    until("the international address has its mail", || !office.maildir("zoe").is_empty()).await;
+    let keys = [("r1", "r1.pem"), ("e1", "e1.pem")];
+    let records = Records::new(
+        keys.map(|(selector, file)| (Key::from_pem(selector, &home.read(file)).expect("a key"), selector)).into_iter(),
+    );
+    for (to, mail, with) in [
+        ("ada@example.org", &office.mails("ada", 1).await[0], "ESMTPSA"),
+        ("zoë@example.org", &office.maildir("zoe")[0], "UTF8SMTPSA"),
+    ] {
+        let message = MessageParser::default().parse(mail).expect("a message");
+        let header = |name: &str| message.header_raw(name).unwrap_or_default().trim().to_owned();
+        let (html, text) = (message.body_html(0).expect("HTML"), message.body_text(0).expect("text"));
+        assert!(html.contains("größer als zuvor") && text.contains("Retrieval at scale – größer"), "{html}\n{text}");
+        let addressee = message.to().and_then(|to| to.first()).expect("an addressee");
+        assert_eq!((addressee.name(), addressee.address()), (Some("Zoë O'Neil"), Some(to)));
+        assert!(header("Return-Path").starts_with("<bounces+"), "{}", header("Return-Path"));
+        assert_eq!(header("List-Unsubscribe-Post"), "List-Unsubscribe=One-Click");
+        assert!(header("List-Unsubscribe").starts_with("<https://papers.example.org/u/"));
+        let headers = String::from_utf8_lossy(mail);
+        assert!(headers.contains(&format!("with {with} id")), "encrypted and logged in: {headers}");
+        assert_eq!(records.verify(mail).await, [true, true], "{headers}");
+        assert!(message.date().is_some_and(|date| DateTime::from_timestamp(date.to_timestamp(), 0).is_some()));
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_does_not_exist_comes_back_and_gets_no_more_mail() {
+    let office = PostOffice::open().await;
+    office.put("bounces", "1.letter", "From: a@example.net\r\nSubject: A question\r\n\r\nHello?\r\n");
+    let (_site, home) = home(&office, &["ghost@example.org", "ada@example.org"]).await;
+    let mut daemon = home.daemon("log");
+    let mut list = String::new();
+    for _ in 0..300 {
+        list = said(&home.run(&["suppress", "list"]).await);
+        if list.contains("bounced") {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert!(
+        list.contains("bounced      ghost@example.org  5.1.1 550"),
+        "{list}\n{}\n{}",
+        home.read("log"),
+        office.log()
+    );
+    assert!(!list.contains("ada@"), "{list}");
+    daemon.signal("-TERM");
+    assert_eq!(daemon.ended().await, Some(0));
+    let log = home.read("log");
+    assert!(log.contains("read the bounce mailbox") && !log.contains("ghost@"), "{log}");
+    assert_eq!(office.mails("bounces", 0).await, Vec::<Vec<u8>>::new(), "the report is read, the letter flagged");
+    let again = said(&home.run(&["bounce", "--inbox"]).await);
+    assert_eq!(again, "took in 0 messages from the bounce mailbox\n");
+}
