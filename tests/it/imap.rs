@@ -1,8 +1,10 @@
 //! The bounce mailbox on a server: Dovecot's, and servers that no one should trust.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use paperpost::clock::Clock;
 use paperpost::jobs::bounce::{self, Outcome::Report};
 use paperpost::jobs::inbox::{self, Inbox};
 use paperpost::mail::imap::{Imap, ImapSettings, LONGEST_MESSAGE};
@@ -14,7 +16,9 @@ use tokio::net::TcpListener;
 use crate::bounces::{Dsn, consent, sent, settings};
 use crate::leaving::return_path;
 use crate::postoffice::{PostOffice, free_ports};
-use crate::smtp::{Identity, tls};
+use crate::process::{Home, said, until};
+use crate::site::{Site, paper};
+use crate::smtp::{Identity, SmtpServer, tls};
 use crate::world::World;
 
 const LETTER: &str = "From: a@example.net\r\nSubject: A question\r\n\r\nHello?\r\n";
@@ -211,6 +215,38 @@ async fn a_server_that_stalls_talks_nonsense_or_never_ends_is_given_up() {
         let said = refusal(ImapSettings { timeout, ..settings }).await;
         assert!(said.ends_with(expected), "{said}\nis not\n{expected}");
     }
+}
+
+#[tokio::test]
+async fn a_daemon_that_cannot_read_its_mailbox_says_so_once_and_goes_on() {
+    let (site, smtp) = (Site::start().await, SmtpServer::start().await);
+    site.list(Clock::System.now().date_naive(), paper("2611.00001", "Retrieval at scale"));
+    let home = Home::new(&site, &smtp, "[[subscription]]\nemail = \"ada@example.org\"\nkeywords = [\"retrieval\"]\n");
+    let broken = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = broken.local_addr().expect("an address").port();
+    let tries = Arc::new(AtomicUsize::new(0));
+    let count = tries.clone();
+    tokio::spawn(async move {
+        while broken.accept().await.is_ok() {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let imap = format!(
+        "[bounces]\ninterval = \"10ms\"\n[imap]\nhost = \"127.0.0.1\"\nport = {port}\ntls = \"none\"\n\
+         username = \"bounces\"\npassword = \"hunter2\"\n"
+    );
+    home.write("paperpost.toml", &(home.read("paperpost.toml") + &imap));
+    let mut daemon = home.daemon("log");
+    until("the mailbox was tried some times", || tries.load(Ordering::Relaxed) >= 5).await;
+    until("the edition is sent all the same", || smtp.mails().len() == 1).await;
+    let by_hand = home.run(&["bounce", "--inbox"]).await;
+    assert_eq!(by_hand.status.code(), Some(1));
+    assert!(said(&by_hand).starts_with(&format!("paperpost: 127.0.0.1:{port}: greeting: ")), "{}", said(&by_hand));
+    daemon.signal("-TERM");
+    assert_eq!(daemon.ended().await, Some(0));
+    let log = home.read("log");
+    assert_eq!(log.matches("could not read the bounce mailbox").count(), 1, "{log}");
+    assert!(log.contains("the server closed the connection") && !log.contains("hunter2"), "{log}");
 }
 
 #[test]

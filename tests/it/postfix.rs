@@ -50,6 +50,7 @@ async fn a_digest_arrives_whole_through_postfix_and_dovecot() {
     let (_site, home) = home(&office, &["ada@example.org", "zoë@example.org"]).await;
     let once = home.run(&["once"]).await;
     assert!(once.status.success(), "{}\n{}", said(&once), office.log());
+    assert!(said(&once).starts_with("took in 0 messages from the bounce mailbox\n"), "{}", said(&once));
     until("the international address has its mail", || !office.maildir("zoe").is_empty()).await;
     let keys = [("r1", "r1.pem"), ("e1", "e1.pem")];
     let records = Records::new(
