@@ -34,7 +34,7 @@ pub const LONGEST_MESSAGE: usize = 1 << 20;
 const LONGEST_ANSWER: usize = 2 << 20;
 
 /// Which mailbox, and how to get at it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ImapSettings {
     /// A host name or an IP address; the certificate must be for it.
     pub host: String,
@@ -56,6 +56,14 @@ pub struct ImapSettings {
     pub connect_timeout: Duration,
     /// For each answer of the server.
     pub timeout: Duration,
+}
+
+/// Without the user, who often is an address.
+impl fmt::Debug for ImapSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, port, tls, mailbox, .. } = self;
+        write!(f, "ImapSettings {host}:{port} {tls:?} {mailbox:?}")
+    }
 }
 
 /// What failed, on which server, and its words: `imap.example.org:993: log in: Authentication failed.`
@@ -125,9 +133,7 @@ impl Imap {
             // (RFC 9051 section 6.2.1).
             client = self.encrypted(client.into_inner().stream).await?;
         }
-        let login = PlainLogin { user: &settings.user, password: &settings.password };
-        let log_in = async { client.authenticate("PLAIN", login).await.map_err(|(error, _)| error) };
-        let mut session = self.step("log in", log_in).await?;
+        let mut session = self.step("log in", log_in(client, &settings.user, settings.password.reveal())).await?;
         let capabilities = self.step("capability", session.capabilities()).await?;
         self.step("select the mailbox", session.select(&settings.mailbox)).await?;
         Ok(Mailbox { imap: self.clone(), session, has_uidplus: capabilities.has_str("UIDPLUS") })
@@ -202,18 +208,27 @@ impl Mailbox {
     }
 }
 
-/// AUTHENTICATE PLAIN (RFC 4616): unlike LOGIN's, its passwords may have any characters. Only ever reached over TLS or on
-/// this machine.
+/// LOGIN, which every server has, where it can carry the password: in ASCII (RFC 9051 section 6.2.3). Else AUTHENTICATE
+/// PLAIN (RFC 4616), which carries any. Only ever reached over TLS or on this machine.
+async fn log_in(client: Client<Bounded>, user: &str, password: &str) -> Result<async_imap::Session<Bounded>, Error> {
+    let session = if user.is_ascii() && password.is_ascii() {
+        client.login(user, password).await
+    } else {
+        client.authenticate("PLAIN", PlainLogin { user, password }).await
+    };
+    session.map_err(|(error, _)| error)
+}
+
 struct PlainLogin<'a> {
     user: &'a str,
-    password: &'a Password,
+    password: &'a str,
 }
 
 impl Authenticator for PlainLogin<'_> {
     type Response = String;
 
     fn process(&mut self, _challenge: &[u8]) -> String {
-        format!("\0{}\0{}", self.user, self.password.reveal())
+        format!("\0{}\0{}", self.user, self.password)
     }
 }
 
@@ -279,7 +294,7 @@ fn words(error: &Error) -> String {
             io::ErrorKind::Other => NO_IMAP.to_owned(),
             _ => error.to_string(),
         },
-        Error::Validate(_) => "a line break in the name of the mailbox".to_owned(),
+        Error::Validate(_) => "a line break where none can be".to_owned(),
         _ => NO_IMAP.to_owned(),
     }
 }
