@@ -16,8 +16,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_imap::error::Error;
+use async_imap::imap_proto::{AttributeValue, MailboxDatum, Response, Status};
 use async_imap::{Authenticator, Client};
-use futures_util::TryStreamExt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
 
@@ -71,7 +71,7 @@ impl fmt::Debug for ImapSettings {
 #[error("{server}: {step}: {reason}")]
 pub struct ImapError {
     server: String,
-    step: &'static str,
+    step: String,
     reason: String,
 }
 
@@ -147,58 +147,84 @@ impl Imap {
         }
     }
 
-    async fn step<T>(&self, step: &'static str, work: impl Future<Output = Result<T, Error>>) -> Result<T, ImapError> {
+    async fn step<T>(&self, step: &str, work: impl Future<Output = Result<T, Error>>) -> Result<T, ImapError> {
         let limit = self.settings.timeout;
         let ended = timeout(limit, work).await.unwrap_or_else(|_| Err(too_late(limit).into()));
         ended.map_err(|error| self.failed(step, &error))
     }
 
-    fn failed(&self, step: &'static str, error: &Error) -> ImapError {
+    fn failed(&self, step: &str, error: &Error) -> ImapError {
         let server = format!("{}:{}", self.settings.host, self.settings.port);
-        ImapError { server, step, reason: words(error) }
+        ImapError { server, step: step.to_owned(), reason: words(error) }
     }
 }
 
 impl Mailbox {
     /// The numbers (UID) of the messages that nobody has read or flagged, oldest first.
     pub async fn unread(&mut self) -> Result<Vec<u32>, ImapError> {
-        self.session.get_mut().allow();
-        let search = self.session.uid_search("UNSEEN UNFLAGGED UNDELETED");
-        let found = self.imap.step("search", search).await?;
-        Ok(found.into_iter().collect::<BTreeSet<_>>().into_iter().collect())
+        let mut found = BTreeSet::new();
+        let search = self.command("UID SEARCH UNSEEN UNFLAGGED UNDELETED".into(), |answer| {
+            if let Response::MailboxData(MailboxDatum::Search(uids)) = answer {
+                found.extend(uids);
+            }
+        });
+        search.await?;
+        Ok(found.into_iter().collect())
     }
 
     /// The first [`LONGEST_MESSAGE`] octets of a message; `None` when it has gone meanwhile.
     pub async fn fetch(&mut self, uid: u32) -> Result<Option<Vec<u8>>, ImapError> {
-        self.session.get_mut().allow();
-        let fetch = async {
-            // Peeking does not mark it as read (RFC 9051 section 6.4.5).
-            let query = format!("BODY.PEEK[]<0.{LONGEST_MESSAGE}>");
-            let answers: Vec<_> = self.session.uid_fetch(uid.to_string(), query).await?.try_collect().await?;
-            let message = answers.iter().find(|answer| answer.uid == Some(uid)).and_then(|answer| answer.body());
-            Ok(message.map(<[u8]>::to_vec))
-        };
-        self.imap.step("fetch", fetch).await
+        let mut message = None;
+        // Peeking does not mark it as read (RFC 9051 section 6.4.5).
+        let fetch = self.command(format!("UID FETCH {uid} BODY.PEEK[]<0.{LONGEST_MESSAGE}>"), |answer| {
+            let Response::Fetch(_, values) = answer else { return };
+            if values.contains(&AttributeValue::Uid(uid)) {
+                message = values.iter().find_map(|value| match value {
+                    AttributeValue::BodySection { section: None, data, .. } => data.as_ref().map(|data| data.to_vec()),
+                    _ => None,
+                });
+            }
+        });
+        fetch.await?;
+        Ok(message)
     }
 
     /// Leaves a message behind. One that has gone meanwhile is no fault.
     pub async fn mark(&mut self, uid: u32, mark: Mark) -> Result<(), ImapError> {
-        self.session.get_mut().allow();
         let delete = mark == Mark::Done && self.imap.settings.delete;
         let flags = match mark {
-            Mark::ForAPerson => r"+FLAGS.SILENT (\Flagged)",
-            Mark::Done if delete => r"+FLAGS.SILENT (\Seen \Deleted)",
-            Mark::Done => r"+FLAGS.SILENT (\Seen)",
+            Mark::ForAPerson => r"\Flagged",
+            Mark::Done if delete => r"\Seen \Deleted",
+            Mark::Done => r"\Seen",
         };
-        let store = async {
-            self.session.uid_store(uid.to_string(), flags).await?.try_collect::<Vec<_>>().await?;
-            // Without UIDPLUS, removing this one would remove whatever else is marked as deleted; so it stays marked.
-            if delete && self.has_uidplus {
-                self.session.uid_expunge(uid.to_string()).await?.try_collect::<Vec<_>>().await?;
+        self.command(format!("UID STORE {uid} +FLAGS.SILENT ({flags})"), |_| {}).await?;
+        // Without UIDPLUS, removing this one would remove whatever else is marked as deleted; so it stays marked.
+        if delete && self.has_uidplus {
+            self.command(format!("UID EXPUNGE {uid}"), |_| {}).await?;
+        }
+        Ok(())
+    }
+
+    /// Says a command and hands on each answer but the last, which must agree. async-imap's own ways take a refusal, and
+    /// the end of the connection, for an answer with nothing in it.
+    async fn command(&mut self, line: String, mut hear: impl FnMut(&Response<'_>)) -> Result<(), ImapError> {
+        self.session.get_mut().allow();
+        let work = async {
+            let tag = self.session.run_command(&line).await?;
+            loop {
+                let answer = self.session.read_response().await?.ok_or(Error::ConnectionLost)?;
+                match answer.parsed() {
+                    Response::Done { tag: of, status, outcome } if *of == tag => match status {
+                        Status::Ok => return Ok(()),
+                        _ => return Err(Error::No(outcome.information.as_deref().unwrap_or_default().to_owned())),
+                    },
+                    other => hear(other),
+                }
             }
-            Ok(())
         };
-        self.imap.step("store", store).await
+        // `UID STORE` of `UID STORE 7 +FLAGS.SILENT (\Seen)`.
+        let step = line.match_indices(' ').nth(1).map_or(line.as_str(), |(end, _)| &line[..end]);
+        self.imap.step(step, work).await
     }
 
     /// Says good-bye; whatever is answered, everything is done.

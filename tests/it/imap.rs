@@ -129,7 +129,7 @@ async fn every_trouble_is_said_in_words_that_help() {
 }
 
 /// Answers each line with the next of `answers`, `TAG` standing for its tag; an empty answer is silence. After one to
-/// STARTTLS that has an OK it goes on in TLS. Returns the settings for it, and the lines that it was told in the clear.
+/// STARTTLS that has an OK it goes on in TLS, and after a BYE not at all. Returns the settings for it, and the lines that it was told in the clear.
 async fn server(greeting: String, answers: Vec<&'static str>) -> (ImapSettings, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let port = listener.local_addr().expect("an address").port();
@@ -143,6 +143,10 @@ async fn server(greeting: String, answers: Vec<&'static str>) -> (ImapSettings, 
         let (mut stream, _) = listener.accept().await.expect("a client");
         stream.write_all(greeting.as_bytes()).await.ok();
         let done = talk(&mut stream, &answers, |line| lines.lock().expect("no panic").push(line)).await;
+        let done = done.min(answers.len());
+        if answers[..done].last().is_some_and(|answer| answer.contains("BYE")) {
+            return;
+        }
         if let Ok(mut stream) = acceptor.accept(stream).await {
             talk(&mut stream, &answers[done..], |_| {}).await;
         }
@@ -175,7 +179,7 @@ async fn talk(
         let answer = answers.get(done).copied().unwrap_or_default();
         done += 1;
         stream.write_all(answer.replace("TAG", line.split(' ').next().unwrap_or_default()).as_bytes()).await.ok();
-        if line.contains("STARTTLS") && answer.contains("OK") {
+        if line.contains("STARTTLS") && answer.contains("OK") || answer.contains("BYE") {
             break;
         }
         line.clear();
@@ -209,6 +213,26 @@ async fn what_is_slipped_in_before_tls_is_no_answer() {
         let password = password.into();
         let said = refusal(ImapSettings { tls: Tls::StartTls, password, ..settings }).await;
         assert!(said.ends_with(": log in: who are you?"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_in_the_midst_is_no_empty_mailbox() {
+    const OPEN: [&str; 3] = ["TAG OK in\r\n", "* CAPABILITY IMAP4rev1\r\nTAG OK\r\n", "* 1 EXISTS\r\nTAG OK\r\n"];
+    const FOUND: &str = "* SEARCH 7\r\nTAG OK\r\n";
+    const LETTER: &str = "* 1 FETCH (UID 7 BODY[]<0> {17}\r\nSubject: Hello\r\n\r)\r\nTAG OK\r\n";
+    let world = sent().await;
+    for (answers, expected) in [
+        (vec!["TAG NO not now\r\n"], "UID SEARCH: not now"),
+        (vec![FOUND, "TAG BAD what?\r\n"], "UID FETCH: what?"),
+        (vec![FOUND, LETTER, "TAG NO the mailbox is read-only\r\n"], "UID STORE: the mailbox is read-only"),
+        (vec![FOUND, LETTER, "* BYE enough\r\n"], "UID STORE: the server closed the connection"),
+    ] {
+        let (imap, _) = server("* OK welcome\r\n".to_owned(), [OPEN.to_vec(), answers].concat()).await;
+        let inbox = Inbox::Imap(Imap::new(imap).expect("settings"));
+        let result = inbox::run(&world.store, &settings(&world), &inbox, &world.clock).await;
+        let said = result.expect_err("a refusal").to_string();
+        assert!(said.ends_with(expected), "{said}\nis not\n{expected}");
     }
 }
 
