@@ -1,9 +1,9 @@
 //! A mailbox on an IMAP server (RFC 9051, RFC 3501): what nobody has read yet, message by message.
 //!
 //! The protocol is async-imap's; the connection under it is ours, so that TLS is as certain as it is for sending, every
-//! step has its time, and no server makes us hold more than [`LONGEST_ANSWER`]. A message is fetched without being
-//! marked, and marked when what it says is safely written down: after a crash in between it is simply unread again.
-//! What this does not do: wait for news (IDLE), or keep a connection from one look to the next.
+//! step has its time, and no server makes us hold more than two mebibytes. A message is fetched without being marked,
+//! and marked when what it says is safely written down: after a crash in between it is simply unread again. What this
+//! does not do: wait for news (IDLE), or keep a connection from one look to the next.
 
 use std::collections::BTreeSet;
 use std::fmt;
