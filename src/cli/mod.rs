@@ -21,6 +21,7 @@ mod work;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -200,7 +201,12 @@ pub fn main() -> ExitCode {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let result = match runtime {
-        Ok(runtime) => runtime.block_on(dispatch(arguments)),
+        Ok(runtime) => {
+            let result = runtime.block_on(dispatch(arguments));
+            // What still runs, such as the look-up of a name that nobody answers, must not hold up the end.
+            runtime.shutdown_timeout(Duration::from_secs(1));
+            result
+        }
         Err(error) => Err(anyhow::anyhow!("can't start: {error}")),
     };
     match result {

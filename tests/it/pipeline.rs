@@ -499,20 +499,3 @@ async fn everything_scraped_is_untrusted() {
     assert!(message.bcc().is_none());
     assert!(mail.titles[0].contains("<script>"), "shown as the text that it is: {:?}", mail.titles);
 }
-
-#[tokio::test]
-async fn old_editions_are_pruned_and_no_paper_comes_again() {
-    let world = one_paper().await;
-    world.once().await;
-    for (time, id) in [("2026-12-24 12:00", "2612.00001"), ("2027-04-24 12:00", "2704.00001")] {
-        world.at(time);
-        world.site.list(world.clock.now().date_naive(), paper(id, &format!("Retrieval of {time}")));
-        world.once().await;
-    }
-    let pruned = paperpost::jobs::prune::run(&world.store, world.publish.window, world.clock.now()).expect("pruned");
-    assert_eq!(pruned, 2);
-    world.at("2027-04-25 12:00");
-    world.site.list(day("2027-04-25"), paper("2611.00001", "Retrieval at scale"));
-    world.once().await;
-    assert_eq!(world.inbox(ADA).len(), 3);
-}

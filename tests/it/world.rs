@@ -120,8 +120,13 @@ impl World {
 
     /// Adds a `[[subscription]]` block to the file and takes the file in.
     pub(crate) fn subscribe(&mut self, block: &str) -> SyncReport {
-        self.blocks.push(block.to_owned());
+        self.add(block);
         self.sync()
+    }
+
+    /// Adds a block to the file, which is not taken in yet.
+    pub(crate) fn add(&mut self, block: &str) {
+        self.blocks.push(block.to_owned());
     }
 
     /// Changes the one block that has this text, or removes it, and takes the file in.
@@ -134,7 +139,7 @@ impl World {
         self.sync()
     }
 
-    fn sync(&self) -> SyncReport {
+    pub(crate) fn sync(&self) -> SyncReport {
         let subscriptions = self.subscriptions();
         self.store.sync(&subscriptions, self.clock.now()).expect("synced")
     }
@@ -157,7 +162,8 @@ impl World {
     }
 
     pub(crate) fn publish(&self) -> publish::Report {
-        publish::run(&self.store, &self.publish, self.clock.now(), |_| {}).expect("a working database")
+        publish::run(&self.store, &self.publish, self.clock.now(), &CancellationToken::new(), |_| {})
+            .expect("a working database")
     }
 
     pub(crate) async fn deliver(&self) -> deliver::Report {
@@ -174,7 +180,7 @@ impl World {
     pub(crate) async fn try_once(&self) -> Result<(), StoreError> {
         let (now, stop) = (self.clock.now(), CancellationToken::new());
         scrape::run(&self.store, &self.client, &self.source, now).await?;
-        publish::run(&self.store, &self.publish, now, |_| {})?;
+        publish::run(&self.store, &self.publish, now, &stop, |_| {})?;
         while deliver::run(&self.store, &self.transport, &self.deliver, &self.clock, &stop).await?.has_more {}
         Ok(())
     }
