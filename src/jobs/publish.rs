@@ -7,7 +7,7 @@
 //! Others use the database meanwhile, so a batch is short, by the clock and not by its number; and a stop is heeded
 //! between two of them. What is not decided then stays due.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration as Span, Instant};
 
 use chrono::{DateTime, Duration, NaiveDateTime, Utc};
@@ -15,7 +15,7 @@ use chrono_tz::Tz;
 use tokio_util::sync::CancellationToken;
 
 use crate::core::digest::{self, Chosen, Room, Section};
-use crate::core::edition::{Choice, Chooser};
+use crate::core::edition::{Choice, Chooser, Ledger};
 use crate::core::matching::{Matcher, Pool, Scratch, Vocabulary, reasons};
 use crate::core::order::Order;
 use crate::core::schedule::Schedule;
@@ -219,7 +219,7 @@ impl Planner {
         let choice = self.chooser.choose(&matcher, &order, &standing.ledger, &mut Scratch::default());
         match self.has_room(&order, &choice) {
             true => choice,
-            false => self.cut_to_size(&standing.subscription, choice),
+            false => self.cut_to_size(&standing.subscription, choice, &standing.ledger),
         }
     }
 
@@ -268,9 +268,10 @@ impl Planner {
         let Some(slot) = newest.filter(|newest| last.is_none_or(|last| *newest > last)) else {
             return Ok(Decision::NotYet { next });
         };
-        let mut choice = self.chooser.choose(matcher, order, &due.ledger(self.oldest)?, scratch);
+        let ledger = due.ledger(self.oldest)?;
+        let mut choice = self.chooser.choose(matcher, order, &ledger, scratch);
         if !self.has_room(order, &choice) {
-            choice = self.cut_to_size(&due.subscription()?, choice);
+            choice = self.cut_to_size(&due.subscription()?, choice, &ledger);
         }
         let is_empty = choice.sections.iter().all(Vec::is_empty);
         let ids = |indices: &[usize]| indices.iter().map(|index| self.pool().candidates()[*index].id).collect();
@@ -297,14 +298,17 @@ impl Planner {
     }
 
     /// A mail has a size that no reader's program clips; what is over it waits like what a maximum cuts.
-    fn cut_to_size(&self, subscription: &Subscription, mut choice: Choice) -> Choice {
-        let mut room = self.fits(subscription, &choice.sections);
-        for section in &mut choice.sections {
-            let kept = section.len().min(room);
-            room -= kept;
-            choice.owed.extend(section.drain(kept..));
+    fn cut_to_size(&self, subscription: &Subscription, choice: Choice, ledger: &Ledger) -> Choice {
+        let owed: HashSet<u32> = ledger.owed.iter().copied().collect();
+        let is_owed = |index: &usize| owed.contains(&self.pool().candidates()[*index].id);
+        let count = |choice: &Choice| choice.sections.iter().map(Vec::len).sum::<usize>();
+        let (mut kept, mut room) = (choice.clone(), self.fits(subscription, &choice.sections));
+        // Other papers may be longer than those that were measured; each round has fewer, and a single one always fits.
+        while room < count(&kept) {
+            kept = choice.within(room, is_owed);
+            room = self.fits(subscription, &kept.sections);
         }
-        choice
+        kept
     }
 
     /// How many of the papers, counted through in order, have room in one mail.

@@ -103,7 +103,8 @@ async fn old_editions_are_pruned_and_no_paper_comes_again() {
     assert_eq!(prune(&world), 0, "three days of reads don't tell of half a year");
     for ago in 1..120 {
         let at = world.clock.now() - chrono::Duration::days(ago);
-        let record = ReadRecord { source: source.clone(), at, outcome: "failed".into(), message: None };
+        let (source, outcome) = (source.clone(), "failed".into());
+        let record = ReadRecord { source, at, outcome, message: None, unchanged: Vec::new() };
         world.store.record_failed_read(&record).expect("written down");
     }
     let stopped = CancellationToken::new();

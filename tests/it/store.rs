@@ -67,6 +67,7 @@ async fn a_claim_waits_for_the_batch_in_hand_and_not_for_the_whole_publish() {
                 let before = batches.load(Ordering::SeqCst);
                 store.claim(clock.now(), 10, chrono::Duration::hours(1)).expect("a working database");
                 waits.push(batches.load(Ordering::SeqCst) - before);
+                thread::sleep(Duration::from_millis(1));
             }
             waits
         });
@@ -76,7 +77,8 @@ async fn a_claim_waits_for_the_batch_in_hand_and_not_for_the_whole_publish() {
         });
         claims.join().expect("no panic")
     });
-    assert!(waits.len() > 20 && waits.iter().all(|batches| *batches <= 3), "batches that each claim waited: {waits:?}");
+    let longest = waits.iter().max().copied().unwrap_or(READERS);
+    assert!(waits.len() > 20 && longest < READERS / 10, "{} claims, one waited for {longest} batches", waits.len());
 }
 
 #[tokio::test]

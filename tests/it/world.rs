@@ -144,7 +144,8 @@ impl World {
         self.store.sync(&subscriptions, self.clock.now()).expect("synced")
     }
 
-    fn subscriptions(&self) -> Vec<Subscription> {
+    /// The subscriptions of the file.
+    pub(crate) fn subscriptions(&self) -> Vec<Subscription> {
         let text: String = self.blocks.iter().map(|block| format!("[[subscription]]\n{block}\n\n")).collect();
         std::fs::write(self.folder.path().join("subscriptions.toml"), text).expect("written");
         let (subscriptions, _) = config::load_subscriptions(&self.settings()).expect("right subscriptions");
