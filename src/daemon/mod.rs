@@ -112,12 +112,7 @@ pub async fn run<T: Transport + 'static>(
         tasks.spawn(tickers::bounces(shared.clone()));
     }
     if let Some((listener, web)) = web {
-        let stop = stop.clone();
-        tasks.spawn(async move {
-            if let Err(error) = web::serve(listener, web, stop).await {
-                tracing::error!(%error, "the pages are not served any more");
-            }
-        });
+        tasks.spawn(web::serve(listener, web, web::Limits::default(), stop.clone()));
     }
     tracing::info!(sources, subscriptions = count, "running");
     notify::ready();
