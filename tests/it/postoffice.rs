@@ -130,12 +130,12 @@ impl PostOffice {
         names.find(|known| known.starts_with(name))?.split_once(":2,").map(|(_, flags)| flags.to_owned())
     }
 
-    /// The messages in a Maildir of Postfix's own.
+    /// The messages in a Maildir, new ones and old ones; `zoe` is Postfix's own.
     pub(crate) fn maildir(&self, name: &str) -> Vec<Vec<u8>> {
-        let Ok(entries) = std::fs::read_dir(self.folder.path().join("mails").join(name).join("new")) else {
-            return Vec::new();
-        };
-        entries.map(|entry| std::fs::read(entry.expect("an entry").path()).expect("a file")).collect()
+        let maildir = self.folder.path().join("mails").join(name);
+        // A folder that isn't there yet has none.
+        let entries = ["new", "cur"].into_iter().filter_map(|folder| std::fs::read_dir(maildir.join(folder)).ok());
+        entries.flatten().map(|entry| std::fs::read(entry.expect("an entry").path()).expect("a file")).collect()
     }
 
     /// What both servers logged.
