@@ -12,6 +12,7 @@ use chrono_tz::Tz;
 use super::Shared;
 use crate::jobs;
 use crate::mail::Transport;
+use crate::store::STEP;
 
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
@@ -27,21 +28,20 @@ pub(super) async fn scrape<T: Transport>(shared: Arc<Shared<T>>, index: usize) {
     let (source, schedule) = &parts.sources[index];
     let spread = spread(&shared, source.id.as_str());
     let next_slot = |after: DateTime<Utc>| schedule.next(after - spread, Tz::UTC).map(|(_, at)| at + spread);
-    let mut due = match last_read(&shared, source.id.as_str()) {
-        Some(last) => next_slot(last),
-        None => Some(parts.clock.now()),
-    };
+    let mut last = last_read(&shared, source.id.as_str());
+    let mut due = last.map_or(Some(parts.clock.now()), next_slot);
     let mut failures = 0;
     let mut counted = false;
     loop {
-        if due.is_none_or(|at| at > parts.clock.now()) && !counted {
+        if !is_due(parts.clock.now(), due, last) && !counted {
             shared.first_reads.send_modify(|count| *count += 1);
             counted = true;
         }
-        if wait_until(&shared, due).await.is_stopped() {
+        if wait_until(&shared, due, last).await.is_stopped() {
             return;
         }
         let now = parts.clock.now();
+        last = Some(now);
         let read = jobs::scrape::run(&parts.store, &parts.client, source, now);
         let report = tokio::select! {
             report = read => report,
@@ -75,6 +75,7 @@ pub(super) async fn publish<T: Transport + 'static>(shared: Arc<Shared<T>>) {
     let sources = shared.parts.sources.len();
     tokio::select! {
         _ = first_reads.wait_for(|count| *count >= sources) => {}
+        () = tokio::time::sleep(shared.parts.first_reads) => tracing::warn!("not every source has been read yet: publishing what is known"),
         () = shared.stop.cancelled() => return,
     }
     loop {
@@ -82,7 +83,7 @@ pub(super) async fn publish<T: Transport + 'static>(shared: Arc<Shared<T>>) {
             let shared = shared.clone();
             move || {
                 let parts = &shared.parts;
-                jobs::publish::run(&parts.store, &parts.publish, parts.clock.now(), |_| {})
+                jobs::publish::run(&parts.store, &parts.publish, parts.clock.now(), &shared.stop, |_| {})
             }
         };
         match tokio::task::spawn_blocking(step).await {
@@ -140,11 +141,19 @@ pub(super) async fn deliver<T: Transport + 'static>(shared: Arc<Shared<T>>) {
 }
 
 /// Prunes once a day.
-pub(super) async fn prune<T: Transport>(shared: Arc<Shared<T>>) {
+pub(super) async fn prune<T: Transport + 'static>(shared: Arc<Shared<T>>) {
     loop {
-        let parts = &shared.parts;
-        if let Err(error) = jobs::prune::run(&parts.store, parts.publish.window, parts.clock.now()) {
-            tracing::error!(%error, "could not prune");
+        let step = {
+            let shared = shared.clone();
+            move || {
+                let parts = &shared.parts;
+                jobs::prune::run(&parts.store, parts.publish.window, parts.clock.now(), &shared.stop)
+            }
+        };
+        match tokio::task::spawn_blocking(step).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::error!(%error, "could not prune"),
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         }
         tokio::select! {
             () = shared.stop.cancelled() => return,
@@ -204,17 +213,24 @@ impl Waited {
     }
 }
 
-async fn wait_until<T>(shared: &Shared<T>, due: Option<DateTime<Utc>>) -> Waited {
+async fn wait_until<T>(shared: &Shared<T>, due: Option<DateTime<Utc>>, last: Option<DateTime<Utc>>) -> Waited {
     loop {
-        let left = due.map(|due| (due - shared.parts.clock.now()).to_std().unwrap_or_default());
-        if left.is_some_and(|left| left.is_zero()) {
+        let now = shared.parts.clock.now();
+        if is_due(now, due, last) {
             return Waited::Due;
         }
+        let left = due.map_or(LONGEST_WAIT, |due| (due - now).to_std().unwrap_or_default());
         tokio::select! {
             () = shared.stop.cancelled() => return Waited::Stopped,
-            () = tokio::time::sleep(left.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT)) => {}
+            () = tokio::time::sleep(left.min(LONGEST_WAIT)) => {}
         }
     }
+}
+
+/// Whether a source that was read at `last` is to be read now: it is due, or that read lies ahead, and so does whatever
+/// was worked out from it.
+fn is_due(now: DateTime<Utc>, due: Option<DateTime<Utc>>, last: Option<DateTime<Utc>>) -> bool {
+    due.is_some_and(|due| due <= now) || last.is_some_and(|last| last > now + STEP)
 }
 
 /// Slots are on full minutes, so looking right after one is soon enough and often enough.
@@ -235,4 +251,18 @@ fn spread<T>(shared: &Shared<T>, name: &str) -> chrono::Duration {
     let hash =
         database.iter().copied().chain(name.bytes()).fold(0u32, |h, byte| h.wrapping_mul(31).wrapping_add(byte.into()));
     chrono::Duration::seconds(i64::from(hash % 300))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_that_was_read_in_the_future_is_read_at_once() {
+        let at = |hours| DateTime::UNIX_EPOCH + chrono::Duration::hours(hours);
+        assert!(!is_due(at(10), Some(at(12)), Some(at(9))), "not yet");
+        assert!(is_due(at(12), Some(at(12)), Some(at(9))));
+        assert!(is_due(at(10), Some(at(500)), Some(at(499))), "the clock was ahead when it was read");
+        assert!(!is_due(at(10), None, Some(at(11))), "a small step back is no reason");
+    }
 }

@@ -2,6 +2,7 @@
 
 mod ask;
 mod bounces;
+mod clock;
 mod command;
 mod config;
 mod config_syntax;
@@ -23,5 +24,6 @@ mod readme;
 mod site;
 mod smtp;
 mod source;
+mod store;
 mod web;
 mod world;
