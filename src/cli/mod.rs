@@ -65,7 +65,7 @@ enum Command {
     /// SIGTERM and Ctrl-C finish the work in hand; SIGHUP rereads the subscriptions. Only one paperpost works on a
     /// database at a time.
     Run,
-    /// Reads all sources, publishes what is due, delivers what is queued, and exits
+    /// Reads the bounce mailbox and all sources, publishes what is due, delivers what is queued, and exits
     Once,
     /// Reads sources and takes in what they list
     Scrape {
@@ -186,7 +186,11 @@ enum Command {
     ///
     /// Exit codes are those of sysexits.h: 0 taken or ignored, 67 a letter that nobody reads, 75 try again later.
     #[command(after_help = "In /etc/aliases: bounces: \"|/usr/bin/paperpost -c /etc/paperpost/paperpost.toml bounce\"")]
-    Bounce,
+    Bounce {
+        /// Reads the mailbox of the settings (imap.host or bounces.maildir) now, instead of standard input
+        #[arg(long)]
+        inbox: bool,
+    },
     /// Keys for signing mails (DKIM), and what the DNS must say about them
     #[command(after_help = "Examples:
   paperpost dkim keygen --selector r2026
@@ -274,7 +278,11 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Err(problems) => {
             let code = refuse(&problems);
             // A mail server tries again once the settings are mended.
-            return Ok(if matches!(command, Command::Bounce) { ExitCode::from(bounce::EX_TEMPFAIL) } else { code });
+            return Ok(if matches!(command, Command::Bounce { inbox: false }) {
+                ExitCode::from(bounce::EX_TEMPFAIL)
+            } else {
+                code
+            });
         }
     };
     // Commands for people print their results, how a read went among them; only the daemon's log is its output.
@@ -303,7 +311,8 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Resume { address, file } => edit::pause(&settings, &parse_address(&address)?, file, false),
         Command::List { json } => show::list(&settings, json),
         Command::Suppress { action } => suppress::suppress(&settings, action),
-        Command::Bounce => Ok(bounce::bounce(&settings)),
+        Command::Bounce { inbox: true } => bounce::inbox(&settings).await,
+        Command::Bounce { inbox: false } => Ok(bounce::bounce(&settings)),
         Command::Dkim { action } => dkim::dkim(&settings, action),
         Command::TestMail { address } => preview::test_mail(&settings, &parse_address(&address)?).await,
         Command::Check | Command::Queries | Command::Demo { .. } => Ok(ExitCode::SUCCESS),

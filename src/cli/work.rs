@@ -28,10 +28,7 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let parts = Parts {
         deliver: wiring::deliver(&settings, &store)?,
         web: wiring::web(&settings, &store).await?,
-        bounces: match &settings.bounces.maildir {
-            Some(maildir) => Some((maildir.clone(), wiring::bounces(&settings, &store)?)),
-            None => None,
-        },
+        bounces: wiring::bounces(&settings, &store)?,
         store,
         clock: Clock::System,
         client: wiring::client(&settings)?,
@@ -47,9 +44,12 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     ended.map(|()| ExitCode::SUCCESS)
 }
 
-/// Everything once. Fails when a source could not be read or a mail could not be sent, after doing the rest.
+/// Everything once. Fails when the bounce mailbox or a source could not be read or a mail could not be sent, after doing
+/// the rest.
 pub(super) async fn once(settings: &Settings) -> anyhow::Result<ExitCode> {
     let Some(work) = Work::begin(settings)? else { return Ok(ExitCode::FAILURE) };
+    // First, so that nothing more goes to whose mail comes back.
+    let returned = work.take_in(settings).await?;
     let read = work.scrape(settings, &[]).await?;
     if work.stop.is_cancelled() {
         return Ok(work.end(false));
@@ -60,7 +60,7 @@ pub(super) async fn once(settings: &Settings) -> anyhow::Result<ExitCode> {
     }
     let sent = work.deliver(settings).await?;
     jobs::prune::run(&work.store, wiring::publish(settings).window, work.clock.now(), &work.stop)?;
-    Ok(work.end(read && published && sent))
+    Ok(work.end(returned && read && published && sent))
 }
 
 /// Reads sources. Fails when one of them could not be read.
@@ -126,6 +126,19 @@ impl Work {
             println!("stopped before the end: the next run goes on from here");
         }
         if is_good && !self.stop.is_cancelled() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+
+    /// Whether the bounce mailbox could be read, if there is one.
+    async fn take_in(&self, settings: &Settings) -> anyhow::Result<bool> {
+        let Some(bounces) = wiring::bounces(settings, &self.store)? else { return Ok(true) };
+        match jobs::inbox::run(&self.store, &bounces.settings, &bounces.inbox, &self.clock).await {
+            Ok(count) => println!("took in {count} {} from the bounce mailbox", plural(count, "message")),
+            Err(error) => {
+                println!("the bounce mailbox could not be read: {error}");
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Whether every source could be read.

@@ -10,7 +10,8 @@ use std::collections::{HashMap, HashSet};
 use chrono::NaiveDate;
 use foldhash::fast::FixedState;
 
-use super::matching::{Candidate, Matcher, Pool, Scratch, Skip};
+use super::candidate::Candidate;
+use super::matching::{Matcher, Pool, Scratch, Skip};
 use super::order::Order;
 
 /// What a subscriber has had, as far as it touches the candidates.

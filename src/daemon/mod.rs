@@ -9,7 +9,6 @@ mod notify;
 pub mod signals;
 mod tickers;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::core::schedule::Schedule;
 use crate::core::subscription::Subscription;
+use crate::jobs::inbox::Inbox;
 use crate::jobs::{bounce, deliver, publish};
 use crate::mail::Transport;
 use crate::source::fetch::Client;
@@ -46,14 +46,24 @@ pub struct Parts<T> {
     pub deliver: deliver::Settings,
     /// Where the pages are served, if anywhere.
     pub web: Option<(TcpListener, Web)>,
-    /// The Maildir that bounces arrive in, if any, and what they are judged by.
-    pub bounces: Option<(PathBuf, bounce::Settings)>,
+    /// Where bounces arrive, if anywhere.
+    pub bounces: Option<Bounces>,
     /// How long publishing waits for the first reads; see [`FIRST_READS`].
     pub first_reads: Duration,
     /// The subscriptions as the files have them at the start.
     pub subscriptions: Vec<Subscription>,
     /// Reads the subscription files anew; an error lists every problem in them.
     pub reread: Box<dyn Fn() -> Result<Vec<Subscription>, String> + Send + Sync>,
+}
+
+/// What comes back, and how often it is looked for.
+pub struct Bounces {
+    /// Where it arrives.
+    pub inbox: Inbox,
+    /// What it is judged by.
+    pub settings: bounce::Settings,
+    /// The pause between two looks.
+    pub interval: Duration,
 }
 
 /// What the tasks share: the parts, and how they wake each other.

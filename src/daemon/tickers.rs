@@ -19,6 +19,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// How long after a failed read the next one is made, if the schedule has none sooner; doubled with each failure.
 const AFTER_FAILURE: Duration = Duration::from_secs(600);
 
+/// The longest pause between two looks at a bounce mailbox that can't be read.
+const LONGEST_BOUNCE_PAUSE: Duration = Duration::from_secs(3600);
+
 /// Reads one source by its schedule.
 pub(super) async fn scrape<T: Transport>(shared: Arc<Shared<T>>, index: usize) {
     let parts = &shared.parts;
@@ -159,25 +162,42 @@ pub(super) async fn prune<T: Transport + 'static>(shared: Arc<Shared<T>>) {
     }
 }
 
-/// Takes in what arrived in the bounce mailbox, every minute.
+/// Takes in what arrived in the bounce mailbox. While it can't be reached the pauses grow: a server that is asked with a
+/// wrong password every few minutes locks the account. Each trouble is told once, and so is its end.
 pub(super) async fn bounces<T: Transport + 'static>(shared: Arc<Shared<T>>) {
+    let parts = &shared.parts;
+    let Some(bounces) = &parts.bounces else { return };
+    let mut trouble = String::new();
+    let mut pause = bounces.interval;
     loop {
-        let step = {
-            let shared = shared.clone();
-            move || {
-                let parts = &shared.parts;
-                let Some((maildir, settings)) = &parts.bounces else { return Ok(0) };
-                jobs::bounce::poll(&parts.store, settings, maildir, parts.clock.now())
-            }
+        let step = jobs::inbox::run(&parts.store, &bounces.settings, &bounces.inbox, &parts.clock);
+        let result = tokio::select! {
+            result = step => result,
+            () = shared.stop.cancelled() => return,
         };
-        match tokio::task::spawn_blocking(step).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::error!(%error, "could not take in bounces; tried again in a minute"),
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        match result {
+            Ok(messages) => {
+                if !trouble.is_empty() {
+                    tracing::info!("the bounce mailbox can be read again");
+                    trouble.clear();
+                }
+                if messages > 0 {
+                    tracing::info!(messages, "read the bounce mailbox");
+                }
+                pause = bounces.interval;
+            }
+            Err(error) => {
+                let words = error.to_string();
+                if words != trouble {
+                    tracing::error!(error = words, "could not read the bounce mailbox; tried again from time to time");
+                    trouble = words;
+                }
+                pause = (pause * 2).min(LONGEST_BOUNCE_PAUSE.max(bounces.interval));
+            }
         }
         tokio::select! {
             () = shared.stop.cancelled() => return,
-            () = tokio::time::sleep(LONGEST_WAIT) => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
 }

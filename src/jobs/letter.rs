@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::returns::Returns;
 use crate::core::address::Address;
+use crate::core::candidate::Candidate;
 use crate::core::digest::{self, Chosen, Facts, Rendered, Section, SourceNote};
-use crate::core::matching::{Candidate, reasons};
+use crate::core::matching::reasons;
 use crate::core::paper::SourceId;
 use crate::mail::dkim::{DkimError, Signer};
 use crate::mail::mime::{self, Letter, Mailbox, QuotedPrintable};

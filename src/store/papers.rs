@@ -7,10 +7,11 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::subscriptions::Definition;
 use super::{Result, Store, StoreError, day, from_json, instant};
-use crate::core::matching::{Candidate, Vote};
+use crate::core::candidate::Candidate;
 use crate::core::paper::{Listing, Paper, PaperKey, SourceId};
 use crate::core::query::Query;
 use crate::core::subscription::Profile;
+use crate::core::trend::Vote;
 
 impl Store {
     /// The papers first seen at `since` or later, in the order they came, and the number of the newest read: what is

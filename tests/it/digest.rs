@@ -5,9 +5,11 @@ use std::path::Path;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeZone, Utc};
 use chrono_tz::Europe::Berlin;
+use paperpost::core::candidate::Candidate;
 use paperpost::core::digest::{Chosen, Facts, Rendered, Section, SourceNote, render, trend};
-use paperpost::core::matching::{Candidate, Reasons, Vote};
+use paperpost::core::matching::Reasons;
 use paperpost::core::paper::{Listing, Paper, PaperKey, Route, SourceId};
+use paperpost::core::trend::Vote;
 use templates::Notice;
 
 #[test]
