@@ -285,8 +285,11 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
             });
         }
     };
-    // Commands for people print their results; only the daemon's log is its output.
-    let level = if matches!(command, Command::Run) { settings.log.level.as_str() } else { "warn" };
+    // Commands for people print their results, how a read went among them; only the daemon's log is its output.
+    let level = match command {
+        Command::Run => settings.log.level.as_str(),
+        _ => "warn,paperpost::jobs::scrape=error",
+    };
     let level = std::env::var("RUST_LOG").unwrap_or_else(|_| level.to_owned());
     telemetry::start(&level, settings.log.format == config::settings::LogFormat::Json);
     match command {

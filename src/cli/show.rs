@@ -164,8 +164,12 @@ pub(super) fn outbox(settings: &Settings, list: &OutboxList, action: Option<Outb
         // A running daemon may be at work too: the database sorts that out.
         let store = Store::open(&settings.database.path)?;
         let count = store.retry_failed(edition, Clock::System.now())?;
-        println!("queued {count} {} again", plural(count, "mail"));
-        return Ok(if count > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        match (count, edition) {
+            (0, Some(edition)) => anyhow::bail!("mail {edition} has not failed (paperpost outbox show {edition})"),
+            (0, None) => anyhow::bail!("no mail has failed"),
+            _ => println!("queued {count} {} again", plural(count, "mail")),
+        }
+        return Ok(ExitCode::SUCCESS);
     }
     if let Some(OutboxAction::Show { edition }) = action {
         let Some(mailing) = store.mailing(edition)? else { anyhow::bail!("there is no mail {edition}") };
@@ -264,12 +268,8 @@ fn describe_source(status: &SourceStatus) -> String {
         line += &format!(" ({message})");
     }
     if status.failures > 0 {
-        let good = status.last_good.map_or("never yet".to_owned(), local);
-        line += &format!(
-            ", {} {} in a row, last good {good}",
-            status.failures,
-            plural(status.failures as usize, "failure")
-        );
+        let good = status.last_good.map_or("never a good one".to_owned(), |at| format!("last good {}", local(at)));
+        line += &format!(", {} {} in a row, {good}", status.failures, plural(status.failures as usize, "failure"));
     }
     if let Some((at, added)) = status.last_new {
         line += &format!(", {added} new {}", local(at));

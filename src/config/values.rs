@@ -48,7 +48,7 @@ pub(super) fn zone(node: &Node) -> Result<Tz, Wrong> {
 }
 
 /// The zone a person probably meant: its city alone (`Berlin`), or a name misspelt.
-fn nearest_zone(text: &str) -> Option<&'static str> {
+pub fn nearest_zone(text: &str) -> Option<&'static str> {
     let names = || TZ_VARIANTS.iter().map(|zone| zone.name());
     let text = text.replace(' ', "_");
     let city = names().find(|name| name.rsplit_once('/').is_some_and(|(_, city)| city.eq_ignore_ascii_case(&text)));

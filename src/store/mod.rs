@@ -80,6 +80,9 @@ pub enum StoreError {
     /// The file was made by an older program and may not be changed now.
     #[error("the database is of an older paperpost: `paperpost run` or `paperpost once` brings it up to date")]
     Older,
+    /// The file may be read and not written, which in WAL mode is not enough even for looking at it.
+    #[error("whoever looks at the database must be able to write to it: run this as its owner")]
+    Unwritable,
     /// A value that this program did not write.
     #[error("the database holds a {what} that can't be read: {why}")]
     Unreadable {
@@ -134,7 +137,12 @@ impl Store {
 
     /// Opens an existing database for looking at it: nothing is made, migrated or written.
     pub fn open_read_only(path: &Path) -> Result<Self> {
-        let connection = connect_for_reading(path)?;
+        let connection = connect_for_reading(path).map_err(|error| match error {
+            StoreError::Sqlite(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ReadOnly) => {
+                StoreError::Unwritable
+            }
+            error => error,
+        })?;
         if check_version(&connection)? < MIGRATIONS.len() {
             return Err(StoreError::Older);
         }
