@@ -12,6 +12,7 @@ pub mod edition;
 pub mod index;
 pub mod matching;
 pub mod order;
+pub mod pacing;
 pub mod paper;
 pub mod query;
 pub mod schedule;
