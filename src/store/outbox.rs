@@ -179,14 +179,16 @@ impl Store {
         })
     }
 
-    /// Whether an edition's subscriber may be written to: asked again right before a claimed mail is sent.
-    pub fn is_welcome(&self, edition: i64) -> Result<bool> {
+    /// Which of these claims, given by edition and attempt, may be sent: those whose subscriber may still be written to, and
+    /// whose lease nobody else has taken over. Asked right before the step that can't be undone.
+    pub fn may_send(&self, claims: &[(i64, u32)]) -> Result<Vec<bool>> {
         self.read(|tx| {
-            let mut welcome = tx.prepare_cached(
-                "SELECT s.consent = 'confirmed' AND s.listed = 1
-                 FROM editions e JOIN subscriptions s ON s.id = e.subscription WHERE e.id = ?",
+            let mut may = tx.prepare_cached(
+                "SELECT s.consent = 'confirmed' AND s.listed = 1 AND o.state = 'claimed' AND o.attempts = ?2
+                 FROM outbox o JOIN editions e ON e.id = o.edition JOIN subscriptions s ON s.id = e.subscription
+                 WHERE o.edition = ?1",
             )?;
-            Ok(welcome.query_row([edition], |row| row.get(0))?)
+            claims.iter().map(|claim| Ok(may.query_row(*claim, |row| row.get(0))?)).collect()
         })
     }
 

@@ -27,7 +27,7 @@ fn address(text: &str) -> Address {
 }
 
 /// A small mail with this Message-ID.
-fn mail(id: &str) -> Mail {
+pub(crate) fn mail(id: &str) -> Mail {
     let id = format!("<{id}@example.org>");
     Mail {
         from: Some(address("b+token@bounce.example.org")),

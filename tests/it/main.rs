@@ -18,5 +18,6 @@ mod readme;
 mod site;
 mod smtp;
 mod source;
+mod turns;
 mod web;
 mod world;

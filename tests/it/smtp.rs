@@ -116,6 +116,8 @@ struct Log {
     open: usize,
     /// What came in one read with each MAIL.
     groups: Vec<String>,
+    /// Lines of messages, of those too that never came to their end.
+    message_lines: usize,
     /// What no client may send.
     wrong: Vec<String>,
 }
@@ -201,6 +203,20 @@ impl SmtpServer {
     /// What came in one read with each MAIL command.
     pub(crate) fn groups(&self) -> Vec<String> {
         lock(&self.log).groups.clone()
+    }
+
+    /// Waits until so many mails were taken.
+    pub(crate) async fn has_mails(&self, mails: usize) {
+        while lock(&self.log).taken.len() < mails {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    /// Waits until so many lines of messages have come in all.
+    pub(crate) async fn has_message_lines(&self, lines: usize) {
+        while lock(&self.log).message_lines < lines {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
     }
 
     /// Waits until no connection is open.
@@ -523,6 +539,7 @@ impl Client {
             if line == b".\r\n" {
                 return Some(message);
             }
+            lock(&self.log).message_lines += 1;
             message.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
         }
     }
