@@ -12,6 +12,7 @@ use crate::config::settings::{self, Mailbox, Settings, SourceKind, SourceSetting
 use crate::core::paper::SourceId;
 use crate::core::token::Keyring;
 use crate::jobs::letter::Sender;
+use crate::jobs::pace::Pace;
 use crate::jobs::returns::Returns;
 use crate::jobs::{bounce, deliver, publish};
 use crate::mail::dkim::{Algorithm, Key, Signer};
@@ -139,7 +140,13 @@ pub(super) fn deliver(settings: &Settings, store: &Store) -> anyhow::Result<deli
         Transport::Smtp(smtp) => smtp.connections as usize,
         _ => 1,
     };
-    Ok(deliver::Settings { sender: sender(settings, store)?, connections })
+    Ok(deliver::Settings {
+        sender: sender(settings, store)?,
+        connections,
+        pace: Arc::new(Pace::new(settings.pacing.clone())),
+        soft_limit: settings.bounces.soft_limit,
+        soft_days: settings.bounces.soft_days,
+    })
 }
 
 /// Who writes.

@@ -345,6 +345,16 @@ impl Pacer {
         lane.room(now)
     }
 
+    /// How many mails to this domain are under way.
+    pub fn running_for(&self, domain: &str) -> u32 {
+        self.lanes.get(domain).map_or(0, |lane| lane.running)
+    }
+
+    /// How many mails to this domain may be under way at once.
+    pub fn connections_for(&self, domain: &str) -> u32 {
+        self.policy.limits(domain).connections.max(1)
+    }
+
     /// Begins a mail to this domain, or says why it may not begin. What has begun has to end.
     pub fn begin(&mut self, domain: &str, now: DateTime<Utc>) -> Result<(), Room> {
         let room = self.room(now).and(self.room_for(domain, now));

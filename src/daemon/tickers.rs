@@ -15,6 +15,8 @@ use crate::mail::Transport;
 
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
+const SHORTEST_WAIT: Duration = Duration::from_millis(20);
+
 /// How long after a failed read the next one is made, if the schedule has none sooner; doubled with each failure.
 const AFTER_FAILURE: Duration = Duration::from_secs(600);
 
@@ -115,10 +117,7 @@ pub(super) async fn deliver<T: Transport + 'static>(shared: Arc<Shared<T>>) {
         let wait = match result {
             Ok(report) if report.outage.is_some() => LONGEST_WAIT,
             Ok(report) if report.has_more => Duration::ZERO,
-            Ok(_) => match parts.store.next_delivery() {
-                Ok(Some(due)) => (due - parts.clock.now()).to_std().unwrap_or_default().min(LONGEST_WAIT),
-                _ => LONGEST_WAIT,
-            },
+            Ok(report) => until_next(report.next, parts.clock.now()),
             Err(error) => {
                 tracing::error!(%error, "could not deliver; tried again in a minute");
                 // Nobody else delivers, so what is still claimed is what this run left behind.
@@ -134,6 +133,12 @@ pub(super) async fn deliver<T: Transport + 'static>(shared: Arc<Shared<T>>) {
             () = tokio::time::sleep(wait) => {}
         }
     }
+}
+
+/// How long until mails may go. Where a limit lets one go every few milliseconds, some go together.
+fn until_next(next: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Duration {
+    let wait = next.map_or(LONGEST_WAIT, |next| (next - now).to_std().unwrap_or_default());
+    wait.clamp(SHORTEST_WAIT, LONGEST_WAIT)
 }
 
 /// Prunes once a day.

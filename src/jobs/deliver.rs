@@ -13,6 +13,9 @@
 //!    └───────────────────────────gate───────────┘
 //! ```
 //!
+//! How fast mails leave, and which domain has to wait, is the clerk's matter ([`crate::core::pacing`]). A run never sleeps:
+//! when nothing may go now, it ends and says when something may.
+//!
 //! A fault of the session (no connection, no greeting, no login) is no fault of any mail: the worker that met it leaves its
 //! work to the others. When the last one has left, untried claims are given back, and the caller waits before it asks again.
 
@@ -21,11 +24,12 @@ mod clerk;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use chrono::{DateTime, Utc};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::letter::{self, Sender};
+use super::pace::Pace;
 use crate::clock::Clock;
 use crate::core::delivery::{Fault, Receipt, SendError, outcome};
 use crate::mail::{Gate, Mail, Transport, Turn};
@@ -39,6 +43,12 @@ pub struct Settings {
     pub sender: Sender,
     /// Mails sent at once.
     pub connections: usize,
+    /// How fast mails may leave.
+    pub pace: Arc<Pace>,
+    /// So many editions in a row have to be refused for a passing trouble …
+    pub soft_limit: u32,
+    /// … over so many days, before an address gets no more.
+    pub soft_days: u32,
 }
 
 /// What one run did.
@@ -54,6 +64,8 @@ pub struct Report {
     pub outage: Option<Fault>,
     /// Whether more may be due already.
     pub has_more: bool,
+    /// Without more: when the next mail may go, if any waits.
+    pub next: Option<DateTime<Utc>>,
 }
 
 /// Sends what is due, up to some thousand mails. After `stop` no further mail is begun.
@@ -66,7 +78,7 @@ pub async fn run<T: Transport + 'static>(
 ) -> Result<Report, StoreError> {
     let halt = stop.child_token();
     let connections = settings.connections.max(1);
-    let (clerk, claims) = Clerk::new(store.clone(), clock.clone(), halt.clone(), connections);
+    let (clerk, claims) = Clerk::new(store.clone(), settings.clone(), clock.clone(), halt.clone())?;
     let (told, hears) = mpsc::channel(clerk::GROUP);
     let clerk = tokio::task::spawn_blocking(move || clerk.keep_books(hears));
     let worker = Worker {
@@ -77,7 +89,7 @@ pub async fn run<T: Transport + 'static>(
         desks: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from))),
         transport: transport.clone(),
         clock: clock.clone(),
-        halt,
+        halt: halt.clone(),
         told,
     };
     let mut workers: JoinSet<()> = (0..connections).map(|_| worker.clone().work()).collect();
@@ -85,6 +97,8 @@ pub async fn run<T: Transport + 'static>(
         // Its claim is left to the lease: nobody knows how far it was.
         if let Err(error) = ended {
             tracing::error!(%error, "a fault in the program ended one of those who send");
+            // What waits for its mail's end would wait for ever.
+            halt.cancel();
         }
     }
     worker.give_back_the_rest().await;
@@ -98,8 +112,8 @@ pub async fn run<T: Transport + 'static>(
 struct Worker<T> {
     /// What the clerk has claimed and nobody has taken up.
     claims: Arc<tokio::sync::Mutex<mpsc::Receiver<Claim>>>,
-    /// Mails of workers that have left, for the others to send at the end.
-    passed_on: Arc<Mutex<Vec<Ready>>>,
+    /// Mails of workers that have left, for the others to send, and the news of them.
+    passed_on: Arc<(Mutex<Vec<Ready>>, Notify)>,
     mails: letter::Writer,
     /// How many mails are made at once.
     desks: Arc<Semaphore>,
@@ -127,7 +141,8 @@ impl<T: Transport> Worker<T> {
             });
             ready = next.zip(following.into_inner());
             if !may_go_on {
-                return self.passed_on().extend(ready);
+                self.passed_on().extend(ready);
+                return self.passed_on.1.notify_one();
             }
             if ready.is_none() {
                 ready = self.passed_on().pop();
@@ -157,6 +172,14 @@ impl<T: Transport> Worker<T> {
             let claim = tokio::select! {
                 biased;
                 () = self.halt.cancelled() => None,
+                // Others may wait for its end: it has its part in what a domain may have under way.
+                () = self.passed_on.1.notified() => match self.passed_on().pop() {
+                    Some(ready) => {
+                        self.passed_on.1.notify_one();
+                        return Some(ready);
+                    }
+                    None => continue,
+                },
                 claim = async { self.claims.lock().await.recv().await } => claim,
             };
             let claim = Arc::new(claim?);
@@ -189,7 +212,7 @@ impl<T: Transport> Worker<T> {
     }
 
     fn passed_on(&self) -> MutexGuard<'_, Vec<Ready>> {
-        self.passed_on.lock().unwrap_or_else(PoisonError::into_inner)
+        self.passed_on.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The clerk listens until the last worker has hung up.

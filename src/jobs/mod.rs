@@ -9,6 +9,7 @@ pub mod deliver;
 pub mod explain;
 pub mod leave;
 pub mod letter;
+pub mod pace;
 pub mod prune;
 pub mod publish;
 pub mod returns;

@@ -13,6 +13,7 @@ pub const KEEP: Duration = Duration::days(90);
 /// Removes old editions with their mails and attempts; returns how many. `window` is that of the candidates.
 pub fn run(store: &Store, window: Duration, now: DateTime<Utc>) -> Result<usize, StoreError> {
     let pruned = store.prune(now - window, now - KEEP)?;
+    store.prune_bounces(now - KEEP)?;
     if pruned > 0 {
         tracing::info!(editions = pruned, "pruned");
     }

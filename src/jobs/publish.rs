@@ -214,6 +214,7 @@ impl Planner {
             owed: ids(&choice.owed),
             looked_at: self.pool().candidates().len().try_into().unwrap_or(u32::MAX),
             mail: !is_empty || order.when_empty() == WhenEmpty::Note,
+            merged: choice.merged,
         }))
     }
 

@@ -9,6 +9,7 @@
 mod bounces;
 mod editions;
 mod history;
+mod holds;
 mod ingest;
 mod lock;
 mod orders;
@@ -27,9 +28,10 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 pub use bounces::{Bounce, BounceStatus, Taken, Verdict};
 pub use editions::{Batch, Decision, Due, Edition, Published, Standing};
 pub use history::{History, KnownPaper, PastEdition};
+pub use holds::{Lane, Sent};
 pub use ingest::{Ingested, ReadRecord};
 pub use lock::{Lock, LockError};
-pub use outbox::{Claim, Mailing, OutboxEntry, OutboxState, Recorded};
+pub use outbox::{Claim, Claimed, Mailing, OutboxEntry, OutboxState, Recorded};
 pub use status::{EditionStatus, QueueStatus, SourceStatus, SubscriberStatus};
 pub use subscriptions::{SyncReport, Withheld};
 pub use suppressions::{AddressHash, Imported, Reason, Suppression};
@@ -89,7 +91,11 @@ fn file(error: &rusqlite::Error) -> &'static str {
 /// Results of the store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001_start.sql"), include_str!("migrations/0002_leaving.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001_start.sql"),
+    include_str!("migrations/0002_leaving.sql"),
+    include_str!("migrations/0003_pacing.sql"),
+];
 
 impl Store {
     /// Opens the database at `path`, makes it when it isn't there, and brings it up to this program's version.
