@@ -90,7 +90,8 @@ pub(super) fn rate(node: &Node) -> Result<Rate, Wrong> {
     let parsed = text.split_once('/').and_then(|(mails, per)| {
         let per = per.trim();
         // `s` is `1s`.
-        let counted = if per.starts_with(|c: char| c.is_ascii_alphabetic()) { format!("1{per}") } else { per.to_owned() };
+        let counted =
+            if per.starts_with(|c: char| c.is_ascii_alphabetic()) { format!("1{per}") } else { per.to_owned() };
         Some((mails.trim().parse::<u32>().ok()?, parse_duration(&counted)?))
     });
     let Some((mails, per)) = parsed else { return Err(Wrong::new(format!("expected {expected}, found {text:?}"))) };

@@ -20,6 +20,7 @@
 //! work to the others. When the last one has left, untried claims are given back, and the caller waits before it asks again.
 
 mod clerk;
+mod rests;
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -32,9 +33,11 @@ use super::letter::{self, Sender};
 use super::pace::Pace;
 use crate::clock::Clock;
 use crate::core::delivery::{Fault, Receipt, SendError, outcome};
+use crate::core::pacing::Ending;
 use crate::mail::{Gate, Mail, Transport, Turn};
 use crate::store::{Claim, Mailing, Recorded, Store, StoreError};
 use clerk::{Clerk, Told};
+use rests::Rests;
 
 /// What delivering depends on besides the database.
 #[derive(Clone)]
@@ -84,6 +87,7 @@ pub async fn run<T: Transport + 'static>(
     let worker = Worker {
         claims: Arc::new(tokio::sync::Mutex::new(claims)),
         passed_on: Arc::default(),
+        rests: Arc::default(),
         mails: letter::Writer::new(store.clone(), settings.sender.clone()),
         // To make a mail takes a core, not a connection.
         desks: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from))),
@@ -111,10 +115,11 @@ pub async fn run<T: Transport + 'static>(
 /// One of those who send at the same time.
 struct Worker<T> {
     /// What the clerk has claimed and nobody has taken up.
-    claims: Arc<tokio::sync::Mutex<mpsc::Receiver<Claim>>>,
+    claims: Arc<tokio::sync::Mutex<mpsc::Receiver<Handed>>>,
     /// Mails of workers that have left, for the others to send, and the news of them.
     passed_on: Arc<(Mutex<Vec<Ready>>, Notify)>,
     mails: letter::Writer,
+    rests: Arc<Rests>,
     /// How many mails are made at once.
     desks: Arc<Semaphore>,
     transport: Arc<T>,
@@ -123,21 +128,30 @@ struct Worker<T> {
     told: mpsc::Sender<Told>,
 }
 
-/// A claim and its mail.
-type Ready = (Arc<Claim>, Mail);
+/// A claim, and when it was handed out.
+type Handed = (Claim, DateTime<Utc>);
+
+/// The same and its mail.
+type Ready = (Arc<Handed>, Mail);
 
 impl<T: Transport> Worker<T> {
     async fn work(self) {
         let mut ready = self.make_next().await;
-        while let Some((claim, mail)) = ready {
+        while let Some((handed, mail)) = ready {
+            let (claim, begun) = &*handed;
             if self.halt.is_cancelled() {
-                return self.tell(Told::Untried(key(&claim))).await;
+                return self.tell(Told::Untried(key(claim))).await;
+            }
+            if self.rests.hold(mail.to.domain(), *begun) {
+                self.tell(Told::Untried(key(claim))).await;
+                ready = self.make_next().await;
+                continue;
             }
             let following = OnceLock::new();
-            let (may_go_on, next) = tokio::join!(self.deliver(&claim, &mail, &following), async {
-                let (claim, mail) = self.make_next().await?;
+            let (may_go_on, next) = tokio::join!(self.deliver(claim, &mail, &following), async {
+                let (handed, mail) = self.make_next().await?;
                 following.set(mail).ok();
-                Some(claim)
+                Some(handed)
             });
             ready = next.zip(following.into_inner());
             if !may_go_on {
@@ -162,6 +176,7 @@ impl<T: Transport> Worker<T> {
         };
         // Without a session this one leaves; others may have one: a server can allow fewer than are asked for.
         let has_no_session = result.as_ref().is_err_and(is_outage);
+        self.rests.hear(mail.to.domain(), &Ending::of(&result), self.clock.now());
         self.tell(Told::Ended(ended(claim, result, self.clock.now()))).await;
         !has_no_session
     }
@@ -182,19 +197,19 @@ impl<T: Transport> Worker<T> {
                 },
                 claim = async { self.claims.lock().await.recv().await } => claim,
             };
-            let claim = Arc::new(claim?);
+            let handed = Arc::new(claim?);
             let desk = self.desks.acquire().await;
-            let (mails, at_desk) = (self.mails.clone(), claim.clone());
-            let made = tokio::task::spawn_blocking(move || make(&mails, &at_desk.mailing)).await;
+            let (mails, at_desk) = (self.mails.clone(), handed.clone());
+            let made = tokio::task::spawn_blocking(move || make(&mails, &at_desk.0.mailing)).await;
             drop(desk);
             let fault = match made {
-                Ok(Ok(mail)) => return Some((claim, mail)),
+                Ok(Ok(mail)) => return Some((handed, mail)),
                 // What can't be read now may be readable again once the disk or the program is mended.
                 Ok(Err(error)) => error.to_string(),
                 Err(panic) => panic.to_string(),
             };
             let result = Err(SendError::Transient(Fault::new("render", fault)));
-            self.tell(Told::Ended(ended(&claim, result, self.clock.now()))).await;
+            self.tell(Told::Ended(ended(&handed.0, result, self.clock.now()))).await;
         }
     }
 
@@ -202,12 +217,12 @@ impl<T: Transport> Worker<T> {
     async fn give_back_the_rest(self) {
         let mut claims = self.claims.lock().await;
         claims.close();
-        while let Ok(claim) = claims.try_recv() {
+        while let Ok((claim, _)) = claims.try_recv() {
             self.tell(Told::Untried(key(&claim))).await;
         }
         let passed_on = std::mem::take(&mut *self.passed_on());
-        for (claim, _) in passed_on {
-            self.tell(Told::Untried(key(&claim))).await;
+        for (handed, _) in passed_on {
+            self.tell(Told::Untried(key(&handed.0))).await;
         }
     }
 
@@ -256,6 +271,7 @@ impl<T> Clone for Worker<T> {
         Self {
             claims: self.claims.clone(),
             passed_on: self.passed_on.clone(),
+            rests: self.rests.clone(),
             mails: self.mails.clone(),
             desks: self.desks.clone(),
             transport: self.transport.clone(),

@@ -63,13 +63,13 @@ impl Store {
         })
     }
 
-    /// What was sent after `since`, by domain and in order of time.
+    /// What was sent since `since`, by domain and in order of time.
     pub fn sent_since(&self, since: DateTime<Utc>) -> Result<Vec<Sent>> {
         self.read(|tx| {
             let mut sent = tx.prepare_cached(
                 "SELECT o.domain, max(a.at), count(*), sum(a.outcome IN ('sent', 'unknown'))
                  FROM attempts a JOIN outbox o ON o.edition = a.edition
-                 WHERE a.at > ? AND (a.outcome IN ('sent', 'unknown') OR a.phase IN ('mail', 'rcpt', 'data', 'body'))
+                 WHERE a.at >= ? AND (a.outcome IN ('sent', 'unknown') OR a.phase IN ('mail', 'rcpt', 'data', 'body'))
                  GROUP BY o.domain, a.at / 300 ORDER BY 2",
             )?;
             let rows = sent.query_map([since.timestamp()], |row| {

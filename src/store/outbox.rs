@@ -298,15 +298,25 @@ impl Store {
 
     /// The mails in these states, newest first.
     pub fn outbox(&self, states: &[OutboxState], limit: usize) -> Result<Vec<OutboxEntry>> {
+        self.entries(states, "o.edition > ? ORDER BY o.edition DESC", 0, limit)
+    }
+
+    /// The mails in these states with a larger number than `after`, oldest first.
+    pub fn outbox_after(&self, states: &[OutboxState], after: i64, limit: usize) -> Result<Vec<OutboxEntry>> {
+        self.entries(states, "o.edition > ? ORDER BY o.edition", after, limit)
+    }
+
+    fn entries(&self, states: &[OutboxState], which: &str, after: i64, limit: usize) -> Result<Vec<OutboxEntry>> {
         self.read(|tx| {
-            let mut entries = tx.prepare_cached(
+            let mut entries = tx.prepare_cached(&format!(
                 "SELECT o.edition, o.state, s.address, e.slot, o.message_id, o.attempts, o.queued, o.due,
-                        (SELECT concat_ws(' ', phase || ':', code, enhanced, reply) FROM attempts a WHERE a.edition = o.edition ORDER BY a.id DESC LIMIT 1)
+                        (SELECT concat_ws(' ', phase || ':', code, enhanced, reply) FROM attempts a
+                         WHERE a.edition = o.edition ORDER BY a.id DESC LIMIT 1)
                  FROM outbox o JOIN editions e ON e.id = o.edition JOIN subscriptions s ON s.id = e.subscription
-                 WHERE o.state IN (SELECT value FROM json_each(?)) ORDER BY o.edition DESC LIMIT ?",
-            )?;
+                 WHERE o.state IN (SELECT value FROM json_each(?)) AND {which} LIMIT ?"
+            ))?;
             let words: Vec<&str> = states.iter().map(|state| state.as_str()).collect();
-            let mut rows = entries.query(params![super::to_json("states", &words)?, limit])?;
+            let mut rows = entries.query(params![super::to_json("states", &words)?, after, limit])?;
             let mut out = Vec::new();
             while let Some(row) = rows.next()? {
                 out.push(OutboxEntry {

@@ -120,6 +120,8 @@ struct Log {
     message_lines: usize,
     /// What no client may send.
     wrong: Vec<String>,
+    /// What every RCPT with this text in it is told.
+    refusals: Vec<(String, &'static str)>,
 }
 
 /// A server that listens until it is dropped.
@@ -167,6 +169,16 @@ impl SmtpServer {
     /// At the next `phase` that has nothing before it in the script, do this; once.
     pub(crate) fn will(&self, phase: &str, act: Act) {
         lock(&self.log).script.push_back((phase.to_owned(), act));
+    }
+
+    /// Refuses every RCPT with this text in it, until it `forgives`.
+    pub(crate) fn refuses(&self, text: &str, reply: &'static str) {
+        lock(&self.log).refusals.push((text.to_owned(), reply));
+    }
+
+    /// Takes everything again.
+    pub(crate) fn forgives(&self) {
+        lock(&self.log).refusals.clear();
     }
 
     /// Waits until everything in the script has begun to happen.
@@ -388,8 +400,14 @@ impl Client {
                 }
                 "RCPT" if from.is_empty() => "503 5.5.1 MAIL first".into(),
                 "RCPT" => {
-                    to.push(line);
-                    "250 2.1.5 ok".into()
+                    let refusals = lock(&self.log).refusals.clone();
+                    match refusals.iter().find(|(text, _)| line.contains(text)) {
+                        Some((_, reply)) => (*reply).to_owned(),
+                        None => {
+                            to.push(line);
+                            "250 2.1.5 ok".into()
+                        }
+                    }
                 }
                 "DATA" if to.is_empty() => "503 5.5.1 RCPT first".into(),
                 "DATA" => {

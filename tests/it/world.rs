@@ -143,6 +143,12 @@ impl World {
         self.sync()
     }
 
+    /// Adds many at once.
+    pub(crate) fn subscribe_all(&mut self, blocks: Vec<String>) -> SyncReport {
+        self.blocks.extend(blocks);
+        self.sync()
+    }
+
     /// Changes the one block that has this text, or removes it, and takes the file in.
     pub(crate) fn change(&mut self, containing: &str, block: Option<&str>) -> SyncReport {
         let index = self.blocks.iter().position(|b| b.contains(containing)).expect("a block");

@@ -18,7 +18,7 @@ use chrono::{DateTime, Duration, Utc};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::{Report, Settings, is_outage};
+use super::{Handed, Report, Settings, is_outage};
 use crate::clock::Clock;
 use crate::core::bounce;
 use crate::core::delivery::Outcome;
@@ -55,7 +55,7 @@ pub(super) struct Clerk {
     clock: Clock,
     halt: CancellationToken,
     /// To the workers; `None` once nothing more is claimed.
-    claims: Option<mpsc::Sender<Claim>>,
+    claims: Option<mpsc::Sender<Handed>>,
     claimed: usize,
     settings: Settings,
     pacer: Pacer,
@@ -87,7 +87,7 @@ impl Clerk {
         settings: Settings,
         clock: Clock,
         halt: CancellationToken,
-    ) -> Result<(Self, mpsc::Receiver<Claim>), StoreError> {
+    ) -> Result<(Self, mpsc::Receiver<Handed>), StoreError> {
         let (claims, taken_up) = mpsc::channel(2 * BATCH);
         let clerk = Self {
             pacer: settings.pace.take(&store, clock.now())?,
@@ -209,7 +209,7 @@ impl Clerk {
                 Ok(()) => {
                     let key = super::key(&claim);
                     self.out.insert(key, (domain(&claim).to_owned(), now));
-                    if claims.try_send(claim).is_err() {
+                    if claims.try_send((claim, now)).is_err() {
                         // Every worker has left.
                         self.give_back(key);
                     }
