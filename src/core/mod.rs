@@ -14,6 +14,7 @@ pub mod matching;
 pub mod order;
 pub mod paper;
 pub mod query;
+pub mod quoted;
 pub mod schedule;
 pub mod subscription;
 pub mod text;
