@@ -15,6 +15,7 @@ pub mod order;
 pub mod pacing;
 pub mod paper;
 pub mod query;
+pub mod quoted;
 pub mod schedule;
 pub mod subscription;
 pub mod text;

@@ -7,7 +7,6 @@ pub mod dkim;
 pub mod file;
 pub mod inbound;
 pub mod mime;
-mod qp;
 pub mod sendmail;
 pub mod smtp;
 mod turn;

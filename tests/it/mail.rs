@@ -525,7 +525,7 @@ fn settings_that_could_do_harm_are_refused() {
 }
 
 /// A letter with everything in it.
-fn letter() -> Letter {
+pub(crate) fn letter() -> Letter {
     Letter {
         from: Mailbox { name: Some("Paperpost".into()), address: address("digest@example.org") },
         reply_to: None,
