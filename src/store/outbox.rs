@@ -187,8 +187,7 @@ impl Store {
                     }
                 };
                 let first = waiting(tx, domain, most + 1)?;
-                let mut taken = 0;
-                for mail in &first {
+                for (taken, mail) in first.iter().enumerate() {
                     if mail.due > now || taken == most {
                         match mail.due.max(opens) {
                             // It waits for those before it in its lane.
@@ -197,7 +196,6 @@ impl Store {
                         }
                         break;
                     }
-                    taken += 1;
                     claimed.claims.extend(take(tx, mail, now, lease)?);
                 }
             }
