@@ -229,19 +229,28 @@ fn foot(digest: &Digest) -> Markup {
             p class="mu" style=(style::SMALL) { span dir="auto" { (source.name) } ": " (source.state) } "\n"
         }
         p class="mu" style=(style::SMALL_APART) { (digest.why) }
-        @if let Some(contacts) = joined(contacts(digest).map(contact)) {
-            "\n" p class="mu" style=(style::SMALL_APART) { (contacts) }
+        // A sentence stands alone; after its full stop, a link behind a dot would look lost.
+        @for words in contacts(digest).filter_map(words) {
+            "\n" p class="mu" style=(style::SMALL_APART) { (words) }
+        }
+        @if let Some(links) = joined(contacts(digest).filter_map(link)) {
+            "\n" p class="mu" style=(style::SMALL_APART) { (links) }
         }
         "\n"
     }
 }
 
-fn contact((contact, label): (&Contact, &str)) -> Markup {
-    html! {
-        @match contact {
-            Contact::Link(href) => { a class="ac" href=(href) style=(style::LINK) { (label) } }
-            Contact::Words(words) => { (words) }
-        }
+fn words<'a>((contact, _): (&'a Contact, &str)) -> Option<&'a str> {
+    match contact {
+        Contact::Words(words) => Some(words),
+        Contact::Link(_) => None,
+    }
+}
+
+fn link((contact, label): (&Contact, &str)) -> Option<Markup> {
+    match contact {
+        Contact::Link(href) => Some(html! { a class="ac" href=(href) style=(style::LINK) { (label) } }),
+        Contact::Words(_) => None,
     }
 }
 

@@ -1,12 +1,13 @@
-//! The command for a mail server's pipe: bounce.
+//! The command for a mail server's pipe, and for trying out the bounce mailbox: bounce.
 
 use std::io::Read;
 use std::process::ExitCode;
 
-use super::wiring;
+use super::{wiring, work};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::jobs::bounce::{self, Outcome};
+use crate::jobs::inbox;
 use crate::store::Store;
 
 /// The exit codes that a mail server understands (sysexits.h).
@@ -32,9 +33,20 @@ pub(super) fn bounce(settings: &Settings) -> ExitCode {
     }
 }
 
+/// Reads the bounce mailbox of the settings now.
+pub(super) async fn inbox(settings: &Settings) -> anyhow::Result<ExitCode> {
+    let store = Store::open(&settings.database.path)?;
+    let Some(bounces) = wiring::bounces(settings, &store)? else {
+        anyhow::bail!("there is no bounce mailbox in the settings: set imap.host or bounces.maildir");
+    };
+    let count = inbox::run(&store, &bounces.settings, &bounces.inbox, &Clock::System).await?;
+    println!("took in {count} {} from the bounce mailbox", work::plural(count, "message"));
+    Ok(ExitCode::SUCCESS)
+}
+
 fn take(settings: &Settings) -> anyhow::Result<Outcome> {
     let mut message = Vec::new();
     std::io::stdin().take(MAX_MESSAGE).read_to_end(&mut message)?;
     let store = Store::open(&settings.database.path)?;
-    Ok(bounce::run(&store, &wiring::bounces(settings, &store)?, &message, Clock::System.now())?)
+    Ok(bounce::run(&store, &wiring::judging(settings, &store)?, &message, Clock::System.now())?)
 }

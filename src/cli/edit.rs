@@ -83,18 +83,44 @@ pub(super) fn subscribe(settings: &Settings, arguments: &Subscribe) -> anyhow::R
 
 /// Removes a subscription from the file.
 pub(super) fn unsubscribe(settings: &Settings, address: &Address, only: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+    let path = change(settings, address, only, |text| edit::unsubscribe(text, address))?;
+    println!("{} is no longer subscribed in {}", address.reveal(), path.display());
+    println!("a running daemon takes it in at SIGHUP; until then it sends what it knows");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Begins or ends a pause.
+pub(super) fn pause(
+    settings: &Settings,
+    address: &Address,
+    only: Option<PathBuf>,
+    paused: bool,
+) -> anyhow::Result<ExitCode> {
+    let path = change(settings, address, only, |text| edit::pause(text, address, paused))?;
+    let state = if paused { "is paused" } else { "is not paused" };
+    println!("{} {state} in {}", address.reveal(), path.display());
+    println!("a running daemon takes it in at SIGHUP");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Changes the file that lists the address; returns which one that is.
+fn change(
+    settings: &Settings,
+    address: &Address,
+    only: Option<PathBuf>,
+    changed: impl Fn(&str) -> Result<Option<String>, edit::EditError>,
+) -> anyhow::Result<PathBuf> {
     let paths = match only {
         Some(path) => vec![path],
         None => config::subscription_files(settings),
     };
     for path in paths {
         let text = std::fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
-        let changed = edit::unsubscribe(&text, address).with_context(|| path.display().to_string())?;
-        if let Some(changed) = changed {
-            edit::write(&path, &changed).with_context(|| format!("can't write {}", path.display()))?;
-            println!("{} is no longer subscribed in {}", address.reveal(), path.display());
-            println!("a running daemon takes it in at SIGHUP; until then it sends what it knows");
-            return Ok(ExitCode::SUCCESS);
+        if let Some(changed) = changed(&text).with_context(|| path.display().to_string())? {
+            if changed != text {
+                edit::write(&path, &changed).with_context(|| format!("can't write {}", path.display()))?;
+            }
+            return Ok(path);
         }
     }
     anyhow::bail!("{} is not subscribed in any file", address.reveal())

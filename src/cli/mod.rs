@@ -20,8 +20,10 @@ mod trial;
 mod wiring;
 mod work;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -64,7 +66,7 @@ enum Command {
     /// SIGTERM and Ctrl-C finish the work in hand; SIGHUP rereads the subscriptions. Only one paperpost works on a
     /// database at a time.
     Run,
-    /// Reads all sources, publishes what is due, delivers what is queued, and exits
+    /// Reads the bounce mailbox and all sources, publishes what is due, delivers what is queued, and exits
     Once,
     /// Reads sources and takes in what they list
     Scrape {
@@ -153,6 +155,22 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         file: Option<PathBuf>,
     },
+    /// Sends a subscriber nothing for a while; what is new waits
+    Pause {
+        /// The address
+        address: String,
+        /// The file to change, when several are configured
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Ends a pause
+    Resume {
+        /// The address
+        address: String,
+        /// The file to change, when several are configured
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
     /// Lists the subscribers with their last and next editions
     List {
         /// As JSON, for scripts
@@ -172,7 +190,11 @@ enum Command {
     ///
     /// Exit codes are those of sysexits.h: 0 taken or ignored, 67 a letter that nobody reads, 75 try again later.
     #[command(after_help = "In /etc/aliases: bounces: \"|/usr/bin/paperpost -c /etc/paperpost/paperpost.toml bounce\"")]
-    Bounce,
+    Bounce {
+        /// Reads the mailbox of the settings (imap.host or bounces.maildir) now, instead of standard input
+        #[arg(long)]
+        inbox: bool,
+    },
     /// Keys for signing mails (DKIM), and what the DNS must say about them
     #[command(after_help = "Examples:
   paperpost dkim keygen --selector r2026
@@ -197,14 +219,19 @@ enum Command {
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::parse_from(settings_first(std::env::args_os().collect()));
     // Both of its providers may be in the dependency graph; TLS must not have to guess.
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         eprintln!("paperpost: another TLS provider is installed already");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let result = match runtime {
-        Ok(runtime) => runtime.block_on(dispatch(arguments)),
+        Ok(runtime) => {
+            let result = runtime.block_on(dispatch(arguments));
+            // What still runs, such as the look-up of a name that nobody answers, must not hold up the end.
+            runtime.shutdown_timeout(Duration::from_secs(1));
+            result
+        }
         Err(error) => Err(anyhow::anyhow!("can't start: {error}")),
     };
     match result {
@@ -214,6 +241,27 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The command line with every `--set KEY=VALUE` right after the program's name: of an argument that stands on both sides
+/// of a command, clap keeps only what stands on one. What comes after `--` is no argument of ours.
+fn settings_first(arguments: Vec<OsString>) -> Vec<OsString> {
+    let mut rest = arguments.into_iter();
+    let mut first: Vec<OsString> = rest.next().into_iter().collect();
+    let mut others = Vec::new();
+    while let Some(argument) = rest.next() {
+        match argument.to_str() {
+            Some("--") => {
+                others.push(argument);
+                others.extend(rest.by_ref());
+            }
+            Some("--set") => first.extend([argument].into_iter().chain(rest.next())),
+            Some(text) if text.starts_with("--set=") => first.push(argument),
+            _ => others.push(argument),
+        }
+    }
+    first.extend(others);
+    first
 }
 
 async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -234,7 +282,11 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Err(problems) => {
             let code = refuse(&problems);
             // A mail server tries again once the settings are mended.
-            return Ok(if matches!(command, Command::Bounce) { ExitCode::from(bounce::EX_TEMPFAIL) } else { code });
+            return Ok(if matches!(command, Command::Bounce { inbox: false }) {
+                ExitCode::from(bounce::EX_TEMPFAIL)
+            } else {
+                code
+            });
         }
     };
     // Commands for people print their results; only the daemon's log is its output.
@@ -256,9 +308,12 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Status { json } => show::status(&settings, json),
         Command::Subscribe(arguments) => edit::subscribe(&settings, &arguments),
         Command::Unsubscribe { address, file } => edit::unsubscribe(&settings, &parse_address(&address)?, file),
+        Command::Pause { address, file } => edit::pause(&settings, &parse_address(&address)?, file, true),
+        Command::Resume { address, file } => edit::pause(&settings, &parse_address(&address)?, file, false),
         Command::List { json } => show::list(&settings, json),
         Command::Suppress { action } => suppress::suppress(&settings, action),
-        Command::Bounce => Ok(bounce::bounce(&settings)),
+        Command::Bounce { inbox: true } => bounce::inbox(&settings).await,
+        Command::Bounce { inbox: false } => Ok(bounce::bounce(&settings)),
         Command::Dkim { action } => dkim::dkim(&settings, action),
         Command::TestMail { address } => preview::test_mail(&settings, &parse_address(&address)?).await,
         Command::Check | Command::Queries | Command::Demo { .. } => Ok(ExitCode::SUCCESS),
@@ -300,8 +355,24 @@ fn key_and_value(text: &str) -> Result<(String, String), String> {
 mod tests {
     use clap::CommandFactory;
 
+    use super::*;
+
     #[test]
     fn the_arguments_are_well_formed() {
         super::Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn settings_count_wherever_they_stand() {
+        let words = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
+        for (given, meant) in [
+            ("paperpost --set a=1 status --set b=2 --json", "paperpost --set a=1 --set b=2 status --json"),
+            ("paperpost try x --set=a=1 -- --set b", "paperpost --set=a=1 try x -- --set b"),
+            ("paperpost status --set", "paperpost --set status"),
+        ] {
+            assert_eq!(settings_first(words(given)), words(meant));
+        }
+        let parsed = Arguments::parse_from(settings_first(words("paperpost --set a=1 status --set b=2")));
+        assert_eq!(parsed.set, [("a".to_owned(), "1".to_owned()), ("b".to_owned(), "2".to_owned())]);
     }
 }

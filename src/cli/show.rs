@@ -42,7 +42,11 @@ pub(super) fn status(settings: &Settings, json: bool) -> anyhow::Result<ExitCode
     due.sort_by_key(|subscriber| subscriber.next);
     if json {
         let next: Vec<_> = due.iter().map(|s| json!({"address": s.address, "next": s.next, "last": s.last})).collect();
-        println!("{}", json!({"sources": sources, "queue": queue, "held": held, "next": next, "bounces": came_back}));
+        let faults = due.iter().filter(|subscriber| subscriber.fault.is_some()).count();
+        println!(
+            "{}",
+            json!({"sources": sources, "queue": queue, "held": held, "next": next, "bounces": came_back, "faults": faults})
+        );
         return Ok(ExitCode::SUCCESS);
     }
     println!("Sources");
@@ -60,6 +64,10 @@ pub(super) fn status(settings: &Settings, json: bool) -> anyhow::Result<ExitCode
         0 => println!("  none: there are no active subscriptions"),
         count if count > 10 => println!("  and {} more (paperpost list)", count - 10),
         _ => {}
+    }
+    let faults = due.iter().filter(|subscriber| subscriber.fault.is_some()).count();
+    if faults > 0 {
+        println!("  {faults} could not be decided (paperpost list)");
     }
     if !came_back.is_empty() {
         println!("Mails that came back in the last 30 days");
@@ -119,6 +127,9 @@ pub(super) fn list(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> 
     for subscriber in &subscribers {
         let last = subscriber.last.as_ref().map_or("no edition yet".to_owned(), describe_edition);
         println!("{}\n  next: {}\n  last: {last}", subscriber.address, next_word(subscriber));
+        if let Some(fault) = &subscriber.fault {
+            println!("  could not be decided: {fault}");
+        }
         if let Some(left) = suppressions.iter().find(|left| left.address.as_ref() == Some(&subscriber.address)) {
             let note = left.note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
             println!("  {} on {}{note}", left.reason.as_str(), left.at.format("%Y-%m-%d"));

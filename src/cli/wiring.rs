@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use chrono::Duration;
 use tokio::net::TcpListener;
 
@@ -11,11 +11,14 @@ use crate::clock::Clock;
 use crate::config::settings::{self, Mailbox, Settings, SourceKind, SourceSettings, Transport};
 use crate::core::paper::SourceId;
 use crate::core::token::Keyring;
+use crate::daemon::Bounces;
+use crate::jobs::inbox::Inbox;
 use crate::jobs::letter::Sender;
 use crate::jobs::pace::Pace;
 use crate::jobs::returns::Returns;
 use crate::jobs::{bounce, deliver, publish};
 use crate::mail::dkim::{Algorithm, Key, Signer};
+use crate::mail::imap::{Imap, ImapSettings};
 use crate::mail::smtp::{Login, Smtp, SmtpSettings, Timeouts, Tls};
 use crate::mail::{AnyTransport, file::Files, mime, sendmail::Sendmail};
 use crate::source::fetch::{Client, Options, Token};
@@ -99,11 +102,7 @@ fn smtp(smtp: &settings::Smtp, settings: &Settings) -> SmtpSettings {
         ..Timeouts::default()
     };
     SmtpSettings {
-        tls: match smtp.tls {
-            settings::Tls::Implicit => Tls::Implicit,
-            settings::Tls::StartTls => Tls::StartTls,
-            settings::Tls::None => Tls::None,
-        },
+        tls: tls(smtp.tls),
         ca_file: smtp.ca_file.clone(),
         login: smtp
             .login
@@ -113,6 +112,14 @@ fn smtp(smtp: &settings::Smtp, settings: &Settings) -> SmtpSettings {
         mails_per_connection: smtp.mails_per_connection,
         timeouts,
         ..SmtpSettings::new(&smtp.host, smtp.port, hello)
+    }
+}
+
+fn tls(tls: settings::Tls) -> Tls {
+    match tls {
+        settings::Tls::Implicit => Tls::Implicit,
+        settings::Tls::StartTls => Tls::StartTls,
+        settings::Tls::None => Tls::None,
     }
 }
 
@@ -182,12 +189,37 @@ pub(super) fn keyring(settings: &Settings, store: &Store) -> anyhow::Result<Keyr
 }
 
 /// What bounces are judged by.
-pub(super) fn bounces(settings: &Settings, store: &Store) -> anyhow::Result<bounce::Settings> {
+pub(super) fn judging(settings: &Settings, store: &Store) -> anyhow::Result<bounce::Settings> {
     Ok(bounce::Settings {
         keyring: Arc::new(keyring(settings, store)?),
         soft_limit: settings.bounces.soft_limit,
         soft_days: settings.bounces.soft_days,
     })
+}
+
+/// Where bounces arrive; `None` when the settings say nowhere.
+pub(super) fn bounces(settings: &Settings, store: &Store) -> anyhow::Result<Option<Bounces>> {
+    let inbox = match &settings.bounces.inbox {
+        None => return Ok(None),
+        Some(settings::Inbox::Maildir(path)) => Inbox::Maildir(path.clone()),
+        Some(settings::Inbox::Imap(imap)) => Inbox::Imap(Imap::new(self::imap(imap)).map_err(|e| anyhow!("imap {e}"))?),
+    };
+    Ok(Some(Bounces { inbox, settings: judging(settings, store)?, interval: settings.bounces.interval }))
+}
+
+fn imap(imap: &settings::Imap) -> ImapSettings {
+    ImapSettings {
+        host: imap.host.clone(),
+        port: imap.port,
+        tls: tls(imap.tls),
+        ca_file: imap.ca_file.clone(),
+        user: imap.login.username.clone(),
+        password: imap.login.password.reveal().into(),
+        mailbox: imap.mailbox.clone(),
+        delete: imap.delete,
+        connect_timeout: imap.timeout,
+        timeout: imap.timeout,
+    }
 }
 
 /// The daemon's pages, and where they are served; `None` when the settings say nowhere.

@@ -22,9 +22,10 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(20);
 
 /// The daemon.
 pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
-    if let Err(problems) = config::load_subscriptions(&settings) {
-        return Ok(refuse(&problems));
-    }
+    let listed = match subscriptions(&settings) {
+        Ok(listed) => listed,
+        Err(problems) => return Ok(refuse(&problems)),
+    };
     let (_lock, store) = wiring::open(&settings)?;
     let (stop, reload) = signals::listen()?;
     let transport = Arc::new(wiring::transport(&settings)?);
@@ -32,31 +33,39 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let parts = Parts {
         deliver: wiring::deliver(&settings, &store)?,
         web: wiring::web(&settings, &store).await?,
-        bounces: match &settings.bounces.maildir {
-            Some(maildir) => Some((maildir.clone(), wiring::bounces(&settings, &store)?)),
-            None => None,
-        },
+        bounces: wiring::bounces(&settings, &store)?,
         store,
         clock: Clock::System,
         client: wiring::client(&settings)?,
         sources: sources.map(|source| (wiring::source(source), source.schedule.clone())).collect(),
         transport: transport.clone(),
         publish: wiring::publish(&settings),
-        subscriptions: Box::new(move || subscriptions(&settings).map_err(|problems| problems.to_string())),
+        first_reads: daemon::FIRST_READS,
+        subscriptions: listed,
+        reread: Box::new(move || subscriptions(&settings).map_err(|problems| problems.to_string())),
     };
     let ended = daemon::run(parts, stop, reload).await;
     transport.close().await;
     ended.map(|()| ExitCode::SUCCESS)
 }
 
-/// Everything once. Fails when a source could not be read or a mail could not be sent, after doing the rest.
+/// Everything once. Fails when the bounce mailbox or a source could not be read or a mail could not be sent, after doing
+/// the rest.
 pub(super) async fn once(settings: &Settings) -> anyhow::Result<ExitCode> {
     let Some(work) = Work::begin(settings)? else { return Ok(ExitCode::FAILURE) };
+    // First, so that nothing more goes to whose mail comes back.
+    let returned = work.take_in(settings).await?;
     let read = work.scrape(settings, &[]).await?;
-    work.publish(settings)?;
+    if work.stop.is_cancelled() {
+        return Ok(work.end(false));
+    }
+    let published = work.publish(settings)?;
+    if work.stop.is_cancelled() {
+        return Ok(work.end(false));
+    }
     let sent = work.deliver(settings).await?;
-    jobs::prune::run(&work.store, wiring::publish(settings).window, work.clock.now())?;
-    Ok(if read && sent { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    jobs::prune::run(&work.store, wiring::publish(settings).window, work.clock.now(), &work.stop)?;
+    Ok(work.end(returned && read && published && sent))
 }
 
 /// Reads sources. Fails when one of them could not be read.
@@ -68,21 +77,23 @@ pub(super) async fn scrape(settings: &Settings, names: &[String]) -> anyhow::Res
         }
     }
     let (lock, store) = wiring::open(settings)?;
-    let work = Work { _lock: lock, store, clock: Clock::System };
-    Ok(if work.scrape(settings, names).await? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let work = Work { _lock: lock, store, clock: Clock::System, stop: stop_at_interrupt() };
+    let read = work.scrape(settings, names).await?;
+    Ok(work.end(read))
 }
 
-/// Decides what is due.
+/// Decides what is due. Fails when a subscription could not be decided.
 pub(super) fn publish(settings: &Settings) -> anyhow::Result<ExitCode> {
     let Some(work) = Work::begin(settings)? else { return Ok(ExitCode::FAILURE) };
-    work.publish(settings)?;
-    Ok(ExitCode::SUCCESS)
+    let published = work.publish(settings)?;
+    Ok(work.end(published))
 }
 
 /// Sends what is queued. Fails when something could not be sent.
 pub(super) async fn deliver(settings: &Settings) -> anyhow::Result<ExitCode> {
     let Some(work) = Work::begin(settings)? else { return Ok(ExitCode::FAILURE) };
-    Ok(if work.deliver(settings).await? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let sent = work.deliver(settings).await?;
+    Ok(work.end(sent))
 }
 
 /// The database, held by this process.
@@ -90,6 +101,8 @@ struct Work {
     _lock: Lock,
     store: Store,
     clock: Clock,
+    /// Ctrl-C and SIGTERM let the step in hand finish and begin no other.
+    stop: CancellationToken,
 }
 
 impl Work {
@@ -104,12 +117,33 @@ impl Work {
             }
         };
         let (lock, store) = wiring::open(settings)?;
-        let clock = Clock::System;
+        let (clock, stop) = (Clock::System, stop_at_interrupt());
         for withheld in store.sync(&subscriptions, clock.now())?.withheld {
             println!("{} is listed, but {}: it gets nothing", withheld.address.reveal(), withheld.consent);
         }
         store.recover_claims(clock.now())?;
-        Ok(Some(Self { _lock: lock, store, clock }))
+        Ok(Some(Self { _lock: lock, store, clock, stop }))
+    }
+
+    /// The exit code; a command that was stopped has not done what it was asked to.
+    fn end(&self, is_good: bool) -> ExitCode {
+        if self.stop.is_cancelled() {
+            println!("stopped before the end: the next run goes on from here");
+        }
+        if is_good && !self.stop.is_cancelled() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+
+    /// Whether the bounce mailbox could be read, if there is one.
+    async fn take_in(&self, settings: &Settings) -> anyhow::Result<bool> {
+        let Some(bounces) = wiring::bounces(settings, &self.store)? else { return Ok(true) };
+        match jobs::inbox::run(&self.store, &bounces.settings, &bounces.inbox, &self.clock).await {
+            Ok(count) => println!("took in {count} {} from the bounce mailbox", plural(count, "message")),
+            Err(error) => {
+                println!("the bounce mailbox could not be read: {error}");
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Whether every source could be read.
@@ -121,13 +155,17 @@ impl Work {
         });
         let mut all_good = true;
         for source in wanted {
-            all_good &= self.read(&client, source).await?;
+            tokio::select! {
+                read = self.read(&client, source) => all_good &= read?,
+                () = self.stop.cancelled() => return Ok(false),
+            }
         }
         Ok(all_good)
     }
 
     async fn read(&self, client: &Client, source: &config::settings::SourceSettings) -> anyhow::Result<bool> {
         let spinner = spinner(format!("reading {} …", source.id));
+        // Dropped half-way, it has written nothing.
         let report = jobs::scrape::run(&self.store, client, &wiring::source(source), self.clock.now()).await;
         spinner.finish_and_clear();
         let report = report?;
@@ -135,19 +173,21 @@ impl Work {
         Ok(report.is_good())
     }
 
-    fn publish(&self, settings: &Settings) -> anyhow::Result<()> {
+    /// Whether everything could be decided.
+    fn publish(&self, settings: &Settings) -> anyhow::Result<bool> {
         let spinner = spinner("publishing …".to_owned());
         let settings = wiring::publish(settings);
-        let report = jobs::publish::run(&self.store, &settings, self.clock.now(), |batch| {
+        let report = jobs::publish::run(&self.store, &settings, self.clock.now(), &self.stop, |batch| {
             spinner.inc(batch.looked_at as u64);
         })?;
         spinner.finish_and_clear();
         if report.is_waiting {
             println!("published nothing: no source could be read yet");
-            return Ok(());
+            return Ok(true);
         }
-        let jobs::publish::Report { editions, queued, papers, owed, .. } = report;
+        let jobs::publish::Report { editions, queued, papers, owed, faults, is_stopped, .. } = report;
         match editions {
+            0 if is_stopped || faults > 0 => {}
             0 => println!("published nothing: no edition is due"),
             due => {
                 let waiting = if owed > 0 { format!(", {owed} more wait for the next") } else { String::new() };
@@ -158,7 +198,10 @@ impl Work {
                 );
             }
         }
-        Ok(())
+        if faults > 0 {
+            println!("{faults} {} could not be decided (paperpost list)", plural(faults, "edition"));
+        }
+        Ok(faults == 0)
     }
 
     /// Whether nothing was given up and nothing stands in the way.
@@ -166,11 +209,11 @@ impl Work {
         let transport = Arc::new(wiring::transport(settings)?);
         let way_out = wiring::way_out(settings);
         let deliver = wiring::deliver(settings, &self.store)?;
-        let stop = stop_at_interrupt();
+        let stop = &self.stop;
         let spinner = spinner(format!("sending {way_out} …"));
         let mut sum = jobs::deliver::Report::default();
         loop {
-            let report = jobs::deliver::run(&self.store, &transport, &deliver, &self.clock, &stop).await?;
+            let report = jobs::deliver::run(&self.store, &transport, &deliver, &self.clock, stop).await?;
             sum.sent += report.sent;
             sum.retried += report.retried;
             sum.failed += report.failed;
@@ -251,7 +294,6 @@ pub(super) fn spinner(message: String) -> ProgressBar {
     bar
 }
 
-/// Ctrl-C and SIGTERM let the mails in hand finish.
 fn stop_at_interrupt() -> CancellationToken {
     match signals::listen() {
         Ok((stop, _)) => stop,

@@ -66,11 +66,17 @@ impl Wrong {
 /// Reads the text of a TOML file: a table, or the problem that keeps it from being TOML. `toml_edit` stops at the
 /// first, since what follows a syntax error is a guess.
 pub(super) fn parse(file: &Arc<SourceFile>) -> Result<Node, Problem> {
-    match toml_edit::Document::parse(file.text.as_str()) {
-        Ok(document) => Ok(table(document.as_table(), file, 0..0)),
+    parse_piece(file, 0..file.text.len())
+}
+
+/// Reads a piece of a file that is TOML by itself.
+pub(super) fn parse_piece(file: &Arc<SourceFile>, piece: Range<usize>) -> Result<Node, Problem> {
+    let origin = Origin { file, start: piece.start };
+    match toml_edit::Document::parse(&file.text[piece]) {
+        Ok(document) => Ok(origin.table(document.as_table(), 0..0)),
         Err(error) => {
-            let span = error.span().unwrap_or(0..0);
-            Err(Problem::error(Place::Text(file.clone(), span), format!("this is not TOML: {}", error.message())))
+            let place = origin.place(error.span().unwrap_or(0..0));
+            Err(Problem::error(place, format!("this is not TOML: {}", error.message())))
         }
     }
 }
@@ -79,7 +85,7 @@ pub(super) fn parse(file: &Arc<SourceFile>) -> Result<Node, Problem> {
 pub(super) fn parse_default(toml: &str) -> Option<Node> {
     let value: toml_edit::Value = toml.parse().ok()?;
     let file = Arc::new(SourceFile::new("", ""));
-    let mut node = item(&Item::Value(value), &file, 0..0);
+    let mut node = Origin { file: &file, start: 0 }.value(&value, 0..0);
     if let Value::List(entries) = &mut node.value {
         entries.iter_mut().for_each(|entry| entry.place = Place::Default);
     }
@@ -87,35 +93,55 @@ pub(super) fn parse_default(toml: &str) -> Option<Node> {
     Some(node)
 }
 
-fn table(table: &dyn TableLike, file: &Arc<SourceFile>, span: Range<usize>) -> Node {
-    let entry = |(key, value): (&str, &Item)| {
-        let key_span = table.key(key).and_then(|key| key.span()).or(value.span()).unwrap_or(span.clone());
-        let key_place = Place::Text(file.clone(), key_span.clone());
-        Entry { key: key.to_owned(), key_place, node: item(value, file, key_span) }
-    };
-    Node { value: Value::Table(table.iter().map(entry).collect()), place: Place::Text(file.clone(), span.clone()) }
+/// Where the parsed text stands. Of spans, those passed as `around` stand in for the span of what has none of its own,
+/// such as a table made of dotted keys.
+struct Origin<'f> {
+    file: &'f Arc<SourceFile>,
+    start: usize,
 }
 
-/// `around` stands in for the span of what has none of its own, such as a table made of dotted keys.
-fn item(item: &Item, file: &Arc<SourceFile>, around: Range<usize>) -> Node {
-    let span = item.span().filter(|span| !span.is_empty()).unwrap_or(around);
-    let value = match item {
-        Item::Value(toml_edit::Value::String(text)) => Value::Text(text.value().clone()),
-        Item::Value(toml_edit::Value::Integer(number)) => Value::Integer(*number.value()),
-        Item::Value(toml_edit::Value::Float(number)) => Value::Float(*number.value()),
-        Item::Value(toml_edit::Value::Boolean(truth)) => Value::Boolean(*truth.value()),
-        Item::Value(toml_edit::Value::Array(array)) => {
-            Value::List(array.iter().map(|value| self::item(&Item::Value(value.clone()), file, span.clone())).collect())
+impl Origin<'_> {
+    fn place(&self, span: Range<usize>) -> Place {
+        Place::Text(self.file.clone(), self.start + span.start..self.start + span.end)
+    }
+
+    fn table(&self, table: &dyn TableLike, span: Range<usize>) -> Node {
+        let entry = |(key, value): (&str, &Item)| {
+            let key_span = table.key(key).and_then(|key| key.span()).or(value.span()).unwrap_or(span.clone());
+            let key_place = self.place(key_span.clone());
+            Entry { key: key.to_owned(), key_place, node: self.item(value, key_span) }
+        };
+        Node { value: Value::Table(table.iter().map(entry).collect()), place: self.place(span.clone()) }
+    }
+
+    fn item(&self, item: &Item, around: Range<usize>) -> Node {
+        let span = item.span().filter(|span| !span.is_empty()).unwrap_or(around);
+        match item {
+            Item::Value(value) => self.value(value, span),
+            Item::Table(inner) => self.table(inner, span),
+            Item::ArrayOfTables(tables) => {
+                let one = |table: &toml_edit::Table| self.table(table, table.span().unwrap_or(span.clone()));
+                Node { value: Value::List(tables.iter().map(one).collect()), place: self.place(span.clone()) }
+            }
+            Item::None => Node { value: Value::Date, place: self.place(span) },
         }
-        Item::ArrayOfTables(tables) => {
-            let one = |t: &toml_edit::Table| table(t, file, t.span().unwrap_or(span.clone()));
-            Value::List(tables.iter().map(one).collect())
-        }
-        Item::Value(toml_edit::Value::InlineTable(inline)) => return table(inline, file, span),
-        Item::Table(inner) => return table(inner, file, span),
-        Item::Value(toml_edit::Value::Datetime(_)) | Item::None => Value::Date,
-    };
-    Node { value, place: Place::Text(file.clone(), span) }
+    }
+
+    fn value(&self, value: &toml_edit::Value, around: Range<usize>) -> Node {
+        let span = value.span().filter(|span| !span.is_empty()).unwrap_or(around);
+        let read = match value {
+            toml_edit::Value::String(text) => Value::Text(text.value().clone()),
+            toml_edit::Value::Integer(number) => Value::Integer(*number.value()),
+            toml_edit::Value::Float(number) => Value::Float(*number.value()),
+            toml_edit::Value::Boolean(truth) => Value::Boolean(*truth.value()),
+            toml_edit::Value::Array(array) => {
+                Value::List(array.iter().map(|value| self.value(value, span.clone())).collect())
+            }
+            toml_edit::Value::InlineTable(inline) => return self.table(inline, span),
+            toml_edit::Value::Datetime(_) => Value::Date,
+        };
+        Node { value: read, place: self.place(span) }
+    }
 }
 
 impl Node {

@@ -64,7 +64,8 @@ pub(super) fn read(
         web: reader.web(),
         tokens: reader.tokens(),
         bounces: Bounces {
-            maildir: reader.path("bounces.maildir"),
+            inbox: reader.inbox(),
+            interval: reader.duration("bounces.interval"),
             soft_limit: reader.whole("bounces.soft_limit", 1, 100),
             soft_days: reader.whole("bounces.soft_days", 0, 365),
         },
@@ -219,33 +220,15 @@ impl Reader {
 
     fn smtp(&mut self) -> Option<Smtp> {
         let host = self.get("smtp.host", values::host);
-        let tls = self.need("smtp.tls", |node| {
-            node.choice(&[("implicit", Tls::Implicit), ("starttls", Tls::StartTls), ("none", Tls::None)])
-        });
-        if tls == Tls::None
-            && host.as_ref().is_some_and(|host| !values::is_loopback(host))
-            && let Some(node) = self.merged.found.get("smtp.tls")
-        {
-            let wrong = Wrong::new("\"none\" sends mails in clear, so it is only for a host on this machine");
-            let wrong = wrong.hint("use \"implicit\" (port 465) or \"starttls\" (port 587)".to_owned());
-            self.merged.problems.push(node.problem("smtp.tls", wrong));
-        }
-        let port = self.get("smtp.port", |node| {
-            u16::try_from(node.integer(1..=65_535)?).map_err(|error| Wrong::new(error.to_string()))
-        });
+        let tls = self.tls("smtp", host.as_deref());
+        let port = self.port("smtp.port");
         let default_port = match tls {
             Tls::Implicit => 465,
             Tls::StartTls => 587,
             Tls::None => 25,
         };
-        let login = self.login();
-        let ca_file = self.path("smtp.ca_file");
-        if let (Some(path), Some(place)) = (&ca_file, self.place("smtp.ca_file"))
-            && let Err(error) = std::fs::metadata(path)
-        {
-            let message = format!("smtp.ca_file: can't read {}: {error}", path.display());
-            self.merged.problems.push(Problem::error(place, message));
-        }
+        let login = self.login("smtp");
+        let ca_file = self.ca_file("smtp.ca_file");
         let smtp = Smtp {
             host: String::new(),
             port: port.unwrap_or(default_port),
@@ -262,23 +245,59 @@ impl Reader {
         host.map(|host| Smtp { host, ..smtp })
     }
 
-    fn login(&mut self) -> Option<Login> {
-        let username = self.get("smtp.username", |node| Ok(node.line()?.to_owned()));
+    /// How a server's connection is protected; in clear only on this machine.
+    fn tls(&mut self, section: &str, host: Option<&str>) -> Tls {
+        let key = format!("{section}.tls");
+        let tls = self.need(&key, |node| {
+            node.choice(&[("implicit", Tls::Implicit), ("starttls", Tls::StartTls), ("none", Tls::None)])
+        });
+        if tls == Tls::None
+            && host.is_some_and(|host| !values::is_loopback(host))
+            && let Some(node) = self.merged.found.get(&key)
+        {
+            let wrong = Wrong::new("\"none\" leaves everything in clear, so it is only for a host on this machine");
+            let wrong = wrong.hint("use \"implicit\" or \"starttls\"".to_owned());
+            self.merged.problems.push(node.problem(&key, wrong));
+        }
+        tls
+    }
+
+    fn port(&mut self, key: &str) -> Option<u16> {
+        self.get(key, |node| u16::try_from(node.integer(1..=65_535)?).map_err(|error| Wrong::new(error.to_string())))
+    }
+
+    fn ca_file(&mut self, key: &str) -> Option<PathBuf> {
+        let path = self.path(key);
+        if let (Some(path), Some(place)) = (&path, self.place(key))
+            && let Err(error) = std::fs::metadata(path)
+        {
+            let message = format!("{key}: can't read {}: {error}", path.display());
+            self.merged.problems.push(Problem::error(place, message));
+        }
+        path
+    }
+
+    /// The user name and password of a section, both or neither.
+    fn login(&mut self, section: &str) -> Option<Login> {
+        let [username_key, key] = ["username", "password"].map(|last| format!("{section}.{last}"));
+        let credential = format!("{section}-password");
+        let username = self.get(&username_key, |node| Ok(node.line()?.to_owned()));
         let errors = self.merged.problems.len();
-        let password = self.secret("smtp.password", "smtp-password");
+        let password = self.secret(&key, &credential);
         match (username, password) {
             (Some(username), Some(password)) => return Some(Login { username, password }),
             (Some(_), None) if self.merged.problems.len() == errors => {
-                let place = self.place("smtp.username").unwrap_or(Place::Default);
-                let problem = Problem::error(place, "smtp.username: there is no password to it");
-                let hint = "set smtp.password_file, PAPERPOST__SMTP__PASSWORD or the credential smtp-password";
-                self.merged.problems.push(problem.hint(hint.to_owned()));
+                let place = self.place(&username_key).unwrap_or(Place::Default);
+                let problem = Problem::error(place, format!("{username_key}: there is no password to it"));
+                let variable = format!("PAPERPOST__{}__PASSWORD", section.to_uppercase());
+                let hint = format!("set {key}_file, {variable} or the credential {credential}");
+                self.merged.problems.push(problem.hint(hint));
             }
             // A credential that the service manager offers and nobody asks for is no mistake.
             (None, Some(_)) => {
-                let key = ["smtp.password", "smtp.password_file"].into_iter().find_map(|key| self.place(key));
-                if let (Some(place), None) = (key, self.place("smtp.username")) {
-                    let message = "smtp.username: is missing, and there is a password";
+                let place = [key.clone(), format!("{key}_file")].into_iter().find_map(|key| self.place(&key));
+                if let (Some(place), None) = (place, self.place(&username_key)) {
+                    let message = format!("{username_key}: is missing, and there is a password");
                     self.merged.problems.push(Problem::error(place, message));
                 }
             }

@@ -193,7 +193,7 @@ pub struct Login {
 pub enum Tls {
     /// TLS from the first byte (RFC 8314 section 3.3).
     Implicit,
-    /// TLS after STARTTLS (RFC 3207); without it nothing is sent.
+    /// TLS after STARTTLS (RFC 3207, RFC 9051 section 6.2.1); without it nothing goes on.
     StartTls,
     /// In clear: only to this machine.
     None,
@@ -239,12 +239,44 @@ pub struct DkimKey {
 /// `[bounces]`
 #[derive(Clone, Debug)]
 pub struct Bounces {
-    /// The Maildir that bounces and mails for leaving arrive in.
-    pub maildir: Option<PathBuf>,
+    /// Where bounces and mails for leaving arrive, if anywhere.
+    pub inbox: Option<Inbox>,
+    /// The pause between two looks.
+    pub interval: Duration,
     /// So many editions in a row have to come back …
     pub soft_limit: u32,
     /// … over so many days, before an address with a passing trouble gets no more.
     pub soft_days: u32,
+}
+
+/// Where bounces arrive: `bounces.maildir` or `[imap]`.
+#[derive(Clone, Debug)]
+pub enum Inbox {
+    /// A Maildir.
+    Maildir(PathBuf),
+    /// A mailbox on a server.
+    Imap(Imap),
+}
+
+/// `[imap]`
+#[derive(Clone, Debug)]
+pub struct Imap {
+    /// A host name or an IP address.
+    pub host: String,
+    /// 993 or 143 by `tls`, when the file doesn't say.
+    pub port: u16,
+    /// How the connection is protected.
+    pub tls: Tls,
+    /// Who we are to the server.
+    pub login: Login,
+    /// Certificates (PEM) to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// The mailbox, as the server spells it.
+    pub mailbox: String,
+    /// Whether what was taken in is deleted.
+    pub delete: bool,
+    /// For each step, connecting among them.
+    pub timeout: Duration,
 }
 
 /// `[web]`

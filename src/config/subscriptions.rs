@@ -2,6 +2,9 @@
 //!
 //! A file is a list of `[[subscription]]` tables, after an optional `[defaults]`. Every problem of every file is found
 //! in one go; a subscription is only made of values that are right.
+//!
+//! Files can be long, and what a parser makes of one is twenty times its size. So a file is read a block at a time, and
+//! as a whole only when its pieces are not TOML by themselves.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -41,6 +44,8 @@ pub(super) struct Reading<'a> {
     sources: &'a [SourceSettings],
     lints: Lints<'a>,
     places: HashMap<Address, Place>,
+    /// By their texts: most subscriptions have one of a few.
+    schedules: HashMap<String, Schedule>,
     /// The subscriptions, in the order of the files.
     pub(super) subscriptions: Vec<Subscription>,
     /// Errors and warnings.
@@ -68,6 +73,7 @@ impl<'a> Reading<'a> {
             sources,
             lints,
             places: HashMap::new(),
+            schedules: HashMap::new(),
             subscriptions: Vec::new(),
             problems: Vec::new(),
             errors: 0,
@@ -76,6 +82,43 @@ impl<'a> Reading<'a> {
 
     /// Reads one file.
     pub(super) fn file(&mut self, file: &Arc<SourceFile>) {
+        let (subscriptions, problems, errors) = (self.subscriptions.len(), self.problems.len(), self.errors);
+        if !self.pieces(file) {
+            self.subscriptions.truncate(subscriptions);
+            self.problems.truncate(problems);
+            self.errors = errors;
+            self.places.retain(|_, place| !matches!(place, Place::Text(other, _) if Arc::ptr_eq(other, file)));
+            self.whole(file);
+        }
+    }
+
+    /// Reads the head, and then block after block. Says whether that is the same as reading the whole: it is when each
+    /// piece is TOML by itself and blocks are all there is below the head. A line inside a longer value that only looks
+    /// like the start of a block leaves a piece before it that isn't TOML.
+    fn pieces(&mut self, file: &Arc<SourceFile>) -> bool {
+        let text = file.text.as_str();
+        let mut starts: Vec<usize> = text
+            .match_indices("[[subscription]]")
+            .map(|(at, _)| at)
+            .filter(|at| text[..*at].rsplit('\n').next().is_some_and(|before| before.trim().is_empty()))
+            .collect();
+        starts.push(text.len());
+        let Ok(head) = node::parse_piece(file, 0..starts[0]) else { return false };
+        let top = self.fields(&head, "", &[&["defaults", "subscription"]]);
+        if top.get("subscription").is_some() || starts.len() == 1 {
+            return false;
+        }
+        let defaults = self.defaults(top.get("defaults"));
+        for bounds in starts.windows(2) {
+            let Ok(piece) = node::parse_piece(file, bounds[0]..bounds[1]) else { return false };
+            let Ok([Entry { key, node, .. }]) = piece.table() else { return false };
+            let (true, Value::List(blocks)) = (key == "subscription", &node.value) else { return false };
+            blocks.iter().for_each(|block| self.subscription(block, &defaults));
+        }
+        true
+    }
+
+    fn whole(&mut self, file: &Arc<SourceFile>) {
         let root = match node::parse(file) {
             Ok(root) => root,
             Err(problem) => return self.push(problem),
@@ -112,7 +155,7 @@ impl<'a> Reading<'a> {
         let fields = self.fields(block, "subscription", &[keys::SUBSCRIPTION, keys::PROFILE]);
         let address = self.email(block, &fields);
         let name = self.get(&fields, "name", |node| Ok(node.line()?.to_owned()));
-        let schedule = self.get(&fields, "schedule", values::schedule);
+        let schedule = self.schedule(&fields);
         let zone = self.get(&fields, "zone", values::zone);
         let paused = self.get(&fields, "paused", Node::boolean).unwrap_or(false);
         let when_empty = self.get(&fields, "when_empty", values::when_empty);
@@ -133,6 +176,16 @@ impl<'a> Reading<'a> {
                 when_empty: when_empty.unwrap_or(defaults.when_empty),
             });
         }
+    }
+
+    fn schedule(&mut self, fields: &Fields<'_>) -> Option<Schedule> {
+        let text = fields.get("schedule")?.text().unwrap_or_default();
+        if let Some(known) = self.schedules.get(text) {
+            return Some(known.clone());
+        }
+        let schedule = self.get(fields, "schedule", values::schedule)?;
+        self.schedules.insert(text.to_owned(), schedule.clone());
+        Some(schedule)
     }
 
     /// The address, if no other subscription has it: two would be two mails to one person.
@@ -224,7 +277,9 @@ impl<'a> Reading<'a> {
     /// Expressions, each a text or a table with a weight.
     fn keywords(&mut self, fields: &Fields<'_>) -> Vec<Keyword> {
         let nodes = self.get(fields, "keywords", Node::list).unwrap_or_default();
-        nodes.iter().filter_map(|node| self.keyword(node)).collect()
+        let mut keywords = Vec::with_capacity(nodes.len());
+        keywords.extend(nodes.iter().filter_map(|node| self.keyword(node)));
+        keywords
     }
 
     fn keyword(&mut self, node: &Node) -> Option<Keyword> {
@@ -332,5 +387,49 @@ struct Fields<'n> {
 impl<'n> Fields<'n> {
     fn get(&self, key: &str) -> Option<&'n Node> {
         self.entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a way of reading makes of a text: subscriptions and problems, as they print.
+    fn read(
+        settings: &crate::config::Settings,
+        text: &str,
+        way: impl Fn(&mut Reading<'_>, &Arc<SourceFile>),
+    ) -> (String, Vec<String>) {
+        let mut reading = Reading::new(&settings.digest, &settings.sources, Lints::Off);
+        way(&mut reading, &Arc::new(SourceFile::new("a.toml", text)));
+        (format!("{:?}", reading.subscriptions), reading.problems.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_file_means_the_same_in_pieces_and_as_a_whole() {
+        let settings = crate::config::load(None, &[], std::iter::empty()).expect("defaults");
+        let block = |name: &str, more: &str| {
+            format!("[[subscription]]\nemail = \"{name}@example.org\"\nkeywords = [\"rag\"]\n{more}\n")
+        };
+        let profiles = "[[subscription]]\nemail = \"d@example.org\"\n[[subscription.profile]]\nname = \"A\"\n\
+            keywords = [\n\"a b\",\n]\n  [[subscription]] # indented\nemail = \"e@example.org\"\nkeywords = [\"(\"]\n";
+        for (is_in_pieces, text) in [
+            (
+                true,
+                format!("# Us.\n[defaults]\nmax_papers = 3\n\n{}{}", block("a", ""), block("b", "rank = \"newest\"")),
+            ),
+            (true, format!("{}{profiles}{}", block("a", "max_papers = 0"), block("A", "schedule = \"no\""))),
+            (true, format!("{}{}", block("a", "schedul = 1"), block("b", "schedule = \"daily at 07:00\""))),
+            (false, format!("{}[defaults]\nmax_papers = 3\n", block("a", ""))),
+            (false, block("a", "name = \"\"\"\n[[subscription]]\nemail = 1\n\"\"\"")),
+            (false, format!("{}{}", block("a", ""), block("b", "name = "))),
+            (false, format!("subscription = []\n{}", block("a", ""))),
+            (false, "subscription = [{ email = \"a@example.org\", keywords = [\"rag\"] }]\n".to_owned()),
+            (false, "# Nobody yet.\n".to_owned()),
+        ] {
+            let whole = read(&settings, &text, |reading, file| reading.whole(file));
+            assert_eq!(read(&settings, &text, |reading, file| reading.file(file)), whole, "{text}");
+            read(&settings, &text, |reading, file| assert_eq!(reading.pieces(file), is_in_pieces, "{text}"));
+        }
     }
 }

@@ -1,15 +1,17 @@
 //! What goes into one edition: matches less what was sent, cut by the caps.
 //!
-//! What a cap cuts stays owed (I8). Owed papers get up to half of a section's places before new ones do, and whatever
-//! places are left after them: so nothing that was promised starves, and a profile that is always over its maximum still
-//! brings the day's papers. A paper that several sections choose stands in the first one.
+//! What a cap cuts stays owed (I8). Owed papers get up to half of the places before new ones do, and whatever places are
+//! left after them: so nothing that was promised starves, and a profile that is always over its maximum still brings the
+//! day's papers. That holds for a section's maximum and for what one mail has room for, which the sections share by
+//! turns. A paper that several sections choose stands in the first one.
 
 use std::collections::{HashMap, HashSet};
 
 use chrono::NaiveDate;
 use foldhash::fast::FixedState;
 
-use super::matching::{Candidate, Matcher, Pool, Scratch, Skip};
+use super::candidate::Candidate;
+use super::matching::{Matcher, Pool, Scratch, Skip};
 use super::order::Order;
 
 /// What a subscriber has had, as far as it touches the candidates.
@@ -39,6 +41,12 @@ pub struct Waiting {
 }
 
 impl Ledger {
+    /// What is owed to an edition that these give way to.
+    pub fn owed_with(&self, merged: &[i64]) -> HashSet<u32> {
+        let waiting = self.waiting.iter().filter(|waiting| merged.contains(&waiting.edition));
+        waiting.flat_map(|waiting| &waiting.papers).chain(&self.owed).copied().collect()
+    }
+
     /// The ledger when the mails of `merged` are taken back, and all others that wait go out: papers of the ones are owed,
     /// those of the others sent.
     fn with_merged(&self, merged: &[&Waiting]) -> Self {
@@ -61,12 +69,33 @@ impl Ledger {
 pub struct Choice {
     /// Papers by profile, best first.
     pub sections: Vec<Vec<usize>>,
-    /// Papers chosen and cut by a maximum.
+    /// Papers chosen and cut by a cap.
     pub owed: Vec<usize>,
     /// Trending papers that no profile asked for.
     pub also: Vec<usize>,
     /// Editions that give way to this one: it has their papers, or owes them.
     pub merged: Vec<i64>,
+}
+
+impl Choice {
+    /// The same with at most so many papers in all. The sections take turns, each with its best; what is left out is owed.
+    /// `is_owed` tells which papers were owed before.
+    pub fn within(&self, places: usize, is_owed: impl Fn(&usize) -> bool) -> Self {
+        let mut turns: Vec<(usize, usize)> =
+            self.sections.iter().flat_map(|papers| papers.iter().copied().enumerate()).collect();
+        // Stable: of one turn the sections stay in their order.
+        turns.sort_by_key(|(turn, _)| *turn);
+        let turns: Vec<usize> = turns.into_iter().map(|(_, index)| index).collect();
+        let (kept, rest) = cut(&turns, is_owed, places);
+        let kept: HashSet<usize> = kept.into_iter().collect();
+        let section = |papers: &Vec<usize>| papers.iter().copied().filter(|index| kept.contains(index)).collect();
+        Self {
+            sections: self.sections.iter().map(section).collect(),
+            owed: self.owed.iter().copied().chain(rest).collect(),
+            also: self.also.clone(),
+            merged: self.merged.clone(),
+        }
+    }
 }
 
 /// The candidates of one run, ready to choose any number of editions from them.
@@ -208,5 +237,21 @@ mod tests {
         assert_eq!(cut(&[1, 2, 3, 4, 10], 4), (vec![1, 2, 3, 10], vec![4]));
         assert_eq!(cut(&[10, 1], 1), (vec![10], vec![1]));
         assert_eq!(cut(&[1, 2], 5), (vec![1, 2], vec![]));
+    }
+
+    #[test]
+    fn sections_share_a_mail_by_turns_and_owed_papers_have_half_of_it() {
+        let choice = Choice {
+            sections: vec![vec![1, 2, 3, 10, 11], vec![4, 12, 5]],
+            owed: vec![6],
+            also: vec![7],
+            merged: vec![8],
+        };
+        let within = |places| choice.within(places, |index: &usize| *index >= 10);
+        let kept = within(4);
+        assert_eq!(kept.sections, [vec![1, 10], vec![4, 12]]);
+        assert_eq!((kept.owed, kept.also), (vec![6, 2, 3, 5, 11], vec![7]));
+        assert_eq!(within(1).sections, [vec![], vec![12]]);
+        assert_eq!(within(8), choice);
     }
 }

@@ -11,8 +11,9 @@ use std::collections::hash_map::Entry;
 use chrono::{DateTime, Utc};
 use foldhash::fast::FixedState;
 
-use super::matching::Candidate;
+use super::candidate::Candidate;
 use super::paper::Paper;
+use super::query::walk::number;
 use super::query::{Extra, Field, Label, Literal, Measure, Name, Part, Pattern, Unit, name_words};
 use super::text::{self, Form};
 use likeness::Likeness;
@@ -144,7 +145,7 @@ impl Index {
             .iter()
             .for_each(|listing| note(&mut self.sources, listing.source.as_str().to_owned(), paper));
         for measure in [Measure::Upvotes, Measure::Comments, Measure::Stars] {
-            self.numbers[measure_slot(measure)].push(candidate.number(measure));
+            self.numbers[measure_slot(measure)].push(number(candidate, measure));
         }
         self.numbers[measure_slot(Measure::Age)].push(candidate.age(now));
         for (extra, there) in [(Extra::Code, known.code.is_some()), (Extra::Project, known.project.is_some())] {

@@ -21,89 +21,25 @@ use std::borrow::Borrow;
 use std::ops::Range;
 use std::sync::Arc;
 
-use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, Utc};
 
+use super::candidate::Candidate;
 use super::index::Index;
-use super::paper::{Listing, Paper};
+use super::paper::Paper;
 use super::query::walk::{Document, Known, Marks};
-use super::query::{Expr, Measure, Query};
+use super::query::{Expr, Query};
 use super::subscription::{Profile, Rank};
-use super::trend;
 
+mod best;
 mod compile;
 mod explain;
 mod kernel;
+mod sets;
+mod wide;
 
 pub use compile::{CompiledProfile, LANGUAGE, Stale, Vocabulary, source_clause};
 pub use explain::{Check, Explanation, Finding, Verdict};
 pub use kernel::{Matcher, Scratch, Skip};
-
-/// A paper that may be chosen, with all that is known of it at one moment.
-#[derive(Clone, Debug)]
-pub struct Candidate {
-    /// The store's number of the paper.
-    pub id: u32,
-    /// The paper.
-    pub paper: Paper,
-    /// Every listing of it, at least one.
-    pub listings: Vec<Listing>,
-    /// The recorded votes over time, oldest first: for one source each, the one with the most votes.
-    pub votes: Vec<Vote>,
-}
-
-/// The votes of a paper at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Vote {
-    /// When they were read.
-    pub at: DateTime<Utc>,
-    /// How many there were.
-    pub upvotes: u32,
-}
-
-impl Candidate {
-    /// The first day it was listed anywhere.
-    pub fn day(&self) -> Option<NaiveDate> {
-        self.listings.iter().map(|l| l.day).min()
-    }
-
-    /// Votes now: the most that any source shows.
-    pub fn upvotes(&self) -> Option<u32> {
-        self.listings.iter().filter_map(|l| l.upvotes).max()
-    }
-
-    /// Comments now: the most that any source shows.
-    pub fn comments(&self) -> Option<u32> {
-        self.listings.iter().filter_map(|l| l.comments).max()
-    }
-
-    /// Whole days since it was first listed, UTC; 0 for a day to come.
-    pub fn age(&self, now: DateTime<Utc>) -> u32 {
-        let days = self.day().map_or(0, |day| (now.date_naive() - day).num_days());
-        u32::try_from(days.max(0)).unwrap_or(u32::MAX)
-    }
-
-    /// A number that doesn't hang on the time; 0 where it isn't known. (An age is [`Candidate::age`].)
-    pub(super) fn number(&self, measure: Measure) -> u32 {
-        match measure {
-            Measure::Upvotes => self.upvotes().unwrap_or(0),
-            Measure::Comments => self.comments().unwrap_or(0),
-            Measure::Stars => self.paper.stars.unwrap_or(0),
-            Measure::Age => 0,
-        }
-    }
-
-    /// How fast its votes come in; those of today's listings where none were recorded.
-    pub fn momentum(&self, now: DateTime<Utc>) -> f64 {
-        let listed = self.day().map(|day| Vote {
-            at: day.and_time(chrono::NaiveTime::MIN).and_utc(),
-            upvotes: self.upvotes().unwrap_or(0),
-        });
-        match self.votes.is_empty() {
-            true => trend::momentum(listed.as_slice(), now),
-            false => trend::momentum(&self.votes, now),
-        }
-    }
-}
 
 /// A chosen paper.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod bounce;
+pub mod candidate;
 pub mod delivery;
 pub mod diff;
 pub mod digest;

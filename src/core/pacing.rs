@@ -428,10 +428,10 @@ impl Pacer {
             Ending::Taken => {
                 first.get_or_insert(now);
                 refused.clear();
-                if recover(&mut lane.hold, begun) {
+                if recover(&mut lane.hold, begun, now) {
                     note(Some(domain), &lane.hold);
                 }
-                if recover(all, begun) {
+                if recover(all, begun, now) {
                     note(None, all);
                 }
             }
@@ -506,7 +506,8 @@ fn room_of_hold(hold: Option<&Hold>, running: u32, now: DateTime<Utc>) -> Room {
     }
 }
 
-/// Another rest, twice as long as the last. A mail that began before the rest knew nothing of it, and changes nothing.
+/// Another rest, twice as long as the last. A mail that began before the rest knew nothing of it, and changes nothing; a rest
+/// that seems to begin later is one of a clock that was ahead.
 fn deepen(
     hold: &mut Option<Hold>,
     cause: Cause,
@@ -516,7 +517,7 @@ fn deepen(
     words: &str,
 ) -> bool {
     let level = match hold {
-        Some(hold) if begun <= hold.since => return false,
+        Some(hold) if begun <= hold.since && hold.since <= now => return false,
         Some(hold) if hold.cause == cause => hold.level + 1,
         _ => 1,
     };
@@ -529,9 +530,9 @@ fn deepen(
 }
 
 /// A mail was taken after the rest: a level less, or no hold any more.
-fn recover(hold: &mut Option<Hold>, begun: DateTime<Utc>) -> bool {
+fn recover(hold: &mut Option<Hold>, begun: DateTime<Utc>, now: DateTime<Utc>) -> bool {
     match hold {
-        Some(known) if begun > known.since => {
+        Some(known) if begun > known.since || known.since > now => {
             known.level -= 1;
             if known.level == 0 {
                 *hold = None;

@@ -13,7 +13,7 @@
 //!
 //! ```
 //! # use chrono::{Duration, TimeZone, Utc};
-//! # use paperpost::core::{matching::Vote, trend::momentum};
+//! # use paperpost::core::trend::{Vote, momentum};
 //! let noon = Utc.with_ymd_and_hms(2026, 3, 4, 12, 0, 0).unwrap();
 //! let votes = [
 //!     Vote { at: noon - Duration::hours(48), upvotes: 40 }, // 40 votes, two days old: 40 / 4
@@ -25,10 +25,17 @@
 
 use chrono::{DateTime, Utc};
 
-use super::matching::Vote;
-
 /// Hours after which a vote counts half.
 const HALF_LIFE_HOURS: f64 = 24.0;
+
+/// The votes of a paper at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vote {
+    /// When they were read.
+    pub at: DateTime<Utc>,
+    /// How many there were.
+    pub upvotes: u32,
+}
 
 /// The momentum of votes recorded over time, oldest first: in votes, 0 without any. A record below an earlier one
 /// (votes taken back) adds nothing; one from after `now` counts as new.

@@ -9,7 +9,6 @@ mod notify;
 pub mod signals;
 mod tickers;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::core::schedule::Schedule;
 use crate::core::subscription::Subscription;
+use crate::jobs::inbox::Inbox;
 use crate::jobs::{bounce, deliver, publish};
 use crate::mail::Transport;
 use crate::source::fetch::Client;
@@ -46,10 +46,24 @@ pub struct Parts<T> {
     pub deliver: deliver::Settings,
     /// Where the pages are served, if anywhere.
     pub web: Option<(TcpListener, Web)>,
-    /// The Maildir that bounces arrive in, if any, and what they are judged by.
-    pub bounces: Option<(PathBuf, bounce::Settings)>,
+    /// Where bounces arrive, if anywhere.
+    pub bounces: Option<Bounces>,
+    /// How long publishing waits for the first reads; see [`FIRST_READS`].
+    pub first_reads: Duration,
+    /// The subscriptions as the files have them at the start.
+    pub subscriptions: Vec<Subscription>,
     /// Reads the subscription files anew; an error lists every problem in them.
-    pub subscriptions: Box<dyn Fn() -> Result<Vec<Subscription>, String> + Send + Sync>,
+    pub reread: Box<dyn Fn() -> Result<Vec<Subscription>, String> + Send + Sync>,
+}
+
+/// What comes back, and how often it is looked for.
+pub struct Bounces {
+    /// Where it arrives.
+    pub inbox: Inbox,
+    /// What it is judged by.
+    pub settings: bounce::Settings,
+    /// The pause between two looks.
+    pub interval: Duration,
 }
 
 /// What the tasks share: the parts, and how they wake each other.
@@ -60,23 +74,29 @@ struct Shared<T> {
     publish: Notify,
     /// There may be something new to deliver.
     deliver: Notify,
-    /// How many sources have been read, or found fresh, since the start: publishing waits for all of them, so that a
-    /// daemon that was down for days doesn't publish what it knew before.
+    /// How many sources have been read, or found fresh, since the start: publishing waits for all of them for a while, so
+    /// that a daemon that was down for days doesn't publish what it knew before.
     first_reads: watch::Sender<usize>,
 }
+
+/// How long publishing waits for the first read of every source. One that doesn't answer must not keep back for long what
+/// the others brought; the digest says how old what it knows of each is.
+pub const FIRST_READS: Duration = Duration::from_secs(300);
 
 /// How long a stop waits for work in hand.
 const GRACE: Duration = Duration::from_secs(60);
 
 /// Works until `stop`; `reload` asks for the subscription files to be read anew. An error ends the daemon: a task that
-/// panicked, or subscriptions that are wrong at the start.
+/// panicked, or a database that fails at the start.
 pub async fn run<T: Transport + 'static>(
     mut parts: Parts<T>,
     stop: CancellationToken,
     mut reload: mpsc::Receiver<()>,
 ) -> anyhow::Result<()> {
-    let subscriptions = (parts.subscriptions)().map_err(anyhow::Error::msg)?;
-    sync(&parts.store, &subscriptions, &parts.clock)?;
+    // In the database from here on: a hundred thousand of them need not stay in memory as well.
+    let subscriptions = std::mem::take(&mut parts.subscriptions);
+    let count = subscriptions.len();
+    sync(&parts.store, subscriptions, &parts.clock)?;
     let recovered = parts.store.recover_claims(parts.clock.now())?;
     if recovered > 0 {
         tracing::warn!(mails = recovered, "the last run ended with mails in flight; they are sent again");
@@ -102,21 +122,16 @@ pub async fn run<T: Transport + 'static>(
         tasks.spawn(tickers::bounces(shared.clone()));
     }
     if let Some((listener, web)) = web {
-        let stop = stop.clone();
-        tasks.spawn(async move {
-            if let Err(error) = web::serve(listener, web, stop).await {
-                tracing::error!(%error, "the pages are not served any more");
-            }
-        });
+        tasks.spawn(web::serve(listener, web, web::Limits::default(), stop.clone()));
     }
-    tracing::info!(sources, subscriptions = subscriptions.len(), "running");
+    tracing::info!(sources, subscriptions = count, "running");
     notify::ready();
 
     let mut watchdog = notify::watchdog();
     let failed = loop {
         tokio::select! {
             () = stop.cancelled() => break None,
-            Some(()) = reload.recv() => reread(&shared),
+            Some(()) = reload.recv() => reread(shared.clone()).await,
             _ = watchdog.tick() => notify::alive(),
             // A task ends only when it is told to, or by a panic.
             Some(ended) = tasks.join_next() => if let Err(error) = ended { break Some(error) },
@@ -136,10 +151,11 @@ pub async fn run<T: Transport + 'static>(
 }
 
 /// Reads the subscription files anew; keeps what was, loudly, when they are wrong.
-fn reread<T>(shared: &Shared<T>) {
+async fn reread<T: Transport + 'static>(shared: Arc<Shared<T>>) {
     notify::reloading();
-    match (shared.parts.subscriptions)() {
-        Ok(subscriptions) => match sync(&shared.parts.store, &subscriptions, &shared.parts.clock) {
+    // A hundred thousand of them take a second or two, in which the other tasks go on.
+    let step = move || match (shared.parts.reread)() {
+        Ok(subscriptions) => match sync(&shared.parts.store, subscriptions, &shared.parts.clock) {
             Ok(()) => shared.publish.notify_one(),
             Err(error) => tracing::error!(%error, "could not take in the subscriptions: the old ones stay in force"),
         },
@@ -149,12 +165,15 @@ fn reread<T>(shared: &Shared<T>) {
             }
             tracing::error!("the subscriptions are wrong: the old ones stay in force until they are mended");
         }
+    };
+    if let Err(panic) = tokio::task::spawn_blocking(step).await {
+        std::panic::resume_unwind(panic.into_panic());
     }
     notify::ready();
 }
 
-fn sync(store: &Store, subscriptions: &[Subscription], clock: &Clock) -> Result<(), crate::store::StoreError> {
-    let report = store.sync(subscriptions, clock.now())?;
+fn sync(store: &Store, subscriptions: Vec<Subscription>, clock: &Clock) -> Result<(), crate::store::StoreError> {
+    let report = store.sync(&subscriptions, clock.now())?;
     for withheld in &report.withheld {
         tracing::warn!(
             address = %withheld.address, consent = withheld.consent,

@@ -12,13 +12,23 @@ use chrono_tz::Tz;
 use super::Shared;
 use crate::jobs;
 use crate::mail::Transport;
+use crate::store::STEP;
 
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 const SHORTEST_WAIT: Duration = Duration::from_millis(20);
 
+/// A wait that is long enough to say what was done before it.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Mails that are worth a line in the log while more go out.
+const MANY: usize = 1_000;
+
 /// How long after a failed read the next one is made, if the schedule has none sooner; doubled with each failure.
 const AFTER_FAILURE: Duration = Duration::from_secs(600);
+
+/// The longest pause between two looks at a bounce mailbox that can't be read.
+const LONGEST_BOUNCE_PAUSE: Duration = Duration::from_secs(3600);
 
 /// Reads one source by its schedule.
 pub(super) async fn scrape<T: Transport>(shared: Arc<Shared<T>>, index: usize) {
@@ -26,21 +36,20 @@ pub(super) async fn scrape<T: Transport>(shared: Arc<Shared<T>>, index: usize) {
     let (source, schedule) = &parts.sources[index];
     let spread = spread(&shared, source.id.as_str());
     let next_slot = |after: DateTime<Utc>| schedule.next(after - spread, Tz::UTC).map(|(_, at)| at + spread);
-    let mut due = match last_read(&shared, source.id.as_str()) {
-        Some(last) => next_slot(last),
-        None => Some(parts.clock.now()),
-    };
+    let mut last = last_read(&shared, source.id.as_str());
+    let mut due = last.map_or(Some(parts.clock.now()), next_slot);
     let mut failures = 0;
     let mut counted = false;
     loop {
-        if due.is_none_or(|at| at > parts.clock.now()) && !counted {
+        if !is_due(parts.clock.now(), due, last) && !counted {
             shared.first_reads.send_modify(|count| *count += 1);
             counted = true;
         }
-        if wait_until(&shared, due).await.is_stopped() {
+        if wait_until(&shared, due, last).await.is_stopped() {
             return;
         }
         let now = parts.clock.now();
+        last = Some(now);
         let read = jobs::scrape::run(&parts.store, &parts.client, source, now);
         let report = tokio::select! {
             report = read => report,
@@ -74,6 +83,7 @@ pub(super) async fn publish<T: Transport + 'static>(shared: Arc<Shared<T>>) {
     let sources = shared.parts.sources.len();
     tokio::select! {
         _ = first_reads.wait_for(|count| *count >= sources) => {}
+        () = tokio::time::sleep(shared.parts.first_reads) => tracing::warn!("not every source has been read yet: publishing what is known"),
         () = shared.stop.cancelled() => return,
     }
     loop {
@@ -81,7 +91,7 @@ pub(super) async fn publish<T: Transport + 'static>(shared: Arc<Shared<T>>) {
             let shared = shared.clone();
             move || {
                 let parts = &shared.parts;
-                jobs::publish::run(&parts.store, &parts.publish, parts.clock.now(), |_| {})
+                jobs::publish::run(&parts.store, &parts.publish, parts.clock.now(), &shared.stop, |_| {})
             }
         };
         match tokio::task::spawn_blocking(step).await {
@@ -106,13 +116,14 @@ pub(super) async fn publish<T: Transport + 'static>(shared: Arc<Shared<T>>) {
 /// Delivers whenever something is queued and due.
 pub(super) async fn deliver<T: Transport + 'static>(shared: Arc<Shared<T>>) {
     let parts = &shared.parts;
+    let mut sum = jobs::deliver::Report::default();
     loop {
         let step = jobs::deliver::run(&parts.store, &parts.transport, &parts.deliver, &parts.clock, &shared.stop);
         let result = step.await;
-        if let Ok(jobs::deliver::Report { sent, retried, failed, .. }) = result
-            && sent + retried + failed > 0
-        {
-            tracing::info!(sent, retried, failed, "delivered");
+        if let Ok(report) = &result {
+            sum.sent += report.sent;
+            sum.retried += report.retried;
+            sum.failed += report.failed;
         }
         let wait = match result {
             Ok(report) if report.outage.is_some() => LONGEST_WAIT,
@@ -127,6 +138,12 @@ pub(super) async fn deliver<T: Transport + 'static>(shared: Arc<Shared<T>>) {
                 LONGEST_WAIT
             }
         };
+        // A pace of so many a second makes many small runs: they are told together.
+        let jobs::deliver::Report { sent, retried, failed, .. } = sum;
+        if sent + retried + failed > 0 && (wait >= PAUSE || sent >= MANY || shared.stop.is_cancelled()) {
+            tracing::info!(sent, retried, failed, "delivered");
+            sum = jobs::deliver::Report::default();
+        }
         tokio::select! {
             () = shared.stop.cancelled() => return,
             () = shared.deliver.notified() => {}
@@ -142,11 +159,19 @@ fn until_next(next: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Duration {
 }
 
 /// Prunes once a day.
-pub(super) async fn prune<T: Transport>(shared: Arc<Shared<T>>) {
+pub(super) async fn prune<T: Transport + 'static>(shared: Arc<Shared<T>>) {
     loop {
-        let parts = &shared.parts;
-        if let Err(error) = jobs::prune::run(&parts.store, parts.publish.window, parts.clock.now()) {
-            tracing::error!(%error, "could not prune");
+        let step = {
+            let shared = shared.clone();
+            move || {
+                let parts = &shared.parts;
+                jobs::prune::run(&parts.store, parts.publish.window, parts.clock.now(), &shared.stop)
+            }
+        };
+        match tokio::task::spawn_blocking(step).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::error!(%error, "could not prune"),
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         }
         tokio::select! {
             () = shared.stop.cancelled() => return,
@@ -155,25 +180,42 @@ pub(super) async fn prune<T: Transport>(shared: Arc<Shared<T>>) {
     }
 }
 
-/// Takes in what arrived in the bounce mailbox, every minute.
+/// Takes in what arrived in the bounce mailbox. While it can't be reached the pauses grow: a server that is asked with a
+/// wrong password every few minutes locks the account. Each trouble is told once, and so is its end.
 pub(super) async fn bounces<T: Transport + 'static>(shared: Arc<Shared<T>>) {
+    let parts = &shared.parts;
+    let Some(bounces) = &parts.bounces else { return };
+    let mut trouble = String::new();
+    let mut pause = bounces.interval;
     loop {
-        let step = {
-            let shared = shared.clone();
-            move || {
-                let parts = &shared.parts;
-                let Some((maildir, settings)) = &parts.bounces else { return Ok(0) };
-                jobs::bounce::poll(&parts.store, settings, maildir, parts.clock.now())
-            }
+        let step = jobs::inbox::run(&parts.store, &bounces.settings, &bounces.inbox, &parts.clock);
+        let result = tokio::select! {
+            result = step => result,
+            () = shared.stop.cancelled() => return,
         };
-        match tokio::task::spawn_blocking(step).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::error!(%error, "could not take in bounces; tried again in a minute"),
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        match result {
+            Ok(messages) => {
+                if !trouble.is_empty() {
+                    tracing::info!("the bounce mailbox can be read again");
+                    trouble.clear();
+                }
+                if messages > 0 {
+                    tracing::info!(messages, "read the bounce mailbox");
+                }
+                pause = bounces.interval;
+            }
+            Err(error) => {
+                let words = error.to_string();
+                if words != trouble {
+                    tracing::error!(error = words, "could not read the bounce mailbox; tried again from time to time");
+                    trouble = words;
+                }
+                pause = (pause * 2).min(LONGEST_BOUNCE_PAUSE.max(bounces.interval));
+            }
         }
         tokio::select! {
             () = shared.stop.cancelled() => return,
-            () = tokio::time::sleep(LONGEST_WAIT) => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
 }
@@ -189,17 +231,24 @@ impl Waited {
     }
 }
 
-async fn wait_until<T>(shared: &Shared<T>, due: Option<DateTime<Utc>>) -> Waited {
+async fn wait_until<T>(shared: &Shared<T>, due: Option<DateTime<Utc>>, last: Option<DateTime<Utc>>) -> Waited {
     loop {
-        let left = due.map(|due| (due - shared.parts.clock.now()).to_std().unwrap_or_default());
-        if left.is_some_and(|left| left.is_zero()) {
+        let now = shared.parts.clock.now();
+        if is_due(now, due, last) {
             return Waited::Due;
         }
+        let left = due.map_or(LONGEST_WAIT, |due| (due - now).to_std().unwrap_or_default());
         tokio::select! {
             () = shared.stop.cancelled() => return Waited::Stopped,
-            () = tokio::time::sleep(left.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT)) => {}
+            () = tokio::time::sleep(left.min(LONGEST_WAIT)) => {}
         }
     }
+}
+
+/// Whether a source that was read at `last` is to be read now: it is due, or that read lies ahead, and so does whatever
+/// was worked out from it.
+fn is_due(now: DateTime<Utc>, due: Option<DateTime<Utc>>, last: Option<DateTime<Utc>>) -> bool {
+    due.is_some_and(|due| due <= now) || last.is_some_and(|last| last > now + STEP)
 }
 
 /// Slots are on full minutes, so looking right after one is soon enough and often enough.
@@ -220,4 +269,18 @@ fn spread<T>(shared: &Shared<T>, name: &str) -> chrono::Duration {
     let hash =
         database.iter().copied().chain(name.bytes()).fold(0u32, |h, byte| h.wrapping_mul(31).wrapping_add(byte.into()));
     chrono::Duration::seconds(i64::from(hash % 300))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_that_was_read_in_the_future_is_read_at_once() {
+        let at = |hours| DateTime::UNIX_EPOCH + chrono::Duration::hours(hours);
+        assert!(!is_due(at(10), Some(at(12)), Some(at(9))), "not yet");
+        assert!(is_due(at(12), Some(at(12)), Some(at(9))));
+        assert!(is_due(at(10), Some(at(500)), Some(at(499))), "the clock was ahead when it was read");
+        assert!(!is_due(at(10), None, Some(at(11))), "a small step back is no reason");
+    }
 }

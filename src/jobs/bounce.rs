@@ -5,8 +5,6 @@
 //! to. Anything else changes nothing. One message is one transaction, and the same message again changes nothing, so a
 //! crash between the database and the mailbox does no harm.
 
-use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -42,20 +40,11 @@ pub enum Outcome {
     Unknown,
 }
 
-/// Why a Maildir can't be worked through.
-#[derive(Debug, thiserror::Error)]
-pub enum MaildirError {
-    /// The database failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The folder can't be read, or a file in it not be moved.
-    #[error("{path}: {error}")]
-    File {
-        /// What could not be read or moved.
-        path: PathBuf,
-        /// The system's answer.
-        error: io::Error,
-    },
+impl Outcome {
+    /// Whether a person should read the message: nothing follows from it, and it is no machine's small talk.
+    pub fn is_for_a_person(self) -> bool {
+        matches!(self, Self::Unknown | Self::Report(Taken::Unproven))
+    }
 }
 
 /// Takes in one message.
@@ -94,31 +83,6 @@ pub fn run(store: &Store, settings: &Settings, message: &[u8], now: DateTime<Utc
     )?;
     log(verdict, taken, &failure);
     Ok(Outcome::Report(taken))
-}
-
-/// Works through a Maildir: each message of `new` is taken in and moved to `cur`, as seen (`S`), or flagged (`F`) when a
-/// person should read it. Returns how many there were.
-pub fn poll(store: &Store, settings: &Settings, maildir: &Path, now: DateTime<Utc>) -> Result<usize, MaildirError> {
-    let (new, cur) = (maildir.join("new"), maildir.join("cur"));
-    let at = |path: &Path| {
-        let path = path.to_owned();
-        move |error| MaildirError::File { path, error }
-    };
-    let entries = std::fs::read_dir(&new).map_err(at(&new))?;
-    let mut files = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>().map_err(at(&new))?;
-    files.sort();
-    for path in &files {
-        let message = std::fs::read(path).map_err(at(path))?;
-        let flag = match run(store, settings, &message, now)? {
-            Outcome::Unknown | Outcome::Report(Taken::Unproven) => "F",
-            _ => "S",
-        };
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        // A name may have flags already (https://cr.yp.to/proto/maildir.html).
-        let name = name.split(":2,").next().unwrap_or_default();
-        std::fs::rename(path, cur.join(format!("{name}:2,{flag}"))).map_err(at(path))?;
-    }
-    Ok(files.len())
 }
 
 /// Whose mail a report is about, by a token that only they and the servers on the way could know.

@@ -7,6 +7,7 @@
 pub mod bounce;
 pub mod deliver;
 pub mod explain;
+pub mod inbox;
 pub mod leave;
 pub mod letter;
 pub mod pace;

@@ -3,19 +3,24 @@
 //! A crash before a batch's commit leaves its subscriptions due, as if nothing had been; after it, they have their
 //! edition. There is no state in between. Subscriptions stream past the candidates, a batch at a time, as compiled orders:
 //! a definition's text is parsed once, when it is new.
+//!
+//! Others use the database meanwhile, so a batch is short, by the clock and not by its number; and a stop is heeded
+//! between two of them. What is not decided then stays due.
 
 use std::collections::HashMap;
+use std::time::{Duration as Span, Instant};
 
 use chrono::{DateTime, Duration, NaiveDateTime, Utc};
 use chrono_tz::Tz;
+use tokio_util::sync::CancellationToken;
 
 use crate::core::digest::{self, Chosen, Room, Section};
-use crate::core::edition::{Choice, Chooser};
+use crate::core::edition::{Choice, Chooser, Ledger};
 use crate::core::matching::{Matcher, Pool, Scratch, Vocabulary, reasons};
 use crate::core::order::Order;
 use crate::core::schedule::Schedule;
 use crate::core::subscription::{Subscription, WhenEmpty};
-use crate::store::{Batch, Decision, Due, Edition, Standing, Store, StoreError};
+use crate::store::{Batch, Decision, Due, Edition, FAR_AHEAD, STEP, Standing, Store, StoreError};
 
 /// What publishing depends on besides the database.
 #[derive(Clone, Debug)]
@@ -41,52 +46,109 @@ pub struct Report {
     pub owed: usize,
     /// Candidates there were.
     pub candidates: usize,
+    /// Subscriptions that could not be decided, because what the database has of them can't be read.
+    pub faults: usize,
     /// Nothing was decided, because no source has been read yet: an empty database is not "no papers".
     pub is_waiting: bool,
+    /// It was stopped before the end; what is left is still due.
+    pub is_stopped: bool,
 }
 
-/// Subscriptions decided, or definitions compiled, in one transaction: enough to share a commit, few enough that the
-/// others who use the database never wait long.
-const BATCH: usize = 2_000;
-
-/// Decides every edition that is due at `now`. `progress` hears what each transaction decided.
+/// Decides every edition that is due at `now`. `progress` hears what each transaction decided. After `stop` no further
+/// one is begun.
 pub fn run(
     store: &Store,
     settings: &Settings,
     now: DateTime<Utc>,
+    stop: &CancellationToken,
     mut progress: impl FnMut(&Batch),
 ) -> Result<Report, StoreError> {
+    let looked_at_again = store.undo_future(now)?;
+    if looked_at_again > 0 {
+        tracing::warn!(subscriptions = looked_at_again, "the clock was ahead: what it said then no longer counts");
+    }
     if !store.is_anything_due(now)? {
         return Ok(Report::default());
     }
-    if store.sources()?.iter().all(|source| source.last_good.is_none()) {
+    // A good read vouches for the clock as well: with one that is years off no certificate is valid. So reads that lie
+    // ahead mean that it is now behind, or was ahead then; the next read tells.
+    if store.sources()?.iter().all(|source| source.last_good.is_none_or(|at| at > now + STEP)) {
         return Ok(Report { is_waiting: true, ..Report::default() });
     }
-    compile(store)?;
+    compile(store, stop)?;
+    if stop.is_cancelled() {
+        return Ok(Report { is_stopped: true, ..Report::default() });
+    }
     let planner = Planner::new(store, settings, now)?;
     let mut desk = Desk { matcher: planner.pool().matcher(), slots: HashMap::new(), scratch: Scratch::default() };
     store.each_literal(|number, clause| desk.matcher.insert(planner.pool(), number, &clause.literal()))?;
     let mut report = Report { candidates: planner.pool().candidates().len(), ..Report::default() };
-    loop {
-        let batch = store.publish(now, BATCH, planner.read, &settings.domain, |due| planner.decide(due, &mut desk))?;
+    let mut pace = Pace::default();
+    while !stop.is_cancelled() {
+        let (batch, is_last) = pace.batch(|limit| {
+            let batch =
+                store.publish(now, limit, planner.read, &settings.domain, |due| planner.decide(due, &mut desk))?;
+            let is_last = batch.looked_at < limit;
+            Ok((batch, is_last))
+        })?;
         report.editions += batch.published.len();
         for edition in &batch.published {
             report.queued += usize::from(edition.queued);
             report.papers += edition.papers;
             report.owed += edition.owed;
         }
+        for fault in &batch.faults {
+            tracing::error!(subscription = fault.subscription, error = fault.why, "no edition could be decided");
+        }
+        report.faults += batch.faults.len();
         progress(&batch);
-        if batch.looked_at < BATCH {
+        if is_last {
             return Ok(report);
         }
     }
+    report.is_stopped = true;
+    Ok(report)
 }
 
-/// Compiles the definitions that are new. It need not be called before [`run`], which does it too.
-pub fn compile(store: &Store) -> Result<(), StoreError> {
-    let mut vocabulary = Vocabulary::default();
-    while store.compile(&mut vocabulary, BATCH)? == BATCH {}
+/// Compiles the definitions that are new, until `stop`. It need not be called before [`run`], which does it too.
+pub fn compile(store: &Store, stop: &CancellationToken) -> Result<(), StoreError> {
+    let (mut vocabulary, mut pace) = (Vocabulary::default(), Pace::default());
+    while !stop.is_cancelled() && pace.batch(|limit| Ok(store.compile(&mut vocabulary, limit)? == limit))? {}
     Ok(())
+}
+
+/// How much one transaction does: enough to share a commit, little enough that the others who write never wait long,
+/// on a slow machine as on a fast one.
+struct Pace {
+    limit: usize,
+}
+
+impl Pace {
+    const MOST: usize = 2_000;
+    const LEAST: usize = 50;
+    /// How long a transaction may take.
+    const LONG: Span = Span::from_millis(60);
+    /// Time between two, for another process: within this one the lock is a fair one.
+    const GAP: Span = Span::from_millis(1);
+
+    fn batch<T>(&mut self, job: impl FnOnce(usize) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let begun = Instant::now();
+        let done = job(self.limit);
+        let taken = begun.elapsed();
+        if taken > Self::LONG {
+            self.limit = (self.limit / 2).max(Self::LEAST);
+        } else if taken < Self::LONG / 3 {
+            self.limit = (self.limit * 2).min(Self::MOST);
+        }
+        std::thread::sleep(Self::GAP);
+        done
+    }
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { limit: 500 }
+    }
 }
 
 /// What the decisions of one run share.
@@ -104,11 +166,17 @@ struct Slots {
     newest: Option<NaiveDateTime>,
     /// When the one after it comes.
     next: Option<DateTime<Utc>>,
+    /// What lies after it was published by a clock that was ahead, and is not the last slot.
+    horizon: NaiveDateTime,
 }
 
 impl Slots {
     fn of(schedule: &Schedule, zone: Tz, now: DateTime<Utc>) -> Self {
-        Self { newest: schedule.due(None, now, zone), next: schedule.next(now, zone).map(|(_, at)| at) }
+        Self {
+            newest: schedule.due(None, now, zone),
+            next: schedule.next(now, zone).map(|(_, at)| at),
+            horizon: now.with_timezone(&zone).naive_local() + FAR_AHEAD,
+        }
     }
 
     /// As the store writes it: `daily at 08:00 Europe/Berlin`.
@@ -151,7 +219,7 @@ impl Planner {
         let choice = self.chooser.choose(&matcher, &order, &standing.ledger, &mut Scratch::default());
         match self.has_room(&order, &choice) {
             true => choice,
-            false => self.cut_to_size(&standing.subscription, choice),
+            false => self.cut_to_size(&standing.subscription, choice, &standing.ledger),
         }
     }
 
@@ -195,13 +263,15 @@ impl Planner {
         slots: Slots,
         scratch: &mut Scratch,
     ) -> Result<Decision, StoreError> {
-        let Slots { newest, next } = slots;
-        let Some(slot) = newest.filter(|newest| due.last_slot.is_none_or(|last| *newest > last)) else {
+        let Slots { newest, next, horizon } = slots;
+        let last = due.last_slot.filter(|last| *last <= horizon);
+        let Some(slot) = newest.filter(|newest| last.is_none_or(|last| *newest > last)) else {
             return Ok(Decision::NotYet { next });
         };
-        let mut choice = self.chooser.choose(matcher, order, &due.ledger(self.oldest)?, scratch);
+        let ledger = due.ledger(self.oldest)?;
+        let mut choice = self.chooser.choose(matcher, order, &ledger, scratch);
         if !self.has_room(order, &choice) {
-            choice = self.cut_to_size(&due.subscription()?, choice);
+            choice = self.cut_to_size(&due.subscription()?, choice, &ledger);
         }
         let is_empty = choice.sections.iter().all(Vec::is_empty);
         let ids = |indices: &[usize]| indices.iter().map(|index| self.pool().candidates()[*index].id).collect();
@@ -229,14 +299,17 @@ impl Planner {
     }
 
     /// A mail has a size that no reader's program clips; what is over it waits like what a maximum cuts.
-    fn cut_to_size(&self, subscription: &Subscription, mut choice: Choice) -> Choice {
-        let mut room = self.fits(subscription, &choice.sections);
-        for section in &mut choice.sections {
-            let kept = section.len().min(room);
-            room -= kept;
-            choice.owed.extend(section.drain(kept..));
+    fn cut_to_size(&self, subscription: &Subscription, choice: Choice, ledger: &Ledger) -> Choice {
+        let owed = ledger.owed_with(&choice.merged);
+        let is_owed = |index: &usize| owed.contains(&self.pool().candidates()[*index].id);
+        let count = |choice: &Choice| choice.sections.iter().map(Vec::len).sum::<usize>();
+        let (mut kept, mut room) = (choice.clone(), self.fits(subscription, &choice.sections));
+        // Other papers may be longer than those that were measured; each round has fewer, and a single one always fits.
+        while room < count(&kept) {
+            kept = choice.within(room, is_owed);
+            room = self.fits(subscription, &kept.sections);
         }
-        choice
+        kept
     }
 
     /// How many of the papers, counted through in order, have room in one mail.

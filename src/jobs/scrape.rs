@@ -12,7 +12,7 @@ use crate::core::paper::{Paper, Route, SourceId};
 use crate::source::fetch::Client;
 use crate::source::health::{State, verdict};
 use crate::source::huggingface::{self, HuggingFace};
-use crate::source::{SourceError, ValidatorMap};
+use crate::source::{DayOutcome, SourceError, ValidatorMap};
 use crate::store::{ReadRecord, Store, StoreError};
 
 /// How one read ended.
@@ -57,8 +57,15 @@ pub async fn run(
     let validators: ValidatorMap = kept.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
     let result = huggingface::read(client, source, &validators, now).await;
     let (state, message) = verdict(&result);
-    let record =
-        ReadRecord { source: source.id.clone(), at: now, outcome: state.as_str().into(), message: message.clone() };
+    let days = result.iter().flat_map(|reading| &reading.days);
+    let unchanged = days.filter(|report| report.outcome == DayOutcome::Unchanged).filter_map(|report| report.day);
+    let record = ReadRecord {
+        source: source.id.clone(),
+        at: now,
+        outcome: state.as_str().into(),
+        message: message.clone(),
+        unchanged: unchanged.collect(),
+    };
     let mut report = Report {
         source: source.id.clone(),
         state,

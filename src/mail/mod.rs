@@ -3,8 +3,10 @@
 //! [`mime`] makes the bytes; a [`Transport`] hands them over: [`smtp`] to a server, [`mod@file`] into a folder, [`sendmail`]
 //! to a program. Every way ends in a receipt or in a [`SendError`], which says whether another attempt makes sense.
 
+mod connect;
 pub mod dkim;
 pub mod file;
+pub mod imap;
 pub mod inbound;
 pub mod mime;
 pub mod sendmail;
@@ -15,6 +17,8 @@ use std::fmt;
 use std::sync::OnceLock;
 
 pub use turn::{Gate, Turn};
+
+pub use connect::ServerError;
 
 use crate::core::address::Address;
 use crate::core::delivery::{Fault, Receipt, SendError};

@@ -6,11 +6,13 @@
 //! The ledger is read by paper numbers, not by times: an edition that could hold a candidate holds a paper at least as
 //! new as the oldest candidate. A clock that steps back hides nothing.
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, Duration, NaiveDateTime, Utc};
 use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::{OutboxState, Result, Store, bounces, day, from_json, outbox, slot, slot_text, subscriptions, to_json};
+use super::{
+    OutboxState, Result, Store, StoreError, bounces, day, from_json, outbox, slot, slot_text, subscriptions, to_json,
+};
 use crate::core::edition::{Ledger, Waiting};
 use crate::core::order::Order;
 use crate::core::subscription::Subscription;
@@ -100,7 +102,21 @@ pub struct Batch {
     pub looked_at: usize,
     /// Their editions, those without a mail too.
     pub published: Vec<Published>,
+    /// Those that could not be decided.
+    pub faults: Vec<Fault>,
 }
+
+/// A subscription that could not be decided: its order or its ledger can't be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The subscription's number.
+    pub subscription: i64,
+    /// What is wrong.
+    pub why: String,
+}
+
+/// When a subscription that could not be decided is looked at again: a later program may be able to read it.
+const AFTER_FAULT: Duration = Duration::hours(1);
 
 /// An edition that was decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,7 +138,7 @@ pub struct Published {
 impl Store {
     /// Decides the editions of up to `limit` subscriptions that are due at `now`: one transaction for all of them.
     /// `read` is what is known ([`Store::candidates`]), `domain` the right side of Message-IDs. No more are due when fewer
-    /// than `limit` were looked at.
+    /// than `limit` were looked at. One that can't be read fails alone: it is marked, and looked at again in an hour.
     pub fn publish(
         &self,
         now: DateTime<Utc>,
@@ -133,7 +149,8 @@ impl Store {
     ) -> Result<Batch> {
         self.write(|tx| {
             let due = due(tx, now, limit)?;
-            let mut batch = Batch { looked_at: due.len(), published: Vec::with_capacity(due.len()) };
+            let mut batch =
+                Batch { looked_at: due.len(), published: Vec::with_capacity(due.len()), faults: Vec::new() };
             let database: Vec<u8> =
                 tx.query_row("SELECT value FROM meta WHERE key = 'database'", [], |row| row.get(0))?;
             let mut database_hex = String::with_capacity(2 * database.len());
@@ -142,9 +159,15 @@ impl Store {
             let right_side = format!("{}.{database_hex}@{domain}", now.timestamp());
             let insert = Insert { tx, read, now, right_side };
             for due in &due {
-                match decide(due)? {
-                    Decision::NotYet { next } => set_next(tx, due.id, next)?,
-                    Decision::Edition(edition) => batch.published.push(insert.edition(due, &edition)?),
+                match decide(due) {
+                    Ok(Decision::NotYet { next }) => set_next(tx, due.id, next)?,
+                    Ok(Decision::Edition(edition)) => batch.published.extend(insert.edition(due, &edition)?),
+                    Err(error @ StoreError::Unreadable { .. }) => {
+                        let fault = Fault { subscription: due.id, why: error.to_string() };
+                        set_fault(tx, &fault, now + AFTER_FAULT)?;
+                        batch.faults.push(fault);
+                    }
+                    Err(error) => return Err(error),
                 }
             }
             Ok(batch)
@@ -167,28 +190,6 @@ impl Store {
                 })
             };
             found.map(standing).transpose()
-        })
-    }
-
-    /// Removes the editions decided before `before` that hold no paper first seen since `since` and whose mail, if any,
-    /// has ended, along with their mails and attempts. A subscription's newest edition stays: it says what is owed.
-    pub fn prune(&self, since: DateTime<Utc>, before: DateTime<Utc>) -> Result<usize> {
-        self.write(|tx| {
-            let oldest: Option<u32> =
-                tx.query_row("SELECT min(id) FROM papers WHERE first_seen >= ?", [since.timestamp()], |row| {
-                    row.get(0)
-                })?;
-            tx.execute_batch("CREATE TEMP TABLE IF NOT EXISTS past (id INTEGER PRIMARY KEY); DELETE FROM past;")?;
-            let pruned = tx.execute(
-                "INSERT INTO past SELECT e.id FROM editions e LEFT JOIN outbox o ON o.edition = e.id
-                 WHERE e.decided < ?1 AND e.newest < ?2 AND coalesce(o.state, '') NOT IN ('queued', 'claimed')
-                   AND e.id < (SELECT max(id) FROM editions WHERE subscription = e.subscription)",
-                params![before.timestamp(), oldest.unwrap_or(u32::MAX)],
-            )?;
-            tx.execute("DELETE FROM attempts WHERE edition IN (SELECT id FROM past)", [])?;
-            tx.execute("DELETE FROM outbox WHERE edition IN (SELECT id FROM past)", [])?;
-            tx.execute("DELETE FROM editions WHERE id IN (SELECT id FROM past)", [])?;
-            Ok(pruned)
         })
     }
 
@@ -219,7 +220,8 @@ fn due<'t>(tx: &'t Transaction<'t>, now: DateTime<Utc>, limit: usize) -> Result<
             definition: row.get(1)?,
             since: row.get(2)?,
             domain: row.get(6)?,
-            last_slot: last_slot.as_deref().map(slot).transpose()?,
+            // One that can't be read is none: the database has each slot once, whatever is decided.
+            last_slot: last_slot.as_deref().and_then(|text| slot(text).ok()),
             order: order.map(|order| Ok::<_, rusqlite::Error>((row.get(4)?, order))).transpose()?,
         });
     }
@@ -271,8 +273,17 @@ fn ledger(tx: &Transaction<'_>, id: i64, since: &str, oldest: u32, merging: bool
 }
 
 fn set_next(tx: &Transaction<'_>, id: i64, next: Option<DateTime<Utc>>) -> Result<()> {
-    tx.prepare_cached("UPDATE subscriptions SET next_at = ?2 WHERE id = ?1")?
+    tx.prepare_cached("UPDATE subscriptions SET next_at = ?2, fault = NULL WHERE id = ?1")?
         .execute(params![id, next.map(|at| at.timestamp())])?;
+    Ok(())
+}
+
+fn set_fault(tx: &Transaction<'_>, fault: &Fault, again: DateTime<Utc>) -> Result<()> {
+    tx.prepare_cached("UPDATE subscriptions SET next_at = ?2, fault = ?3 WHERE id = ?1")?.execute(params![
+        fault.subscription,
+        again.timestamp(),
+        fault.why
+    ])?;
     Ok(())
 }
 
@@ -286,20 +297,21 @@ struct Insert<'t> {
 }
 
 impl Insert<'_> {
-    fn edition(&self, due: &Due<'_>, decided: &Edition) -> Result<Published> {
+    /// `None` when the slot has its edition already, as after a clock that was ahead: then only the next slot is set.
+    fn edition(&self, due: &Due<'_>, decided: &Edition) -> Result<Option<Published>> {
         let Self { tx, read, now, right_side } = self;
         let Edition { slot, next, papers, also, owed, looked_at, mail, merged } = decided;
         let count = papers.iter().map(Vec::len).sum();
         let newest = papers.iter().flatten().chain(also).max().copied().unwrap_or(0);
         let slot = slot_text(*slot);
         // The unique key on the slot makes "at most once" the database's own promise.
-        let edition = tx
+        let inserted = tx
             .prepare_cached(
                 "INSERT INTO editions
                  (subscription, slot, definition, read, decided, papers, also, owed, newest, looked_at)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (subscription, slot) DO NOTHING",
             )?
-            .insert(params![
+            .execute(params![
                 due.id,
                 slot,
                 due.definition,
@@ -311,11 +323,12 @@ impl Insert<'_> {
                 newest,
                 looked_at,
             ])?;
+        let edition = tx.last_insert_rowid();
         let mut place = now.timestamp();
-        for older in merged {
+        for older in merged.iter().filter(|_| inserted > 0) {
             place = place.min(give_way(tx, due.id, *older, edition, *now)?);
         }
-        if *mail {
+        if *mail && inserted > 0 {
             tx.prepare_cached(
                 "INSERT INTO outbox (edition, domain, state, message_id, queued, due) VALUES (?, ?, 'queued', ?, ?, ?)",
             )?
@@ -327,13 +340,11 @@ impl Insert<'_> {
                 place
             ])?;
         }
-        tx.prepare_cached("UPDATE subscriptions SET last_slot = ?2, next_at = ?3 WHERE id = ?1")?.execute(params![
-            due.id,
-            slot,
-            next.map(|at| at.timestamp())
-        ])?;
-        let merged = merged.len();
-        Ok(Published { edition, subscription: due.id, papers: count, owed: owed.len(), queued: *mail, merged })
+        tx.prepare_cached("UPDATE subscriptions SET last_slot = ?2, next_at = ?3, fault = NULL WHERE id = ?1")?
+            .execute(params![due.id, slot, next.map(|at| at.timestamp())])?;
+        let (owed, merged) = (owed.len(), merged.len());
+        let published = Published { edition, subscription: due.id, papers: count, owed, queued: *mail, merged };
+        Ok((inserted > 0).then_some(published))
     }
 }
 

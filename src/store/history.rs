@@ -11,7 +11,7 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::papers::as_of;
 use super::{OutboxState, Result, Store, from_json, instant, slot, subscriptions};
-use crate::core::matching::Candidate;
+use crate::core::candidate::Candidate;
 use crate::core::paper::{Paper, PaperKey};
 use crate::core::subscription::Subscription;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::{Result, Store, day, from_json, to_json};
@@ -20,6 +20,8 @@ pub struct ReadRecord {
     pub outcome: String,
     /// What went wrong, for a person.
     pub message: Option<String>,
+    /// The days whose lists the source says are as they were: nothing of them is in the snapshot.
+    pub unchanged: Vec<NaiveDate>,
 }
 
 /// What one ingest changed.
@@ -41,6 +43,12 @@ impl Store {
     pub fn ingest(&self, snapshot: &Snapshot, record: &ReadRecord, validators: &str) -> Result<Ingested> {
         self.write(|tx| {
             let diff = diff(&known(tx, snapshot)?, snapshot);
+            // What a list holds that did not change is known from the time when it last did.
+            let unchanged: usize = tx.query_row(
+                "SELECT count(*) FROM listings WHERE source = ? AND day IN (SELECT value FROM json_each(?))",
+                params![record.source.as_str(), to_json("days", &record.unchanged)?],
+                |row| row.get(0),
+            )?;
             tx.execute(
                 "INSERT INTO reads (source, at, outcome, route, items, added, revised, unchanged, skipped, message)
                  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -49,7 +57,7 @@ impl Store {
                     record.at.timestamp(),
                     record.outcome,
                     snapshot.route.as_str(),
-                    snapshot.items.len(),
+                    snapshot.items.len() + unchanged,
                     diff.added.len(),
                     diff.revised.len(),
                     diff.unchanged.len(),

@@ -4,9 +4,13 @@
 //! returned, what it says is on the disk (`synchronous=FULL`), and when it has not, nothing happened. The write-ahead log
 //! is never truncated while running: to extend a file costs milliseconds a commit, to overwrite it a tenth of one.
 //!
+//! Everything is written over one connection, first come, first served, so that a publish of a million editions lets a
+//! claim in after each of its batches. Reads have connections of their own and wait for nobody.
+//!
 //! What is *not* here: schedules, matching, rendering. Decisions come in by argument.
 
 mod bounces;
+mod clock;
 mod editions;
 mod history;
 mod holds;
@@ -15,32 +19,51 @@ mod lock;
 mod orders;
 mod outbox;
 mod papers;
+mod prune;
 mod status;
 mod subscriptions;
 mod suppressions;
 
-use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 pub use bounces::{Bounce, BounceStatus, Taken, Verdict};
-pub use editions::{Batch, Decision, Due, Edition, Published, Standing};
+pub use clock::{FAR_AHEAD, STEP};
+pub use editions::{Batch, Decision, Due, Edition, Fault, Published, Standing};
 pub use history::{History, KnownPaper, PastEdition};
 pub use holds::{Lane, Sent};
 pub use ingest::{Ingested, ReadRecord};
 pub use lock::{Lock, LockError};
 pub use outbox::{Claim, Claimed, Mailing, OutboxEntry, OutboxState, Recorded};
+pub use prune::Pruned;
 pub use status::{EditionStatus, QueueStatus, SourceStatus, SubscriberStatus};
 pub use subscriptions::{SyncReport, Withheld};
 pub use suppressions::{AddressHash, Imported, Reason, Suppression};
 
-/// The database. Clones share one connection.
+/// The database. Clones share its connections.
 #[derive(Clone, Debug)]
 pub struct Store {
-    connection: Arc<Mutex<Connection>>,
+    /// For whoever writes. The lock is a fair one (parking_lot's is, after a millisecond): with the standard library's a
+    /// job that writes batch after batch would take it again before anyone who waits has woken up.
+    writer: Arc<Mutex<Connection>>,
+    /// For whoever reads; `None` for a database in memory, which has one connection only.
+    readers: Option<Arc<Readers>>,
 }
+
+/// Connections that only read: as many as there are reads at once.
+#[derive(Debug)]
+struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+/// Connections that are kept when no read needs them.
+const IDLE: usize = 4;
 
 /// Why the database could not do it.
 #[derive(Debug, thiserror::Error)]
@@ -91,35 +114,40 @@ fn file(error: &rusqlite::Error) -> &'static str {
 /// Results of the store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_leaving.sql"),
-    include_str!("migrations/0003_pacing.sql"),
+    include_str!("migrations/0003_faults.sql"),
+    include_str!("migrations/0004_pacing.sql"),
 ];
 
 impl Store {
     /// Opens the database at `path`, makes it when it isn't there, and brings it up to this program's version.
     pub fn open(path: &Path) -> Result<Self> {
         let mut connection = Connection::open(path)?;
-        configure(&connection)?;
+        configure(&mut connection)?;
         migrate(&mut connection)?;
-        Ok(Self { connection: Arc::new(Mutex::new(connection)) })
+        Ok(Self::over(connection, path))
     }
 
     /// A database of its own that lives in memory and ends with the last clone.
     pub fn in_memory() -> Result<Self> {
-        Self::open(Path::new(":memory:"))
+        Self::open(Path::new(IN_MEMORY))
     }
 
     /// Opens an existing database for looking at it: nothing is made, migrated or written.
     pub fn open_read_only(path: &Path) -> Result<Self> {
-        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        configure(&connection)?;
+        let connection = connect_for_reading(path)?;
         if check_version(&connection)? < MIGRATIONS.len() {
             return Err(StoreError::Older);
         }
-        connection.pragma_update(None, "query_only", true)?;
-        Ok(Self { connection: Arc::new(Mutex::new(connection)) })
+        Ok(Self::over(connection, path))
+    }
+
+    fn over(writer: Connection, path: &Path) -> Self {
+        let readers = Readers { path: path.to_owned(), idle: Mutex::default() };
+        let readers = (path != Path::new(IN_MEMORY)).then(|| Arc::new(readers));
+        Self { writer: Arc::new(Mutex::new(writer)), readers }
     }
 
     /// What tells this database from every other: 16 random bytes.
@@ -130,33 +158,64 @@ impl Store {
     /// Asks `refuse` at every commit; `true` turns it into a rollback. For tests of what a crash leaves behind.
     #[doc(hidden)]
     pub fn refuse_commits(&self, refuse: impl FnMut() -> bool + Send + 'static) -> Result<()> {
-        Ok(self.connection().commit_hook(Some(refuse))?)
-    }
-
-    fn connection(&self) -> MutexGuard<'_, Connection> {
-        // A panic while the lock was held has rolled its transaction back; the connection is sound.
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+        Ok(self.writer.lock().commit_hook(Some(refuse))?)
     }
 
     /// Runs `job` in one transaction that takes the write lock at once.
     fn write<T>(&self, job: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
-        let mut connection = self.connection();
+        // A panic rolls the transaction back, and the connection stays sound.
+        let mut connection = self.writer.lock();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let value = job(&transaction)?;
         transaction.commit()?;
         Ok(value)
     }
 
-    /// Runs `job` on one consistent view of the database.
+    /// Runs `job` on one consistent view of the database: what was committed before, whatever is being written.
     fn read<T>(&self, job: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
-        let mut connection = self.connection();
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
-        job(&transaction)
+        let Some(readers) = &self.readers else { return view(&mut self.writer.lock(), job) };
+        let idle = readers.idle.lock().pop();
+        let mut connection = match idle {
+            Some(connection) => connection,
+            None => connect_for_reading(&readers.path)?,
+        };
+        let result = view(&mut connection, job);
+        let mut idle = readers.idle.lock();
+        if idle.len() < IDLE {
+            idle.push(connection);
+        }
+        result
     }
 }
 
-fn configure(connection: &Connection) -> Result<()> {
-    connection.busy_timeout(std::time::Duration::from_secs(10))?;
+const IN_MEMORY: &str = ":memory:";
+
+fn view<T>(connection: &mut Connection, job: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+    job(&connection.transaction_with_behavior(TransactionBehavior::Deferred)?)
+}
+
+/// A connection to an existing database that can't change it. In WAL mode even reading needs leave to write the file.
+fn connect_for_reading(path: &Path) -> Result<Connection> {
+    let mut connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    configure(&mut connection)?;
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+/// How long another process may keep the database from us.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often it is asked for. SQLite's own handler sleeps up to a tenth of a second between two tries, and would hardly
+/// ever meet the instant between two batches of a large publish.
+const ASK_EVERY: Duration = Duration::from_millis(2);
+
+fn ask_again(asked: i32) -> bool {
+    std::thread::sleep(ASK_EVERY);
+    ASK_EVERY * asked.unsigned_abs() < PATIENCE
+}
+
+fn configure(connection: &mut Connection) -> Result<()> {
+    connection.busy_handler(Some(ask_again))?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;

@@ -7,10 +7,11 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::subscriptions::Definition;
 use super::{Result, Store, StoreError, day, from_json, instant};
-use crate::core::matching::{Candidate, Vote};
+use crate::core::candidate::Candidate;
 use crate::core::paper::{Listing, Paper, PaperKey, SourceId};
 use crate::core::query::Query;
 use crate::core::subscription::Profile;
+use crate::core::trend::Vote;
 
 impl Store {
     /// The papers first seen at `since` or later, in the order they came, and the number of the newest read: what is
@@ -34,8 +35,9 @@ impl Store {
             let mut rows = orders.query([])?;
             let mut keys = BTreeSet::new();
             while let Some(row) = rows.next()? {
-                let definition: Definition =
-                    from_json("definition", row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?;
+                // One that can't be read fails by itself, when an edition of it is due.
+                let text = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+                let Ok(definition) = from_json::<Definition>("definition", text) else { continue };
                 keys.extend(
                     definition
                         .profiles

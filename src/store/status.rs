@@ -53,6 +53,8 @@ pub struct SubscriberStatus {
     pub listed: bool,
     /// When the next slot is due; the past when it is due now.
     pub next: Option<DateTime<Utc>>,
+    /// Why its last edition could not be decided.
+    pub fault: Option<String>,
     /// The newest edition.
     pub last: Option<EditionStatus>,
 }
@@ -107,7 +109,7 @@ impl Store {
             let mut query = tx.prepare_cached(
                 "SELECT s.address, s.consent, s.paused, s.listed, s.next_at,
                         e.id, e.slot, (SELECT sum(json_array_length(value)) FROM json_each(e.papers)),
-                        e.looked_at, json_array_length(e.owed), o.state
+                        e.looked_at, json_array_length(e.owed), o.state, s.fault
                  FROM subscriptions s
                  LEFT JOIN editions e ON e.id = (SELECT max(id) FROM editions WHERE subscription = s.id)
                  LEFT JOIN outbox o ON o.edition = e.id
@@ -122,6 +124,7 @@ impl Store {
                     paused: row.get(2)?,
                     listed: row.get(3)?,
                     next: row.get::<_, Option<i64>>(4)?.map(instant),
+                    fault: row.get(11)?,
                     last: edition(row)?,
                 });
             }

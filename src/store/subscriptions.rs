@@ -100,11 +100,13 @@ fn upsert(
     if let Some(consent) = withheld {
         report.withheld.push(Withheld { address: subscription.address.clone(), consent: consent.to_owned() });
     }
-    let known: Option<(i64, i64, bool, bool, String)> = tx
-        .prepare_cached("SELECT id, definition, paused, listed, consent FROM subscriptions WHERE address_key = ?")?
-        .query_row([&key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))
+    let known: Option<(i64, i64, bool, bool, String, String)> = tx
+        .prepare_cached(
+            "SELECT id, definition, paused, listed, consent, address FROM subscriptions WHERE address_key = ?",
+        )?
+        .query_row([&key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?)))
         .optional()?;
-    let Some((id, old_definition, paused, listed, consent)) = known else {
+    let Some((id, old_definition, paused, listed, consent, old_address)) = known else {
         tx.prepare_cached(
             "INSERT INTO subscriptions
              (token, address, address_key, definition, origin, consent, paused, created, since, next_at)
@@ -130,14 +132,21 @@ fn upsert(
             .execute(params![id, since.to_string()])?;
         report.added += 1;
     }
-    if old_definition != definition || paused != subscription.paused || !listed {
+    let is_reordered = old_definition != definition || paused != subscription.paused;
+    if is_reordered || !listed {
         // The next slot is found anew at the next publish, from the newest one that has its edition.
         tx.prepare_cached(
-            "UPDATE subscriptions SET definition = ?2, paused = ?3, address = ?4, next_at = 0 WHERE id = ?1",
+            "UPDATE subscriptions SET definition = ?2, paused = ?3, next_at = 0, fault = NULL WHERE id = ?1",
         )?
-        .execute(params![id, definition, subscription.paused, subscription.address.reveal()])?;
-        report.changed += usize::from(listed);
+        .execute(params![id, definition, subscription.paused])?;
     }
+    // Upper and lower case make no other subscriber, but the local part is written as its owner has it.
+    let address = subscription.address.reveal();
+    let is_respelt = address != old_address;
+    if is_respelt {
+        tx.prepare_cached("UPDATE subscriptions SET address = ?2 WHERE id = ?1")?.execute(params![id, address])?;
+    }
+    report.changed += usize::from(listed && (is_reordered || is_respelt));
     Ok(id)
 }
 

@@ -4,6 +4,8 @@
 //! one click (RFC 8058). No cookie is set or read, no address is ever shown, and a wrong link is told nothing about right
 //! ones. `/metrics` and `/healthz` are for the machine's own network: a web server in front passes on `/u/` alone.
 //!
+//! Whoever is slow holds up nobody: heads, bodies and answers have their time, and connections a most at once.
+//!
 //! What is *not* here: TLS and rate limits, which are that web server's work.
 
 mod leave;
@@ -20,8 +22,13 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
 use templates::pages;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -47,21 +54,63 @@ const MAX_BODY: usize = 8 * 1024;
 /// How long one request may take, its body included.
 const LIMIT: Duration = Duration::from_secs(10);
 
+/// The longest head that is read, in bytes.
+const MAX_HEAD: usize = 16 * 1024;
+
 /// How long a stop waits for requests in hand.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Serves until `stop`; requests in hand are finished.
-pub async fn serve(listener: TcpListener, web: Web, stop: CancellationToken) -> std::io::Result<()> {
-    let service = router(web);
-    let served = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
-    let overdue = async {
-        stop.cancelled().await;
-        tokio::time::sleep(GRACE).await;
-    };
-    tokio::select! {
-        result = served => result,
-        () = overdue => Ok(()),
+/// How long nothing is accepted after the system could not, such as for want of file descriptors.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What connections may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// For a request's head to arrive, from the connection's start or from the answer before it.
+    pub head: Duration,
+    /// Connections at once; further ones wait.
+    pub connections: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { head: Duration::from_secs(10), connections: 256 }
     }
+}
+
+/// Serves until `stop`; requests in hand are finished.
+pub async fn serve(listener: TcpListener, web: Web, limits: Limits, stop: CancellationToken) {
+    let service = TowerToHyperService::new(router(web));
+    let mut server = http1::Builder::new();
+    server.timer(TokioTimer::new()).header_read_timeout(limits.head).max_buf_size(MAX_HEAD);
+    let open = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(limits.connections));
+    loop {
+        let next = async {
+            // It is never closed.
+            let place = places.clone().acquire_owned().await.ok()?;
+            Some((place, listener.accept().await))
+        };
+        let (place, accepted) = tokio::select! {
+            next = next => match next { Some(next) => next, None => return },
+            () = stop.cancelled() => break,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "could not accept a connection");
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+        };
+        let connection = open.watch(server.serve_connection(TokioIo::new(stream), service.clone()));
+        tokio::spawn(async move {
+            // Whoever breaks off, or is too slow, needs no line in the log.
+            let _ = connection.await;
+            drop(place);
+        });
+    }
+    let _ = tokio::time::timeout(GRACE, open.shutdown()).await;
 }
 
 #[derive(Clone)]

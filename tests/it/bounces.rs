@@ -7,6 +7,7 @@ use chrono::DateTime;
 use paperpost::core::bounce::Class;
 use paperpost::core::token::{Keyring, Purpose};
 use paperpost::jobs::bounce::{self, Outcome, Outcome::Report};
+use paperpost::jobs::inbox::{self, Inbox};
 use paperpost::mail::inbound::{self, Kind};
 use paperpost::store::{Reason, Taken};
 
@@ -15,7 +16,7 @@ use crate::site::{day, paper};
 use crate::world::World;
 
 /// A world whose mails have return paths of their own, with ada's first mail sent.
-async fn sent() -> World {
+pub(crate) async fn sent() -> World {
     let mut world = one_paper().await;
     world.deliver.sender.returns.bounce = Some(address("bounces@example.org"));
     world.once().await;
@@ -23,31 +24,31 @@ async fn sent() -> World {
     world
 }
 
-fn settings(world: &World) -> bounce::Settings {
+pub(crate) fn settings(world: &World) -> bounce::Settings {
     bounce::Settings { keyring: world.deliver.sender.returns.keyring.clone(), soft_limit: 5, soft_days: 10 }
 }
 
-fn take(world: &World, message: &str) -> Outcome {
+pub(crate) fn take(world: &World, message: &str) -> Outcome {
     bounce::run(&world.store, &settings(world), message.as_bytes(), world.clock.now()).expect("a working database")
 }
 
-fn consent(world: &World) -> String {
+pub(crate) fn consent(world: &World) -> String {
     world.store.subscribers().expect("a list")[0].consent.clone()
 }
 
 /// A report as a mail server makes it, about one recipient.
-struct Dsn<'a> {
+pub(crate) struct Dsn<'a> {
     /// Whom the report is sent to.
-    to: &'a str,
+    pub(crate) to: &'a str,
     /// The failed address.
-    about: &'a str,
-    action: &'a str,
-    status: &'a str,
-    words: &'a str,
+    pub(crate) about: &'a str,
+    pub(crate) action: &'a str,
+    pub(crate) status: &'a str,
+    pub(crate) words: &'a str,
     /// What came back of the mail: its headers.
-    returned: &'a str,
+    pub(crate) returned: &'a str,
     /// The media types of RFC 6533 instead of those of RFC 3464.
-    is_global: bool,
+    pub(crate) is_global: bool,
 }
 
 impl Default for Dsn<'_> {
@@ -58,7 +59,7 @@ impl Default for Dsn<'_> {
 }
 
 impl Dsn<'_> {
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let Self { to, about, action, status, words, returned, is_global } = self;
         let (report, headers, kind) = match is_global {
             true => ("message/global-delivery-status", "message/global-headers", "utf-8"),
@@ -237,8 +238,11 @@ async fn a_maildir_is_worked_through_and_what_a_person_should_read_is_flagged() 
     put("1.a", &Dsn { to: &return_path(&world), ..Dsn::default() }.text());
     put("2.b", "From: a@example.net\r\nSubject: A question\r\n\r\nHello?\r\n");
     put("3.c:2,", &Dsn::default().text());
-    let poll = || bounce::poll(&world.store, &settings(&world), maildir.path(), world.clock.now()).expect("a Maildir");
-    assert_eq!((poll(), poll()), (3, 0));
+    let inbox = Inbox::Maildir(maildir.path().to_owned());
+    for count in [3, 0] {
+        let read = inbox::run(&world.store, &settings(&world), &inbox, &world.clock).await.expect("a Maildir");
+        assert_eq!(read, count);
+    }
     let names = std::fs::read_dir(maildir.path().join("cur")).expect("a folder");
     let mut names: Vec<_> =
         names.map(|entry| entry.expect("an entry").file_name().into_string().expect("text")).collect();

@@ -5,7 +5,9 @@ use crate::site::{Fault, Site, paper};
 use crate::smtp::{Act, SmtpServer};
 use paperpost::clock::Clock;
 
-const ADA: &str = "# Our subscribers\n[[subscription]]\nemail = \"ada@example.org\"\nkeywords = [\"retrieval\"]\n";
+// The first edition comes at once; the next slot must not come while a test runs.
+const ADA: &str = "# Our subscribers\n[[subscription]]\nemail = \"ada@example.org\"\nkeywords = [\"retrieval\"]\n\
+    schedule = \"0 8 29 2 *\"\n";
 
 async fn home() -> (Home, Site, SmtpServer) {
     let (site, smtp) = (Site::start().await, SmtpServer::start().await);
@@ -109,6 +111,32 @@ async fn subscribing_and_unsubscribing_leave_the_rest_of_the_file_alone() {
     assert!(home.run(&["unsubscribe", "GRACE@example.org"]).await.status.success());
     assert_eq!(home.read("subscriptions.toml"), ADA);
     assert!(!home.run(&["unsubscribe", "grace@example.org"]).await.status.success());
+}
+
+#[tokio::test]
+async fn a_pause_by_command_changes_one_line_and_holds_until_it_is_ended() {
+    let (home, _site, smtp) = home().await;
+    let paused = home.run(&["pause", "ADA@example.org"]).await;
+    assert!(paused.status.success() && said(&paused).contains("is paused"), "{}", said(&paused));
+    let line = "email = \"ada@example.org\"\n";
+    assert_eq!(home.read("subscriptions.toml"), ADA.replace(line, &format!("{line}paused = true\n")));
+    assert!(said(&home.run(&["once"]).await).contains("no edition is due"));
+    assert!(said(&home.run(&["list"]).await).contains("none: paused"));
+    assert!(home.run(&["resume", "ada@example.org"]).await.status.success());
+    assert!(home.run(&["once"]).await.status.success());
+    assert_eq!(smtp.mails().len(), 1);
+    for command in ["pause", "resume"] {
+        let nobody = home.run(&[command, "eve@example.org"]).await;
+        assert!(!nobody.status.success() && said(&nobody).contains("not subscribed"), "{}", said(&nobody));
+    }
+}
+
+#[tokio::test]
+async fn settings_on_the_command_line_count_on_both_sides_of_the_command() {
+    let (home, _site, _smtp) = home().await;
+    let (mails, agent) = ("mail.transport=files", "files.folder=out");
+    let once = home.run(&["--set", mails, "once", "--set", agent]).await;
+    assert!(once.status.success() && said(&once).contains("into the folder out"), "{}", said(&once));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use paperpost::config::settings::{LogFormat, SourceKind, Tls, Transport};
+use paperpost::config::settings::{Inbox, LogFormat, SourceKind, Tls, Transport};
 use paperpost::config::{self, Problems, Settings};
 use paperpost::core::subscription::{Rank, Subscription, WhenEmpty};
 use tempfile::TempDir;
@@ -164,8 +164,8 @@ format = true
             "paperpost.toml:21:13: mail.transport: expected one of \"files\", \"smtp\", \"sendmail\", found \"smpt\"",
             "hint: did you mean `smtp`?",
             "paperpost.toml:25:8: smtp.port: expected a whole number from 1 to 65535, found 70000",
-            "paperpost.toml:26:7: smtp.tls: \"none\" sends mails in clear, so it is only for a host on this machine",
-            "hint: use \"implicit\" (port 465) or \"starttls\" (port 587)",
+            "paperpost.toml:26:7: smtp.tls: \"none\" leaves everything in clear, so it is only for a host on this machine",
+            "hint: use \"implicit\" or \"starttls\"",
             "paperpost.toml:27:12: smtp.username: there is no password to it",
             "hint: set smtp.password_file, PAPERPOST__SMTP__PASSWORD or the credential smtp-password",
             "paperpost.toml:30:14: digest.max_papers: expected a whole number from 1 to 500, found 0",
@@ -327,6 +327,39 @@ fn a_mail_server_has_the_port_of_its_protection() {
     }
     let folder = Folder::new(&[("paperpost.toml", &format!("{SMTP}host = \"127.0.0.1\"\ntls = \"none\"\n"))]);
     assert_eq!(smtp(&folder.load().expect("loopback needs no TLS")).port, 25);
+}
+
+#[test]
+fn a_mailbox_for_bounces_needs_a_host_and_a_login_and_is_the_only_one() {
+    let imap = "[imap]\nhost = \"imap.example.org\"\nusername = \"bounces\"\npassword = \"hunter2\"\n";
+    let inbox = |text: &str| Folder::new(&[("paperpost.toml", text)]).load().map(|settings| settings.bounces.inbox);
+    let Ok(Some(Inbox::Imap(found))) = inbox(imap) else { panic!("no mailbox") };
+    assert_eq!((found.port, found.tls, found.mailbox.as_str(), found.delete), (993, Tls::Implicit, "INBOX", false));
+    let Ok(Some(Inbox::Imap(found))) = inbox(&format!("{imap}tls = \"starttls\"\n")) else { panic!("no mailbox") };
+    assert_eq!(found.port, 143);
+    assert!(inbox("[imap]\nusername = \"bounces\"\npassword = \"hunter2\"\n").is_ok_and(|inbox| inbox.is_none()));
+
+    let errors = |text: &str| {
+        let problems = Folder::new(&[("paperpost.toml", text)]).check().into_iter();
+        problems.filter(|line| line.starts_with("paperpost.toml") && !line.contains("warning")).collect::<Vec<_>>()
+    };
+    let problem = |text: &str| errors(text).remove(0);
+    assert_eq!(
+        problem("[imap]\nhost = \"imap.example.org\"\n"),
+        "paperpost.toml:2:8: imap.username: is missing, and no mailbox is open to everybody"
+    );
+    assert_eq!(
+        problem(&format!("[bounces]\nmaildir = \"bounces\"\n{imap}")),
+        "paperpost.toml:4:8: imap.host: is set, and bounces.maildir as well; only one can count"
+    );
+    assert_eq!(
+        problem(&format!("{imap}tls = \"none\"\n")),
+        "paperpost.toml:5:7: imap.tls: \"none\" leaves everything in clear, so it is only for a host on this machine"
+    );
+    assert_eq!(
+        problem(&format!("{imap}mailbox = \"Rückläufer\"\n")),
+        "paperpost.toml:5:11: imap.mailbox: expected the name of a mailbox in plain characters, as the server spells it"
+    );
 }
 
 #[test]

@@ -1,15 +1,28 @@
 //! The daemon as a process: schedules, signals, the lock, and being killed.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use paperpost::clock::Clock;
+use paperpost::core::paper::SourceId;
+use paperpost::core::schedule::Schedule;
+use paperpost::daemon::{self, Parts};
+use paperpost::source::fetch::{Client, Options};
+use paperpost::source::huggingface::HuggingFace;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::process::{Home, said, until};
-use crate::site::{Site, paper};
+use crate::site::{Fault, Site, day, paper};
 use crate::smtp::SmtpServer;
+use crate::world::World;
 
-const ADA: &str = "[[subscription]]\nemail = \"ada@example.org\"\nkeywords = [\"retrieval\"]\n";
-const GRACE: &str = "[[subscription]]\nemail = \"grace@example.org\"\nkeywords = [\"retrieval\"]\n";
+// The first edition comes at once; the next slot must not come while a test runs.
+const ADA: &str =
+    "[[subscription]]\nemail = \"ada@example.org\"\nkeywords = [\"retrieval\"]\nschedule = \"0 8 29 2 *\"\n";
+const GRACE: &str =
+    "[[subscription]]\nemail = \"grace@example.org\"\nkeywords = [\"retrieval\"]\nschedule = \"0 8 29 2 *\"\n";
 
 async fn site_with_a_paper() -> Site {
     let site = Site::start().await;
@@ -56,6 +69,65 @@ async fn a_second_one_on_the_same_database_is_refused() {
     daemon.signal("-INT");
     assert_eq!(daemon.ended().await, Some(0));
     assert!(home.run(&["once"]).await.status.success(), "the lock ends with its holder");
+}
+
+/// The daemon as a task, over a world's parts and these sources.
+fn daemon_over(world: &World, sources: Vec<HuggingFace>) -> (CancellationToken, JoinHandle<()>) {
+    let patient =
+        Options { timeout: Duration::from_secs(600), pause: Duration::ZERO, ..Options::new("paperpost-test/0") };
+    let schedule = Schedule::parse("0 */3 * * *").expect("a schedule");
+    let listed = world.subscriptions();
+    let parts = Parts {
+        store: world.store.clone(),
+        clock: world.clock.clone(),
+        client: Client::new(patient).expect("a client"),
+        sources: sources.into_iter().map(|source| (source, schedule.clone())).collect(),
+        transport: world.transport.clone(),
+        publish: world.publish.clone(),
+        deliver: world.deliver.clone(),
+        web: None,
+        bounces: None,
+        first_reads: Duration::from_millis(300),
+        subscriptions: listed,
+        reread: Box::new(|| Err("nothing to read".to_owned())),
+    };
+    let (stop, (_, reload)) = (CancellationToken::new(), mpsc::channel(1));
+    let running = tokio::spawn({
+        let stop = stop.clone();
+        async move { daemon::run(parts, stop, reload).await.expect("a daemon that works") }
+    });
+    (stop, running)
+}
+
+#[tokio::test]
+async fn a_source_that_never_answers_holds_up_the_others_for_a_while_only() {
+    let mut world = World::new().await;
+    world.site.list(day("2026-11-23"), paper("2611.00001", "Retrieval at scale"));
+    world.add("email = \"ada@example.org\"\nkeywords = [\"retrieval\"]");
+    let deaf = Site::start().await;
+    deaf.fail("/", Fault::Stall);
+    let other = HuggingFace { id: SourceId::parse("deaf").expect("a name"), base: deaf.base(), ..world.source.clone() };
+    let (stop, running) = daemon_over(&world, vec![other, world.source.clone()]);
+    until("the first edition is sent", || world.smtp.mails().len() == 1).await;
+    let read: Vec<String> =
+        world.store.sources().expect("sources").iter().map(|status| status.source.to_string()).collect();
+    assert_eq!(read, ["huggingface"], "the other one is still being read");
+    stop.cancel();
+    running.await.expect("no panic");
+}
+
+#[tokio::test]
+async fn a_source_whose_last_read_lies_in_the_future_is_read_at_the_start() {
+    let mut world = World::new().await;
+    world.at("2027-11-23 12:00");
+    world.scrape().await;
+    world.at("2026-11-23 12:00");
+    world.site.list(day("2026-11-23"), paper("2611.00001", "Retrieval at scale"));
+    world.add("email = \"ada@example.org\"\nkeywords = [\"retrieval\"]");
+    let (stop, running) = daemon_over(&world, vec![world.source.clone()]);
+    until("the first edition is sent", || world.smtp.mails().len() == 1).await;
+    stop.cancel();
+    running.await.expect("no panic");
 }
 
 #[tokio::test]

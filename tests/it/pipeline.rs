@@ -188,6 +188,32 @@ async fn a_mail_that_would_be_clipped_carries_papers_over() {
 }
 
 #[tokio::test]
+async fn what_one_mail_has_room_for_is_shared_by_owed_and_new_papers_and_by_the_sections() {
+    let mut world = World::new().await;
+    world.subscribe(
+        "email = \"ada@example.org\"\n[[subscription.profile]]\nname = \"Search\"\nkeywords = [\"retrieval\"]\n\
+         rank = \"newest\"\nmax_papers = 500\n\
+         [[subscription.profile]]\nname = \"Machines\"\nkeywords = [\"robots\"]",
+    );
+    for date in 23..25 {
+        for n in 0..90 {
+            let words = "with a rather long title ".repeat(11);
+            let entry = paper(&format!("2611.{date}{n:03}"), &format!("Retrieval {date} {n} {words}"));
+            world.site.list(day(&format!("2026-11-{date}")), entry);
+        }
+        let robots = paper(&format!("2611.{date}900"), &format!("Robots of {date}"));
+        world.site.list(day(&format!("2026-11-{date}")), robots);
+        world.at(&format!("2026-11-{date} 12:00"));
+        world.once().await;
+    }
+    let mails = world.mails(ADA);
+    let of = |mail: usize, words: &str| mails[mail].titles.iter().filter(|title| title.starts_with(words)).count();
+    assert!(of(0, "Retrieval 23") > 10 && of(1, "Retrieval 23") > 10, "{:?}", mails[1].titles);
+    assert!(of(1, "Retrieval 24").abs_diff(of(1, "Retrieval 23")) <= 2, "half of the places each");
+    assert_eq!((of(0, "Robots of 23"), of(1, "Robots of 24")), (1, 1), "a long section takes no other one's place");
+}
+
+#[tokio::test]
 async fn a_paper_in_two_sections_stands_in_the_first() {
     let mut world = World::new().await;
     world.subscribe(
@@ -351,6 +377,18 @@ async fn a_failed_read_is_not_no_papers() {
 }
 
 #[tokio::test]
+async fn the_reader_is_told_how_many_papers_a_list_has_also_when_it_did_not_change() {
+    let world = one_paper().await;
+    world.site.etags();
+    world.scrape().await;
+    world.at("2026-11-23 15:00");
+    let report = world.scrape().await;
+    assert_eq!((report.unchanged, report.added.len()), (0, 0), "nothing was sent again");
+    world.once().await;
+    assert!(world.mails(ADA)[0].text.contains("2 papers, read today at 15:00"), "{}", world.mails(ADA)[0].text);
+}
+
+#[tokio::test]
 async fn before_any_source_was_read_no_edition_is_spent() {
     let world = one_paper().await;
     world.site.fail("/", Fault::Status(500));
@@ -486,6 +524,55 @@ async fn exactly_one_edition_per_local_slot_over_both_clock_changes() {
 }
 
 #[tokio::test]
+async fn whoever_moves_to_another_zone_has_one_edition_for_each_day_on_their_wall() {
+    // West and east, in the middle of a day.
+    for zones in [["Europe/Berlin", "America/Los_Angeles"], ["America/Los_Angeles", "Asia/Tokyo"]] {
+        let mut world = World::new().await;
+        let block = |zone: &str| {
+            format!(
+                "email = \"ada@example.org\"\nkeywords = [\"retrieval\"]\nschedule = \"daily at 08:00\"\n\
+                 zone = \"{zone}\"\nwhen_empty = \"note\""
+            )
+        };
+        world.subscribe(&block(zones[0]));
+        world.scrape().await;
+        let begin = world.clock.now();
+        for hour in 0..24 * 6 {
+            world.clock.set(begin + chrono::Duration::hours(hour));
+            if hour == 48 {
+                world.change("ada@", Some(&block(zones[1])));
+            }
+            world.publish();
+        }
+        let mut slots: Vec<String> = world
+            .store
+            .outbox(&[OutboxState::Queued], 100)
+            .expect("an outbox")
+            .iter()
+            .map(|entry| entry.slot.format("%d %H:%M").to_string())
+            .collect();
+        slots.sort();
+        // It begins at noon of the 23rd in Berlin and in the night in Los Angeles, and ends where it is the 29th at 20:00 or 03:00.
+        let (first, last) = if zones[0] == "Europe/Berlin" { (23, 28) } else { (22, 29) };
+        let expected: Vec<String> = (first..=last).map(|day| format!("{day} 08:00")).collect();
+        assert_eq!(slots, expected, "{zones:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_is_spelt_anew_is_written_to_as_its_owner_has_it() {
+    let mut world = one_paper().await;
+    world.once().await;
+    let report = world.change("retrieval", Some("email = \"Ada@Example.org\"\nkeywords = [\"retrieval\"]"));
+    assert_eq!((report.added, report.changed, report.retired), (0, 1, 0));
+    assert_eq!(world.sync().changed, 0);
+    world.at("2026-11-24 12:00");
+    world.site.list(day("2026-11-24"), paper("2611.00003", "More retrieval"));
+    world.once().await;
+    assert_eq!(world.inbox("Ada@example.org"), ["More retrieval"], "and the ledger is the same");
+}
+
+#[tokio::test]
 async fn everything_scraped_is_untrusted() {
     let mut world = World::new().await;
     world.subscribe(RETRIEVAL);
@@ -500,21 +587,4 @@ async fn everything_scraped_is_untrusted() {
     let message = MessageParser::default().parse(&mail.bytes).expect("a message");
     assert!(message.bcc().is_none());
     assert!(mail.titles[0].contains("<script>"), "shown as the text that it is: {:?}", mail.titles);
-}
-
-#[tokio::test]
-async fn old_editions_are_pruned_and_no_paper_comes_again() {
-    let world = one_paper().await;
-    world.once().await;
-    for (time, id) in [("2026-12-24 12:00", "2612.00001"), ("2027-04-24 12:00", "2704.00001")] {
-        world.at(time);
-        world.site.list(world.clock.now().date_naive(), paper(id, &format!("Retrieval of {time}")));
-        world.once().await;
-    }
-    let pruned = paperpost::jobs::prune::run(&world.store, world.publish.window, world.clock.now()).expect("pruned");
-    assert_eq!(pruned, 2);
-    world.at("2027-04-25 12:00");
-    world.site.list(day("2027-04-25"), paper("2611.00001", "Retrieval at scale"));
-    world.once().await;
-    assert_eq!(world.inbox(ADA).len(), 3);
 }

@@ -1,7 +1,8 @@
 //! The query language, judged case by case, and the index against the plain evaluator.
 
 use chrono::{DateTime, Duration, TimeZone, Utc};
-use paperpost::core::matching::{Candidate, Pool};
+use paperpost::core::candidate::Candidate;
+use paperpost::core::matching::Pool;
 use paperpost::core::paper::{Listing, Paper, PaperKey, SourceId};
 use paperpost::core::query::{Query, lint};
 

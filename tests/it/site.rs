@@ -16,7 +16,7 @@ use paperpost::cli::demo::site::{Entry, Lists, daily_papers};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use url::Url;
+use url::{Position, Url};
 
 pub(crate) use page::Markup;
 
@@ -271,7 +271,12 @@ async fn read_request(stream: &mut TcpStream) -> Option<Request> {
     }
     let head = String::from_utf8_lossy(&head).into_owned();
     let mut lines = head.lines();
-    let target = lines.next()?.strip_prefix("GET ")?.split(' ').next()?.to_owned();
+    let target = lines.next()?.strip_prefix("GET ")?.split(' ').next()?;
+    // Who takes this site for a proxy names another one (RFC 9112 section 3.2.2).
+    let target = match Url::parse(target) {
+        Ok(url) => url[Position::BeforePath..Position::AfterQuery].to_owned(),
+        Err(_) => target.to_owned(),
+    };
     let headers = lines.filter_map(|line| line.split_once(':'));
     let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned())).collect();
     Some(Request { target, headers })

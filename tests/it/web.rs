@@ -1,10 +1,12 @@
 //! The page on which a reader leaves, over real sockets, and what a watchman asks.
 
+use std::time::Duration;
+
 use paperpost::clock::Clock;
 use paperpost::core::token::{Keyring, Purpose};
 use paperpost::mail::dkim::{Algorithm, new_key};
 use paperpost::store::{OutboxState, Reason};
-use paperpost::web::{self, Web};
+use paperpost::web::{self, Limits, Web};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -40,11 +42,15 @@ struct Served {
     /// The path of ada's link.
     path: String,
     stop: CancellationToken,
-    served: JoinHandle<std::io::Result<()>>,
+    served: JoinHandle<()>,
 }
 
 impl Served {
     async fn new() -> Self {
+        Self::within(Limits::default()).await
+    }
+
+    async fn within(limits: Limits) -> Self {
         let mut world = one_paper().await;
         world.deliver.sender.returns.base_url = Some(BASE.parse().expect("a URL"));
         world.scrape().await;
@@ -62,7 +68,7 @@ impl Served {
             sender: "Paperpost".into(),
         };
         let stop = CancellationToken::new();
-        let served = tokio::spawn(web::serve(listener, web, stop.clone()));
+        let served = tokio::spawn(web::serve(listener, web, limits, stop.clone()));
         Self { world, port, path, stop, served }
     }
 
@@ -73,6 +79,39 @@ impl Served {
     fn consent(&self) -> String {
         self.world.store.subscribers().expect("a list")[0].consent.clone()
     }
+}
+
+#[tokio::test]
+async fn who_sends_a_head_drop_by_drop_is_cut_off_and_keeps_nobody_out() {
+    let served = Served::within(Limits { head: Duration::from_millis(400), connections: 3 }).await;
+    let port = served.port;
+    let slow: Vec<JoinHandle<usize>> = (0..3)
+        .map(|_| {
+            tokio::spawn(async move {
+                let mut stream = TcpStream::connect(("127.0.0.1", port)).await.expect("a server");
+                let mut sent = 0;
+                for byte in b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-A: ".iter().chain(b"a".iter().cycle()) {
+                    if stream.write_all(&[*byte]).await.is_err() {
+                        break;
+                    }
+                    sent += 1;
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                sent
+            })
+        })
+        .collect();
+    // Another one says nothing at all.
+    let mut silent = TcpStream::connect(("127.0.0.1", port)).await.expect("a server");
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let (status, _, body) = http(port, "GET /healthz", "", "").await;
+    assert_eq!((status, body.as_str()), (200, "ok\n"), "answered when there is room again");
+    for slow in slow {
+        assert!(slow.await.expect("no panic") > 0, "each was cut off");
+    }
+    assert_eq!(silent.read(&mut [0; 16]).await.unwrap_or(0), 0, "and so is who is silent");
+    served.stop.cancel();
+    served.served.await.expect("it ends");
 }
 
 #[tokio::test]
@@ -201,7 +240,7 @@ async fn a_stop_ends_the_server_though_somebody_holds_a_connection() {
     let mut idle = TcpStream::connect(("127.0.0.1", served.port)).await.expect("a server");
     idle.write_all(b"GET /healthz HTTP/1.1\r\n").await.expect("half a request");
     served.stop.cancel();
-    served.served.await.expect("no panic").expect("a graceful end");
+    served.served.await.expect("a graceful end");
 }
 
 #[tokio::test]

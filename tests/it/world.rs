@@ -139,7 +139,7 @@ impl World {
 
     /// Adds a `[[subscription]]` block to the file and takes the file in.
     pub(crate) fn subscribe(&mut self, block: &str) -> SyncReport {
-        self.blocks.push(block.to_owned());
+        self.add(block);
         self.sync()
     }
 
@@ -147,6 +147,11 @@ impl World {
     pub(crate) fn subscribe_all(&mut self, blocks: Vec<String>) -> SyncReport {
         self.blocks.extend(blocks);
         self.sync()
+    }
+
+    /// Adds a block to the file, which is not taken in yet.
+    pub(crate) fn add(&mut self, block: &str) {
+        self.blocks.push(block.to_owned());
     }
 
     /// Changes the one block that has this text, or removes it, and takes the file in.
@@ -159,12 +164,13 @@ impl World {
         self.sync()
     }
 
-    fn sync(&self) -> SyncReport {
+    pub(crate) fn sync(&self) -> SyncReport {
         let subscriptions = self.subscriptions();
         self.store.sync(&subscriptions, self.clock.now()).expect("synced")
     }
 
-    fn subscriptions(&self) -> Vec<Subscription> {
+    /// The subscriptions of the file.
+    pub(crate) fn subscriptions(&self) -> Vec<Subscription> {
         let text: String = self.blocks.iter().map(|block| format!("[[subscription]]\n{block}\n\n")).collect();
         std::fs::write(self.folder.path().join("subscriptions.toml"), text).expect("written");
         let (subscriptions, _) = config::load_subscriptions(&self.settings()).expect("right subscriptions");
@@ -182,7 +188,8 @@ impl World {
     }
 
     pub(crate) fn publish(&self) -> publish::Report {
-        publish::run(&self.store, &self.publish, self.clock.now(), |_| {}).expect("a working database")
+        publish::run(&self.store, &self.publish, self.clock.now(), &CancellationToken::new(), |_| {})
+            .expect("a working database")
     }
 
     pub(crate) async fn deliver(&self) -> deliver::Report {
@@ -199,7 +206,7 @@ impl World {
     pub(crate) async fn try_once(&self) -> Result<(), StoreError> {
         let (now, stop) = (self.clock.now(), CancellationToken::new());
         scrape::run(&self.store, &self.client, &self.source, now).await?;
-        publish::run(&self.store, &self.publish, now, |_| {})?;
+        publish::run(&self.store, &self.publish, now, &stop, |_| {})?;
         while deliver::run(&self.store, &self.transport, &self.deliver, &self.clock, &stop).await?.has_more {}
         Ok(())
     }

@@ -110,13 +110,12 @@ impl Demo {
                 report.revised.iter().for_each(|paper| println!("    ~ {}", paper.title));
             });
         }
-        let mut editions = Vec::new();
-        jobs::publish::run(&self.store, &wiring::publish(&self.settings), now, |batch| {
+        let (mut editions, stop) = (Vec::new(), CancellationToken::new());
+        jobs::publish::run(&self.store, &wiring::publish(&self.settings), now, &stop, |batch| {
             editions.extend_from_slice(&batch.published);
         })?;
         let transport = Arc::new(Files::new(folder)?);
         let deliver = wiring::deliver(&self.settings, &self.store)?;
-        let stop = CancellationToken::new();
         jobs::deliver::run(&self.store, &transport, &deliver, &self.clock, &stop).await?;
         progress.finish_and_clear();
         for edition in &editions {

@@ -1,9 +1,9 @@
 //! The settings about how readers leave and how mail comes back: signatures, links, return paths.
 
-use super::super::node::Wrong;
+use super::super::node::{Node, Wrong};
 use super::super::problem::{Place, Problem};
 use super::super::secret::Secret;
-use super::super::settings::{Dkim, DkimKey, Web};
+use super::super::settings::{Dkim, DkimKey, Imap, Inbox, Tls, Web};
 use super::super::values;
 use super::Reader;
 use crate::core::address::Address;
@@ -60,6 +60,40 @@ impl Reader {
             _ => {}
         }
         None
+    }
+
+    pub(super) fn inbox(&mut self) -> Option<Inbox> {
+        let maildir = self.path("bounces.maildir").map(Inbox::Maildir);
+        let imap = self.imap().map(Inbox::Imap);
+        if let (Some(_), Some(_), Some(place)) = (&maildir, &imap, self.place("imap.host")) {
+            let message = "imap.host: is set, and bounces.maildir as well; only one can count";
+            self.merged.problems.push(Problem::error(place, message));
+        }
+        maildir.or(imap)
+    }
+
+    /// The section counts when it names a host; it is read all the same, so that a fault shows before that.
+    fn imap(&mut self) -> Option<Imap> {
+        let host = self.get("imap.host", values::host);
+        let tls = self.tls("imap", host.as_deref());
+        let default_port = if tls == Tls::Implicit { 993 } else { 143 };
+        let port = self.port("imap.port").unwrap_or(default_port);
+        let errors = self.merged.problems.len();
+        let login = self.login("imap");
+        let ca_file = self.ca_file("imap.ca_file");
+        let mailbox = self.need("imap.mailbox", |node| match node.line()? {
+            name if name.is_ascii() && !name.is_empty() => Ok(name.to_owned()),
+            _ => Err(Wrong::new("expected the name of a mailbox in plain characters, as the server spells it")),
+        });
+        let delete = self.need("imap.delete", Node::boolean);
+        let timeout = self.duration("imap.timeout");
+        let host = host?;
+        if login.is_none() && self.merged.problems.len() == errors {
+            let place = self.place("imap.host").unwrap_or(Place::Default);
+            let problem = Problem::error(place, "imap.username: is missing, and no mailbox is open to everybody");
+            self.merged.problems.push(problem.hint("set imap.username and imap.password_file".to_owned()));
+        }
+        Some(Imap { host, port, tls, login: login?, ca_file, mailbox, delete, timeout })
     }
 
     pub(super) fn web(&mut self) -> Web {

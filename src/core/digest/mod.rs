@@ -16,7 +16,8 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use chrono_tz::Tz;
 use templates::{Brief, Card, Code, Contact, Digest, Href, SourceLine};
 
-use super::matching::{Candidate, Reasons};
+use super::candidate::Candidate;
+use super::matching::Reasons;
 use super::paper::{Paper, Route, clean_text};
 pub use encoded::{Encoded, EncodedCard, encode};
 pub use size::{MAX_BYTES, MAX_ENCODED, Room, fits, heading_room, quoted_printable_len, reasons_room};

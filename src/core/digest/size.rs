@@ -11,7 +11,8 @@ use super::{
     Chosen, MAX_AUTHORS, MAX_NAME, MAX_ORGANIZATION, MAX_QUERIES, MAX_QUERY, MAX_SIDE_LINK, MAX_TITLE, Section, card,
     excerpt,
 };
-use crate::core::matching::{Candidate, Reasons};
+use crate::core::candidate::Candidate;
+use crate::core::matching::Reasons;
 use crate::core::paper::clean_text;
 use crate::core::subscription::Profile;
 use crate::core::text::words;

@@ -4,7 +4,7 @@ use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use super::excerpt::clip;
-use crate::core::matching::Vote;
+use crate::core::trend::Vote;
 
 /// The longest subject, in characters.
 pub(super) const MAX_SUBJECT: usize = 120;

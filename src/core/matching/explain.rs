@@ -6,7 +6,9 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::compile::limits;
-use super::{Candidate, Document, Expr, Known, Profile};
+use super::{Document, Expr, Known, Profile};
+use crate::core::candidate::Candidate;
+use crate::core::query::walk::number;
 use crate::core::query::{Clause, Field, Measure};
 
 /// What a profile makes of a paper.
@@ -117,7 +119,7 @@ fn describe(clause: &Clause, candidate: &Candidate, known: Known<'_>) -> String 
             Some(now) => format!("{clause} (it is {} days old)", candidate.age(now)),
             None => clause.to_string(),
         },
-        Clause::Number { measure, .. } => format!("{clause} (it has {})", candidate.number(*measure)),
+        Clause::Number { measure, .. } => format!("{clause} (it has {})", number(candidate, *measure)),
         Clause::Text { field: Field::Source, text, .. } => text.clone(),
         _ => clause.to_string(),
     }

@@ -4,9 +4,10 @@ use chrono::{Duration, TimeZone};
 use proptest::prelude::*;
 
 use super::*;
-use crate::core::paper::{PaperKey, SourceId};
+use crate::core::paper::{Listing, PaperKey, SourceId};
 use crate::core::query::tests::expressions;
 use crate::core::subscription::Keyword;
+use crate::core::trend::Vote;
 
 fn now() -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2026, 3, 4, 12, 0, 0).single().expect("a valid time")

@@ -57,7 +57,7 @@ impl Linter<'_> {
     /// Each clause for itself.
     fn clauses(&mut self) {
         let query = self.query;
-        for (clause, span) in query.expr.clauses().into_iter().zip(&query.spans) {
+        for (clause, span) in query.expr.clauses().into_iter().zip(&*query.spans) {
             match clause {
                 Clause::Text { kind: Kind::Word, text, field: Field::Any }
                     if matches!(text.as_str(), "and" | "or" | "not") =>

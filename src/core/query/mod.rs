@@ -36,7 +36,7 @@ pub const MAX_DEPTH: usize = 64;
 pub struct Query {
     text: String,
     expr: Expr,
-    spans: Vec<Range<usize>>,
+    spans: Box<[Range<usize>]>,
 }
 
 /// What an expression means.
@@ -166,7 +166,7 @@ impl Query {
     /// where one is known, a cure.
     pub fn parse(text: &str) -> Result<Self, QueryError> {
         let (expr, spans) = parser::parse(text)?;
-        Ok(Self { text: text.trim().to_owned(), expr, spans })
+        Ok(Self { text: text.trim().to_owned(), expr, spans: spans.into() })
     }
 
     /// Parses what someone typed into a form: an expression when it is one, else its words. Commas, semicolons and line

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 
 use super::pattern::name_words;
 use super::{Clause, Expr, Extra, Field, Literal, Measure, Part, Pattern, Unit};
-use crate::core::matching::Candidate;
+use crate::core::candidate::Candidate;
 use crate::core::text::{self, Form};
 
 /// A candidate, borrowed or shared, whose words are cut and folded.
@@ -94,7 +94,7 @@ impl<C: Borrow<Candidate>> Document<C> {
             Literal::Category(label) => paper.categories.iter().any(|name| label.finds(&name.to_lowercase())),
             Literal::Source(label) => candidate.listings.iter().any(|listing| label.finds(listing.source.as_str())),
             Literal::Number(Measure::Age, comparison, days) => comparison.holds(candidate.age(known.now?), *days),
-            Literal::Number(measure, comparison, value) => comparison.holds(candidate.number(*measure), *value),
+            Literal::Number(measure, comparison, value) => comparison.holds(number(candidate, *measure), *value),
             Literal::Has(Extra::Code) => paper.code.is_some(),
             Literal::Has(Extra::Project) => paper.project.is_some(),
             Literal::Like(id, threshold) => known.like?(id, *threshold),
@@ -129,6 +129,16 @@ impl<C: Borrow<Candidate>> Document<C> {
             .chain(one(abstract_text, self.abstract_text.as_slice()))
             .chain(one(field == Field::Org, self.org.as_slice()))
             .chain(keywords.iter().map(Vec::as_slice))
+    }
+}
+
+/// A number of a paper that doesn't hang on the time; 0 where it isn't known. (An age is [`Candidate::age`].)
+pub(in crate::core) fn number(candidate: &Candidate, measure: Measure) -> u32 {
+    match measure {
+        Measure::Upvotes => candidate.upvotes().unwrap_or(0),
+        Measure::Comments => candidate.comments().unwrap_or(0),
+        Measure::Stars => candidate.paper.stars.unwrap_or(0),
+        Measure::Age => 0,
     }
 }
 

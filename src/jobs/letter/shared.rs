@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use chrono::NaiveDate;
 use foldhash::fast::RandomState;
 
+use crate::core::candidate::Candidate;
 use crate::core::digest::{Chosen, EncodedCard};
-use crate::core::matching::{Candidate, Reasons, reasons_in};
+use crate::core::matching::{Reasons, reasons_in};
 use crate::core::query::walk::Document;
 use crate::core::subscription::Profile;
 use crate::store::{Result, SourceStatus, Store};

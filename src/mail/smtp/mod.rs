@@ -14,7 +14,6 @@
 //! ```
 
 mod capabilities;
-mod connect;
 mod pool;
 mod reply;
 mod session;
@@ -29,6 +28,8 @@ use std::time::Duration;
 
 pub use pool::Smtp;
 pub use verdict::is_senders_own;
+
+use super::connect::ServerError;
 
 /// How to reach the server and how to behave towards it.
 #[derive(Clone, Debug)]
@@ -130,7 +131,7 @@ impl fmt::Debug for Login {
 pub struct Password(String);
 
 impl Password {
-    fn reveal(&self) -> &str {
+    pub(super) fn reveal(&self) -> &str {
         &self.0
     }
 }
@@ -183,9 +184,9 @@ impl Default for Timeouts {
 /// Why settings can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
-    /// The host is neither a name nor an address.
-    #[error("smtp host: not a host name or an IP address")]
-    Host,
+    /// Where the server is or whom to trust.
+    #[error("smtp {0}")]
+    Server(#[from] ServerError),
     /// TLS is off, but the host is another machine.
     #[error("smtp tls: may be off only for a server on this machine (localhost, 127.0.0.1, ::1)")]
     Clear,
@@ -195,21 +196,10 @@ pub enum SettingsError {
     /// A limit of zero.
     #[error("smtp connections and mails per connection: must be at least 1")]
     Limits,
-    /// The private authority can't be read.
-    #[error("smtp ca_file {}: {reason}", path.display())]
-    CaFile {
-        /// The file.
-        path: PathBuf,
-        /// What the system or the parser said.
-        reason: String,
-    },
-    /// TLS can't be set up, for one because the system has no trusted authorities.
-    #[error("smtp tls: {0}")]
-    Tls(String),
 }
 
 /// Whether a host is this machine by its name or number.
-fn is_loopback(host: &str) -> bool {
+pub(super) fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
-use super::connect::Connector;
+use super::super::connect::{Connector, Server};
 use super::session::{Session, fault};
 use super::{SettingsError, SmtpSettings, Tls, is_loopback};
 use crate::core::delivery::{Receipt, SendError};
@@ -49,7 +49,13 @@ impl Smtp {
         if settings.connections == 0 || settings.mails_per_connection == 0 {
             return Err(SettingsError::Limits);
         }
-        let connector = Connector::new(&settings)?;
+        let connector = Connector::new(&Server {
+            host: &settings.host,
+            port: settings.port,
+            is_encrypted: settings.tls != Tls::None,
+            ca_file: settings.ca_file.as_deref(),
+            limit: settings.timeouts.connect,
+        })?;
         let slots = Arc::new(Semaphore::new(settings.connections));
         Ok(Self { pool: Arc::new(Pool { settings, connector, slots, resting: Mutex::default() }) })
     }

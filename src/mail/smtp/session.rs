@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
+use super::super::connect::{Connector, Stream};
 use super::capabilities::Capabilities;
-use super::connect::Connector;
 use super::reply::Reply;
 use super::verdict::refusal;
 use super::wire::{Trouble, Wire};
@@ -33,7 +33,7 @@ impl Session {
     /// Connects, says EHLO, turns TLS on and logs in. Every failure is transient: none says anything about a mail.
     pub(super) async fn open(settings: &SmtpSettings, connector: &Connector) -> Result<Self, SendError> {
         let timeouts = settings.timeouts;
-        let tcp = connector.tcp().await.map_err(|t| trouble("connect", &t))?;
+        let tcp = connector.tcp().await.map_err(|error| trouble("connect", &error.into()))?;
         let mut wire = if settings.tls == Tls::Implicit { encrypted(connector, tcp).await? } else { Wire::new(tcp) };
         expect("greeting", wire.reply(timeouts.greeting).await)?;
         let mut capabilities = ehlo(&mut wire, settings).await?;
@@ -67,11 +67,11 @@ impl Session {
 }
 
 /// TLS over the stream.
-async fn encrypted(connector: &Connector, stream: impl super::wire::Stream + 'static) -> Result<Wire, SendError> {
+async fn encrypted(connector: &Connector, stream: impl Stream + 'static) -> Result<Wire, SendError> {
     match connector.tls(stream).await {
         Ok(Some(stream)) => Ok(Wire::new(stream)),
         Ok(None) => Err(fault("tls", "no TLS is set up")),
-        Err(error) => Err(trouble("tls", &error)),
+        Err(error) => Err(trouble("tls", &error.into())),
     }
 }
 

@@ -5,7 +5,7 @@ ALTER TABLE subscriptions
 
 -- SQLite can't change a CHECK, so the table is made anew: with the state `merged`, the recipient's domain, and a mark that
 -- the other side may have the mail.
-CREATE TABLE outbox_3 (
+CREATE TABLE outbox_4 (
     edition    INTEGER PRIMARY KEY REFERENCES editions (id),
     domain     TEXT    NOT NULL,            -- the recipient's, so that one domain never holds another's mails
     state      TEXT    NOT NULL CHECK (state IN ('queued', 'claimed', 'sent', 'failed', 'dropped', 'merged')),
@@ -16,11 +16,11 @@ CREATE TABLE outbox_3 (
     unknowns   INTEGER NOT NULL DEFAULT 0,
     in_doubt   INTEGER NOT NULL DEFAULT 0   -- 1 once an attempt ended unknown, or never ended: its papers count as sent
 ) STRICT;
-INSERT INTO outbox_3
+INSERT INTO outbox_4
     SELECT o.edition, s.domain, o.state, o.message_id, o.queued, o.due, o.attempts, o.unknowns, o.attempts > 0
     FROM outbox o JOIN editions e ON e.id = o.edition JOIN subscriptions s ON s.id = e.subscription;
 DROP TABLE outbox;
-ALTER TABLE outbox_3 RENAME TO outbox;
+ALTER TABLE outbox_4 RENAME TO outbox;
 
 CREATE INDEX outbox_by_state ON outbox (state, due);
 -- A lane for each domain: to pass over one that is held is one step, however many mails wait in it.

@@ -4,8 +4,9 @@
 //! alternating. TLS is either there from the first octet or demanded by STARTTLS; there is no falling back to the clear,
 //! and a certificate that does not fit ends the attempt. Without TLS only this very machine is connected to.
 
+use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,13 +14,49 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::wire::{Stream, Trouble};
-use super::{SettingsError, SmtpSettings, Tls};
+/// A byte stream: TCP, or TLS over it.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for S {}
+
+/// Where a server is, and how far it is to be believed.
+#[derive(Clone, Debug)]
+pub(super) struct Server<'a> {
+    /// A host name or an IP address; the certificate must be for it.
+    pub(super) host: &'a str,
+    pub(super) port: u16,
+    /// Whether there is TLS, at once or later.
+    pub(super) is_encrypted: bool,
+    /// The authorities (PEM) to trust instead of the system's.
+    pub(super) ca_file: Option<&'a Path>,
+    /// For finding and reaching the host; TLS has as long again.
+    pub(super) limit: Duration,
+}
+
+/// Why a server can't be reached as the settings have it.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The host is neither a name nor an address.
+    #[error("host: not a host name or an IP address")]
+    Host,
+    /// The private authority can't be read.
+    #[error("ca_file {}: {reason}", path.display())]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system or the parser said.
+        reason: String,
+    },
+    /// TLS can't be set up, for one because the system has no trusted authorities.
+    #[error("tls: {0}")]
+    Tls(String),
+}
 
 /// How to reach the server; made once.
 pub(super) struct Connector {
@@ -34,29 +71,29 @@ pub(super) struct Connector {
 const STAGGER: Duration = Duration::from_millis(250);
 
 impl Connector {
-    pub(super) fn new(settings: &SmtpSettings) -> Result<Self, SettingsError> {
-        let tls = if settings.tls == Tls::None {
-            None
+    pub(super) fn new(server: &Server<'_>) -> Result<Self, ServerError> {
+        let tls = if server.is_encrypted {
+            let name = ServerName::try_from(server.host.to_owned()).map_err(|_| ServerError::Host)?;
+            Some((TlsConnector::from(Arc::new(tls_config(server.ca_file)?)), name))
         } else {
-            let name = ServerName::try_from(settings.host.clone()).map_err(|_| SettingsError::Host)?;
-            Some((TlsConnector::from(Arc::new(tls_config(settings.ca_file.as_deref())?)), name))
+            None
         };
-        Ok(Self { host: settings.host.clone(), port: settings.port, tls, limit: settings.timeouts.connect })
+        Ok(Self { host: server.host.to_owned(), port: server.port, tls, limit: server.limit })
     }
 
     /// A TCP connection to the first address that answers.
-    pub(super) async fn tcp(&self) -> Result<TcpStream, Trouble> {
-        timeout(self.limit, self.first_to_answer()).await.map_err(|_| Trouble::TimedOut(self.limit))?
+    pub(super) async fn tcp(&self) -> io::Result<TcpStream> {
+        timeout(self.limit, self.first_to_answer()).await.map_err(|_| too_late(self.limit))?
     }
 
     /// TLS over a stream: `None` when these settings know no TLS.
-    pub(super) async fn tls<S: Stream>(&self, stream: S) -> Result<Option<impl Stream + use<S>>, Trouble> {
+    pub(super) async fn tls<S: Stream>(&self, stream: S) -> io::Result<Option<impl Stream + use<S>>> {
         let Some((connector, name)) = &self.tls else { return Ok(None) };
         let handshake = timeout(self.limit, connector.connect(name.clone(), stream)).await;
-        Ok(Some(handshake.map_err(|_| Trouble::TimedOut(self.limit))??))
+        Ok(Some(handshake.map_err(|_| too_late(self.limit))??))
     }
 
-    async fn first_to_answer(&self) -> Result<TcpStream, Trouble> {
+    async fn first_to_answer(&self) -> io::Result<TcpStream> {
         let mut addresses = alternating(tokio::net::lookup_host((self.host.as_str(), self.port)).await?.collect());
         if self.tls.is_none() {
             // `localhost` is a name like any other: what it resolves to is what counts.
@@ -64,7 +101,7 @@ impl Connector {
         }
         let mut addresses = addresses.into_iter();
         let mut attempts = JoinSet::new();
-        let mut last = std::io::Error::new(std::io::ErrorKind::NotFound, "the host has no address to connect to");
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address to connect to");
         loop {
             let next = addresses.next();
             let more = next.is_some();
@@ -81,17 +118,22 @@ impl Connector {
                 Ok(Some(Ok(Ok(stream)))) => return Ok(stream),
                 Ok(Some(Ok(Err(error)))) => last = error,
                 Ok(Some(Err(_))) | Err(_) => {}
-                Ok(None) => return Err(last.into()),
+                Ok(None) => return Err(last),
             }
         }
     }
 }
 
-async fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
+async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
     // Without it the last segment of a mail waits 40 ms for the acknowledgement of the one before.
     stream.set_nodelay(true)?;
     Ok(stream)
+}
+
+/// What is said of a limit that passed.
+pub(super) fn too_late(limit: Duration) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} s", limit.as_secs_f64()))
 }
 
 /// The resolver's order, but families alternating (RFC 8305 section 4).
@@ -110,16 +152,16 @@ fn alternating(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 }
 
 /// TLS 1.2 and 1.3 with verified certificates: by the given authority alone, else by those that the system trusts.
-fn tls_config(ca_file: Option<&Path>) -> Result<ClientConfig, SettingsError> {
+fn tls_config(ca_file: Option<&Path>) -> Result<ClientConfig, ServerError> {
     // Named here, so that it does not matter what else is in the program: rustls panics when it must choose.
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| SettingsError::Tls(error.to_string()))?;
+        .map_err(|error| ServerError::Tls(error.to_string()))?;
     let builder = match ca_file {
-        None => builder.with_platform_verifier().map_err(|error| SettingsError::Tls(error.to_string()))?,
+        None => builder.with_platform_verifier().map_err(|error| ServerError::Tls(error.to_string()))?,
         Some(path) => {
-            let unreadable = |reason: String| SettingsError::CaFile { path: path.to_owned(), reason };
+            let unreadable = |reason: String| ServerError::CaFile { path: path.to_owned(), reason };
             let mut roots = RootCertStore::empty();
             for certificate in CertificateDer::pem_file_iter(path).map_err(|e| unreadable(e.to_string()))? {
                 let certificate = certificate.map_err(|e| unreadable(e.to_string()))?;

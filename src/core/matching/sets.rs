@@ -1,0 +1,343 @@
+//! The sets of papers that literals find, in one block, as bits.
+
+use super::best::MOST_SCORE;
+use super::compile::{CompiledProfile, NEGATED, Op, WEIGHT_ONE};
+use super::kernel::{BLOCK, Scratch};
+use super::wide::wide;
+use crate::core::index::Hit;
+use crate::core::subscription::Rank;
+
+/// Sets of one width or another.
+pub(super) trait Block: std::fmt::Debug + Send + Sync {
+    /// Gives `literal` a set: the papers with a worth, in order.
+    fn insert(&mut self, literal: u32, worths: &mut dyn Iterator<Item = (Worth, u64)>);
+
+    /// Whether a paper is in the set of `literal`.
+    fn finds(&self, literal: u32, paper: usize) -> bool;
+
+    /// Adds the papers that the keywords of `profile` ask for.
+    fn wanted(&self, profile: &CompiledProfile<'_>, into: &mut [u64; BLOCK / 64], scratch: &mut Scratch);
+
+    /// How many papers of this block `profile` chooses.
+    fn count(&self, profile: &CompiledProfile<'_>, skip: Option<&[u64; BLOCK / 64]>, scratch: &mut Scratch) -> usize;
+
+    /// Leaves the `most` best of what `profile` chooses in this block in `scratch`. `day` numbers a paper's day.
+    fn select(
+        &self,
+        profile: &CompiledProfile<'_>,
+        most: usize,
+        skip: Option<&[u64; BLOCK / 64]>,
+        day: &dyn Fn(usize) -> u32,
+        scratch: &mut Scratch,
+    );
+}
+
+/// An empty block for so many papers, of the least width that holds them.
+pub(super) fn block(papers: usize) -> Box<dyn Block> {
+    match papers {
+        0..=64 => Box::new(Sets::<1>::new(papers)),
+        65..=128 => Box::new(Sets::<2>::new(papers)),
+        129..=256 => Box::new(Sets::<4>::new(papers)),
+        257..=512 => Box::new(Sets::<8>::new(papers)),
+        _ => Box::new(Sets::<16>::new(papers)),
+    }
+}
+
+/// The sets of one block, of `W` times 64 papers at most.
+#[derive(Debug)]
+struct Sets<const W: usize> {
+    papers: usize,
+    /// Every paper of the block; bits beyond the last are never set.
+    all: [u64; W],
+    /// By literal: its row, 0 if it finds nothing here.
+    row_of: Vec<u32>,
+    /// Row 0 is empty.
+    rows: Vec<Row<W>>,
+    worths: Vec<Worth>,
+    /// By worth, see [`Hit::stretches`]; apart, since few look at it.
+    stretches: Vec<u64>,
+}
+
+/// What a literal finds: the papers as a set, and which of the block's worths are its own.
+#[derive(Clone, Copy, Debug)]
+struct Row<const W: usize> {
+    set: [u64; W],
+    begin: u32,
+    end: u32,
+}
+
+/// What a literal is worth in a paper, in hundredths.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Worth {
+    /// Within its block.
+    pub paper: u16,
+    pub points: u16,
+}
+
+impl<const W: usize> Sets<W> {
+    fn new(papers: usize) -> Self {
+        let all = std::array::from_fn(|word| match papers.saturating_sub(64 * word) {
+            papers @ 0..64 => (1 << papers) - 1,
+            _ => !0,
+        });
+        Self {
+            papers,
+            all,
+            row_of: Vec::new(),
+            rows: vec![Row { set: [0; W], begin: 0, end: 0 }],
+            worths: Vec::new(),
+            stretches: Vec::new(),
+        }
+    }
+
+    /// The row of a literal; that of nothing for a number that the vocabulary doesn't have.
+    #[inline(always)]
+    fn row(&self, literal: u32) -> u32 {
+        self.row_of.get(literal as usize).copied().unwrap_or(0)
+    }
+
+    #[inline(always)]
+    fn set(&self, literal: u32) -> &[u64; W] {
+        &self.rows[self.row(literal) as usize].set
+    }
+
+    #[inline(always)]
+    fn worths(&self, row: u32) -> &[Worth] {
+        let row = &self.rows[row as usize];
+        &self.worths[row.begin as usize..row.end as usize]
+    }
+
+    /// What `profile` chooses, see [`Self::wanted_and_open`].
+    #[inline(always)]
+    fn chosen(
+        &self,
+        profile: &CompiledProfile<'_>,
+        skip: Option<&[u64; BLOCK / 64]>,
+        scratch: &mut Scratch,
+    ) -> [u64; W] {
+        let (wanted, open) = self.wanted_and_open(profile, scratch);
+        match skip {
+            Some(skip) => std::array::from_fn(|word| wanted[word] & open[word] & !skip[word]),
+            None => std::array::from_fn(|word| wanted[word] & open[word]),
+        }
+    }
+
+    /// What the keywords of `profile` ask for, and what its limits leave. Leaves the rows of the singles that find
+    /// something in `scratch`, and what its program has to score, if the scores there have room.
+    #[inline(always)]
+    fn wanted_and_open(&self, profile: &CompiledProfile<'_>, scratch: &mut Scratch) -> ([u64; W], [u64; W]) {
+        let Scratch { scores, rows, stack, .. } = scratch;
+        let (singles, pairs, program) = profile.sections();
+        let mut wanted = if profile.wants_every_paper() { self.all } else { [0; W] };
+        // Whether a literal finds anything can't be foretold, so there is no branch on it.
+        rows.resize(singles.len() + 1, 0);
+        let mut found = 0;
+        for literal in singles {
+            let row = self.row(*literal);
+            rows[found] = row;
+            found += usize::from(row != 0);
+        }
+        rows.truncate(found);
+        rows.iter().for_each(|row| unite(&mut wanted, &self.rows[*row as usize].set));
+        for [a, b] in pairs {
+            unite(&mut wanted, &self.pair(*a, *b));
+        }
+        if program.is_empty() {
+            return (wanted, self.all);
+        }
+        stack.clear();
+        let open = self.run(program, &mut wanted, scores, stack);
+        (wanted, open)
+    }
+
+    /// Adds what the singles in these rows and the pairs are worth.
+    #[inline(always)]
+    fn score(&self, profile: &CompiledProfile<'_>, rows: &[u32], scores: &mut [u32; BLOCK]) {
+        for row in rows {
+            for worth in self.worths(*row) {
+                let score = &mut scores[usize::from(worth.paper) % BLOCK];
+                *score = (*score + u32::from(worth.points)).min(MOST_SCORE);
+            }
+        }
+        let (_, pairs, _) = profile.sections();
+        for [a, b] in pairs {
+            let both = self.pair(*a, *b);
+            if both != [0; W] {
+                self.add(self.row(*a), &both, WEIGHT_ONE, scores);
+                if b & NEGATED == 0 {
+                    self.add(self.row(*b), &both, WEIGHT_ONE, scores);
+                    self.add_nearness(self.row(*a), self.row(*b), scores);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn choose(
+        &self,
+        profile: &CompiledProfile<'_>,
+        most: usize,
+        skip: Option<&[u64; BLOCK / 64]>,
+        day: &dyn Fn(usize) -> u32,
+        scratch: &mut Scratch,
+    ) {
+        scratch.best.clear();
+        scratch.scores.resize(BLOCK, 0);
+        scratch.scores[..self.papers].fill(0);
+        let chosen = self.chosen(profile, skip, scratch);
+        if chosen == [0; W] {
+            return;
+        }
+        let Scratch { scores, rows, best, .. } = scratch;
+        // An array of known length, so that no index is checked.
+        let Some(scores) = scores.first_chunk_mut::<BLOCK>() else { return };
+        match profile.rank() {
+            Rank::Relevance => self.score(profile, rows, scores),
+            Rank::Trending => scores[..self.papers].fill(0),
+            Rank::Newest => (0..self.papers).for_each(|paper| scores[paper] = day(paper).min(MOST_SCORE)),
+        }
+        best.choose(&chosen, scores, most);
+    }
+
+    #[inline(always)]
+    fn pair(&self, a: u32, b: u32) -> [u64; W] {
+        let flip = if b & NEGATED == 0 { 0 } else { !0 };
+        let (a, b) = (self.set(a), self.set(b & !NEGATED));
+        std::array::from_fn(|word| a[word] & (b[word] ^ flip))
+    }
+
+    /// Runs a program: adds to `chosen` what its keywords choose, to `scores` what that is worth, and returns what `must`
+    /// and `exclude` leave.
+    #[inline(always)]
+    fn run(&self, program: &[u32], chosen: &mut [u64; W], scores: &mut [u32], stack: &mut Vec<u64>) -> [u64; W] {
+        let mut open = self.all;
+        let mut keyword = [0; W];
+        let mut words = program.iter();
+        while let Some(op) = words.next().and_then(|word| Op::decode(*word)) {
+            match op {
+                Op::Push(literal) => stack.extend_from_slice(self.set(literal)),
+                Op::PushNot(literal) => stack.extend(self.set(literal).iter().map(|word| !word)),
+                Op::And => {
+                    let (top, below) = (pop::<W>(stack), pop::<W>(stack));
+                    stack.extend((0..W).map(|word| below[word] & top[word]));
+                }
+                Op::Or => {
+                    let (top, below) = (pop::<W>(stack), pop::<W>(stack));
+                    stack.extend((0..W).map(|word| below[word] | top[word]));
+                }
+                Op::Keyword => {
+                    keyword = pop(stack);
+                    unite(chosen, &keyword);
+                }
+                Op::Points(weight) => {
+                    let literal = words.next().copied().unwrap_or(u32::MAX);
+                    self.add(self.row(literal), &keyword, weight, scores);
+                }
+                Op::Must => {
+                    let set = pop::<W>(stack);
+                    (0..W).for_each(|word| open[word] &= set[word]);
+                }
+                Op::Exclude => {
+                    let set = pop::<W>(stack);
+                    (0..W).for_each(|word| open[word] &= !set[word]);
+                }
+            }
+        }
+        open
+    }
+
+    /// Adds what a row is worth to the papers that are in `among`.
+    #[inline(always)]
+    fn add(&self, row: u32, among: &[u64; W], weight: u32, scores: &mut [u32]) {
+        for worth in self.worths(row) {
+            let paper = usize::from(worth.paper);
+            if among[paper / 64] >> (paper % 64) & 1 == 1
+                && let Some(score) = scores.get_mut(paper)
+            {
+                // At most 2^16 points and 10,000 hundredths.
+                *score = (*score + u32::from(worth.points) * weight / WEIGHT_ONE).min(MOST_SCORE);
+            }
+        }
+    }
+
+    /// Adds half of what two rows are worth to the papers where they stand near each other.
+    #[inline(always)]
+    fn add_nearness(&self, a: u32, b: u32, scores: &mut [u32]) {
+        let (a, b) = (self.rows[a as usize], self.rows[b as usize]);
+        let mut other = b.begin as usize;
+        for own in a.begin as usize..a.end as usize {
+            let Worth { paper, points } = self.worths[own];
+            while other < b.end as usize && self.worths[other].paper < paper {
+                other += 1;
+            }
+            if other < b.end as usize
+                && self.worths[other].paper == paper
+                && Hit::near(self.stretches[own], self.stretches[other])
+            {
+                let score = &mut scores[usize::from(paper)];
+                *score = (*score + (u32::from(points) + u32::from(self.worths[other].points)) / 2).min(MOST_SCORE);
+            }
+        }
+    }
+}
+
+impl<const W: usize> Block for Sets<W> {
+    fn insert(&mut self, literal: u32, worths: &mut dyn Iterator<Item = (Worth, u64)>) {
+        let begin = self.worths.len() as u32;
+        let mut set = [0; W];
+        for (worth, stretches) in worths {
+            set[usize::from(worth.paper) / 64] |= 1 << (worth.paper % 64);
+            if worth.points > 0 {
+                self.worths.push(worth);
+                self.stretches.push(stretches);
+            }
+        }
+        if self.row_of.len() <= literal as usize {
+            self.row_of.resize(literal as usize + 1, 0);
+        }
+        self.row_of[literal as usize] = self.rows.len() as u32;
+        self.rows.push(Row { set, begin, end: self.worths.len() as u32 });
+    }
+
+    fn finds(&self, literal: u32, paper: usize) -> bool {
+        self.set(literal)[paper / 64] >> (paper % 64) & 1 == 1
+    }
+
+    fn wanted(&self, profile: &CompiledProfile<'_>, into: &mut [u64; BLOCK / 64], scratch: &mut Scratch) {
+        scratch.scores.clear();
+        let chosen = self.wanted_and_open(profile, scratch).0;
+        (0..W).for_each(|word| into[word] |= chosen[word]);
+    }
+
+    fn count(&self, profile: &CompiledProfile<'_>, skip: Option<&[u64; BLOCK / 64]>, scratch: &mut Scratch) -> usize {
+        scratch.scores.clear();
+        wide(|| self.chosen(profile, skip, scratch).iter().map(|word| word.count_ones() as usize).sum())
+    }
+
+    fn select(
+        &self,
+        profile: &CompiledProfile<'_>,
+        most: usize,
+        skip: Option<&[u64; BLOCK / 64]>,
+        day: &dyn Fn(usize) -> u32,
+        scratch: &mut Scratch,
+    ) {
+        wide(|| self.choose(profile, most, skip, day, scratch));
+    }
+}
+
+fn unite<const W: usize>(set: &mut [u64; W], other: &[u64; W]) {
+    (0..W).for_each(|word| set[word] |= other[word]);
+}
+
+/// Takes a set off the stack. A program that was checked never finds it empty.
+fn pop<const W: usize>(stack: &mut Vec<u64>) -> [u64; W] {
+    match stack.split_last_chunk::<W>() {
+        Some((rest, top)) => {
+            let (left, top) = (rest.len(), *top);
+            stack.truncate(left);
+            top
+        }
+        None => [0; W],
+    }
+}

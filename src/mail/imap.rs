@@ -1,0 +1,309 @@
+//! A mailbox on an IMAP server (RFC 9051, RFC 3501): what nobody has read yet, message by message.
+//!
+//! The protocol is async-imap's; the connection under it is ours, so that TLS is as certain as it is for sending, every
+//! step has its time, and no server makes us hold more than [`LONGEST_ANSWER`]. A message is fetched without being
+//! marked, and marked when what it says is safely written down: after a crash in between it is simply unread again.
+//! What this does not do: wait for news (IDLE), or keep a connection from one look to the next.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use async_imap::error::Error;
+use async_imap::{Authenticator, Client};
+use futures_util::TryStreamExt;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::timeout;
+
+use super::connect::{Connector, Server, ServerError, Stream, too_late};
+use super::smtp::{Password, Tls, is_loopback};
+use crate::core::bounce::masked;
+
+/// What is read of a message, octets. A report says what it has to say long before; what follows is the mail that came
+/// back, or somebody's attachment.
+pub const LONGEST_MESSAGE: usize = 1 << 20;
+
+/// The most that a server may say in answer to one command, octets: a message and what stands around it, or the numbers
+/// of some hundred thousand unread ones.
+const LONGEST_ANSWER: usize = 2 << 20;
+
+/// Which mailbox, and how to get at it.
+#[derive(Clone, Debug)]
+pub struct ImapSettings {
+    /// A host name or an IP address; the certificate must be for it.
+    pub host: String,
+    /// 993 for implicit TLS, 143 for STARTTLS.
+    pub port: u16,
+    /// When TLS begins. In the clear only on this machine.
+    pub tls: Tls,
+    /// A PEM file with the authorities to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// The user name.
+    pub user: String,
+    /// The password.
+    pub password: Password,
+    /// The mailbox, as the server spells it: `INBOX`, `Bounces`.
+    pub mailbox: String,
+    /// Whether what was taken in is deleted, instead of marked as read.
+    pub delete: bool,
+    /// For finding and reaching the host; TLS has as long again.
+    pub connect_timeout: Duration,
+    /// For each answer of the server.
+    pub timeout: Duration,
+}
+
+/// What failed, on which server, and its words: `imap.example.org:993: log in: Authentication failed.`
+#[derive(Debug, thiserror::Error)]
+#[error("{server}: {step}: {reason}")]
+pub struct ImapError {
+    server: String,
+    step: &'static str,
+    reason: String,
+}
+
+/// Settings that were found to be usable; clones share them.
+#[derive(Clone)]
+pub struct Imap {
+    settings: Arc<ImapSettings>,
+    connector: Arc<Connector>,
+}
+
+/// How a message is left behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// It was taken in: read, or deleted when the settings say so.
+    Done,
+    /// A person should read it: flagged, and still unread.
+    ForAPerson,
+}
+
+/// An open mailbox. Dropping it closes the connection, wherever it was.
+pub struct Mailbox {
+    imap: Imap,
+    session: async_imap::Session<Bounded>,
+    /// Whether single messages can be removed for good (RFC 4315).
+    has_uidplus: bool,
+}
+
+impl Imap {
+    /// Looks at the settings; nothing is connected to yet.
+    pub fn new(settings: ImapSettings) -> Result<Self, ServerError> {
+        if settings.tls == Tls::None && !is_loopback(&settings.host) {
+            return Err(ServerError::Tls("may be off only for a server on this machine".into()));
+        }
+        let connector = Connector::new(&Server {
+            host: &settings.host,
+            port: settings.port,
+            is_encrypted: settings.tls != Tls::None,
+            ca_file: settings.ca_file.as_deref(),
+            limit: settings.connect_timeout,
+        })?;
+        Ok(Self { settings: Arc::new(settings), connector: Arc::new(connector) })
+    }
+
+    /// Connects, turns TLS on, logs in and selects the mailbox.
+    pub async fn open(&self) -> Result<Mailbox, ImapError> {
+        let settings = &self.settings;
+        let tcp = self.connector.tcp().await.map_err(|error| self.failed("connect", &error.into()))?;
+        let mut client = match settings.tls {
+            Tls::Implicit => self.encrypted(tcp).await?,
+            Tls::StartTls | Tls::None => Client::new(Bounded::new(tcp)),
+        };
+        let greeting = self.step("greeting", async { Ok(client.read_response().await?) }).await?;
+        if greeting.is_none() {
+            return Err(self.failed("greeting", &Error::ConnectionLost));
+        }
+        if settings.tls == Tls::StartTls {
+            self.step("starttls", client.run_command_and_check_ok("STARTTLS", None)).await?;
+            // What was read ahead goes with the old client: nothing that came in the clear is taken for an answer
+            // (RFC 9051 section 6.2.1).
+            client = self.encrypted(client.into_inner().stream).await?;
+        }
+        let login = PlainLogin { user: &settings.user, password: &settings.password };
+        let log_in = async { client.authenticate("PLAIN", login).await.map_err(|(error, _)| error) };
+        let mut session = self.step("log in", log_in).await?;
+        let capabilities = self.step("capability", session.capabilities()).await?;
+        self.step("select the mailbox", session.select(&settings.mailbox)).await?;
+        Ok(Mailbox { imap: self.clone(), session, has_uidplus: capabilities.has_str("UIDPLUS") })
+    }
+
+    async fn encrypted(&self, stream: impl Stream + 'static) -> Result<Client<Bounded>, ImapError> {
+        match self.connector.tls(stream).await {
+            Ok(Some(stream)) => Ok(Client::new(Bounded::new(stream))),
+            Ok(None) => Err(self.failed("tls", &io::Error::other("no TLS is set up").into())),
+            Err(error) => Err(self.failed("tls", &error.into())),
+        }
+    }
+
+    async fn step<T>(&self, step: &'static str, work: impl Future<Output = Result<T, Error>>) -> Result<T, ImapError> {
+        let limit = self.settings.timeout;
+        let ended = timeout(limit, work).await.unwrap_or_else(|_| Err(too_late(limit).into()));
+        ended.map_err(|error| self.failed(step, &error))
+    }
+
+    fn failed(&self, step: &'static str, error: &Error) -> ImapError {
+        let server = format!("{}:{}", self.settings.host, self.settings.port);
+        ImapError { server, step, reason: words(error) }
+    }
+}
+
+impl Mailbox {
+    /// The numbers (UID) of the messages that nobody has read or flagged, oldest first.
+    pub async fn unread(&mut self) -> Result<Vec<u32>, ImapError> {
+        self.session.get_mut().allow();
+        let search = self.session.uid_search("UNSEEN UNFLAGGED UNDELETED");
+        let found = self.imap.step("search", search).await?;
+        Ok(found.into_iter().collect::<BTreeSet<_>>().into_iter().collect())
+    }
+
+    /// The first [`LONGEST_MESSAGE`] octets of a message; `None` when it has gone meanwhile.
+    pub async fn fetch(&mut self, uid: u32) -> Result<Option<Vec<u8>>, ImapError> {
+        self.session.get_mut().allow();
+        let fetch = async {
+            // Peeking does not mark it as read (RFC 9051 section 6.4.5).
+            let query = format!("BODY.PEEK[]<0.{LONGEST_MESSAGE}>");
+            let answers: Vec<_> = self.session.uid_fetch(uid.to_string(), query).await?.try_collect().await?;
+            let message = answers.iter().find(|answer| answer.uid == Some(uid)).and_then(|answer| answer.body());
+            Ok(message.map(<[u8]>::to_vec))
+        };
+        self.imap.step("fetch", fetch).await
+    }
+
+    /// Leaves a message behind. One that has gone meanwhile is no fault.
+    pub async fn mark(&mut self, uid: u32, mark: Mark) -> Result<(), ImapError> {
+        self.session.get_mut().allow();
+        let delete = mark == Mark::Done && self.imap.settings.delete;
+        let flags = match mark {
+            Mark::ForAPerson => r"+FLAGS.SILENT (\Flagged)",
+            Mark::Done if delete => r"+FLAGS.SILENT (\Seen \Deleted)",
+            Mark::Done => r"+FLAGS.SILENT (\Seen)",
+        };
+        let store = async {
+            self.session.uid_store(uid.to_string(), flags).await?.try_collect::<Vec<_>>().await?;
+            // Without UIDPLUS, removing this one would remove whatever else is marked as deleted; so it stays marked.
+            if delete && self.has_uidplus {
+                self.session.uid_expunge(uid.to_string()).await?.try_collect::<Vec<_>>().await?;
+            }
+            Ok(())
+        };
+        self.imap.step("store", store).await
+    }
+
+    /// Says good-bye; whatever is answered, everything is done.
+    pub async fn close(mut self) {
+        self.session.get_mut().allow();
+        self.imap.step("log out", self.session.logout()).await.ok();
+    }
+}
+
+/// AUTHENTICATE PLAIN (RFC 4616): unlike LOGIN's, its passwords may have any characters. Only ever reached over TLS or on
+/// this machine.
+struct PlainLogin<'a> {
+    user: &'a str,
+    password: &'a Password,
+}
+
+impl Authenticator for PlainLogin<'_> {
+    type Response = String;
+
+    fn process(&mut self, _challenge: &[u8]) -> String {
+        format!("\0{}\0{}", self.user, self.password.reveal())
+    }
+}
+
+/// A stream that ends in an error when more is said than was allowed for.
+struct Bounded {
+    stream: Box<dyn Stream>,
+    left: usize,
+}
+
+impl Bounded {
+    fn new(stream: impl Stream + 'static) -> Self {
+        Self { stream: Box::new(stream), left: LONGEST_ANSWER }
+    }
+
+    /// Makes room for the next answer.
+    fn allow(&mut self) {
+        self.left = LONGEST_ANSWER;
+    }
+}
+
+/// async-imap wants one; there is nothing to show.
+impl fmt::Debug for Bounded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Bounded")
+    }
+}
+
+impl AsyncRead for Bounded {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        std::task::ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        match self.left.checked_sub(buf.filled().len() - before) {
+            Some(left) => self.left = left,
+            None => return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "the answer is too long"))),
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Bounded {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+const NO_IMAP: &str = "the server's answer is no IMAP, or it said good-bye";
+
+/// What went wrong, in one line without addresses. What could not be parsed is not repeated: it may be anybody's mail.
+fn words(error: &Error) -> String {
+    match error {
+        Error::No(text) | Error::Bad(text) => masked(&said(text)),
+        Error::ConnectionLost => "the server closed the connection".to_owned(),
+        Error::Io(error) => match error.kind() {
+            io::ErrorKind::UnexpectedEof => "the server closed the connection".to_owned(),
+            io::ErrorKind::Other => NO_IMAP.to_owned(),
+            _ => error.to_string(),
+        },
+        Error::Validate(_) => "a line break in the name of the mailbox".to_owned(),
+        _ => NO_IMAP.to_owned(),
+    }
+}
+
+/// The server's own words, which async-imap wraps up as `… info: Some("…")` or `… information: Some("…") }`.
+fn said(text: &str) -> String {
+    let words = ["info: Some(\"", "information: Some(\""].iter().find_map(|before| {
+        let (_, words) = text.split_once(before)?;
+        words.rsplit_once("\")").map(|(words, _)| words.replace("\\\"", "\""))
+    });
+    words.unwrap_or_else(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_servers_words_are_shown_and_the_text_of_a_mail_is_not() {
+        let no = "code: None, info: Some(\"[AUTHENTICATIONFAILED] No ada@example.org here.\")";
+        assert_eq!(words(&Error::No(no.into())), "[AUTHENTICATIONFAILED] No *** here.");
+        let no = "outcome: Outcome { code: None, information: Some(\"No \\\"x\\\" here.\") }";
+        assert_eq!(words(&Error::No(no.into())), "No \"x\" here.");
+        assert_eq!(words(&Error::Bad("code: None, info: None".into())), "code: None, info: None");
+        assert!(!words(&io::Error::other("Error during parsing of \"Subject: x\"").into()).contains("Subject"));
+    }
+}

@@ -1,0 +1,268 @@
+//! The bounce mailbox on a server: Dovecot's, and servers that no one should trust.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use paperpost::clock::Clock;
+use paperpost::jobs::bounce::{self, Outcome::Report};
+use paperpost::jobs::inbox::{self, Inbox};
+use paperpost::mail::imap::{Imap, ImapSettings, LONGEST_MESSAGE};
+use paperpost::mail::smtp::Tls;
+use paperpost::store::Taken;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
+
+use crate::bounces::{Dsn, consent, sent, settings};
+use crate::leaving::return_path;
+use crate::postoffice::{PostOffice, free_ports};
+use crate::process::{Home, said, until};
+use crate::site::{Site, paper};
+use crate::smtp::{Identity, SmtpServer, tls};
+use crate::world::World;
+
+const LETTER: &str = "From: a@example.net\r\nSubject: A question\r\n\r\nHello?\r\n";
+
+/// Works through a mailbox once; how many messages there were.
+async fn read(world: &World, imap: ImapSettings) -> usize {
+    let inbox = Inbox::Imap(Imap::new(imap).expect("settings"));
+    inbox::run(&world.store, &settings(world), &inbox, &world.clock).await.expect("a mailbox")
+}
+
+#[tokio::test]
+async fn what_is_unread_is_taken_in_once_and_a_letter_stays_unread_for_a_person() {
+    let office = PostOffice::open().await;
+    for tls in [Tls::Implicit, Tls::StartTls, Tls::None] {
+        let world = sent().await;
+        let report = Dsn { to: &return_path(&world), ..Dsn::default() }.text();
+        let user = format!("{tls:?}").to_lowercase();
+        office.put("bounces", &format!("1.{user}"), &report);
+        office.put("bounces", &format!("2.{user}"), LETTER);
+        // What follows the first mebibyte is not read, whatever it is.
+        let long = format!("{}{}", Dsn::default().text(), "a long line of text\r\n".repeat(LONGEST_MESSAGE / 10));
+        office.put("bounces", &format!("3.{user}"), &long);
+        let imap = office.imap("bounces", tls);
+        assert_eq!((read(&world, imap.clone()).await, read(&world, imap).await), (3, 0), "{tls:?}");
+        assert_eq!(consent(&world), "suppressed");
+        let flags = |name| office.flags("bounces", &format!("{name}.{user}"));
+        assert_eq!((flags(1), flags(2), flags(3)), (Some("S".into()), Some("F".into()), Some("F".into())), "{tls:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_crash_before_the_mark_changes_nothing_twice() {
+    let office = PostOffice::open().await;
+    let world = sent().await;
+    let status = "4.2.2";
+    office.put("bounces", "1.x", &Dsn { to: &return_path(&world), status, ..Dsn::default() }.text());
+    let imap = office.imap("bounces", Tls::Implicit);
+    let mut mailbox = Imap::new(imap.clone()).expect("settings").open().await.expect("a session");
+    let unread = mailbox.unread().await.expect("numbers");
+    let message = mailbox.fetch(unread[0]).await.expect("an answer").expect("a message");
+    let judge = || bounce::run(&world.store, &settings(&world), &message, world.clock.now()).expect("a database");
+    assert_eq!(judge(), Report(Taken::Noted));
+    drop(mailbox);
+
+    assert_eq!(judge(), Report(Taken::Again), "the same octets come at the second time");
+    assert_eq!((read(&world, imap.clone()).await, read(&world, imap).await), (1, 0));
+    let counts = world.store.bounces(chrono::DateTime::UNIX_EPOCH).expect("a list");
+    assert_eq!(counts.iter().map(|status| status.count).collect::<Vec<_>>(), [1]);
+}
+
+#[tokio::test]
+async fn what_was_taken_in_is_deleted_where_that_is_wanted_and_nothing_else_is() {
+    let office = PostOffice::open().await;
+    let world = sent().await;
+    office.put("bounces", "1.x", &Dsn { to: &return_path(&world), ..Dsn::default() }.text());
+    office.put("bounces", "2.x", LETTER);
+    let imap = ImapSettings { delete: true, ..office.imap("bounces", Tls::Implicit) };
+    assert_eq!((read(&world, imap.clone()).await, read(&world, imap).await), (2, 0));
+    assert_eq!((office.flags("bounces", "1.x"), office.flags("bounces", "2.x")), (None, Some("F".into())));
+}
+
+/// Why a mailbox can't be opened.
+async fn refusal(imap: ImapSettings) -> String {
+    match Imap::new(imap).expect("settings").open().await {
+        Ok(_) => panic!("it can be opened"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[tokio::test]
+async fn every_trouble_is_said_in_words_that_help() {
+    let office = PostOffice::open().await;
+    let right = office.imap("bounces", Tls::Implicit);
+    let [nobody] = free_ports();
+    let stranger = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(stranger.path(), Identity::new().authority).expect("written");
+    let imaps = right.port;
+    let starttls = office.imap("bounces", Tls::StartTls).port;
+    for (settings, expected) in [
+        (
+            ImapSettings { password: "guessed".into(), ..right.clone() },
+            format!("localhost:{imaps}: log in: [AUTHENTICATIONFAILED] Authentication failed."),
+        ),
+        (
+            ImapSettings { mailbox: "Bounces \"2\"".into(), ..right.clone() },
+            format!("localhost:{imaps}: select the mailbox: Mailbox doesn't exist: Bounces \"2\""),
+        ),
+        (ImapSettings { port: nobody, ..right.clone() }, format!("localhost:{nobody}: connect: Connection refused")),
+        (
+            ImapSettings { ca_file: Some(stranger.path().to_owned()), ..right.clone() },
+            format!("localhost:{imaps}: tls: invalid peer certificate"),
+        ),
+        (ImapSettings { host: "127.0.0.1".into(), ..right.clone() }, format!("127.0.0.1:{imaps}: tls: invalid peer")),
+        (ImapSettings { port: starttls, ..right.clone() }, format!("localhost:{starttls}: tls: received corrupt")),
+    ] {
+        let said = refusal(settings).await;
+        assert!(said.starts_with(&expected), "{said}\nis not\n{expected}");
+    }
+}
+
+/// Answers each line with the next of `answers`, `TAG` standing for its tag; an empty answer is silence. After one to
+/// STARTTLS that has an OK it goes on in TLS. Returns the settings for it, and the lines that it was told in the clear.
+async fn server(greeting: String, answers: &'static [&'static str]) -> (ImapSettings, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = listener.local_addr().expect("an address").port();
+    let (acceptor, authority) = tls();
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), authority).expect("written");
+    let (_, path) = file.keep().expect("kept");
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let lines = heard.clone();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("a client");
+        stream.write_all(greeting.as_bytes()).await.ok();
+        let done = talk(&mut stream, answers, |line| lines.lock().expect("no panic").push(line)).await;
+        if let Ok(mut stream) = acceptor.accept(stream).await {
+            talk(&mut stream, &answers[done..], |_| {}).await;
+        }
+    });
+    let settings = ImapSettings {
+        host: "localhost".into(),
+        port,
+        tls: Tls::None,
+        ca_file: Some(path),
+        user: "bounces".into(),
+        password: "hunter2".into(),
+        mailbox: "INBOX".into(),
+        delete: false,
+        connect_timeout: Duration::from_secs(5),
+        timeout: Duration::from_millis(300),
+    };
+    (settings, heard)
+}
+
+/// How many answers were given, when the client hung up or TLS is to begin.
+async fn talk(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    answers: &[&'static str],
+    mut hear: impl FnMut(String),
+) -> usize {
+    let mut stream = BufReader::new(stream);
+    let (mut line, mut done) = (String::new(), 0);
+    while stream.read_line(&mut line).await.is_ok_and(|octets| octets > 0) {
+        hear(line.trim_end().to_owned());
+        let answer = answers.get(done).copied().unwrap_or_default();
+        done += 1;
+        stream.write_all(answer.replace("TAG", line.split(' ').next().unwrap_or_default()).as_bytes()).await.ok();
+        if line.contains("STARTTLS") && answer.contains("OK") {
+            break;
+        }
+        line.clear();
+    }
+    done
+}
+
+#[tokio::test]
+async fn a_password_is_never_said_in_the_clear_to_a_server_without_tls() {
+    const REFUSED: &[&str] = &["TAG BAD what?\r\n"];
+    const LEFT_OPEN: &[&str] = &["TAG NO you are in already\r\n"];
+    for (greeting, answers) in
+        [("* OK welcome\r\n", REFUSED), ("* PREAUTH welcome\r\n", LEFT_OPEN), ("* OK welcome\r\n", &[])]
+    {
+        let (settings, heard) = server(greeting.to_owned(), answers).await;
+        let said = refusal(ImapSettings { tls: Tls::StartTls, ..settings }).await;
+        assert!(said.contains(": starttls: "), "{said}");
+        assert_eq!(*heard.lock().expect("no panic"), ["A0001 STARTTLS"]);
+    }
+}
+
+#[tokio::test]
+async fn what_is_slipped_in_before_tls_is_no_answer() {
+    // The first tag after the change is A0001 again.
+    let answers =
+        &["TAG OK go\r\nA0001 OK welcome\r\n* CAPABILITY IMAP4rev1\r\n", "+ \r\n", "A0001 NO who are you?\r\n"];
+    let (settings, _) = server("* OK welcome\r\n".to_owned(), answers).await;
+    let said = refusal(ImapSettings { tls: Tls::StartTls, ..settings }).await;
+    assert!(said.ends_with(": log in: who are you?"), "{said}");
+}
+
+#[tokio::test]
+async fn a_server_that_stalls_talks_nonsense_or_never_ends_is_given_up() {
+    let soon = Duration::from_millis(300);
+    for (greeting, timeout, expected) in [
+        (String::new(), soon, "greeting: no answer within 0.3 s"),
+        ("HTTP/1.1 400 Bad\r\n".into(), soon, "greeting: the server's answer is no IMAP, or it said good-bye"),
+        (
+            format!("* 1 FETCH (BODY[] {{3000000}}\r\n{}", "x".repeat(3_000_000)),
+            Duration::from_secs(60),
+            "greeting: the answer is too long",
+        ),
+        ("* OK welcome\r\n".into(), soon, "log in: no answer within 0.3 s"),
+    ] {
+        let (settings, _) = server(greeting, &[]).await;
+        let said = refusal(ImapSettings { timeout, ..settings }).await;
+        assert!(said.ends_with(expected), "{said}\nis not\n{expected}");
+    }
+}
+
+#[tokio::test]
+async fn a_daemon_that_cannot_read_its_mailbox_says_so_once_and_goes_on() {
+    let (site, smtp) = (Site::start().await, SmtpServer::start().await);
+    site.list(Clock::System.now().date_naive(), paper("2611.00001", "Retrieval at scale"));
+    let home = Home::new(&site, &smtp, "[[subscription]]\nemail = \"ada@example.org\"\nkeywords = [\"retrieval\"]\n");
+    let broken = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = broken.local_addr().expect("an address").port();
+    let tries = Arc::new(AtomicUsize::new(0));
+    let count = tries.clone();
+    tokio::spawn(async move {
+        while broken.accept().await.is_ok() {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let imap = format!(
+        "[bounces]\ninterval = \"10ms\"\n[imap]\nhost = \"127.0.0.1\"\nport = {port}\ntls = \"none\"\n\
+         username = \"bounces\"\npassword = \"hunter2\"\n"
+    );
+    home.write("paperpost.toml", &(home.read("paperpost.toml") + &imap));
+    let mut daemon = home.daemon("log");
+    until("the mailbox was tried some times", || tries.load(Ordering::Relaxed) >= 5).await;
+    until("the edition is sent all the same", || smtp.mails().len() == 1).await;
+    let by_hand = home.run(&["bounce", "--inbox"]).await;
+    assert_eq!(by_hand.status.code(), Some(1));
+    assert!(said(&by_hand).starts_with(&format!("paperpost: 127.0.0.1:{port}: greeting: ")), "{}", said(&by_hand));
+    daemon.signal("-TERM");
+    assert_eq!(daemon.ended().await, Some(0));
+    let log = home.read("log");
+    assert_eq!(log.matches("could not read the bounce mailbox").count(), 1, "{log}");
+    assert!(log.contains("the server closed the connection") && !log.contains("hunter2"), "{log}");
+}
+
+#[test]
+fn another_machine_is_never_asked_in_the_clear() {
+    let settings = ImapSettings {
+        host: "imap.example.org".into(),
+        port: 143,
+        tls: Tls::None,
+        ca_file: None,
+        user: "bounces".into(),
+        password: "hunter2".into(),
+        mailbox: "INBOX".into(),
+        delete: false,
+        connect_timeout: Duration::from_secs(1),
+        timeout: Duration::from_secs(1),
+    };
+    assert!(!format!("{settings:?}").contains("hunter2"));
+    assert!(Imap::new(settings).is_err());
+}

@@ -1,0 +1,134 @@
+//! Who waits for whom in the database, and what one row that can't be read costs the others.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use paperpost::store::{Decision, OutboxState, Store};
+use tokio_util::sync::CancellationToken;
+
+use crate::site::{day, paper};
+use crate::world::World;
+
+/// A world with one paper that fits all of so many subscribers.
+async fn world(readers: usize) -> World {
+    let mut world = World::new().await;
+    world.site.list(day("2026-11-23"), paper("2611.00001", "Retrieval at scale"));
+    for n in 0..readers {
+        world.add(&format!("email = \"reader{n}@example.org\"\nkeywords = [\"retrieval\", \"topic{n}\"]"));
+    }
+    world.sync();
+    world.scrape().await;
+    world
+}
+
+/// Publishes with a batch for each edition.
+fn publish_one_by_one(store: &Store, world: &World, mut each: impl FnMut()) {
+    let settings = &world.publish;
+    let mut left = true;
+    while left {
+        let batch = store
+            .publish(world.clock.now(), 1, 1, &settings.domain, |_| {
+                each();
+                Ok(Decision::NotYet { next: None })
+            })
+            .expect("a working database");
+        left = batch.looked_at > 0;
+    }
+}
+
+#[tokio::test]
+async fn who_reads_waits_for_nobody_who_writes() {
+    let world = world(1).await;
+    let store = world.store.clone();
+    publish_one_by_one(&world.store, &world, || {
+        // A transaction is open here.
+        let (sender, answer) = mpsc::channel();
+        let store = store.clone();
+        thread::spawn(move || sender.send((store.queue(), store.sources(), store.may_send(&[(1, 1)]).is_err())));
+        let (queue, sources, _) = answer.recv_timeout(Duration::from_secs(20)).expect("an answer meanwhile");
+        assert!(queue.is_ok() && sources.is_ok_and(|sources| sources.len() == 1));
+    });
+}
+
+#[tokio::test]
+async fn a_claim_waits_for_the_batch_in_hand_and_not_for_the_whole_publish() {
+    const READERS: usize = 300;
+    let world = world(READERS).await;
+    let (batches, store, clock) = (AtomicUsize::new(0), world.store.clone(), world.clock.clone());
+    let waits = thread::scope(|scope| {
+        let claims = scope.spawn(|| {
+            let mut waits = Vec::new();
+            while batches.load(Ordering::SeqCst) == 0 {
+                thread::yield_now();
+            }
+            while batches.load(Ordering::SeqCst) < READERS - 20 {
+                let before = batches.load(Ordering::SeqCst);
+                let open = |_: &str| paperpost::core::pacing::Room::Open(u32::MAX);
+                store.claim(clock.now(), 10, chrono::Duration::hours(1), "", open).expect("a working database");
+                waits.push(batches.load(Ordering::SeqCst) - before);
+                thread::sleep(Duration::from_millis(1));
+            }
+            waits
+        });
+        publish_one_by_one(&world.store, &world, || {
+            batches.fetch_add(1, Ordering::SeqCst);
+            thread::sleep(Duration::from_millis(3));
+        });
+        claims.join().expect("no panic")
+    });
+    let longest = waits.iter().max().copied().unwrap_or(READERS);
+    assert!(waits.len() > 20 && longest < READERS / 10, "{} claims, one waited for {longest} batches", waits.len());
+}
+
+#[tokio::test]
+async fn a_stop_ends_a_publish_after_its_batch_and_the_rest_stays_due() {
+    const READERS: usize = 700;
+    let world = world(READERS).await;
+    let stop = CancellationToken::new();
+    let run = |stop: &CancellationToken| {
+        paperpost::jobs::publish::run(&world.store, &world.publish, world.clock.now(), stop, |_| stop.cancel())
+            .expect("a working database")
+    };
+    let first = run(&stop);
+    assert!(first.is_stopped && first.editions > 0 && first.editions < READERS, "{first:?}");
+    let none = run(&stop);
+    assert_eq!((none.is_stopped, none.editions), (true, 0));
+    let rest = world.publish();
+    assert_eq!((rest.is_stopped, first.editions + rest.editions), (false, READERS));
+}
+
+#[tokio::test]
+async fn an_order_that_cannot_be_read_fails_alone_and_for_all_to_see() {
+    let mut world = world(3).await;
+    world.once().await;
+    world.at("2026-11-24 12:00");
+    world.site.list(day("2026-11-24"), paper("2611.00002", "Retrieval again"));
+    let database = rusqlite::Connection::open(world.database()).expect("the database");
+    database
+        .execute_batch(
+            "UPDATE definitions SET text = '{' WHERE text LIKE '%topic1\"%';
+             UPDATE orders SET compiled = x'00' WHERE definition = (SELECT id FROM definitions WHERE text = '{');",
+        )
+        .expect("damaged");
+    world.scrape().await;
+    let report = world.publish();
+    assert_eq!((report.queued, report.faults), (2, 1), "the others have their editions");
+    assert_eq!(world.publish().faults, 0, "and it is not tried without end");
+    let faults = |world: &World| -> Vec<String> {
+        let list = world.store.subscribers().expect("a list").into_iter();
+        list.filter_map(|subscriber| subscriber.fault.map(|why| format!("{}: {why}", subscriber.address))).collect()
+    };
+    let told = faults(&world);
+    assert!(told.len() == 1 && told[0].starts_with("reader1@") && told[0].contains("definition"), "{told:?}");
+    world.at("2026-11-24 14:00");
+    assert_eq!(world.publish().faults, 1, "an hour later it is tried again");
+    // A file that orders anything else mends it.
+    world.change("reader1@", Some("email = \"reader1@example.org\"\nkeywords = [\"retrieval\"]"));
+    assert_eq!(world.publish().queued, 1);
+    assert!(faults(&world).is_empty());
+    while world.deliver().await.has_more {}
+    assert_eq!(world.inbox("reader1@example.org"), ["Retrieval at scale", "Retrieval again"]);
+    assert_eq!(world.store.outbox(&[OutboxState::Failed], 9).expect("an outbox").len(), 0);
+}
