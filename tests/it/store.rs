@@ -46,7 +46,9 @@ async fn who_reads_waits_for_nobody_who_writes() {
         // A transaction is open here.
         let (sender, answer) = mpsc::channel();
         let store = store.clone();
-        thread::spawn(move || sender.send((store.queue(), store.sources(), store.may_send(&[(1, 1)]).is_err())));
+        thread::spawn(move || {
+            sender.send((store.queue(), store.sources(), store.may_send(&[(1, 1)]).is_err())).is_ok()
+        });
         let (queue, sources, _) = answer.recv_timeout(Duration::from_secs(20)).expect("an answer meanwhile");
         assert!(queue.is_ok() && sources.is_ok_and(|sources| sources.len() == 1));
     });
