@@ -6,8 +6,8 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::compile::limits;
-use super::{Candidate, Document, Expr, Known, Profile};
-use crate::core::query::{Clause, Field, Measure};
+use super::{Candidate, Document, Known, Profile};
+use crate::core::query::{Clause, Expr, Field, Measure};
 
 /// What a profile makes of a paper.
 #[derive(Clone, Debug, PartialEq)]
