@@ -221,6 +221,22 @@ async fn a_gate_that_refuses_leaves_no_file_and_runs_no_program() {
     assert_eq!(sendmail.send_in_turn(&mail("1"), Turn { gate: refusing(), next: &next }).await, Ok(None));
 }
 
+#[tokio::test]
+async fn one_run_claims_more_before_its_workers_run_dry() {
+    let mut world = World::new().await;
+    let blocks = |n| format!("email = \"reader{n}@example.org\"\nkeywords = [\"retrieval\"]\n\n[[subscription]]\n");
+    let last = "email = \"last@example.org\"\nkeywords = [\"retrieval\"]";
+    world.subscribe(&((0..199).map(blocks).collect::<String>() + last));
+    world.site.list(day("2026-11-23"), paper("2611.00001", "Retrieval at scale"));
+    world.scrape().await;
+    world.publish();
+    let report = world.deliver().await;
+    assert_eq!((report.sent, report.has_more), (200, false), "{report:?}");
+    let mut ids = world.smtp.message_ids();
+    ids.dedup();
+    assert_eq!(ids.len(), 200, "each once");
+}
+
 /// Takes the database's write lock as soon as the first mail is being sent.
 struct LocksTheDatabase {
     inner: Arc<Smtp>,
