@@ -184,7 +184,8 @@ impl Clerk {
         if self.workers > 0 && self.report.sent > 0 {
             self.report.outage = None;
         }
-        if self.workers > 0 {
+        // Else it would only meet the outage again.
+        if self.report.outage.is_none() {
             let next = self.store.next_delivery()?;
             self.report.has_more = next.is_some_and(|due| due <= self.clock.now());
         }
