@@ -25,8 +25,10 @@ use std::time::{Duration, Instant};
 
 use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use paperpost::clock::Clock;
+use paperpost::core::pacing::Policy;
 use paperpost::jobs::deliver;
 use paperpost::jobs::letter::Writer;
+use paperpost::jobs::pace::Pace;
 use paperpost::mail::dkim::{Algorithm, Key, Signer, new_key};
 use paperpost::mail::smtp::{Pipelining, Smtp, SmtpSettings};
 use paperpost::store::{OutboxState, Store};
@@ -250,7 +252,16 @@ fn step(args: &[String]) {
         ..SmtpSettings::new("127.0.0.1", port.parse().expect("a port"), "bench.example.org")
     };
     let transport = Arc::new(Smtp::new(smtp).expect("settings"));
-    let settings = deliver::Settings { sender: queue::sender(self::signer(signer)), connections };
+    // One relay for all: no domain is paced.
+    let mut policy = Policy::default();
+    policy.domain.connections = u32::MAX;
+    let settings = deliver::Settings {
+        sender: queue::sender(self::signer(signer)),
+        connections,
+        pace: Arc::new(Pace::new(policy)),
+        soft_limit: 5,
+        soft_days: 10,
+    };
     let clock = Clock::fixed(queue::now());
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let start = Instant::now();
