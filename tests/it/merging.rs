@@ -72,7 +72,7 @@ async fn a_mail_that_the_server_may_have_is_left_alone() {
     world.once().await;
     let mails = world.mails(ADA);
     assert_eq!(mails.len(), 3, "the first, the first again, the second");
-    assert_eq!(mails.last().expect("a mail").titles, ["Retrieval three"]);
+    assert_eq!(mails.iter().filter(|mail| mail.titles == ["Retrieval three"]).count(), 1);
     assert_eq!(states(&world), [(OutboxState::Sent, 2)]);
 }
 
