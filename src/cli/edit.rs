@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use chrono_tz::Tz;
 use clap::Args;
 
 use super::{expression, parse_address};
@@ -53,11 +54,11 @@ pub(super) fn subscribe(settings: &Settings, arguments: &Subscribe) -> anyhow::R
         exclude: queries(&arguments.exclude)?,
         min_upvotes: arguments.min_upvotes,
         max_papers: arguments.max_papers,
-        schedule: schedule.map_err(|error| anyhow::anyhow!("--schedule: {error}"))?,
-        zone: match &arguments.zone {
-            Some(zone) => Some(zone.parse().map_err(|_| anyhow::anyhow!("--zone: there is no time zone `{zone}`"))?),
-            None => None,
-        },
+        schedule: schedule.map_err(|error| {
+            let hint = error.hint.as_ref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+            anyhow::anyhow!("--schedule: {error}{hint}")
+        })?,
+        zone: arguments.zone.as_deref().map(zone).transpose()?,
         ..NewSubscription::new(parse_address(&arguments.address)?)
     };
     let path = file(settings, arguments.file.clone())?;
@@ -101,6 +102,11 @@ pub(super) fn pause(
     println!("{} {state} in {}", address.reveal(), path.display());
     println!("a running daemon takes it in at SIGHUP");
     Ok(ExitCode::SUCCESS)
+}
+
+fn zone(text: &str) -> anyhow::Result<Tz> {
+    let nearest = || config::nearest_zone(text).map(|near| format!("\nhint: did you mean `{near}`?"));
+    text.parse().map_err(|_| anyhow::anyhow!("--zone: there is no time zone `{text}`{}", nearest().unwrap_or_default()))
 }
 
 /// Changes the file that lists the address; returns which one that is.

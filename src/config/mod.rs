@@ -26,6 +26,7 @@ use std::sync::Arc;
 pub use problem::{Place, Problem, Problems, Severity};
 pub use secret::Secret;
 pub use settings::Settings;
+pub use values::nearest_zone;
 
 use crate::core::matching::Pool;
 use crate::core::subscription::Subscription;
@@ -178,7 +179,12 @@ impl settings::FilePattern {
                 Place::Default => Place::Path(PathBuf::from(&self.pattern)),
                 place => place.clone(),
             };
-            let hint = "relative paths start at the folder of the file that names them; an empty list reads none";
+            let hint = match &self.place {
+                Place::Default => {
+                    "`paperpost subscribe ADDRESS EXPRESSION` makes it; subscriptions.files names another"
+                }
+                _ => "relative paths start at the folder of the file that names them; an empty list reads none",
+            };
             Box::new(Problem::error(place, format!("subscriptions.files: {message}")).hint(hint.to_owned()))
         };
         if !self.is_glob {

@@ -7,7 +7,7 @@
 //! Others use the database meanwhile, so a batch is short, by the clock and not by its number; and a stop is heeded
 //! between two of them. What is not decided then stays due.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::{Duration as Span, Instant};
 
 use chrono::{DateTime, Duration, NaiveDateTime, Utc};
@@ -48,7 +48,8 @@ pub struct Report {
     pub candidates: usize,
     /// Subscriptions that could not be decided, because what the database has of them can't be read.
     pub faults: usize,
-    /// Nothing was decided, because no source has been read yet: an empty database is not "no papers".
+    /// Nothing was decided, because no source has been read yet: an empty database is not "no papers". Or all were read
+    /// at a time that has yet to come.
     pub is_waiting: bool,
     /// It was stopped before the end; what is left is still due.
     pub is_stopped: bool,
@@ -63,16 +64,19 @@ pub fn run(
     stop: &CancellationToken,
     mut progress: impl FnMut(&Batch),
 ) -> Result<Report, StoreError> {
-    let looked_at_again = store.undo_future(now)?;
-    if looked_at_again > 0 {
-        tracing::warn!(subscriptions = looked_at_again, "the clock was ahead: what it said then no longer counts");
+    // A good read vouches for the clock as well: with one that is years off no certificate is valid. So one that lies
+    // ahead means that the clock is now behind, or was ahead then; the next read tells.
+    let is_clock_right = store.last_good_read()?.is_some_and(|at| at <= now + STEP);
+    if is_clock_right {
+        let looked_at_again = store.undo_future(now)?;
+        if looked_at_again > 0 {
+            tracing::warn!(subscriptions = looked_at_again, "the clock was ahead: what it said then no longer counts");
+        }
     }
     if !store.is_anything_due(now)? {
         return Ok(Report::default());
     }
-    // A good read vouches for the clock as well: with one that is years off no certificate is valid. So reads that lie
-    // ahead mean that it is now behind, or was ahead then; the next read tells.
-    if store.sources()?.iter().all(|source| source.last_good.is_none_or(|at| at > now + STEP)) {
+    if !is_clock_right {
         return Ok(Report { is_waiting: true, ..Report::default() });
     }
     compile(store, stop)?;
@@ -284,6 +288,7 @@ impl Planner {
             owed: ids(&choice.owed),
             looked_at: self.pool().candidates().len().try_into().unwrap_or(u32::MAX),
             mail: !is_empty || order.when_empty() == WhenEmpty::Note,
+            merged: choice.merged,
         }))
     }
 
@@ -299,7 +304,7 @@ impl Planner {
 
     /// A mail has a size that no reader's program clips; what is over it waits like what a maximum cuts.
     fn cut_to_size(&self, subscription: &Subscription, choice: Choice, ledger: &Ledger) -> Choice {
-        let owed: HashSet<u32> = ledger.owed.iter().copied().collect();
+        let owed = ledger.owed_with(&choice.merged);
         let is_owed = |index: &usize| owed.contains(&self.pool().candidates()[*index].id);
         let count = |choice: &Choice| choice.sections.iter().map(Vec::len).sum::<usize>();
         let (mut kept, mut room) = (choice.clone(), self.fits(subscription, &choice.sections));

@@ -52,7 +52,7 @@ pub enum FetchError {
     #[error("redirected {0}")]
     Redirect(String),
     /// The host's robots.txt forbids this page, or could not be read, which forbids every page.
-    #[error("robots.txt {}", if *.known { "forbids it" } else { "could not be read, so no page may be" })]
+    #[error("robots.txt {}", if *.known { "forbids it" } else { "could not be read, so no page may be read" })]
     Robots {
         /// Whether it was read.
         known: bool,

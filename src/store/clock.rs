@@ -4,9 +4,9 @@
 //! future once it is right again, and must not silence anybody until that future has come. See docs/decisions/0016.
 
 use chrono::{DateTime, Duration, Utc};
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
-use super::{Result, Store, slot_text};
+use super::{Result, Store, instant, slot_text};
 
 /// A step of the clock that is no trouble: what is off by less comes right by itself.
 pub const STEP: Duration = Duration::hours(1);
@@ -16,8 +16,17 @@ pub const STEP: Duration = Duration::hours(1);
 pub const FAR_AHEAD: Duration = Duration::hours(26);
 
 impl Store {
-    /// Where something was decided later than `now`, looks again at every subscription whose newest slot lies ahead, and
-    /// lets nobody's first day lie in the future. Returns how many subscriptions it concerned.
+    /// When the newest read was made that brought a listing, even an empty one.
+    pub fn last_good_read(&self) -> Result<Option<DateTime<Utc>>> {
+        self.read(|tx| {
+            let sql = "SELECT at FROM reads WHERE route IS NOT NULL ORDER BY id DESC LIMIT 1";
+            Ok(tx.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?.map(instant))
+        })
+    }
+
+    /// Where something was decided later than `now`, looks again at every subscription whose newest slot lies ahead, lets
+    /// nobody's first day lie in the future, and has the mails of then sent now. Returns how many subscriptions it
+    /// concerned. Only for a clock that is known to be right.
     pub fn undo_future(&self, now: DateTime<Utc>) -> Result<usize> {
         let limit = (now + STEP).timestamp();
         let is_undone = self.read(|tx| {
@@ -39,6 +48,10 @@ impl Store {
             let began = tx.execute(
                 "UPDATE subscriptions SET since = ?1, created = ?2, next_at = 0 WHERE created > ?3",
                 params![today, now.timestamp(), limit],
+            )?;
+            tx.execute(
+                "UPDATE outbox SET queued = ?1, due = ?1 WHERE state = 'queued' AND queued > ?2",
+                params![now.timestamp(), limit],
             )?;
             Ok(looked_at_again + began)
         })

@@ -25,13 +25,20 @@ pub enum LockError {
         path: PathBuf,
     },
     /// The file can't be made.
-    #[error("can't open the lock {path}: {error}")]
+    #[error("can't open the lock {path}: {error}{hint}", hint = hint(error))]
     File {
         /// The lock's file.
         path: PathBuf,
         /// The system's answer.
         error: std::io::Error,
     },
+}
+
+fn hint(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::PermissionDenied => ": run this as the owner of the database",
+        _ => "",
+    }
 }
 
 impl Lock {

@@ -13,6 +13,7 @@ mod bounces;
 mod clock;
 mod editions;
 mod history;
+mod holds;
 mod ingest;
 mod lock;
 mod orders;
@@ -35,9 +36,10 @@ pub use bounces::{Bounce, BounceStatus, Taken, Verdict};
 pub use clock::{FAR_AHEAD, STEP};
 pub use editions::{Batch, Decision, Due, Edition, Fault, Published, Standing};
 pub use history::{History, KnownPaper, PastEdition};
+pub use holds::{Lane, Sent};
 pub use ingest::{Ingested, ReadRecord};
 pub use lock::{Lock, LockError};
-pub use outbox::{Claim, Mailing, OutboxEntry, OutboxState, Recorded};
+pub use outbox::{Claim, Claimed, Mailing, OutboxEntry, OutboxState, Recorded};
 pub use prune::Pruned;
 pub use status::{EditionStatus, QueueStatus, SourceStatus, SubscriberStatus};
 pub use subscriptions::{SyncReport, Withheld};
@@ -80,6 +82,9 @@ pub enum StoreError {
     /// The file was made by an older program and may not be changed now.
     #[error("the database is of an older paperpost: `paperpost run` or `paperpost once` brings it up to date")]
     Older,
+    /// The file may be read and not written, which in WAL mode is not enough even for looking at it.
+    #[error("whoever looks at the database must be able to write to it: run this as its owner")]
+    Unwritable,
     /// A value that this program did not write.
     #[error("the database holds a {what} that can't be read: {why}")]
     Unreadable {
@@ -112,10 +117,11 @@ fn file(error: &rusqlite::Error) -> &'static str {
 /// Results of the store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_leaving.sql"),
     include_str!("migrations/0003_faults.sql"),
+    include_str!("migrations/0004_pacing.sql"),
 ];
 
 impl Store {
@@ -134,7 +140,12 @@ impl Store {
 
     /// Opens an existing database for looking at it: nothing is made, migrated or written.
     pub fn open_read_only(path: &Path) -> Result<Self> {
-        let connection = connect_for_reading(path)?;
+        let connection = connect_for_reading(path).map_err(|error| match error {
+            StoreError::Sqlite(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ReadOnly) => {
+                StoreError::Unwritable
+            }
+            error => error,
+        })?;
         if check_version(&connection)? < MIGRATIONS.len() {
             return Err(StoreError::Older);
         }

@@ -63,11 +63,26 @@ async fn whoever_subscribed_while_the_clock_was_ahead_gets_papers_when_it_is_rig
 }
 
 #[tokio::test]
-async fn nothing_is_published_by_a_clock_that_no_read_vouches_for() {
+async fn a_mail_that_was_queued_while_the_clock_was_ahead_does_not_wait_for_that_day() {
     let world = world().await;
+    world.at("2027-11-23 12:00");
+    world.site.list(day("2027-11-23"), paper("2611.00002", "Retrieval again"));
+    world.scrape().await;
+    assert_eq!(world.publish().queued, 1);
+    world.at("2026-11-24 12:00");
+    world.once().await;
+    assert_eq!(world.inbox(ADA), ["Retrieval at scale", "Retrieval again"]);
+}
+
+#[tokio::test]
+async fn nothing_is_published_by_a_clock_that_no_read_vouches_for() {
+    let mut world = world().await;
+    world.site.list(day("2026-11-20"), paper("2611.00009", "Retrieval before her first day"));
     world.at("1970-01-01 09:00");
     world.site.fail("/", Fault::Hangup);
     world.scrape().await;
+    // Another order is looked at at once.
+    world.change("retrieval", Some(&format!("{RETRIEVAL}\nname = \"Ada\"")));
     assert!(world.publish().is_waiting, "a machine that has yet to learn the time");
     world.site.mend();
     world.at("2026-11-24 12:00");

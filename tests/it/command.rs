@@ -1,6 +1,6 @@
 //! The command line as its users meet it, also when they use it wrongly.
 
-use crate::process::{Home, command_in, said};
+use crate::process::{Home, command_in, said, until};
 use crate::site::{Fault, Site, paper};
 use crate::smtp::{Act, SmtpServer};
 use paperpost::clock::Clock;
@@ -197,4 +197,39 @@ async fn a_typing_error_in_the_settings_is_shown_with_its_cure() {
     let flag = home.run(&["--set", "mail.transport=pigeon", "status"]).await;
     assert_eq!(flag.status.code(), Some(1));
     assert_eq!(home.run(&["stauts"]).await.status.code(), Some(2));
+}
+
+#[tokio::test]
+async fn a_command_that_is_stopped_says_so_and_the_next_one_goes_on() {
+    let (home, site, smtp) = home().await;
+    for signal in ["-INT", "-TERM"] {
+        site.fail("/", Fault::Stall);
+        let asked = site.requests().len();
+        let mut once = home.start(&["once"], "log");
+        until("the source is asked", || site.requests().len() > asked).await;
+        once.signal(signal);
+        assert_eq!(once.ended().await, Some(1));
+        assert!(home.read("log").contains("stopped before the end"), "{}", home.read("log"));
+    }
+    site.mend();
+    assert!(home.run(&["once"]).await.status.success());
+    assert_eq!(smtp.mails().len(), 1);
+}
+
+#[tokio::test]
+async fn what_can_be_mended_is_said_with_its_cure() {
+    let (home, _site, _smtp) = home().await;
+    std::fs::remove_file(home.path("subscriptions.toml")).expect("removed");
+    let nobody = home.run(&["--set", "smtp.port=25", "check"]).await;
+    assert!(said(&nobody).contains("paperpost subscribe"), "{}", said(&nobody));
+    for (arguments, cure) in
+        [(["--zone", "Europe/Berln"], "Europe/Berlin"), (["--schedule", "dayly at 08:00"], "daily at 08:00")]
+    {
+        let wrong = home.run(&[&["subscribe", "ada@example.org", "retrieval"], &arguments[..]].concat()).await;
+        assert!(!wrong.status.success() && said(&wrong).contains(cure), "{}", said(&wrong));
+    }
+    assert!(home.run(&["subscribe", "ada@example.org", "retrieval"]).await.status.success());
+    assert!(home.run(&["once"]).await.status.success());
+    let retry = home.run(&["outbox", "retry", "1"]).await;
+    assert!(!retry.status.success() && said(&retry).contains("mail 1 has not failed"), "{}", said(&retry));
 }

@@ -56,8 +56,14 @@ impl Home {
 
     /// Starts the daemon, its log in `name`.
     pub(crate) fn daemon(&self, name: &str) -> Daemon {
+        self.start(&["run"], name)
+    }
+
+    /// Starts the program, all that it says in `name`.
+    pub(crate) fn start(&self, arguments: &[&str], name: &str) -> Daemon {
         let log = std::fs::File::create(self.path(name)).expect("a log");
-        let child = self.command(&["run"]).stderr(log).stdout(Stdio::null()).spawn().expect("the program");
+        let out = log.try_clone().expect("the same file");
+        let child = self.command(arguments).stderr(log).stdout(out).spawn().expect("the program");
         Daemon { child }
     }
 }
