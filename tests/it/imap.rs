@@ -128,34 +128,41 @@ async fn every_trouble_is_said_in_words_that_help() {
     }
 }
 
+/// A server that does as it was told, once.
+struct Scripted {
+    settings: ImapSettings,
+    /// The lines that it was told in the clear.
+    heard: Arc<Mutex<Vec<String>>>,
+    _authority: tempfile::NamedTempFile,
+}
+
 /// Answers each line with the next of `answers`, `TAG` standing for its tag; an empty answer is silence. After one to
-/// STARTTLS that has an OK it goes on in TLS, and after a BYE not at all. Returns the settings for it, and the lines that it was told in the clear.
-async fn server(greeting: String, answers: Vec<&'static str>) -> (ImapSettings, Arc<Mutex<Vec<String>>>) {
+/// STARTTLS that has an OK it goes on in TLS, and after a BYE not at all.
+async fn scripted(greeting: &str, answers: &[&'static str]) -> Scripted {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let port = listener.local_addr().expect("an address").port();
     let (acceptor, authority) = tls();
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), authority).expect("written");
-    let (_, path) = file.keep().expect("kept");
     let heard = Arc::new(Mutex::new(Vec::new()));
-    let lines = heard.clone();
+    let (lines, greeting, answers) = (heard.clone(), greeting.to_owned(), answers.to_vec());
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.expect("a client");
         stream.write_all(greeting.as_bytes()).await.ok();
         let done = talk(&mut stream, &answers, |line| lines.lock().expect("no panic").push(line)).await;
-        let done = done.min(answers.len());
-        if answers[..done].last().is_some_and(|answer| answer.contains("BYE")) {
+        let (said, rest) = answers.split_at(done.min(answers.len()));
+        if said.last().is_some_and(|answer| answer.contains("BYE")) {
             return;
         }
         if let Ok(mut stream) = acceptor.accept(stream).await {
-            talk(&mut stream, &answers[done..], |_| {}).await;
+            talk(&mut stream, rest, |_| {}).await;
         }
     });
     let settings = ImapSettings {
         host: "localhost".into(),
         port,
         tls: Tls::None,
-        ca_file: Some(path),
+        ca_file: Some(file.path().to_owned()),
         user: "bounces".into(),
         password: "hunter2".into(),
         mailbox: "INBOX".into(),
@@ -163,7 +170,7 @@ async fn server(greeting: String, answers: Vec<&'static str>) -> (ImapSettings, 
         connect_timeout: Duration::from_secs(5),
         timeout: Duration::from_millis(300),
     };
-    (settings, heard)
+    Scripted { settings, heard, _authority: file }
 }
 
 /// How many answers were given, when the client hung up or TLS is to begin.
@@ -194,10 +201,10 @@ async fn a_password_is_never_said_in_the_clear_to_a_server_without_tls() {
     for (greeting, answers) in
         [("* OK welcome\r\n", REFUSED), ("* PREAUTH welcome\r\n", LEFT_OPEN), ("* OK welcome\r\n", &[])]
     {
-        let (settings, heard) = server(greeting.to_owned(), answers.to_vec()).await;
-        let said = refusal(ImapSettings { tls: Tls::StartTls, ..settings }).await;
+        let server = scripted(greeting, answers).await;
+        let said = refusal(ImapSettings { tls: Tls::StartTls, ..server.settings }).await;
         assert!(said.contains(": starttls: "), "{said}");
-        assert_eq!(*heard.lock().expect("no panic"), ["A0001 STARTTLS"]);
+        assert_eq!(*server.heard.lock().expect("no panic"), ["A0001 STARTTLS"]);
     }
 }
 
@@ -209,9 +216,9 @@ async fn what_is_slipped_in_before_tls_is_no_answer() {
         ("hunter2", [injected, "A0001 NO who are you?\r\n", ""]),
         ("hünter2", [injected, "+ \r\n", "A0001 NO who are you?\r\n"]),
     ] {
-        let (settings, _) = server("* OK welcome\r\n".to_owned(), answers.to_vec()).await;
+        let server = scripted("* OK welcome\r\n", &answers).await;
         let password = password.into();
-        let said = refusal(ImapSettings { tls: Tls::StartTls, password, ..settings }).await;
+        let said = refusal(ImapSettings { tls: Tls::StartTls, password, ..server.settings }).await;
         assert!(said.ends_with(": log in: who are you?"), "{said}");
     }
 }
@@ -228,8 +235,8 @@ async fn a_refusal_in_the_midst_is_no_empty_mailbox() {
         (vec![FOUND, LETTER, "TAG NO the mailbox is read-only\r\n"], "UID STORE: the mailbox is read-only"),
         (vec![FOUND, LETTER, "* BYE enough\r\n"], "UID STORE: the server closed the connection"),
     ] {
-        let (imap, _) = server("* OK welcome\r\n".to_owned(), [OPEN.to_vec(), answers].concat()).await;
-        let inbox = Inbox::Imap(Imap::new(imap).expect("settings"));
+        let server = scripted("* OK welcome\r\n", &[OPEN.to_vec(), answers].concat()).await;
+        let inbox = Inbox::Imap(Imap::new(server.settings).expect("settings"));
         let result = inbox::run(&world.store, &settings(&world), &inbox, &world.clock).await;
         let said = result.expect_err("a refusal").to_string();
         assert!(said.ends_with(expected), "{said}\nis not\n{expected}");
@@ -249,8 +256,8 @@ async fn a_server_that_stalls_talks_nonsense_or_never_ends_is_given_up() {
         ),
         ("* OK welcome\r\n".into(), soon, "log in: no answer within 0.3 s"),
     ] {
-        let (settings, _) = server(greeting, Vec::new()).await;
-        let said = refusal(ImapSettings { timeout, ..settings }).await;
+        let server = scripted(&greeting, &[]).await;
+        let said = refusal(ImapSettings { timeout, ..server.settings }).await;
         assert!(said.ends_with(expected), "{said}\nis not\n{expected}");
     }
 }
