@@ -272,9 +272,10 @@ fn spec(expr: &Expr) -> Spec {
 
 /// Pairs of profile and paper that match, found by looking for every keyword in every paper.
 fn naive(pool: &Pool, profiles: &[Vec<Spec>]) -> usize {
-    let documents: Vec<Document<'_>> = pool.candidates().iter().map(Document::new).collect();
-    let holds = |document: &Document<'_>, literal: &Literal| document.holds(literal, Known::default()) == Some(true);
-    let matches = |document: &Document<'_>, spec: &Spec| {
+    let documents: Vec<Document<&Candidate>> = pool.candidates().iter().map(Document::new).collect();
+    let holds =
+        |document: &Document<&Candidate>, literal: &Literal| document.holds(literal, Known::default()) == Some(true);
+    let matches = |document: &Document<&Candidate>, spec: &Spec| {
         holds(document, &spec.first)
             && spec.second.as_ref().is_none_or(|(literal, wanted)| holds(document, literal) == *wanted)
     };

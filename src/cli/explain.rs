@@ -127,6 +127,7 @@ fn outlook(case: &Case<'_>, report: &PaperReport) -> String {
                 Some((OutboxState::Queued | OutboxState::Claimed, _)) => "chosen, and on its way",
                 Some((OutboxState::Failed, _)) => "chosen, but the mail failed",
                 Some((OutboxState::Dropped, _)) => "chosen, but the mail was dropped",
+                Some((OutboxState::Merged, _)) => "chosen, and in a newer mail instead",
                 Some((OutboxState::Sent, _)) | None => "already sent, and no paper is sent twice",
             }
             .to_owned()
@@ -324,7 +325,10 @@ fn mail(mail: Option<(OutboxState, DateTime<Utc>)>, zone: Tz) -> String {
             format!("its mail failed {} (paperpost outbox --state failed)", local(at, zone))
         }
         Some((OutboxState::Dropped, at)) => {
-            format!("its mail was dropped {}: the subscriber had left", local(at, zone))
+            format!("its mail was dropped {} (paperpost outbox show)", local(at, zone))
+        }
+        Some((OutboxState::Merged, at)) => {
+            format!("its mail was not out {}, when the next edition was decided, which has its papers", local(at, zone))
         }
         None => "it had no mail".to_owned(),
     }

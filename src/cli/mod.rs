@@ -12,6 +12,7 @@ mod edit;
 mod explain;
 mod expression;
 mod manual;
+mod outbox;
 mod preview;
 mod show;
 mod suppress;
@@ -115,20 +116,23 @@ enum Command {
     Queries,
     /// Reports every problem in the settings and the subscriptions, and what was probably not meant
     Check,
-    /// Lists queued and failed mails; shows or retries one
+    /// Lists queued and failed mails; shows, retries, drops or exports them
     #[command(
         args_conflicts_with_subcommands = true,
         after_help = "Examples:
   paperpost outbox --state failed
   paperpost outbox show 17
   paperpost outbox retry 17
-  paperpost outbox retry --all"
+  paperpost outbox retry --all
+  paperpost outbox drop 17 18
+  paperpost outbox eml 17 -o mail.eml
+  paperpost outbox export --state failed | jq -r .address"
     )]
     Outbox {
         #[command(flatten)]
-        list: show::OutboxList,
+        list: outbox::OutboxList,
         #[command(subcommand)]
-        action: Option<show::OutboxAction>,
+        action: Option<outbox::OutboxAction>,
     },
     /// Shows how the sources are, when the next editions are due and what is queued
     Status {
@@ -303,7 +307,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         Command::Explain { address, paper } => explain::explain(&settings, &parse_address(&address)?, paper.as_deref()),
         Command::Try(arguments) => trial::run(&settings, &arguments).await,
-        Command::Outbox { list, action } => show::outbox(&settings, &list, action),
+        Command::Outbox { list, action } => outbox::outbox(&settings, &list, action),
         Command::Status { json } => show::status(&settings, json),
         Command::Subscribe(arguments) => edit::subscribe(&settings, &arguments),
         Command::Unsubscribe { address, file } => edit::unsubscribe(&settings, &parse_address(&address)?, file),

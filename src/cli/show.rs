@@ -1,59 +1,17 @@
-//! The commands that show: check, status, list, outbox.
+//! The commands that show: check, status, list.
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use chrono::{DateTime, Local, Utc};
-use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::wiring;
 use super::work::plural;
 use crate::clock::Clock;
 use crate::config::{Report, Settings};
-use crate::store::{EditionStatus, OutboxState, SourceStatus, Store, SubscriberStatus};
-
-/// Which mails `outbox` lists.
-#[derive(Debug, Args)]
-pub(super) struct OutboxList {
-    /// Only mails in these states [default: queued, claimed, failed]
-    #[arg(long, value_enum, value_delimiter = ',')]
-    state: Vec<StateWord>,
-    /// At most this many, newest first
-    #[arg(long, default_value_t = 50)]
-    limit: usize,
-    /// As JSON, for scripts
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum StateWord {
-    Queued,
-    Claimed,
-    Sent,
-    Failed,
-    Dropped,
-}
-
-/// What `outbox` does besides listing.
-#[derive(Debug, Subcommand)]
-pub(super) enum OutboxAction {
-    /// Shows the attempts of one mail, with the server's own words
-    Show {
-        /// The mail's number in the list
-        edition: i64,
-    },
-    /// Queues a failed mail again, or all of them
-    Retry {
-        /// The mail's number in the list
-        #[arg(required_unless_present = "all")]
-        edition: Option<i64>,
-        /// Every failed mail
-        #[arg(long, conflicts_with = "edition")]
-        all: bool,
-    },
-}
+use crate::jobs::pace::{self, Held};
+use crate::store::{EditionStatus, SourceStatus, Store, SubscriberStatus};
 
 /// Prints every problem, or that there is none.
 pub(super) fn check(report: Report) -> ExitCode {
@@ -78,6 +36,7 @@ pub(super) fn check(report: Report) -> ExitCode {
 pub(super) fn status(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> {
     let Some(store) = existing(settings, json)? else { return Ok(ExitCode::SUCCESS) };
     let (sources, queue, subscribers) = (store.sources()?, store.queue()?, store.subscribers()?);
+    let held = pace::held(&store, &settings.pacing, Clock::System.now())?;
     let came_back = store.bounces(Clock::System.now() - chrono::Duration::days(30))?;
     let mut due: Vec<_> = subscribers.iter().filter(|s| is_active(s)).collect();
     due.sort_by_key(|subscriber| subscriber.next);
@@ -86,7 +45,7 @@ pub(super) fn status(settings: &Settings, json: bool) -> anyhow::Result<ExitCode
         let faults = due.iter().filter(|subscriber| subscriber.fault.is_some()).count();
         println!(
             "{}",
-            json!({"sources": sources, "queue": queue, "next": next, "bounces": came_back, "faults": faults})
+            json!({"sources": sources, "queue": queue, "held": held, "next": next, "bounces": came_back, "faults": faults})
         );
         return Ok(ExitCode::SUCCESS);
     }
@@ -127,10 +86,33 @@ pub(super) fn status(settings: &Settings, json: bool) -> anyhow::Result<ExitCode
         println!("  {count} {}", state.as_str());
     }
     match queue.next {
-        Some(next) => println!("  the next one is tried {}", local(next)),
+        Some(next) if next > Clock::System.now() => println!("  the next one is tried {}", local(next)),
+        Some(_) => println!("  mails are due now"),
         None => println!("  nothing waits"),
     }
+    if !held.is_empty() {
+        println!("Held back");
+    }
+    for held in &held {
+        println!("  {}", describe_held(held));
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+fn describe_held(held: &Held) -> String {
+    let whose = held.domain.as_deref().unwrap_or("everything");
+    let mails = match held.mails {
+        0 => "no mail is due".to_owned(),
+        1 => "1 mail waits".to_owned(),
+        mails => format!("{mails} mails wait"),
+    };
+    let words = held.words.as_ref().map(|words| format!(": {words}")).unwrap_or_default();
+    let why = match held.cause {
+        "deferred" => format!("the other side asks us to slow down{words}"),
+        "refused" => format!("refused for a reason of ours{words}"),
+        _ => "as much as [pacing] allows has gone out".to_owned(),
+    };
+    format!("{whose}: {mails} until {}: {why}", local(held.until))
 }
 
 /// Every subscriber.
@@ -157,71 +139,8 @@ pub(super) fn list(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> 
     Ok(ExitCode::SUCCESS)
 }
 
-/// Lists, shows or retries mails.
-pub(super) fn outbox(settings: &Settings, list: &OutboxList, action: Option<OutboxAction>) -> anyhow::Result<ExitCode> {
-    let Some(store) = existing(settings, list.json)? else { return Ok(ExitCode::SUCCESS) };
-    if let Some(OutboxAction::Retry { edition, .. }) = action {
-        // A running daemon may be at work too: the database sorts that out.
-        let store = Store::open(&settings.database.path)?;
-        let count = store.retry_failed(edition, Clock::System.now())?;
-        match (count, edition) {
-            (0, Some(edition)) => anyhow::bail!("mail {edition} has not failed (paperpost outbox show {edition})"),
-            (0, None) => anyhow::bail!("no mail has failed"),
-            _ => println!("queued {count} {} again", plural(count, "mail")),
-        }
-        return Ok(ExitCode::SUCCESS);
-    }
-    if let Some(OutboxAction::Show { edition }) = action {
-        let Some(mailing) = store.mailing(edition)? else { anyhow::bail!("there is no mail {edition}") };
-        println!("mail {edition} to {}, {}", mailing.subscription.address.reveal(), mailing.message_id);
-        for (at, outcome, reply) in store.attempts(edition)? {
-            println!("  {}  {outcome}  {reply}", local(at));
-        }
-        return Ok(ExitCode::SUCCESS);
-    }
-    let states: Vec<OutboxState> = match list.state.as_slice() {
-        [] => vec![OutboxState::Queued, OutboxState::Claimed, OutboxState::Failed],
-        words => words.iter().map(|word| word.state()).collect(),
-    };
-    let entries = store.outbox(&states, list.limit)?;
-    if list.json {
-        println!("{}", serde_json::to_string(&entries)?);
-        return Ok(ExitCode::SUCCESS);
-    }
-    for entry in &entries {
-        let when = match entry.state {
-            OutboxState::Queued => format!("next try {}", local(entry.due)),
-            _ => local(entry.due),
-        };
-        println!(
-            "{:>6}  {:8} {when}  {}  attempts: {}",
-            entry.edition,
-            entry.state.as_str(),
-            entry.address,
-            entry.attempts
-        );
-        if let Some(reply) = &entry.last_reply {
-            println!("        {reply}");
-        }
-    }
-    println!("{} {}", entries.len(), plural(entries.len(), "mail"));
-    Ok(ExitCode::SUCCESS)
-}
-
-impl StateWord {
-    fn state(self) -> OutboxState {
-        match self {
-            Self::Queued => OutboxState::Queued,
-            Self::Claimed => OutboxState::Claimed,
-            Self::Sent => OutboxState::Sent,
-            Self::Failed => OutboxState::Failed,
-            Self::Dropped => OutboxState::Dropped,
-        }
-    }
-}
-
 /// The database, or word that there is none yet.
-fn existing(settings: &Settings, json: bool) -> anyhow::Result<Option<Store>> {
+pub(super) fn existing(settings: &Settings, json: bool) -> anyhow::Result<Option<Store>> {
     let store = wiring::look(settings)?;
     if store.is_none() {
         let path = settings.database.path.display();
@@ -278,6 +197,6 @@ fn describe_source(status: &SourceStatus) -> String {
 }
 
 /// A time as the operator's own clock shows it.
-fn local(at: DateTime<Utc>) -> String {
+pub(super) fn local(at: DateTime<Utc>) -> String {
     at.with_timezone(&Local).format("%Y-%m-%d %H:%M").to_string()
 }

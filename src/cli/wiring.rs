@@ -14,6 +14,7 @@ use crate::core::token::Keyring;
 use crate::daemon::Bounces;
 use crate::jobs::inbox::Inbox;
 use crate::jobs::letter::Sender;
+use crate::jobs::pace::Pace;
 use crate::jobs::returns::Returns;
 use crate::jobs::{bounce, deliver, publish};
 use crate::mail::dkim::{Algorithm, Key, Signer};
@@ -146,7 +147,13 @@ pub(super) fn deliver(settings: &Settings, store: &Store) -> anyhow::Result<deli
         Transport::Smtp(smtp) => smtp.connections as usize,
         _ => 1,
     };
-    Ok(deliver::Settings { sender: sender(settings, store)?, connections })
+    Ok(deliver::Settings {
+        sender: sender(settings, store)?,
+        connections,
+        pace: Arc::new(Pace::new(settings.pacing.clone())),
+        soft_limit: settings.bounces.soft_limit,
+        soft_days: settings.bounces.soft_days,
+    })
 }
 
 /// Who writes.

@@ -7,13 +7,18 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio_util::sync::CancellationToken;
 
-use super::{refuse, subscriptions, wiring};
+use super::{refuse, show, subscriptions, wiring};
 use crate::clock::Clock;
 use crate::config::{self, Settings};
 use crate::daemon::{self, Parts, signals};
-use crate::jobs;
+use crate::jobs::{self, pace};
 use crate::source::fetch::Client;
 use crate::store::{Lock, Store};
+
+/// How long a run that ends by itself waits for a limit.
+const PATIENCE: chrono::Duration = chrono::Duration::minutes(1);
+
+const SHORTEST_WAIT: Duration = Duration::from_millis(20);
 
 /// The daemon.
 pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
@@ -217,9 +222,24 @@ impl Work {
             sum.retried += report.retried;
             sum.failed += report.failed;
             sum.outage = sum.outage.or(report.outage);
+            sum.next = report.next;
             spinner.set_position(sum.sent as u64);
-            if !report.has_more || sum.outage.is_some() || stop.is_cancelled() {
+            if sum.outage.is_some() || stop.is_cancelled() {
                 break;
+            }
+            if !report.has_more {
+                // A limit of so many a minute is kept by waiting; what is held for longer is left for the next run.
+                let held = pace::held(&self.store, &settings.pacing, self.clock.now())?;
+                let soon = self.clock.now() + PATIENCE;
+                let Some(next) = held.iter().filter(|held| held.mails > 0).map(|held| held.until).min() else { break };
+                if next > soon {
+                    break;
+                }
+                let wait = (next - self.clock.now()).to_std().unwrap_or_default().max(SHORTEST_WAIT);
+                tokio::select! {
+                    () = tokio::time::sleep(wait) => {}
+                    () = stop.cancelled() => break,
+                }
             }
         }
         spinner.finish_and_clear();
@@ -230,6 +250,10 @@ impl Work {
         }
         if sum.failed > 0 {
             println!("{} failed for good (paperpost outbox --state failed)", sum.failed);
+        }
+        let held = pace::held(&self.store, &settings.pacing, self.clock.now())?;
+        if let Some(next) = held.iter().filter(|held| held.mails > 0).map(|held| held.until).min() {
+            println!("some are held back, the first until {} (paperpost status)", show::local(next));
         }
         if let Some(fault) = &sum.outage {
             println!("nothing can be sent {way_out}: {fault}");

@@ -1,7 +1,7 @@
 //! Every key of `paperpost.toml` and its default: the one list that layering, checks and documentation share.
 
 /// The keys with their defaults as TOML; an empty default means that there is none, or that it depends on another key.
-/// `*` stands for a source's name.
+/// `*` stands for a source's name or a domain.
 pub(super) const SETTINGS: &[(&str, &str)] = &[
     ("database.path", r#""paperpost.db""#),
     ("subscriptions.files", r#"["subscriptions.toml"]"#),
@@ -37,6 +37,18 @@ pub(super) const SETTINGS: &[(&str, &str)] = &[
     ("smtp.ehlo", ""),
     ("files.folder", r#""mails""#),
     ("sendmail.command", r#""/usr/sbin/sendmail""#),
+    ("pacing.rate", ""),
+    ("pacing.per_day", ""),
+    ("pacing.start_per_day", ""),
+    ("pacing.growth", "1.5"),
+    ("pacing.domain_rate", ""),
+    ("pacing.domain_per_day", ""),
+    ("pacing.domain_connections", "20"),
+    ("pacing.backoff", r#""1m""#),
+    ("pacing.backoff_max", r#""1h""#),
+    ("pacing.domains.*.rate", ""),
+    ("pacing.domains.*.per_day", ""),
+    ("pacing.domains.*.connections", ""),
     ("digest.window_days", "14"),
     ("digest.max_papers", "20"),
     ("digest.schedule", r#""daily at 08:00""#),
@@ -96,7 +108,7 @@ pub(super) fn below(section: &str) -> Vec<&'static str> {
             if section.is_empty() {
                 return known.split('.').next();
             }
-            let depth = section.split('.').count();
+            let depth = parts(section).count();
             let (cut, _) = known.match_indices('.').nth(depth - 1)?;
             matches(&known[..cut], section).then(|| known[cut + 1..].split('.').next())?
         })
@@ -107,7 +119,16 @@ pub(super) fn below(section: &str) -> Vec<&'static str> {
 
 fn matches(known: &str, key: &str) -> bool {
     let mut known = known.split('.');
-    key.split('.').all(|part| known.next().is_some_and(|known| known == "*" || known == part)) && known.next().is_none()
+    parts(key).all(|part| known.next().is_some_and(|known| known == "*" || known == part)) && known.next().is_none()
+}
+
+/// What the dots of a key separate; those of a domain, in its quotes, don't.
+pub(super) fn parts(key: &str) -> impl Iterator<Item = &str> {
+    let mut in_quotes = false;
+    key.split(move |c: char| {
+        in_quotes ^= c == '"';
+        c == '.' && !in_quotes
+    })
 }
 
 #[cfg(test)]
@@ -118,6 +139,9 @@ mod tests {
     fn a_source_may_have_any_name() {
         assert_eq!(find("sources.huggingface.days").map(|row| row.1), Some("5"));
         assert!(find("sources.huggingface").is_none());
+        assert!(find("pacing.domains.\"example.org\".rate").is_some());
+        assert!(find("pacing.domains.example.org.rate").is_none());
+        assert_eq!(below("pacing.domains.\"example.org\""), ["rate", "per_day", "connections"]);
         assert!(find("smtp.prot").is_none());
         assert_eq!(below("log"), ["format", "level"]);
         assert_eq!(below("sources"), ["*"]);
@@ -142,8 +166,8 @@ mod tests {
         let text = lines.collect::<Vec<_>>().join("\n");
         let document = toml_edit::Document::parse(text.as_str()).expect("still TOML with all keys in");
         for (key, default) in SETTINGS {
-            let path = key.replace('*', "huggingface");
-            let found = path.split('.').try_fold(document.as_item(), |item, part| item.get(part));
+            let path = key.replace('*', if key.starts_with("sources") { "huggingface" } else { "\"example.com\"" });
+            let found = parts(&path).try_fold(document.as_item(), |item, part| item.get(part.trim_matches('"')));
             let found = found.unwrap_or_else(|| panic!("config/paperpost.toml doesn't show {key}"));
             // What the example sets on purpose, in the open, may differ.
             let name = key.rsplit('.').next().unwrap_or(key);

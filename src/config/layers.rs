@@ -3,6 +3,9 @@
 //! The crate carries an origin with every value. Here it is the number of a [`Node`], so that the value which wins
 //! still knows its place, and a problem found long after the merge points at the line or variable that caused it. A
 //! value that a higher layer replaces is not looked at any further; an unknown key is reported from every layer.
+//!
+//! A domain with dots keeps its quotes in a key (`pacing.domains."example.org".rate`). The crate takes such a key, which is no
+//! path to it, as one name.
 
 use std::collections::BTreeMap;
 
@@ -15,6 +18,9 @@ use crate::core::paper::SourceId;
 
 /// What an environment variable of ours begins with; two underscores then stand for each dot of the key.
 const VARIABLE_PREFIX: &str = "PAPERPOST__";
+
+/// The section whose keys are domains.
+pub(super) const DOMAINS: &str = "pacing.domains";
 
 /// The sources there are when the file names none: name and whether it is enabled.
 const DEFAULT_SOURCES: [(&str, &str); 2] = [("huggingface", "true"), ("huggingface-trending", "false")];
@@ -116,8 +122,14 @@ impl Layers {
             Err(wrong) => return self.problems.push(table.problem(section, wrong)),
         };
         for entry in entries {
-            let key = if section.is_empty() { entry.key.clone() } else { format!("{section}.{}", entry.key) };
-            let is_section = !keys::below(&key).is_empty() && !entry.key.contains('.');
+            let is_domain = section == DOMAINS && entry.key.contains('.');
+            let key = match section {
+                "" => entry.key.clone(),
+                // As it stands in the file: its dots separate nothing.
+                _ if is_domain => format!("{section}.\"{}\"", entry.key),
+                _ => format!("{section}.{}", entry.key),
+            };
+            let is_section = !keys::below(&key).is_empty() && (is_domain || !entry.key.contains('.'));
             if is_section {
                 if section == "sources" && !self.source(&entry.key, &entry.key_place) {
                     continue;
@@ -222,7 +234,10 @@ fn unknown(key: &str, place: &Place) -> Problem {
     }
     let what = if section.is_empty() { "section" } else { "key" };
     let hint = node::did_you_mean(wrong, known.iter().copied().filter(|key| *key != "*"));
-    let hint = hint.unwrap_or_else(|| format!("known here: {}", known.join(", ")));
+    let hint = hint.unwrap_or_else(|| match section.starts_with(DOMAINS) {
+        true => "a name with dots stands in quotes: [pacing.domains.\"example.org\"]".to_owned(),
+        false => format!("known here: {}", known.join(", ")),
+    });
     let message = if section.is_empty() { String::new() } else { format!("{section}: ") };
     Problem::error(place.clone(), format!("{message}unknown {what} `{wrong}`")).hint(hint)
 }

@@ -167,7 +167,7 @@ impl Node {
         matches!(self.place, Place::Variable(_) | Place::Override(_))
     }
 
-    fn expected(&self, what: &str) -> Wrong {
+    pub(super) fn expected(&self, what: &str) -> Wrong {
         let found = match &self.value {
             Value::Text(_) if self.is_loose() => return Wrong::new(format!("expected {what}")),
             Value::Text(_) => "a string",
@@ -216,9 +216,10 @@ impl Node {
     /// A number above 0 and at most `most`, whole or not.
     pub(super) fn positive(&self, most: f64) -> Result<f64, Wrong> {
         let expected = format!("a number above 0, at most {most}");
-        let number = match self.value {
-            Value::Integer(number) => number as f64,
-            Value::Float(number) => number,
+        let number = match &self.value {
+            Value::Integer(number) => *number as f64,
+            Value::Float(number) => *number,
+            Value::Text(text) if self.is_loose() => text.trim().parse().map_err(|_| self.expected(&expected))?,
             _ => return Err(self.expected(&expected)),
         };
         if number > 0.0 && number <= most {
@@ -300,7 +301,7 @@ impl Node {
 }
 
 /// `1h30m`: numbers with units, largest first or not; a bare number is seconds.
-fn parse_duration(text: &str) -> Option<Duration> {
+pub(super) fn parse_duration(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut total = Duration::ZERO;
     while !rest.is_empty() {

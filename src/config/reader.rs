@@ -19,6 +19,7 @@ use super::values;
 use crate::core::paper::SourceId;
 
 mod leaving;
+mod pacing;
 
 /// Reads settings out of merged layers. `folder` is the config file's: relative paths in the file start there.
 /// `credentials` is systemd's folder of secrets.
@@ -68,6 +69,7 @@ pub(super) fn read(
             soft_limit: reader.whole("bounces.soft_limit", 1, 100),
             soft_days: reader.whole("bounces.soft_days", 0, 365),
         },
+        pacing: reader.pacing(),
         log: Log {
             format: reader
                 .need("log.format", |node| node.choice(&[("text", LogFormat::Text), ("json", LogFormat::Json)])),

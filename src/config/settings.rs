@@ -13,6 +13,7 @@ use url::Url;
 use super::problem::{Place, Problem};
 use super::secret::Secret;
 use crate::core::address::Address;
+use crate::core::pacing::Policy;
 use crate::core::paper::SourceId;
 use crate::core::schedule::Schedule;
 use crate::core::subscription::WhenEmpty;
@@ -42,6 +43,8 @@ pub struct Settings {
     pub tokens: Vec<Secret>,
     /// What comes back.
     pub bounces: Bounces,
+    /// How fast mails may leave.
+    pub pacing: Policy,
     /// What is logged.
     pub log: Log,
     /// What can be used but was probably not meant.

@@ -4,13 +4,15 @@
 //! or a secret.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use chrono_tz::{TZ_VARIANTS, Tz};
 use url::{Host, Url};
 
-use super::node::{Node, Wrong, nearest};
+use super::node::{Node, Wrong, nearest, parse_duration};
 use super::settings::Mailbox;
 use crate::core::address::Address;
+use crate::core::pacing::Rate;
 use crate::core::query::Query;
 use crate::core::schedule::Schedule;
 use crate::core::subscription::{Rank, WhenEmpty};
@@ -79,6 +81,33 @@ pub(super) fn max_papers(node: &Node) -> Result<u32, Wrong> {
 pub(super) fn whole(node: &Node, least: u32, most: u32) -> Result<u32, Wrong> {
     let number = node.integer(least.into()..=most.into())?;
     u32::try_from(number).map_err(|error| Wrong::new(error.to_string()))
+}
+
+/// So many mails in so long: `10/s`, `100/m`, `2000/h`, `30/10s`.
+pub(super) fn rate(node: &Node) -> Result<Rate, Wrong> {
+    let expected = "a rate such as \"10/s\", \"100/m\" or \"2000/h\"";
+    let text = node.text().map_err(|_| node.expected(expected))?.trim();
+    let parsed = text.split_once('/').and_then(|(mails, per)| {
+        let per = per.trim();
+        // `s` is `1s`.
+        let counted =
+            if per.starts_with(|c: char| c.is_ascii_alphabetic()) { format!("1{per}") } else { per.to_owned() };
+        Some((mails.trim().parse::<u32>().ok()?, parse_duration(&counted)?))
+    });
+    let Some((mails, per)) = parsed else { return Err(Wrong::new(format!("expected {expected}, found {text:?}"))) };
+    if !(1..=1_000_000).contains(&mails) {
+        return Err(Wrong::new(format!("expected from 1 to 1000000 mails, found {mails}")));
+    }
+    if !(Duration::from_secs(1)..=Duration::from_secs(86_400)).contains(&per) {
+        return Err(Wrong::new(format!("expected mails in a time from 1s to 1d, found {per:?}")));
+    }
+    Ok(Rate { mails, per: chrono::Duration::from_std(per).unwrap_or(chrono::Duration::days(1)) })
+}
+
+/// By how much something grows: above 1, at most 10.
+pub(super) fn growth(node: &Node) -> Result<f64, Wrong> {
+    let growth = node.positive(10.0)?;
+    if growth > 1.0 { Ok(growth) } else { Err(Wrong::new(format!("expected a number above 1, found {growth}"))) }
 }
 
 /// An absolute http or https address.
@@ -196,6 +225,23 @@ mod tests {
         assert_eq!(hint("berlin").as_deref(), Some("did you mean \"Europe/Berlin\"?"));
         assert_eq!(hint("New York").as_deref(), Some("did you mean \"America/New_York\"?"));
         assert_eq!(hint("!!"), None);
+    }
+
+    #[test]
+    fn a_rate_is_mails_in_a_time() {
+        let read = |text: &str| rate(&node(text)).map(|rate| (rate.mails, rate.per.num_seconds()));
+        for (text, expected) in [
+            ("10/s", (10, 1)),
+            (" 100 / m ", (100, 60)),
+            ("2000/h", (2_000, 3_600)),
+            ("5/d", (5, 86_400)),
+            ("30/10s", (30, 10)),
+        ] {
+            assert_eq!(read(text), Ok(expected), "{text}");
+        }
+        for wrong in ["", "10", "10/", "/s", "0/s", "-1/s", "1.5/s", "10/parsec", "1/2d", "1/10ms", "9999999/s"] {
+            assert!(read(wrong).is_err_and(|wrong| wrong.message.starts_with("expected ")), "{wrong}");
+        }
     }
 
     #[test]

@@ -12,6 +12,8 @@
 
 use chrono::{DateTime, Duration, Utc};
 
+use super::delivery::Fault;
+
 /// Whose fault a failed delivery is, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
@@ -104,6 +106,50 @@ pub fn class(status: &str, diagnostic: &str) -> Class {
         Some((5, 1, 7 | 8) | (5, 3, 4) | (5, 5..=7, _)) => Class::Sender,
         _ => Class::Soft,
     }
+}
+
+/// What a refusal in our own SMTP session says, when it says anything of the recipient: a reply to RCPT, or to the end of
+/// the data, which was for this one recipient. Before them the server speaks of us alone.
+pub fn refusal(fault: &Fault) -> Option<Class> {
+    let code = fault.code.filter(|code| *code >= 400)?;
+    let status = fault.enhanced.as_deref().unwrap_or_default();
+    let class = match (fault.phase, code) {
+        // Authentication is missing or not good enough (RFC 4954 section 6), or commands are out of order.
+        ("rcpt" | "data" | "body", 503 | 530 | 534 | 535 | 538) => Class::Sender,
+        // By its old code alone it means that there is no such mailbox, unless it says that it means something else.
+        ("rcpt", 550) if status.is_empty() && !has_code(&fault.text) => match speaks_of_us(&fault.text) {
+            true => Class::Sender,
+            false => Class::Hard,
+        },
+        ("rcpt" | "data" | "body", _) => class(status, &fault.text),
+        _ => return None,
+    };
+    // DATA is about no recipient.
+    (fault.phase != "data" || class == Class::Sender).then_some(class)
+}
+
+/// Words that servers without status codes use for what is no fault of the recipient.
+fn speaks_of_us(words: &str) -> bool {
+    const WORDS: [&str; 12] = [
+        "relay",
+        "block",
+        "blacklist",
+        "spam",
+        "policy",
+        "reputation",
+        "spf",
+        "dkim",
+        "dmarc",
+        "authenti",
+        "sender",
+        "denied",
+    ];
+    let folded = words.to_ascii_lowercase();
+    WORDS.iter().any(|word| folded.contains(word))
+}
+
+fn has_code(words: &str) -> bool {
+    words.split_whitespace().any(|word| code(word.trim_matches(['(', ')', '#', ':', ',', '.', ';'])).is_some())
 }
 
 /// Whether a soft failure has gone on for too long: `sent` are the times of the newest editions in a row that all came
@@ -228,6 +274,32 @@ mod tests {
             ("nonsense", "", Class::Soft),
         ] {
             assert_eq!(class(status, words), expected, "{status} {words}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_speaks_of_the_recipient_only_where_the_recipient_was_named() {
+        for (phase, code, enhanced, words, expected) in [
+            ("rcpt", Some(550), Some("5.1.1"), "no such user", Some(Class::Hard)),
+            ("rcpt", Some(550), None, "no such user", Some(Class::Hard)),
+            ("rcpt", Some(550), None, "5.7.1 rejected", Some(Class::Sender)),
+            ("rcpt", Some(550), None, "Relaying denied", Some(Class::Sender)),
+            ("rcpt", Some(551), None, "user not local", Some(Class::Soft)),
+            ("rcpt", Some(552), Some("5.2.2"), "full", Some(Class::Soft)),
+            ("rcpt", Some(450), Some("4.2.1"), "busy", Some(Class::Soft)),
+            ("rcpt", Some(530), Some("5.7.0"), "log in first", Some(Class::Sender)),
+            ("body", Some(550), Some("5.1.1"), "no such user", Some(Class::Hard)),
+            ("body", Some(550), None, "no", Some(Class::Soft)),
+            ("body", Some(550), Some("5.7.26"), "unauthenticated", Some(Class::Sender)),
+            ("data", Some(554), Some("5.1.1"), "no valid recipients", None),
+            ("data", Some(554), Some("5.7.1"), "no", Some(Class::Sender)),
+            ("mail", Some(550), Some("5.1.1"), "no", None),
+            ("connect", Some(554), Some("5.7.1"), "no", None),
+            ("rcpt", None, Some("5.1.1"), "the server did not say so", None),
+        ] {
+            let enhanced = enhanced.map(str::to_owned);
+            let fault = Fault { phase, code, enhanced, text: words.to_owned() };
+            assert_eq!(refusal(&fault), expected, "{fault}");
         }
     }
 

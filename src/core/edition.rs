@@ -25,6 +25,43 @@ pub struct Ledger {
     pub owed: Vec<u32>,
     /// Papers listed before this day are not for this subscriber.
     pub since: NaiveDate,
+    /// Editions whose mails are still to go out and can be taken back: nobody but us has them.
+    pub waiting: Vec<Waiting>,
+}
+
+/// An edition that is not out yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// Its number.
+    pub edition: i64,
+    /// Its papers.
+    pub papers: Vec<u32>,
+    /// Papers that it shows by title only.
+    pub shown: Vec<u32>,
+}
+
+impl Ledger {
+    /// What is owed to an edition that these give way to.
+    pub fn owed_with(&self, merged: &[i64]) -> HashSet<u32> {
+        let waiting = self.waiting.iter().filter(|waiting| merged.contains(&waiting.edition));
+        waiting.flat_map(|waiting| &waiting.papers).chain(&self.owed).copied().collect()
+    }
+
+    /// The ledger when the mails of `merged` are taken back, and all others that wait go out: papers of the ones are owed,
+    /// those of the others sent.
+    fn with_merged(&self, merged: &[&Waiting]) -> Self {
+        let mut ledger = Self { waiting: Vec::new(), ..self.clone() };
+        for waiting in &self.waiting {
+            match merged.contains(&waiting) {
+                true => ledger.owed.extend(&waiting.papers),
+                false => {
+                    ledger.sent.extend(&waiting.papers);
+                    ledger.shown.extend(&waiting.shown);
+                }
+            }
+        }
+        ledger
+    }
 }
 
 /// What one edition holds. Everything is by index into the pool's candidates.
@@ -36,6 +73,8 @@ pub struct Choice {
     pub owed: Vec<usize>,
     /// Trending papers that no profile asked for.
     pub also: Vec<usize>,
+    /// Editions that give way to this one: it has their papers, or owes them.
+    pub merged: Vec<i64>,
 }
 
 impl Choice {
@@ -54,6 +93,7 @@ impl Choice {
             sections: self.sections.iter().map(section).collect(),
             owed: self.owed.iter().copied().chain(rest).collect(),
             also: self.also.clone(),
+            merged: self.merged.clone(),
         }
     }
 }
@@ -92,7 +132,29 @@ impl Chooser {
     }
 
     /// Chooses an edition. `matcher` is of the same pool and knows the literals of `order`.
+    ///
+    /// Editions that wait are merged into it, unless a paper of theirs would be lost by that, because it is no candidate any
+    /// more or the order has changed: such an edition is left to go out as it is.
     pub fn choose(&self, matcher: &Matcher, order: &Order, ledger: &Ledger, scratch: &mut Scratch) -> Choice {
+        if ledger.waiting.is_empty() {
+            return self.choose_from(matcher, order, ledger, scratch);
+        }
+        let mut merged: Vec<&Waiting> = ledger.waiting.iter().collect();
+        loop {
+            let mut choice = self.choose_from(matcher, order, &ledger.with_merged(&merged), scratch);
+            let chosen = choice.sections.iter().flatten().chain(&choice.owed);
+            let chosen: HashSet<u32> = chosen.map(|index| self.pool.candidates()[*index].id).collect();
+            let before = merged.len();
+            merged.retain(|waiting| waiting.papers.iter().all(|paper| chosen.contains(paper)));
+            if merged.len() == before {
+                choice.merged = merged.iter().map(|waiting| waiting.edition).collect();
+                return choice;
+            }
+        }
+    }
+
+    /// The same without anything that waits.
+    fn choose_from(&self, matcher: &Matcher, order: &Order, ledger: &Ledger, scratch: &mut Scratch) -> Choice {
         let mut skip = self.listed_before(ledger.since).clone();
         self.indexes_of(&ledger.sent).for_each(|index| skip.insert(&self.pool, index));
         let owed = Skip::new(&self.pool, self.indexes_of(&ledger.owed));
@@ -179,7 +241,12 @@ mod tests {
 
     #[test]
     fn sections_share_a_mail_by_turns_and_owed_papers_have_half_of_it() {
-        let choice = Choice { sections: vec![vec![1, 2, 3, 10, 11], vec![4, 12, 5]], owed: vec![6], also: vec![7] };
+        let choice = Choice {
+            sections: vec![vec![1, 2, 3, 10, 11], vec![4, 12, 5]],
+            owed: vec![6],
+            also: vec![7],
+            merged: vec![8],
+        };
         let within = |places| choice.within(places, |index: &usize| *index >= 10);
         let kept = within(4);
         assert_eq!(kept.sections, [vec![1, 10], vec![4, 12]]);

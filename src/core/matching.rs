@@ -17,6 +17,7 @@
 //! other. Equal scores go by momentum ([`super::trend`]), then by day, newest first, then by the paper's key, so that the order
 //! is the same on every run.
 
+use std::borrow::Borrow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -50,7 +51,7 @@ pub struct Match {
 }
 
 /// Why a paper was chosen, computed only for those that were.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Reasons {
     /// The keyword expressions that matched, as their owner wrote them, in the profile's order.
     pub queries: Vec<String>,
@@ -162,9 +163,11 @@ impl Pool {
     /// Why `profile` chose the candidate with this index; default when it did not.
     pub fn reasons(&self, profile: &Profile, index: usize) -> Reasons {
         match self.candidates.get(index) {
-            Some(candidate) => {
-                reasons_knowing(profile, candidate, self.known(&|id, least| self.is_like(index, id, least)))
-            }
+            Some(candidate) => reasons_knowing(
+                profile,
+                &Document::new(candidate),
+                self.known(&|id, least| self.is_like(index, id, least)),
+            ),
             None => Reasons::default(),
         }
     }
@@ -209,11 +212,15 @@ fn as_match(place: &Place, score: u32, rank: Rank) -> Match {
 /// Why `profile` chose `candidate`; default when it did not. Without a pool, what hangs on the time or on other papers
 /// (`age`, `like:`) is taken to be as the choice needed it.
 pub fn reasons(profile: &Profile, candidate: &Candidate) -> Reasons {
-    reasons_knowing(profile, candidate, Known::default())
+    reasons_in(profile, &Document::new(candidate))
 }
 
-fn reasons_knowing(profile: &Profile, candidate: &Candidate, known: Known<'_>) -> Reasons {
-    let document = Document::new(candidate);
+/// The same for a candidate whose words are cut already.
+pub fn reasons_in<C: Borrow<Candidate>>(profile: &Profile, document: &Document<C>) -> Reasons {
+    reasons_knowing(profile, document, Known::default())
+}
+
+fn reasons_knowing<C: Borrow<Candidate>>(profile: &Profile, document: &Document<C>, known: Known<'_>) -> Reasons {
     let matches = |expr: &Expr, unknown: bool| document.matches(expr, known).unwrap_or(unknown);
     let admitted = profile.must.iter().all(|query| matches(query.expr(), true))
         && !profile.exclude.iter().any(|query| matches(query.expr(), false))

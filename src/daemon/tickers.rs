@@ -16,6 +16,14 @@ use crate::store::STEP;
 
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
+const SHORTEST_WAIT: Duration = Duration::from_millis(20);
+
+/// A wait that is long enough to say what was done before it.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Mails that are worth a line in the log while more go out.
+const MANY: usize = 1_000;
+
 /// How long after a failed read the next one is made, if the schedule has none sooner; doubled with each failure.
 const AFTER_FAILURE: Duration = Duration::from_secs(600);
 
@@ -108,21 +116,19 @@ pub(super) async fn publish<T: Transport + 'static>(shared: Arc<Shared<T>>) {
 /// Delivers whenever something is queued and due.
 pub(super) async fn deliver<T: Transport + 'static>(shared: Arc<Shared<T>>) {
     let parts = &shared.parts;
+    let mut sum = jobs::deliver::Report::default();
     loop {
         let step = jobs::deliver::run(&parts.store, &parts.transport, &parts.deliver, &parts.clock, &shared.stop);
         let result = step.await;
-        if let Ok(jobs::deliver::Report { sent, retried, failed, .. }) = result
-            && sent + retried + failed > 0
-        {
-            tracing::info!(sent, retried, failed, "delivered");
+        if let Ok(report) = &result {
+            sum.sent += report.sent;
+            sum.retried += report.retried;
+            sum.failed += report.failed;
         }
         let wait = match result {
             Ok(report) if report.outage.is_some() => LONGEST_WAIT,
             Ok(report) if report.has_more => Duration::ZERO,
-            Ok(_) => match parts.store.next_delivery() {
-                Ok(Some(due)) => (due - parts.clock.now()).to_std().unwrap_or_default().min(LONGEST_WAIT),
-                _ => LONGEST_WAIT,
-            },
+            Ok(report) => until_next(report.next, parts.clock.now()),
             Err(error) => {
                 tracing::error!(%error, "could not deliver; tried again in a minute");
                 // Nobody else delivers, so what is still claimed is what this run left behind.
@@ -132,12 +138,24 @@ pub(super) async fn deliver<T: Transport + 'static>(shared: Arc<Shared<T>>) {
                 LONGEST_WAIT
             }
         };
+        // A pace of so many a second makes many small runs: they are told together.
+        let jobs::deliver::Report { sent, retried, failed, .. } = sum;
+        if sent + retried + failed > 0 && (wait >= PAUSE || sent >= MANY || shared.stop.is_cancelled()) {
+            tracing::info!(sent, retried, failed, "delivered");
+            sum = jobs::deliver::Report::default();
+        }
         tokio::select! {
             () = shared.stop.cancelled() => return,
             () = shared.deliver.notified() => {}
             () = tokio::time::sleep(wait) => {}
         }
     }
+}
+
+/// How long until mails may go. Where a limit lets one go every few milliseconds, some go together.
+fn until_next(next: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Duration {
+    let wait = next.map_or(LONGEST_WAIT, |next| (next - now).to_std().unwrap_or_default());
+    wait.clamp(SHORTEST_WAIT, LONGEST_WAIT)
 }
 
 /// Prunes once a day.

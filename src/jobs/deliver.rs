@@ -1,26 +1,43 @@
 //! Deliver: claim → render → send → outcome.
 //!
 //! A claimed mail is made from what its edition froze: the papers as they were known then, the order as it was then, the
-//! Date, the Message-ID and the boundary. So a second attempt is the same mail. Outcomes are committed in groups while
-//! other mails are under way; nothing is marked sent before the server has taken it, and no worker starts its next mail
-//! before the outcome of the last one is committed.
+//! Date, the Message-ID and the boundary. So a second attempt is the same mail.
+//!
+//! Nothing waits that need not. Each worker makes its next mail while it sends one, and begins to send it while the outcome
+//! of the last one is being committed; only the step by which the other side takes the mail waits for that commit, at a
+//! [`Gate`]. The clerk commits outcomes in groups, opens the gates, and claims more before the workers run dry.
+//! So nothing is marked sent before the server has taken it, and a crash repeats at most one mail a worker.
+//!
+//! ```text
+//!  clerk ──claims──▶ worker: make the next ∥ send this one ──outcome, "may I?"──▶ clerk
+//!    └───────────────────────────gate───────────┘
+//! ```
+//!
+//! How fast mails leave, and which domain has to wait, is the clerk's matter ([`crate::core::pacing`]). A run never sleeps:
+//! when nothing may go now, it ends and says when something may.
 //!
 //! A fault of the session (no connection, no greeting, no login) is no fault of any mail: the worker that met it leaves its
 //! work to the others. When the last one has left, untried claims are given back, and the caller waits before it asks again.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+mod clerk;
+mod rests;
 
-use chrono::Duration;
-use tokio::sync::{mpsc, oneshot};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use chrono::{DateTime, Utc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::letter::{self, Sender};
+use super::pace::Pace;
 use crate::clock::Clock;
-use crate::core::delivery::{Fault, Outcome, SendError, outcome};
-use crate::mail::{Mail, Transport};
-use crate::store::{Claim, Recorded, Store, StoreError};
+use crate::core::delivery::{Fault, Receipt, SendError, outcome};
+use crate::core::pacing::Ending;
+use crate::mail::{Gate, Mail, Transport, Turn};
+use crate::store::{Claim, Mailing, Recorded, Store, StoreError};
+use clerk::{Clerk, Told};
+use rests::Rests;
 
 /// What delivering depends on besides the database.
 #[derive(Clone)]
@@ -29,6 +46,12 @@ pub struct Settings {
     pub sender: Sender,
     /// Mails sent at once.
     pub connections: usize,
+    /// How fast mails may leave.
+    pub pace: Arc<Pace>,
+    /// So many editions in a row have to be refused for a passing trouble …
+    pub soft_limit: u32,
+    /// … over so many days, before an address gets no more.
+    pub soft_days: u32,
 }
 
 /// What one run did.
@@ -44,18 +67,11 @@ pub struct Report {
     pub outage: Option<Fault>,
     /// Whether more may be due already.
     pub has_more: bool,
+    /// Without more: when the next mail may go, if any waits.
+    pub next: Option<DateTime<Utc>>,
 }
 
-/// Mails claimed by one run.
-const BATCH: usize = 256;
-
-/// Outcomes committed at once, at most.
-const GROUP: usize = 64;
-
-/// How long a claim lasts: longer than the slowest send of a whole batch over one connection.
-const LEASE: Duration = Duration::hours(2);
-
-/// Claims what is due, up to a batch, and sends it. After `stop` no further mail is begun.
+/// Sends what is due, up to some thousand mails. After `stop` no further mail is begun.
 pub async fn run<T: Transport + 'static>(
     store: &Store,
     transport: &Arc<T>,
@@ -63,93 +79,180 @@ pub async fn run<T: Transport + 'static>(
     clock: &Clock,
     stop: &CancellationToken,
 ) -> Result<Report, StoreError> {
-    let claims = store.claim(clock.now(), BATCH, LEASE)?;
-    let mut report = Report::default();
-    if claims.is_empty() {
-        // A whole batch may have been dropped.
-        report.has_more = is_more_due(store, clock)?;
-        return Ok(report);
-    }
-    let mails = letter::Writer::new(store.clone(), settings.sender.clone());
-    let queue = Arc::new(Mutex::new(VecDeque::from(claims)));
     let halt = stop.child_token();
-    let (outcomes, mut finished) = mpsc::channel(GROUP);
-    let mut workers = JoinSet::new();
-    for _ in 0..settings.connections.max(1) {
-        let worker = Worker {
-            store: store.clone(),
-            queue: queue.clone(),
-            transport: transport.clone(),
-            mails: mails.clone(),
-            clock: clock.clone(),
-            halt: halt.clone(),
-            outcomes: outcomes.clone(),
-        };
-        workers.spawn(worker.work());
+    let connections = settings.connections.max(1);
+    let (clerk, claims) = Clerk::new(store.clone(), settings.clone(), clock.clone(), halt.clone())?;
+    let (told, hears) = mpsc::channel(clerk::GROUP);
+    let clerk = tokio::task::spawn_blocking(move || clerk.keep_books(hears));
+    let worker = Worker {
+        claims: Arc::new(tokio::sync::Mutex::new(claims)),
+        passed_on: Arc::default(),
+        rests: Arc::default(),
+        mails: letter::Writer::new(store.clone(), settings.sender.clone()),
+        // To make a mail takes a core, not a connection.
+        desks: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from))),
+        transport: transport.clone(),
+        clock: clock.clone(),
+        halt: halt.clone(),
+        told,
+    };
+    let mut workers: JoinSet<()> = (0..connections).map(|_| worker.clone().work()).collect();
+    while let Some(ended) = workers.join_next().await {
+        // Its claim is left to the lease: nobody knows how far it was.
+        if let Err(error) = ended {
+            tracing::error!(%error, "a fault in the program ended one of those who send");
+            // What waits for its mail's end would wait for ever.
+            halt.cancel();
+        }
     }
-    drop(outcomes);
+    worker.give_back_the_rest().await;
+    match clerk.await {
+        Ok(report) => report,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
+}
 
-    let mut group = Vec::with_capacity(GROUP);
-    let mut unrecorded: Vec<Recorded> = Vec::new();
-    while finished.recv_many(&mut group, GROUP).await > 0 {
-        let (records, waiting): (Vec<Recorded>, Vec<oneshot::Sender<()>>) = group.drain(..).unzip();
-        records.iter().for_each(|recorded| count(&mut report, recorded));
-        match store.record(&records) {
-            // A worker that has stopped waiting has been stopped itself.
-            Ok(()) => waiting.into_iter().for_each(|worker| {
-                let _ = worker.send(());
-            }),
-            Err(error) => {
-                // What is out is out: no further mail is begun, and those in hand are finished, so that all can be
-                // recorded once more below.
-                tracing::error!(%error, "could not record what was sent");
-                halt.cancel();
-                unrecorded.extend(records);
+/// One of those who send at the same time.
+struct Worker<T> {
+    /// What the clerk has claimed and nobody has taken up.
+    claims: Arc<tokio::sync::Mutex<mpsc::Receiver<Handed>>>,
+    /// Mails of workers that have left, for the others to send, and the news of them.
+    passed_on: Arc<(Mutex<Vec<Ready>>, Notify)>,
+    mails: letter::Writer,
+    rests: Arc<Rests>,
+    /// How many mails are made at once.
+    desks: Arc<Semaphore>,
+    transport: Arc<T>,
+    clock: Clock,
+    halt: CancellationToken,
+    told: mpsc::Sender<Told>,
+}
+
+/// A claim, and when it was handed out.
+type Handed = (Claim, DateTime<Utc>);
+
+/// The same and its mail.
+type Ready = (Arc<Handed>, Mail);
+
+impl<T: Transport> Worker<T> {
+    async fn work(self) {
+        let mut ready = self.make_next().await;
+        while let Some((handed, mail)) = ready {
+            let (claim, begun) = &*handed;
+            if self.halt.is_cancelled() {
+                return self.tell(Told::Untried(key(claim))).await;
+            }
+            if self.rests.hold(mail.to.domain(), *begun) {
+                self.tell(Told::Untried(key(claim))).await;
+                ready = self.make_next().await;
+                continue;
+            }
+            let following = OnceLock::new();
+            let (may_go_on, next) = tokio::join!(self.deliver(claim, &mail, &following), async {
+                let (handed, mail) = self.make_next().await?;
+                following.set(mail).ok();
+                Some(handed)
+            });
+            ready = next.zip(following.into_inner());
+            if !may_go_on {
+                self.passed_on().extend(ready);
+                return self.passed_on.1.notify_one();
+            }
+            if ready.is_none() {
+                ready = self.passed_on().pop();
             }
         }
     }
-    if !unrecorded.is_empty() {
-        store.record(&unrecorded)?;
-    }
-    // A worker that panicked leaves its claim to the lease; that is a fault in the program, and is said.
-    while let Some(ended) = workers.join_next().await {
-        if let Err(error) = ended {
-            tracing::error!(%error, "a mail could not be made");
-        }
-    }
-    let left: Vec<(i64, u32)> = lock(&queue).drain(..).map(|claim| (claim.mailing.edition, claim.attempt)).collect();
-    if left.is_empty() {
-        // Whoever could not connect has left the work to the others, and they have done it.
-        if report.sent > 0 {
-            report.outage = None;
-        }
-        report.has_more = is_more_due(store, clock)?;
-    } else {
-        store.release(&left, clock.now())?;
-    }
-    Ok(report)
-}
 
-fn is_more_due(store: &Store, clock: &Clock) -> Result<bool, StoreError> {
-    Ok(store.next_delivery()?.is_some_and(|due| due <= clock.now()))
-}
-
-fn count(report: &mut Report, recorded: &Recorded) {
-    match recorded.outcome {
-        Outcome::Sent => report.sent += 1,
-        Outcome::Retry(_) => report.retried += 1,
-        Outcome::Failed => report.failed += 1,
-    }
-    if let Err(error) = &recorded.result {
-        let again = match recorded.outcome {
-            Outcome::Retry(at) => at.to_rfc3339(),
-            _ => "never".to_owned(),
+    /// Sends a mail and tells the clerk how that ended. Whether this worker may go on.
+    async fn deliver(&self, claim: &Claim, mail: &Mail, next: &OnceLock<Mail>) -> bool {
+        let (answer, gate) = Gate::waiting();
+        self.tell(Told::MaySend(key(claim), answer)).await;
+        let result = match self.transport.send_in_turn(mail, Turn { gate, next }).await {
+            Ok(Some(receipt)) => Ok(receipt),
+            // The clerk refused, and has taken the claim back.
+            Ok(None) => return true,
+            Err(error) => Err(error),
         };
-        tracing::warn!(edition = recorded.edition, attempt = recorded.attempt, kind = error.kind(), again, %error, "not sent");
-        if is_outage(error) && report.outage.is_none() {
-            report.outage = Some(error.fault().clone());
+        // Without a session this one leaves; others may have one: a server can allow fewer than are asked for.
+        let has_no_session = result.as_ref().is_err_and(is_outage);
+        self.rests.hear(mail.to.domain(), &Ending::of(&result), self.clock.now());
+        self.tell(Told::Ended(ended(claim, result, self.clock.now()))).await;
+        !has_no_session
+    }
+
+    /// Takes up a claim and makes its mail; `None` when none is left or no further one is to be begun.
+    async fn make_next(&self) -> Option<Ready> {
+        loop {
+            let claim = tokio::select! {
+                biased;
+                () = self.halt.cancelled() => None,
+                // Others may wait for its end: it has its part in what a domain may have under way.
+                () = self.passed_on.1.notified() => match self.passed_on().pop() {
+                    Some(ready) => {
+                        self.passed_on.1.notify_one();
+                        return Some(ready);
+                    }
+                    None => continue,
+                },
+                claim = async { self.claims.lock().await.recv().await } => claim,
+            };
+            let handed = Arc::new(claim?);
+            let desk = self.desks.acquire().await;
+            let (mails, at_desk) = (self.mails.clone(), handed.clone());
+            let made = tokio::task::spawn_blocking(move || make(&mails, &at_desk.0.mailing)).await;
+            drop(desk);
+            let fault = match made {
+                Ok(Ok(mail)) => return Some((handed, mail)),
+                // What can't be read now may be readable again once the disk or the program is mended.
+                Ok(Err(error)) => error.to_string(),
+                Err(panic) => panic.to_string(),
+            };
+            let result = Err(SendError::Transient(Fault::new("render", fault)));
+            self.tell(Told::Ended(ended(&handed.0, result, self.clock.now()))).await;
         }
     }
+
+    /// Gives back what nobody has taken up, and hangs up on the clerk.
+    async fn give_back_the_rest(self) {
+        let mut claims = self.claims.lock().await;
+        claims.close();
+        while let Ok((claim, _)) = claims.try_recv() {
+            self.tell(Told::Untried(key(&claim))).await;
+        }
+        let passed_on = std::mem::take(&mut *self.passed_on());
+        for (handed, _) in passed_on {
+            self.tell(Told::Untried(key(&handed.0))).await;
+        }
+    }
+
+    fn passed_on(&self) -> MutexGuard<'_, Vec<Ready>> {
+        self.passed_on.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The clerk listens until the last worker has hung up.
+    async fn tell(&self, told: Told) {
+        self.told.send(told).await.ok();
+    }
+}
+
+fn make(mails: &letter::Writer, mailing: &Mailing) -> Result<Mail, letter::WriteError> {
+    Ok(Mail {
+        from: Some(mails.return_path(mailing)),
+        to: mailing.subscription.address.clone(),
+        message_id: mailing.message_id.clone(),
+        bytes: mails.write(mailing)?,
+    })
+}
+
+/// What follows from the end of an attempt.
+fn ended(claim: &Claim, result: Result<Receipt, SendError>, now: DateTime<Utc>) -> Recorded {
+    let unknowns = claim.unknowns + u32::from(matches!(result, Err(SendError::Unknown(_))));
+    // Delays grow with what was said about this mail; of a session's fault it knows nothing.
+    let attempts = if result.as_ref().is_err_and(is_outage) { 1 } else { claim.attempt };
+    let outcome = outcome(&result, attempts, unknowns, claim.queued, now, fastrand::f64());
+    let (edition, attempt) = key(claim);
+    Recorded { edition, attempt, at: now, result, outcome }
 }
 
 /// Whether the fault lies with the session, so that the next mail would meet it too.
@@ -158,67 +261,23 @@ fn is_outage(error: &SendError) -> bool {
         && matches!(error.fault().phase, "connect" | "greeting" | "ehlo" | "starttls" | "tls" | "auth")
 }
 
-/// One of those who send at the same time.
-struct Worker<T> {
-    store: Store,
-    queue: Arc<Mutex<VecDeque<Claim>>>,
-    transport: Arc<T>,
-    mails: letter::Writer,
-    clock: Clock,
-    halt: CancellationToken,
-    /// An outcome, and whom to tell that it is committed.
-    outcomes: mpsc::Sender<(Recorded, oneshot::Sender<()>)>,
+/// The edition and the attempt: what names a claim.
+fn key(claim: &Claim) -> (i64, u32) {
+    (claim.mailing.edition, claim.attempt)
 }
 
-impl<T: Transport> Worker<T> {
-    /// Whether the subscriber left since the claim. Then it is given back, for the next claim to drop it; and so it is
-    /// at the end of the lease, should giving it back fail.
-    fn has_left(&self, claim: &Claim) -> bool {
-        if self.store.is_welcome(claim.mailing.edition).unwrap_or(true) {
-            return false;
-        }
-        if let Err(error) = self.store.release(&[(claim.mailing.edition, claim.attempt)], self.clock.now()) {
-            tracing::warn!(edition = claim.mailing.edition, %error, "could not give back a claim");
-        }
-        true
-    }
-
-    async fn work(self) {
-        while !self.halt.is_cancelled() {
-            let Some(claim) = lock(&self.queue).pop_front() else { return };
-            if self.has_left(&claim) {
-                continue;
-            }
-            let result = match self.mails.write(&claim.mailing) {
-                Ok(bytes) => {
-                    let mail = Mail {
-                        from: Some(self.mails.return_path(&claim.mailing)),
-                        to: claim.mailing.subscription.address.clone(),
-                        message_id: claim.mailing.message_id.clone(),
-                        bytes,
-                    };
-                    self.transport.send(&mail).await
-                }
-                // What can't be read now may be readable again once the disk or the program is mended.
-                Err(error) => Err(SendError::Transient(Fault::new("render", error.to_string()))),
-            };
-            let has_no_session = result.as_ref().is_err_and(is_outage);
-            let now = self.clock.now();
-            let unknowns = claim.unknowns + u32::from(matches!(result, Err(SendError::Unknown(_))));
-            // Delays grow with what was said about this mail; of a session's fault it knows nothing.
-            let attempts = if has_no_session { 1 } else { claim.attempt };
-            let outcome = outcome(&result, attempts, unknowns, claim.queued, now, fastrand::f64());
-            let edition = claim.mailing.edition;
-            let recorded = Recorded { edition, attempt: claim.attempt, at: now, result, outcome };
-            let (told, committed) = oneshot::channel();
-            // Without a session this one leaves; others may have one: a server can allow fewer than are asked for.
-            if self.outcomes.send((recorded, told)).await.is_err() || has_no_session || committed.await.is_err() {
-                return;
-            }
+impl<T> Clone for Worker<T> {
+    fn clone(&self) -> Self {
+        Self {
+            claims: self.claims.clone(),
+            passed_on: self.passed_on.clone(),
+            rests: self.rests.clone(),
+            mails: self.mails.clone(),
+            desks: self.desks.clone(),
+            transport: self.transport.clone(),
+            clock: self.clock.clone(),
+            halt: self.halt.clone(),
+            told: self.told.clone(),
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,18 +1,19 @@
 //! From an edition's frozen inputs to the bytes of its mail.
 
+mod shared;
+
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use super::returns::Returns;
 use crate::core::address::Address;
-use crate::core::candidate::Candidate;
 use crate::core::digest::{self, Chosen, Facts, Rendered, Section, SourceNote};
-use crate::core::matching::reasons;
 use crate::core::paper::SourceId;
 use crate::mail::dkim::{DkimError, Signer};
-use crate::mail::mime::{self, Letter, Mailbox, QuotedPrintable};
+use crate::mail::mime::{self, Letter, Mailbox};
 use crate::source::health;
 use crate::store::{Mailing, SourceStatus, Store, StoreError};
+use shared::Shared;
 
 /// Who writes, and what every mail says of the list.
 #[derive(Clone)]
@@ -44,28 +45,18 @@ pub enum WriteError {
     Dkim(#[from] DkimError),
 }
 
-/// Writes mails; clones share what they have read.
+/// Writes mails; clones share what they have read and made.
 #[derive(Clone)]
 pub struct Writer {
     store: Store,
     sender: Arc<Sender>,
-    known: Arc<Mutex<Known>>,
-}
-
-type Papers = HashMap<u32, Arc<Candidate>>;
-
-/// What was known after one read: the mails of a run nearly all share it.
-#[derive(Default)]
-struct Known {
-    read: i64,
-    papers: Papers,
-    sources: Option<Arc<Vec<SourceStatus>>>,
+    shared: Arc<Shared>,
 }
 
 impl Writer {
     /// A writer over `store`.
     pub fn new(store: Store, sender: Sender) -> Self {
-        Self { store, sender: Arc::new(sender), known: Arc::default() }
+        Self { store, sender: Arc::new(sender), shared: Arc::default() }
     }
 
     /// Who writes.
@@ -80,19 +71,22 @@ impl Writer {
 
     /// The mail as it goes over the wire: the same bytes whenever it is written, the signature with them.
     pub fn write(&self, mailing: &Mailing) -> Result<Vec<u8>, WriteError> {
-        let rendered = self.render(mailing)?;
+        let today = mailing.slot.date();
+        let body = self.facts(mailing, |facts| {
+            digest::encode(facts, |chosen, limit| self.shared.card(mailing.read, chosen, today, limit))
+        })?;
         let bytes = mime::compose(&Letter {
             from: self.sender.from.clone(),
             reply_to: self.sender.reply_to.clone(),
             to: Mailbox { name: mailing.subscription.name.clone(), address: mailing.subscription.address.clone() },
-            subject: rendered.subject,
+            subject: body.subject,
             date: mailing.decided,
             message_id: mailing.message_id.clone(),
             boundary: mailing.message_id.clone(),
             list_id: Some(self.sender.list_id.clone()),
             extra: self.sender.returns.headers(&mailing.subscriber),
-            text: QuotedPrintable::encode(&rendered.text),
-            html: QuotedPrintable::encode(&rendered.html),
+            text: body.text,
+            html: body.html,
         });
         match &self.sender.signer {
             Some(signer) => Ok(signer.sign(&bytes, mailing.decided)?),
@@ -102,8 +96,13 @@ impl Writer {
 
     /// What the reader sees.
     pub fn render(&self, mailing: &Mailing) -> Result<Rendered, StoreError> {
+        self.facts(mailing, digest::render)
+    }
+
+    /// Gathers what the edition froze, and has it shown.
+    fn facts<T>(&self, mailing: &Mailing, show: impl FnOnce(&Facts<'_>) -> T) -> Result<T, StoreError> {
         let ids: Vec<u32> = mailing.papers.iter().flatten().chain(&mailing.also).copied().collect();
-        let (papers, sources) = self.known(&ids, mailing.read)?;
+        let (papers, sources) = self.shared.known(&self.store, &ids, mailing.read)?;
         let subscription = &mailing.subscription;
         let today = mailing.slot.date();
         let sections = subscription.profiles.iter().zip(&mailing.papers).map(|(profile, ids)| Section {
@@ -111,10 +110,10 @@ impl Writer {
             papers: ids
                 .iter()
                 .filter_map(|id| papers.get(id))
-                .map(|candidate| Chosen {
-                    candidate,
-                    reasons: reasons(profile, candidate),
-                    trend: digest::trend(&candidate.votes, today, subscription.zone),
+                .map(|paper| Chosen {
+                    candidate: &paper.candidate,
+                    reasons: paper.reasons(profile),
+                    trend: digest::trend(&paper.candidate.votes, today, subscription.zone),
                 })
                 .collect(),
         });
@@ -124,12 +123,12 @@ impl Writer {
             .map(|status| (status, health::note(&status.outcome, status.last_good, status.route)))
             .collect();
         let schedule = format!("{} ({})", subscription.schedule, subscription.zone);
-        Ok(digest::render(&Facts {
+        Ok(show(&Facts {
             name: subscription.name.as_deref(),
             zone: subscription.zone,
             slot: mailing.slot,
             sections: sections.collect(),
-            also: mailing.also.iter().filter_map(|id| papers.get(id)).map(Arc::as_ref).collect(),
+            also: mailing.also.iter().filter_map(|id| papers.get(id)).map(|paper| paper.candidate.as_ref()).collect(),
             owed: mailing.owed,
             looked_at: mailing.looked_at as usize,
             sources: notes
@@ -146,24 +145,5 @@ impl Writer {
             change: self.sender.change.as_deref(),
             stop: Some(&self.sender.returns.link(&mailing.subscriber)),
         }))
-    }
-
-    /// The papers with these numbers and the sources, as they were known after `read`.
-    fn known(&self, ids: &[u32], read: i64) -> Result<(Papers, Arc<Vec<SourceStatus>>), StoreError> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.read != read {
-            *known = Known { read, ..Known::default() };
-        }
-        let missing: Vec<u32> = ids.iter().filter(|id| !known.papers.contains_key(id)).copied().collect();
-        if !missing.is_empty() {
-            let found = self.store.papers_as_of(&missing, read)?;
-            known.papers.extend(found.into_iter().map(|(id, candidate)| (id, Arc::new(candidate))));
-        }
-        let sources = match &known.sources {
-            Some(sources) => sources.clone(),
-            None => known.sources.insert(Arc::new(self.store.sources_as_of(read)?)).clone(),
-        };
-        let papers = ids.iter().filter_map(|id| Some((*id, known.papers.get(id)?.clone()))).collect();
-        Ok((papers, sources))
     }
 }

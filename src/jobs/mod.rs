@@ -10,6 +10,7 @@ pub mod explain;
 pub mod inbox;
 pub mod leave;
 pub mod letter;
+pub mod pace;
 pub mod prune;
 pub mod publish;
 pub mod returns;

@@ -35,6 +35,7 @@ pub fn run(store: &Store, window: Duration, now: DateTime<Utc>, stop: &Cancellat
         pruned += batch.editions;
         last = batch.last;
     }
+    store.prune_bounces(before)?;
     if pruned > 0 {
         tracing::info!(editions = pruned, "pruned");
     }

@@ -7,7 +7,7 @@
 //! Others use the database meanwhile, so a batch is short, by the clock and not by its number; and a stop is heeded
 //! between two of them. What is not decided then stays due.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::{Duration as Span, Instant};
 
 use chrono::{DateTime, Duration, NaiveDateTime, Utc};
@@ -288,6 +288,7 @@ impl Planner {
             owed: ids(&choice.owed),
             looked_at: self.pool().candidates().len().try_into().unwrap_or(u32::MAX),
             mail: !is_empty || order.when_empty() == WhenEmpty::Note,
+            merged: choice.merged,
         }))
     }
 
@@ -303,7 +304,7 @@ impl Planner {
 
     /// A mail has a size that no reader's program clips; what is over it waits like what a maximum cuts.
     fn cut_to_size(&self, subscription: &Subscription, choice: Choice, ledger: &Ledger) -> Choice {
-        let owed: HashSet<u32> = ledger.owed.iter().copied().collect();
+        let owed = ledger.owed_with(&choice.merged);
         let is_owed = |index: &usize| owed.contains(&self.pool().candidates()[*index].id);
         let count = |choice: &Choice| choice.sections.iter().map(Vec::len).sum::<usize>();
         let (mut kept, mut room) = (choice.clone(), self.fits(subscription, &choice.sections));

@@ -8,7 +8,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Mail, Transport};
+use super::{Mail, Transport, Turn};
 use crate::core::delivery::{Fault, Receipt, SendError};
 
 /// A folder to write mails into.
@@ -33,12 +33,15 @@ impl Files {
 
 impl Transport for Files {
     /// The receipt names the file. A full disk or a folder without permission is transient.
-    async fn send(&self, mail: &Mail) -> Result<Receipt, SendError> {
+    async fn send_in_turn(&self, mail: &Mail, mut turn: Turn<'_>) -> Result<Option<Receipt>, SendError> {
+        if !turn.gate.passed().await {
+            return Ok(None);
+        }
         let path = self.path(&mail.message_id);
         let bytes = mail.bytes.clone();
         let write = tokio::task::spawn_blocking(move || write_durably(&path, &bytes).map(|()| path));
         match write.await.map_err(io::Error::other).flatten() {
-            Ok(path) => Ok(Receipt { reply: path.display().to_string() }),
+            Ok(path) => Ok(Some(Receipt { reply: path.display().to_string() })),
             Err(error) => Err(SendError::Transient(Fault::new("file", error.to_string()))),
         }
     }

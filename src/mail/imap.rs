@@ -1,9 +1,9 @@
 //! A mailbox on an IMAP server (RFC 9051, RFC 3501): what nobody has read yet, message by message.
 //!
 //! The protocol is async-imap's; the connection under it is ours, so that TLS is as certain as it is for sending, every
-//! step has its time, and no server makes us hold more than [`LONGEST_ANSWER`]. A message is fetched without being
-//! marked, and marked when what it says is safely written down: after a crash in between it is simply unread again.
-//! What this does not do: wait for news (IDLE), or keep a connection from one look to the next.
+//! step has its time, and no server makes us hold more than two mebibytes. A message is fetched without being marked,
+//! and marked when what it says is safely written down: after a crash in between it is simply unread again. What this
+//! does not do: wait for news (IDLE), or keep a connection from one look to the next.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,8 +16,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_imap::error::Error;
+use async_imap::imap_proto::{AttributeValue, MailboxDatum, Response, Status};
 use async_imap::{Authenticator, Client};
-use futures_util::TryStreamExt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
 
@@ -34,7 +34,7 @@ pub const LONGEST_MESSAGE: usize = 1 << 20;
 const LONGEST_ANSWER: usize = 2 << 20;
 
 /// Which mailbox, and how to get at it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ImapSettings {
     /// A host name or an IP address; the certificate must be for it.
     pub host: String,
@@ -58,12 +58,20 @@ pub struct ImapSettings {
     pub timeout: Duration,
 }
 
+/// Without the user, who often is an address.
+impl fmt::Debug for ImapSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, port, tls, mailbox, .. } = self;
+        write!(f, "ImapSettings {host}:{port} {tls:?} {mailbox:?}")
+    }
+}
+
 /// What failed, on which server, and its words: `imap.example.org:993: log in: Authentication failed.`
 #[derive(Debug, thiserror::Error)]
 #[error("{server}: {step}: {reason}")]
 pub struct ImapError {
     server: String,
-    step: &'static str,
+    step: String,
     reason: String,
 }
 
@@ -125,9 +133,7 @@ impl Imap {
             // (RFC 9051 section 6.2.1).
             client = self.encrypted(client.into_inner().stream).await?;
         }
-        let login = PlainLogin { user: &settings.user, password: &settings.password };
-        let log_in = async { client.authenticate("PLAIN", login).await.map_err(|(error, _)| error) };
-        let mut session = self.step("log in", log_in).await?;
+        let mut session = self.step("log in", log_in(client, &settings.user, settings.password.reveal())).await?;
         let capabilities = self.step("capability", session.capabilities()).await?;
         self.step("select the mailbox", session.select(&settings.mailbox)).await?;
         Ok(Mailbox { imap: self.clone(), session, has_uidplus: capabilities.has_str("UIDPLUS") })
@@ -141,58 +147,84 @@ impl Imap {
         }
     }
 
-    async fn step<T>(&self, step: &'static str, work: impl Future<Output = Result<T, Error>>) -> Result<T, ImapError> {
+    async fn step<T>(&self, step: &str, work: impl Future<Output = Result<T, Error>>) -> Result<T, ImapError> {
         let limit = self.settings.timeout;
         let ended = timeout(limit, work).await.unwrap_or_else(|_| Err(too_late(limit).into()));
         ended.map_err(|error| self.failed(step, &error))
     }
 
-    fn failed(&self, step: &'static str, error: &Error) -> ImapError {
+    fn failed(&self, step: &str, error: &Error) -> ImapError {
         let server = format!("{}:{}", self.settings.host, self.settings.port);
-        ImapError { server, step, reason: words(error) }
+        ImapError { server, step: step.to_owned(), reason: words(error) }
     }
 }
 
 impl Mailbox {
     /// The numbers (UID) of the messages that nobody has read or flagged, oldest first.
     pub async fn unread(&mut self) -> Result<Vec<u32>, ImapError> {
-        self.session.get_mut().allow();
-        let search = self.session.uid_search("UNSEEN UNFLAGGED UNDELETED");
-        let found = self.imap.step("search", search).await?;
-        Ok(found.into_iter().collect::<BTreeSet<_>>().into_iter().collect())
+        let mut found = BTreeSet::new();
+        let search = self.command("UID SEARCH UNSEEN UNFLAGGED UNDELETED".into(), |answer| {
+            if let Response::MailboxData(MailboxDatum::Search(uids)) = answer {
+                found.extend(uids);
+            }
+        });
+        search.await?;
+        Ok(found.into_iter().collect())
     }
 
     /// The first [`LONGEST_MESSAGE`] octets of a message; `None` when it has gone meanwhile.
     pub async fn fetch(&mut self, uid: u32) -> Result<Option<Vec<u8>>, ImapError> {
-        self.session.get_mut().allow();
-        let fetch = async {
-            // Peeking does not mark it as read (RFC 9051 section 6.4.5).
-            let query = format!("BODY.PEEK[]<0.{LONGEST_MESSAGE}>");
-            let answers: Vec<_> = self.session.uid_fetch(uid.to_string(), query).await?.try_collect().await?;
-            let message = answers.iter().find(|answer| answer.uid == Some(uid)).and_then(|answer| answer.body());
-            Ok(message.map(<[u8]>::to_vec))
-        };
-        self.imap.step("fetch", fetch).await
+        let mut message = None;
+        // Peeking does not mark it as read (RFC 9051 section 6.4.5).
+        let fetch = self.command(format!("UID FETCH {uid} BODY.PEEK[]<0.{LONGEST_MESSAGE}>"), |answer| {
+            let Response::Fetch(_, values) = answer else { return };
+            if values.contains(&AttributeValue::Uid(uid)) {
+                message = values.iter().find_map(|value| match value {
+                    AttributeValue::BodySection { section: None, data, .. } => data.as_ref().map(|data| data.to_vec()),
+                    _ => None,
+                });
+            }
+        });
+        fetch.await?;
+        Ok(message)
     }
 
     /// Leaves a message behind. One that has gone meanwhile is no fault.
     pub async fn mark(&mut self, uid: u32, mark: Mark) -> Result<(), ImapError> {
-        self.session.get_mut().allow();
         let delete = mark == Mark::Done && self.imap.settings.delete;
         let flags = match mark {
-            Mark::ForAPerson => r"+FLAGS.SILENT (\Flagged)",
-            Mark::Done if delete => r"+FLAGS.SILENT (\Seen \Deleted)",
-            Mark::Done => r"+FLAGS.SILENT (\Seen)",
+            Mark::ForAPerson => r"\Flagged",
+            Mark::Done if delete => r"\Seen \Deleted",
+            Mark::Done => r"\Seen",
         };
-        let store = async {
-            self.session.uid_store(uid.to_string(), flags).await?.try_collect::<Vec<_>>().await?;
-            // Without UIDPLUS, removing this one would remove whatever else is marked as deleted; so it stays marked.
-            if delete && self.has_uidplus {
-                self.session.uid_expunge(uid.to_string()).await?.try_collect::<Vec<_>>().await?;
+        self.command(format!("UID STORE {uid} +FLAGS.SILENT ({flags})"), |_| {}).await?;
+        // Without UIDPLUS, removing this one would remove whatever else is marked as deleted; so it stays marked.
+        if delete && self.has_uidplus {
+            self.command(format!("UID EXPUNGE {uid}"), |_| {}).await?;
+        }
+        Ok(())
+    }
+
+    /// Says a command and hands on each answer but the last, which must agree. async-imap's own ways take a refusal, and
+    /// the end of the connection, for an answer with nothing in it.
+    async fn command(&mut self, line: String, mut hear: impl FnMut(&Response<'_>)) -> Result<(), ImapError> {
+        self.session.get_mut().allow();
+        let work = async {
+            let tag = self.session.run_command(&line).await?;
+            loop {
+                let answer = self.session.read_response().await?.ok_or(Error::ConnectionLost)?;
+                match answer.parsed() {
+                    Response::Done { tag: of, status, outcome } if *of == tag => match status {
+                        Status::Ok => return Ok(()),
+                        _ => return Err(Error::No(outcome.information.as_deref().unwrap_or_default().to_owned())),
+                    },
+                    other => hear(other),
+                }
             }
-            Ok(())
         };
-        self.imap.step("store", store).await
+        // `UID STORE` of `UID STORE 7 +FLAGS.SILENT (\Seen)`.
+        let step = line.match_indices(' ').nth(1).map_or(line.as_str(), |(end, _)| &line[..end]);
+        self.imap.step(step, work).await
     }
 
     /// Says good-bye; whatever is answered, everything is done.
@@ -202,18 +234,27 @@ impl Mailbox {
     }
 }
 
-/// AUTHENTICATE PLAIN (RFC 4616): unlike LOGIN's, its passwords may have any characters. Only ever reached over TLS or on
-/// this machine.
+/// LOGIN, which every server has, where it can carry the password: in ASCII (RFC 9051 section 6.2.3). Else AUTHENTICATE
+/// PLAIN (RFC 4616), which carries any. Only ever reached over TLS or on this machine.
+async fn log_in(client: Client<Bounded>, user: &str, password: &str) -> Result<async_imap::Session<Bounded>, Error> {
+    let session = if user.is_ascii() && password.is_ascii() {
+        client.login(user, password).await
+    } else {
+        client.authenticate("PLAIN", PlainLogin { user, password }).await
+    };
+    session.map_err(|(error, _)| error)
+}
+
 struct PlainLogin<'a> {
     user: &'a str,
-    password: &'a Password,
+    password: &'a str,
 }
 
 impl Authenticator for PlainLogin<'_> {
     type Response = String;
 
     fn process(&mut self, _challenge: &[u8]) -> String {
-        format!("\0{}\0{}", self.user, self.password.reveal())
+        format!("\0{}\0{}", self.user, self.password)
     }
 }
 
@@ -279,7 +320,7 @@ fn words(error: &Error) -> String {
             io::ErrorKind::Other => NO_IMAP.to_owned(),
             _ => error.to_string(),
         },
-        Error::Validate(_) => "a line break in the name of the mailbox".to_owned(),
+        Error::Validate(_) => "a line break where none can be".to_owned(),
         _ => NO_IMAP.to_owned(),
     }
 }

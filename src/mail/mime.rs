@@ -15,10 +15,9 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use chrono::{DateTime, Utc};
 use lettre::message::header::{self, HeaderName, HeaderValue, Headers};
 
-pub use super::qp::QuotedPrintable;
-use super::qp::SOFT_BREAK;
 use crate::core::address::Address;
 use crate::core::paper::clean_text;
+pub use crate::core::quoted::QuotedPrintable;
 
 /// Everything a message is made of.
 #[derive(Clone)]
@@ -81,8 +80,7 @@ pub fn compose(letter: &Letter) -> Vec<u8> {
     for (kind, body) in [("text/plain", &letter.text), ("text/html", &letter.html)] {
         out.extend_from_slice(format!("--{boundary}\r\nContent-Type: {kind}; charset=utf-8\r\n").as_bytes());
         out.extend_from_slice(b"Content-Transfer-Encoding: quoted-printable\r\n\r\n");
-        // The soft break that lets pieces join has nothing to join with here.
-        out.extend_from_slice(body.as_bytes().strip_suffix(SOFT_BREAK).unwrap_or(body.as_bytes()));
+        out.extend_from_slice(body.as_whole());
         out.extend_from_slice(b"\r\n");
     }
     out.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
@@ -370,7 +368,7 @@ Content-Transfer-Encoding: quoted-printable
         let (mut whole, mut spliced) = (letter(), letter());
         whole.html = "<p>é</p><i>b</i>\n".into();
         spliced.html = "<p>é</p>".into();
-        spliced.html.push(&"<i>b</i>\n".into());
+        spliced.html = QuotedPrintable::joined([&spliced.html, &"<i>b</i>\n".into()].into_iter());
         let html = |letter: &Letter| {
             let bytes = compose(letter);
             MessageParser::default().parse(&bytes).and_then(|m| m.body_html(0).map(|h| h.into_owned()))

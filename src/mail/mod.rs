@@ -9,16 +9,19 @@ pub mod file;
 pub mod imap;
 pub mod inbound;
 pub mod mime;
-mod qp;
 pub mod sendmail;
 pub mod smtp;
+mod turn;
 
 use std::fmt;
+use std::sync::OnceLock;
+
+pub use turn::{Gate, Turn};
 
 pub use connect::ServerError;
 
 use crate::core::address::Address;
-use crate::core::delivery::{Receipt, SendError};
+use crate::core::delivery::{Fault, Receipt, SendError};
 
 /// A finished mail: an envelope of one recipient and the bytes of the message.
 #[derive(Clone)]
@@ -43,8 +46,22 @@ impl fmt::Debug for Mail {
 /// A way for a mail to leave. Implementations are cheap to share and safe to call from many tasks; a call that is
 /// cancelled or fails leaves nothing behind that could harm the next one.
 pub trait Transport: Send + Sync {
-    /// Hands the mail over. `Ok` means that the other side has taken responsibility for it.
-    fn send(&self, mail: &Mail) -> impl Future<Output = Result<Receipt, SendError>> + Send;
+    /// Hands the mail over when its turn has come. A receipt means that the other side has taken responsibility for it;
+    /// `None` that the gate refused, and that the mail was not handed over.
+    fn send_in_turn(
+        &self,
+        mail: &Mail,
+        turn: Turn<'_>,
+    ) -> impl Future<Output = Result<Option<Receipt>, SendError>> + Send;
+
+    /// Hands over a mail that is no part of a run.
+    fn send(&self, mail: &Mail) -> impl Future<Output = Result<Receipt, SendError>> + Send {
+        async {
+            let alone = Turn { gate: Gate::open(), next: &OnceLock::new() };
+            let receipt = self.send_in_turn(mail, alone).await?;
+            receipt.ok_or_else(|| SendError::Transient(Fault::new("gate", "an open gate refused the mail")))
+        }
+    }
 }
 
 /// The transport that the configuration chose.
@@ -68,11 +85,11 @@ impl AnyTransport {
 }
 
 impl Transport for AnyTransport {
-    async fn send(&self, mail: &Mail) -> Result<Receipt, SendError> {
+    async fn send_in_turn(&self, mail: &Mail, turn: Turn<'_>) -> Result<Option<Receipt>, SendError> {
         match self {
-            AnyTransport::Smtp(smtp) => smtp.send(mail).await,
-            AnyTransport::Files(files) => files.send(mail).await,
-            AnyTransport::Sendmail(sendmail) => sendmail.send(mail).await,
+            AnyTransport::Smtp(smtp) => smtp.send_in_turn(mail, turn).await,
+            AnyTransport::Files(files) => files.send_in_turn(mail, turn).await,
+            AnyTransport::Sendmail(sendmail) => sendmail.send_in_turn(mail, turn).await,
         }
     }
 }

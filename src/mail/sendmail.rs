@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use super::{Mail, Transport, one_line, quoted};
+use super::{Mail, Transport, Turn, one_line, quoted};
 use crate::core::address::Address;
 use crate::core::delivery::{Fault, Receipt, SendError};
 
@@ -31,7 +31,10 @@ impl Sendmail {
 }
 
 impl Transport for Sendmail {
-    async fn send(&self, mail: &Mail) -> Result<Receipt, SendError> {
+    async fn send_in_turn(&self, mail: &Mail, mut turn: Turn<'_>) -> Result<Option<Receipt>, SendError> {
+        if !turn.gate.passed().await {
+            return Ok(None);
+        }
         let transient = |error: &dyn std::fmt::Display| SendError::Transient(fault(error.to_string()));
         let mut child = Command::new(&self.program)
             .arg("-i")
@@ -70,7 +73,7 @@ impl Transport for Sendmail {
         let said = if output.stderr.is_empty() { &output.stdout } else { &output.stderr };
         let said = quoted(&String::from_utf8_lossy(said), mail);
         match verdict(output.status) {
-            Verdict::Taken => Ok(Receipt { reply: said }),
+            Verdict::Taken => Ok(Some(Receipt { reply: said })),
             Verdict::Later => Err(SendError::Transient(fault(format!("{}: {said}", output.status)))),
             Verdict::Never => Err(SendError::Permanent(fault(format!("{}: {said}", output.status)))),
             Verdict::Nobody => Err(lost(format!("{}: {said}", output.status))),

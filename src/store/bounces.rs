@@ -2,15 +2,18 @@
 //!
 //! A report is taken in by one transaction: whose it is, its row, and the suppression that follows. The row's key is a
 //! hash of the message, so a report that is read again - after a crash, from two mailboxes - changes nothing.
+//!
+//! A refusal in our own SMTP session means the same as a report of it, and is taken in with the attempt's outcome.
 
 use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde::Serialize;
 
 use super::suppressions::suppress_address;
-use super::{Reason, Result, Store, instant};
+use super::{Reason, Recorded, Result, Store, instant};
 use crate::core::address::Address;
-use crate::core::bounce::Class;
+use crate::core::bounce::{self, Class};
+use crate::core::delivery::{Outcome, SendError};
 use crate::core::token::SubscriberId;
 
 /// What a report comes to.
@@ -106,12 +109,20 @@ impl Store {
             let reason = match bounce.verdict {
                 Verdict::Complaint => Some(Reason::Complained),
                 Verdict::Failed(Class::Hard) => Some(Reason::Bounced),
-                Verdict::Failed(Class::Soft) if is_lasting(&came_back(tx, subscription)?) => Some(Reason::Bounced),
+                Verdict::Failed(Class::Soft) if is_lasting(&came_back(tx, subscription, 0)?) => Some(Reason::Bounced),
                 Verdict::Failed(_) => None,
             };
             let Some(reason) = reason else { return Ok(Taken::Noted) };
             suppress_address(tx, &address_key, reason, Some(&bounce.reply), bounce.at)?;
             Ok(Taken::Suppressed)
+        })
+    }
+
+    /// Removes what came back before `before` from editions that are gone; returns how many rows.
+    pub fn prune_bounces(&self, before: DateTime<Utc>) -> Result<usize> {
+        self.write(|tx| {
+            let sql = "DELETE FROM bounces WHERE at < ? AND NOT EXISTS (SELECT 1 FROM editions WHERE id = edition)";
+            Ok(tx.execute(sql, [before.timestamp()])?)
         })
     }
 
@@ -132,6 +143,80 @@ impl Store {
             Ok(rows.collect::<Result<_, _>>()?)
         })
     }
+}
+
+/// What a refusal says of the recipient: no such mailbox suppresses the address; a passing trouble counts when the mail is
+/// given up for it. A fault of ours says nothing of them.
+pub(super) fn refused(
+    tx: &Transaction<'_>,
+    recorded: &Recorded,
+    is_lasting: impl Fn(&[DateTime<Utc>]) -> bool,
+) -> Result<()> {
+    let Err(SendError::Transient(fault) | SendError::Permanent(fault)) = &recorded.result else { return Ok(()) };
+    let Some(class) = bounce::refusal(fault).filter(|class| *class != Class::Sender) else { return Ok(()) };
+    let (subscription, address_key): (i64, String) = tx
+        .prepare_cached(
+            "SELECT s.id, s.address_key FROM editions e JOIN subscriptions s ON s.id = e.subscription WHERE e.id = ?",
+        )?
+        .query_row([recorded.edition], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let is_final = recorded.outcome == Outcome::Failed;
+    if is_final {
+        let words = bounce::masked(&fault.to_string());
+        keep(tx, subscription, recorded.edition, recorded.at, class, fault.enhanced.as_deref(), &words)?;
+    }
+    let is_over = match class {
+        Class::Hard => is_final,
+        _ => {
+            let mut times = came_back(tx, subscription, recorded.edition)?;
+            if !is_final {
+                times.push(recorded.at);
+            }
+            is_lasting(&times)
+        }
+    };
+    if is_over {
+        suppress_address(tx, &address_key, Reason::Bounced, Some(&bounce::masked(&fault.to_string())), recorded.at)?;
+    }
+    Ok(())
+}
+
+/// A mail that gave way to a newer one was refused before, if its last attempt was: else a mailbox that is full for weeks
+/// would never count as such, because no mail to it is ever given up.
+pub(super) fn gave_way(tx: &Transaction<'_>, subscription: i64, edition: i64, at: DateTime<Utc>) -> Result<()> {
+    let mut last = tx.prepare_cached(
+        "SELECT enhanced, concat_ws(' ', phase || ':', code, enhanced, reply) FROM attempts
+         WHERE id = (SELECT max(id) FROM attempts WHERE edition = ?)
+           AND outcome = 'transient' AND phase IN ('rcpt', 'body') AND code >= 400",
+    )?;
+    let last = last.query_row([edition], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let Some((status, words)): Option<(Option<String>, String)> = last else { return Ok(()) };
+    keep(tx, subscription, edition, at, Class::Soft, status.as_deref(), &bounce::masked(&words))
+}
+
+/// A row for a refusal; one for an edition.
+fn keep(
+    tx: &Transaction<'_>,
+    subscription: i64,
+    edition: i64,
+    at: DateTime<Utc>,
+    class: Class,
+    status: Option<&str>,
+    words: &str,
+) -> Result<()> {
+    tx.prepare_cached(
+        "INSERT OR REPLACE INTO bounces (message, subscription, edition, at, class, status, reply)
+         VALUES (?, ?, ?, ?, ?, ?, ?)",
+    )?
+    .execute(params![
+        format!("our session, {edition}").into_bytes(),
+        subscription,
+        edition,
+        at.timestamp(),
+        Verdict::Failed(class).as_str(),
+        status,
+        words
+    ])?;
+    Ok(())
 }
 
 /// The subscription, its address and the edition that a report is about, when it proves to be about one of ours.
@@ -169,23 +254,25 @@ fn whose(tx: &Transaction<'_>, bounce: &Bounce) -> Result<Option<(i64, String, O
     Ok(row.optional()?)
 }
 
-/// When the newest editions in a row were sent that all came back softly. One that did not come back ends the row; those
-/// after the newest that came back may still be under way and count for nothing.
-fn came_back(tx: &Transaction<'_>, subscription: i64) -> Result<Vec<DateTime<Utc>>> {
+/// When the newest editions in a row were sent, or given up, that all came back softly. One that was sent and did not come
+/// back ends the row; those after the newest that came back, and after `edition`, may still be under way and count for
+/// nothing, and so do those that were never taken for another reason.
+fn came_back(tx: &Transaction<'_>, subscription: i64, edition: i64) -> Result<Vec<DateTime<Utc>>> {
     let mut sent = tx.prepare_cached(
-        "SELECT o.due, EXISTS (SELECT 1 FROM bounces b WHERE b.edition = e.id AND b.class = 'soft')
+        "SELECT o.due, o.state = 'sent', EXISTS (SELECT 1 FROM bounces b WHERE b.edition = e.id AND b.class = 'soft')
          FROM editions e JOIN outbox o ON o.edition = e.id
-         WHERE e.subscription = ?1 AND o.state = 'sent'
-           AND e.id <= (SELECT max(edition) FROM bounces WHERE subscription = ?1 AND class = 'soft')
+         WHERE e.subscription = ?1 AND o.state IN ('sent', 'failed', 'merged')
+           AND e.id <= max(?2, (SELECT max(edition) FROM bounces WHERE subscription = ?1 AND class = 'soft'))
          ORDER BY e.id DESC",
     )?;
-    let mut rows = sent.query([subscription])?;
+    let mut rows = sent.query([subscription, edition])?;
     let mut times = Vec::new();
     while let Some(row) = rows.next()? {
-        if !row.get::<_, bool>(1)? {
-            break;
+        match (row.get(1)?, row.get(2)?) {
+            (_, true) => times.push(instant(row.get(0)?)),
+            (true, false) => break,
+            (false, false) => {}
         }
-        times.push(instant(row.get(0)?));
     }
     Ok(times)
 }

@@ -10,8 +10,10 @@ use chrono::{DateTime, Duration, NaiveDateTime, Utc};
 use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::{Result, Store, StoreError, day, from_json, slot, slot_text, subscriptions, to_json};
-use crate::core::edition::Ledger;
+use super::{
+    OutboxState, Result, Store, StoreError, bounces, day, from_json, outbox, slot, slot_text, subscriptions, to_json,
+};
+use crate::core::edition::{Ledger, Waiting};
 use crate::core::order::Order;
 use crate::core::subscription::Subscription;
 
@@ -41,6 +43,7 @@ pub struct Due<'t> {
     id: i64,
     definition: i64,
     since: String,
+    domain: String,
     /// The newest slot that has its edition.
     pub last_slot: Option<NaiveDateTime>,
     /// Schedule and zone, and what was ordered; `None` when that has yet to be compiled.
@@ -48,9 +51,9 @@ pub struct Due<'t> {
 }
 
 impl Due<'_> {
-    /// What the subscriber has had. `oldest` is the smallest paper number among the candidates.
+    /// What the subscriber has had, and what still waits. `oldest` is the smallest paper number among the candidates.
     pub fn ledger(&self, oldest: u32) -> Result<Ledger> {
-        ledger(self.tx, self.id, &self.since, oldest)
+        ledger(self.tx, self.id, &self.since, oldest, true)
     }
 
     /// The subscription itself.
@@ -88,6 +91,8 @@ pub struct Edition {
     pub looked_at: u32,
     /// Whether a mail goes out.
     pub mail: bool,
+    /// Editions that wait and give way to this one; [`Ledger::waiting`] had them.
+    pub merged: Vec<i64>,
 }
 
 /// What one transaction decided.
@@ -126,6 +131,8 @@ pub struct Published {
     pub owed: usize,
     /// Whether a mail was queued.
     pub queued: bool,
+    /// Older mails that gave way to it.
+    pub merged: usize,
 }
 
 impl Store {
@@ -178,7 +185,8 @@ impl Store {
                 Ok(Standing {
                     subscription: subscription(tx, id)?,
                     last_slot: last_slot.as_deref().map(slot).transpose()?,
-                    ledger: ledger(tx, id, &since, oldest)?,
+                    // What waits goes out, as far as anybody can tell before the next slot.
+                    ledger: ledger(tx, id, &since, oldest, false)?,
                 })
             };
             found.map(standing).transpose()
@@ -193,7 +201,7 @@ impl Store {
 
 fn due<'t>(tx: &'t Transaction<'t>, now: DateTime<Utc>, limit: usize) -> Result<Vec<Due<'t>>> {
     let mut due = tx.prepare_cached(
-        "SELECT s.id, s.definition, s.since, s.last_slot, o.rhythm, o.compiled
+        "SELECT s.id, s.definition, s.since, s.last_slot, o.rhythm, o.compiled, s.domain
          FROM subscriptions s LEFT JOIN orders o ON o.definition = s.definition
          WHERE listed = 1 AND paused = 0 AND consent = 'confirmed' AND next_at <= ? ORDER BY next_at LIMIT ?",
     )?;
@@ -211,6 +219,7 @@ fn due<'t>(tx: &'t Transaction<'t>, now: DateTime<Utc>, limit: usize) -> Result<
             id: row.get(0)?,
             definition: row.get(1)?,
             since: row.get(2)?,
+            domain: row.get(6)?,
             // One that can't be read is none: the database has each slot once, whatever is decided.
             last_slot: last_slot.as_deref().and_then(|text| slot(text).ok()),
             order: order.map(|order| Ok::<_, rusqlite::Error>((row.get(4)?, order))).transpose()?,
@@ -229,24 +238,33 @@ fn subscription(tx: &Transaction<'_>, id: i64) -> Result<Subscription> {
     subscriptions::restore(&address, &text, paused)
 }
 
-fn ledger(tx: &Transaction<'_>, id: i64, since: &str, oldest: u32) -> Result<Ledger> {
+/// `merging` sets apart what waits and may be taken back; else it counts as sent.
+fn ledger(tx: &Transaction<'_>, id: i64, since: &str, oldest: u32, merging: bool) -> Result<Ledger> {
     let mut ledger = Ledger { since: day(since)?, ..Ledger::default() };
-    // A mail that was dropped untried was never sent: whoever comes back has its papers to come.
+    // A mail that was dropped before anybody could have it was never sent: its papers are to come. One that gave way to a
+    // newer one has left its papers to that.
     let mut editions = tx.prepare_cached(
-        "SELECT id, newest, papers, also, owed FROM editions e WHERE subscription = ? AND NOT EXISTS (
-             SELECT 1 FROM outbox o WHERE o.edition = e.id AND o.state = 'dropped' AND o.attempts = 0)",
+        "SELECT e.id, newest, papers, also, owed, coalesce(o.state = 'queued' AND NOT o.in_doubt, 0)
+         FROM editions e LEFT JOIN outbox o ON o.edition = e.id
+         WHERE subscription = ? AND (o.state IS NULL OR o.state <> 'merged' AND (o.state <> 'dropped' OR o.in_doubt))",
     )?;
     let mut rows = editions.query([id])?;
     let mut last = 0;
     while let Some(row) = rows.next()? {
         let list = |column| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
-        if row.get::<_, u32>(1)? >= oldest {
+        let edition: i64 = row.get(0)?;
+        let waits = merging && row.get(5)?;
+        if waits || row.get::<_, u32>(1)? >= oldest {
             let papers: Vec<Vec<u32>> = from_json("list of papers", list(2)?)?;
-            ledger.sent.extend(papers.into_iter().flatten());
-            ledger.shown.extend(from_json::<Vec<u32>>("list of papers", list(3)?)?);
+            let (papers, shown) = (papers.into_iter().flatten(), from_json::<Vec<u32>>("list of papers", list(3)?)?);
+            if waits {
+                ledger.waiting.push(Waiting { edition, papers: papers.collect(), shown });
+            } else {
+                ledger.sent.extend(papers);
+                ledger.shown.extend(shown);
+            }
         }
         // Only the last edition says what is owed.
-        let edition: i64 = row.get(0)?;
         if edition > last {
             (last, ledger.owed) = (edition, from_json("list of papers", list(4)?)?);
         }
@@ -282,7 +300,7 @@ impl Insert<'_> {
     /// `None` when the slot has its edition already, as after a clock that was ahead: then only the next slot is set.
     fn edition(&self, due: &Due<'_>, decided: &Edition) -> Result<Option<Published>> {
         let Self { tx, read, now, right_side } = self;
-        let Edition { slot, next, papers, also, owed, looked_at, mail } = decided;
+        let Edition { slot, next, papers, also, owed, looked_at, mail, merged } = decided;
         let count = papers.iter().map(Vec::len).sum();
         let newest = papers.iter().flatten().chain(also).max().copied().unwrap_or(0);
         let slot = slot_text(*slot);
@@ -306,15 +324,38 @@ impl Insert<'_> {
                 looked_at,
             ])?;
         let edition = tx.last_insert_rowid();
+        let mut place = now.timestamp();
+        for older in merged.iter().filter(|_| inserted > 0) {
+            place = place.min(give_way(tx, due.id, *older, edition, *now)?);
+        }
         if *mail && inserted > 0 {
             tx.prepare_cached(
-                "INSERT INTO outbox (edition, state, message_id, queued, due) VALUES (?1, 'queued', ?2, ?3, ?3)",
+                "INSERT INTO outbox (edition, domain, state, message_id, queued, due) VALUES (?, ?, 'queued', ?, ?, ?)",
             )?
-            .execute(params![edition, format!("<{edition}.{right_side}>"), now.timestamp()])?;
+            .execute(params![
+                edition,
+                due.domain,
+                format!("<{edition}.{right_side}>"),
+                now.timestamp(),
+                place
+            ])?;
         }
         tx.prepare_cached("UPDATE subscriptions SET last_slot = ?2, next_at = ?3, fault = NULL WHERE id = ?1")?
             .execute(params![due.id, slot, next.map(|at| at.timestamp())])?;
-        let published = Published { edition, subscription: due.id, papers: count, owed: owed.len(), queued: *mail };
+        let (owed, merged) = (owed.len(), merged.len());
+        let published = Published { edition, subscription: due.id, papers: count, owed, queued: *mail, merged };
         Ok((inserted > 0).then_some(published))
     }
+}
+
+/// Takes a mail back that waits, and returns since when it has waited: the newer one takes its place in the lane, or the end
+/// of a lane that is too slow would never get anything.
+fn give_way(tx: &Transaction<'_>, subscription: i64, older: i64, edition: i64, now: DateTime<Utc>) -> Result<i64> {
+    let due: i64 = tx
+        .prepare_cached("SELECT min(due, queued) FROM outbox WHERE edition = ?")?
+        .query_row([older], |row| row.get(0))?;
+    bounces::gave_way(tx, subscription, older, now)?;
+    outbox::finish(tx, older, OutboxState::Merged, now)?;
+    outbox::note(tx, older, now, "merged", None, &format!("its papers wait for mail {edition}"))?;
+    Ok(due)
 }

@@ -13,6 +13,7 @@ mod bounces;
 mod clock;
 mod editions;
 mod history;
+mod holds;
 mod ingest;
 mod lock;
 mod orders;
@@ -35,9 +36,10 @@ pub use bounces::{Bounce, BounceStatus, Taken, Verdict};
 pub use clock::{FAR_AHEAD, STEP};
 pub use editions::{Batch, Decision, Due, Edition, Fault, Published, Standing};
 pub use history::{History, KnownPaper, PastEdition};
+pub use holds::{Lane, Sent};
 pub use ingest::{Ingested, ReadRecord};
 pub use lock::{Lock, LockError};
-pub use outbox::{Claim, Mailing, OutboxEntry, OutboxState, Recorded};
+pub use outbox::{Claim, Claimed, Mailing, OutboxEntry, OutboxState, Recorded};
 pub use prune::Pruned;
 pub use status::{EditionStatus, QueueStatus, SourceStatus, SubscriberStatus};
 pub use subscriptions::{SyncReport, Withheld};
@@ -115,10 +117,11 @@ fn file(error: &rusqlite::Error) -> &'static str {
 /// Results of the store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_leaving.sql"),
     include_str!("migrations/0003_faults.sql"),
+    include_str!("migrations/0004_pacing.sql"),
 ];
 
 impl Store {

@@ -95,14 +95,10 @@ impl Store {
     pub fn queue(&self) -> Result<QueueStatus> {
         let next = self.next_delivery()?;
         self.read(|tx| {
-            let mut counts = Vec::new();
-            for state in OutboxState::ALL {
-                let sql = "SELECT count(*) FROM outbox WHERE state = ?";
-                let count: u64 = tx.prepare_cached(sql)?.query_row([state.as_str()], |row| row.get(0))?;
-                if count > 0 {
-                    counts.push((state, count));
-                }
-            }
+            let mut states = tx.prepare_cached("SELECT state, count(*) FROM outbox GROUP BY state")?;
+            let rows = states.query_map([], |row| Ok((OutboxState::of(&row.get::<_, String>(0)?), row.get(1)?)))?;
+            let mut counts: Vec<(OutboxState, u64)> = rows.collect::<Result<_, _>>()?;
+            counts.sort_by_key(|(state, _)| OutboxState::ALL.iter().position(|other| other == state));
             Ok(QueueStatus { counts, next })
         })
     }

@@ -7,8 +7,10 @@ use std::sync::PoisonError;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
 
 use super::{Shared, blocking};
+use crate::core::pacing::Cause;
 use crate::store::{OutboxState, Store, StoreError};
 
 /// What has been counted since the start. The database forgets old attempts; a counter must not.
@@ -32,7 +34,7 @@ pub(super) async fn metrics(State(shared): State<Shared>) -> Response {
     let text = blocking(move || {
         let mut counted = shared.counted.lock().unwrap_or_else(PoisonError::into_inner);
         counted.look(&shared.web.store)?;
-        text(&shared.web.store, &counted)
+        text(&shared.web.store, &counted, shared.web.clock.now())
     });
     match text.await {
         Some(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
@@ -52,13 +54,19 @@ impl Counted {
     }
 }
 
-fn text(store: &Store, counted: &Counted) -> Result<String, StoreError> {
+fn text(store: &Store, counted: &Counted, now: DateTime<Utc>) -> Result<String, StoreError> {
     let mut out = String::new();
     family(&mut out, "paperpost_outbox_mails", "gauge", "Mails by their state.");
     let queue = store.queue()?;
     for state in OutboxState::ALL {
         let count = queue.counts.iter().find(|(other, _)| *other == state).map_or(0, |(_, count)| *count);
         line(&mut out, "paperpost_outbox_mails", "state", state.as_str(), count);
+    }
+    family(&mut out, "paperpost_rests", "gauge", "Recipient domains whose mails rest; the rest of everything is one.");
+    let holds = store.holds()?;
+    for cause in [Cause::Deferred, Cause::Refused] {
+        let in_force = holds.iter().filter_map(|change| change.hold.as_ref()).filter(|hold| hold.until > now);
+        line(&mut out, "paperpost_rests", "cause", cause.as_str(), in_force.filter(|hold| hold.cause == cause).count());
     }
     let sources = store.sources()?;
     let name = "paperpost_source_last_good_read_timestamp_seconds";

@@ -97,7 +97,8 @@ async fn commits_fail(fails: fn(usize, usize) -> bool) {
         let commits = commits.load(Ordering::SeqCst);
         let has_failed = first < commits;
         assert!(!lasting || result.is_err() == has_failed, "commit {first}: {result:?}");
-        recovers(world, &format!("commit {first} refused"), READERS).await;
+        let connections = world.deliver.connections;
+        recovers(world, &format!("commit {first} refused"), connections).await;
         if !has_failed {
             assert!(commits > 3, "a run has more commits than {commits}");
             return;

@@ -2,15 +2,22 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeZone, Utc};
 use chrono_tz::Europe::Berlin;
+use mail_parser::MessageParser;
 use paperpost::core::candidate::Candidate;
-use paperpost::core::digest::{Chosen, Facts, Rendered, Section, SourceNote, render, trend};
+use paperpost::core::digest::{Chosen, EncodedCard, Facts, Rendered, Section, SourceNote, encode, render, trend};
 use paperpost::core::matching::Reasons;
 use paperpost::core::paper::{Listing, Paper, PaperKey, Route, SourceId};
 use paperpost::core::trend::Vote;
+use paperpost::jobs::letter::Writer;
+use paperpost::mail::mime::{Letter, compose};
 use templates::Notice;
+
+use crate::site::{day, paper};
+use crate::world::World;
 
 #[test]
 fn a_digest_looks_as_it_was_agreed() {
@@ -99,6 +106,61 @@ fn what_was_scraped_cannot_break_out() {
     assert!(rendered.html.contains("&lt;script&gt;"));
     assert!(!rendered.subject.contains(char::is_control) && !rendered.html.contains('\r'));
     assert!(!rendered.text.contains("arxiv.org@") && !rendered.text.contains('\r'));
+}
+
+#[test]
+fn what_is_put_together_from_encoded_cards_is_what_is_rendered() {
+    let papers = papers();
+    let usual = facts(&papers);
+    let empty = Facts { sections: Vec::new(), ..usual.clone() };
+    let mut evil = candidate(9, "<b>=?utf-8?q?x?= & 検索", "https://example.org/9?a=b&c==");
+    evil.paper.abstract_text = "From here on. . .dots \u{e9}= ".repeat(40);
+    let chosen = |candidate| Chosen { candidate, reasons: Reasons::default(), trend: None };
+    // So many that abstracts are cut, then that none is left, then that no mail has room for them.
+    let crowds = [25, 60, 90, 200].map(|count| {
+        let papers = std::iter::repeat_n(chosen(&evil), count).collect();
+        Facts { sections: vec![Section { name: "\u{e9} = e", papers }], ..usual.clone() }
+    });
+    let mut lengths = BTreeSet::new();
+    for facts in [usual, empty].iter().chain(&crowds) {
+        let today = facts.slot.date();
+        let made = encode(facts, |chosen, limit| Arc::new(EncodedCard::new(chosen, today, limit)));
+        let rendered = render(facts);
+        let letter = Letter { text: made.text, html: made.html, ..crate::mail::letter() };
+        let bytes = compose(&letter);
+        let message = MessageParser::default().parse(&bytes).expect("a message");
+        assert_eq!(made.subject, rendered.subject);
+        assert_eq!(message.body_html(0).expect("HTML").replace("\r\n", "\n"), rendered.html);
+        assert_eq!(message.body_text(0).expect("a text").replace("\r\n", "\n"), rendered.text);
+        for line in std::str::from_utf8(&bytes).expect("ASCII").split("\r\n") {
+            assert!(line.len() <= 76 && !line.starts_with('.') && !line.starts_with("From "), "{line:?}");
+        }
+        lengths.insert(rendered.html.len() / facts.sections.iter().map(|s| s.papers.len()).sum::<usize>().max(1));
+    }
+    assert!(lengths.len() > 4, "abstracts of several lengths: {lengths:?}");
+}
+
+#[tokio::test]
+async fn a_mail_is_the_same_whatever_was_written_before_it() {
+    let mut world = World::new().await;
+    for (name, keywords) in [("ada", "\"retrieval\""), ("bob", "\"retrieval\", \"scale\""), ("eve", "\"retrieval\"")] {
+        world.subscribe(&format!("email = \"{name}@example.org\"\nkeywords = [{keywords}]"));
+    }
+    world.site.list(day("2026-11-23"), paper("2611.00001", "Retrieval at scale"));
+    world.site.list(day("2026-11-23"), paper("2611.00002", "Retrieval at home"));
+    world.scrape().await;
+    world.publish();
+    let writer = || Writer::new(world.store.clone(), world.deliver.sender.clone());
+    let mailings: Vec<_> =
+        (1..=3).map(|edition| world.store.mailing(edition).expect("a database").expect("one")).collect();
+    let cold: Vec<Vec<u8>> = mailings.iter().map(|mailing| writer().write(mailing).expect("a mail")).collect();
+    let warm = writer();
+    for _ in 0..2 {
+        for (mailing, cold) in mailings.iter().zip(&cold) {
+            assert!(warm.write(mailing).expect("a mail") == *cold);
+        }
+    }
+    assert!(cold[0] != cold[1] && cold[0] != cold[2]);
 }
 
 fn facts(papers: &[Candidate]) -> Facts<'_> {

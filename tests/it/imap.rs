@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 
 use crate::bounces::{Dsn, consent, sent, settings};
 use crate::leaving::return_path;
-use crate::postoffice::{PostOffice, free_ports};
+use crate::postoffice::{ASCII_PASSWORD, PASSWORD, PostOffice, free_ports};
 use crate::process::{Home, said, until};
 use crate::site::{Site, paper};
 use crate::smtp::{Identity, SmtpServer, tls};
@@ -80,6 +80,15 @@ async fn what_was_taken_in_is_deleted_where_that_is_wanted_and_nothing_else_is()
     assert_eq!((office.flags("bounces", "1.x"), office.flags("bounces", "2.x")), (None, Some("F".into())));
 }
 
+#[tokio::test]
+async fn a_password_of_any_characters_logs_in() {
+    let office = PostOffice::open().await;
+    for (user, password) in [("ada", PASSWORD), ("mary", ASCII_PASSWORD)] {
+        let settings = ImapSettings { password: password.into(), ..office.imap(user, Tls::StartTls) };
+        Imap::new(settings).expect("settings").open().await.expect("a session").close().await;
+    }
+}
+
 /// Why a mailbox can't be opened.
 async fn refusal(imap: ImapSettings) -> String {
     match Imap::new(imap).expect("settings").open().await {
@@ -120,8 +129,8 @@ async fn every_trouble_is_said_in_words_that_help() {
 }
 
 /// Answers each line with the next of `answers`, `TAG` standing for its tag; an empty answer is silence. After one to
-/// STARTTLS that has an OK it goes on in TLS. Returns the settings for it, and the lines that it was told in the clear.
-async fn server(greeting: String, answers: &'static [&'static str]) -> (ImapSettings, Arc<Mutex<Vec<String>>>) {
+/// STARTTLS that has an OK it goes on in TLS, and after a BYE not at all. Returns the settings for it, and the lines that it was told in the clear.
+async fn server(greeting: String, answers: Vec<&'static str>) -> (ImapSettings, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let port = listener.local_addr().expect("an address").port();
     let (acceptor, authority) = tls();
@@ -133,7 +142,11 @@ async fn server(greeting: String, answers: &'static [&'static str]) -> (ImapSett
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.expect("a client");
         stream.write_all(greeting.as_bytes()).await.ok();
-        let done = talk(&mut stream, answers, |line| lines.lock().expect("no panic").push(line)).await;
+        let done = talk(&mut stream, &answers, |line| lines.lock().expect("no panic").push(line)).await;
+        let done = done.min(answers.len());
+        if answers[..done].last().is_some_and(|answer| answer.contains("BYE")) {
+            return;
+        }
         if let Ok(mut stream) = acceptor.accept(stream).await {
             talk(&mut stream, &answers[done..], |_| {}).await;
         }
@@ -166,7 +179,7 @@ async fn talk(
         let answer = answers.get(done).copied().unwrap_or_default();
         done += 1;
         stream.write_all(answer.replace("TAG", line.split(' ').next().unwrap_or_default()).as_bytes()).await.ok();
-        if line.contains("STARTTLS") && answer.contains("OK") {
+        if line.contains("STARTTLS") && answer.contains("OK") || answer.contains("BYE") {
             break;
         }
         line.clear();
@@ -181,7 +194,7 @@ async fn a_password_is_never_said_in_the_clear_to_a_server_without_tls() {
     for (greeting, answers) in
         [("* OK welcome\r\n", REFUSED), ("* PREAUTH welcome\r\n", LEFT_OPEN), ("* OK welcome\r\n", &[])]
     {
-        let (settings, heard) = server(greeting.to_owned(), answers).await;
+        let (settings, heard) = server(greeting.to_owned(), answers.to_vec()).await;
         let said = refusal(ImapSettings { tls: Tls::StartTls, ..settings }).await;
         assert!(said.contains(": starttls: "), "{said}");
         assert_eq!(*heard.lock().expect("no panic"), ["A0001 STARTTLS"]);
@@ -191,11 +204,36 @@ async fn a_password_is_never_said_in_the_clear_to_a_server_without_tls() {
 #[tokio::test]
 async fn what_is_slipped_in_before_tls_is_no_answer() {
     // The first tag after the change is A0001 again.
-    let answers =
-        &["TAG OK go\r\nA0001 OK welcome\r\n* CAPABILITY IMAP4rev1\r\n", "+ \r\n", "A0001 NO who are you?\r\n"];
-    let (settings, _) = server("* OK welcome\r\n".to_owned(), answers).await;
-    let said = refusal(ImapSettings { tls: Tls::StartTls, ..settings }).await;
-    assert!(said.ends_with(": log in: who are you?"), "{said}");
+    let injected = "TAG OK go\r\nA0001 OK welcome\r\n* CAPABILITY IMAP4rev1\r\n";
+    for (password, answers) in [
+        ("hunter2", [injected, "A0001 NO who are you?\r\n", ""]),
+        ("hünter2", [injected, "+ \r\n", "A0001 NO who are you?\r\n"]),
+    ] {
+        let (settings, _) = server("* OK welcome\r\n".to_owned(), answers.to_vec()).await;
+        let password = password.into();
+        let said = refusal(ImapSettings { tls: Tls::StartTls, password, ..settings }).await;
+        assert!(said.ends_with(": log in: who are you?"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_in_the_midst_is_no_empty_mailbox() {
+    const OPEN: [&str; 3] = ["TAG OK in\r\n", "* CAPABILITY IMAP4rev1\r\nTAG OK\r\n", "* 1 EXISTS\r\nTAG OK\r\n"];
+    const FOUND: &str = "* SEARCH 7\r\nTAG OK\r\n";
+    const LETTER: &str = "* 1 FETCH (UID 7 BODY[]<0> {17}\r\nSubject: Hello\r\n\r)\r\nTAG OK\r\n";
+    let world = sent().await;
+    for (answers, expected) in [
+        (vec!["TAG NO not now\r\n"], "UID SEARCH: not now"),
+        (vec![FOUND, "TAG BAD what?\r\n"], "UID FETCH: what?"),
+        (vec![FOUND, LETTER, "TAG NO the mailbox is read-only\r\n"], "UID STORE: the mailbox is read-only"),
+        (vec![FOUND, LETTER, "* BYE enough\r\n"], "UID STORE: the server closed the connection"),
+    ] {
+        let (imap, _) = server("* OK welcome\r\n".to_owned(), [OPEN.to_vec(), answers].concat()).await;
+        let inbox = Inbox::Imap(Imap::new(imap).expect("settings"));
+        let result = inbox::run(&world.store, &settings(&world), &inbox, &world.clock).await;
+        let said = result.expect_err("a refusal").to_string();
+        assert!(said.ends_with(expected), "{said}\nis not\n{expected}");
+    }
 }
 
 #[tokio::test]
@@ -211,7 +249,7 @@ async fn a_server_that_stalls_talks_nonsense_or_never_ends_is_given_up() {
         ),
         ("* OK welcome\r\n".into(), soon, "log in: no answer within 0.3 s"),
     ] {
-        let (settings, _) = server(greeting, &[]).await;
+        let (settings, _) = server(greeting, Vec::new()).await;
         let said = refusal(ImapSettings { timeout, ..settings }).await;
         assert!(said.ends_with(expected), "{said}\nis not\n{expected}");
     }
@@ -263,6 +301,6 @@ fn another_machine_is_never_asked_in_the_clear() {
         connect_timeout: Duration::from_secs(1),
         timeout: Duration::from_secs(1),
     };
-    assert!(!format!("{settings:?}").contains("hunter2"));
+    assert_eq!(format!("{settings:?}"), "ImapSettings imap.example.org:143 None \"INBOX\"");
     assert!(Imap::new(settings).is_err());
 }

@@ -27,7 +27,7 @@ fn address(text: &str) -> Address {
 }
 
 /// A small mail with this Message-ID.
-fn mail(id: &str) -> Mail {
+pub(crate) fn mail(id: &str) -> Mail {
     let id = format!("<{id}@example.org>");
     Mail {
         from: Some(address("b+token@bounce.example.org")),
@@ -525,7 +525,7 @@ fn settings_that_could_do_harm_are_refused() {
 }
 
 /// A letter with everything in it.
-fn letter() -> Letter {
+pub(crate) fn letter() -> Letter {
     Letter {
         from: Mailbox { name: Some("Paperpost".into()), address: address("digest@example.org") },
         reply_to: None,

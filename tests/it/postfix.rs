@@ -102,8 +102,8 @@ async fn an_address_that_does_not_exist_comes_back_and_gets_no_more_mail() {
     let list = suppressed(&home, &office, "bounced").await;
     assert!(list.contains("bounced      ghost@example.org  5.1.1 550") && !list.contains("ada@"), "{list}");
 
-    let reports = office.maildir("bounces").into_iter().map(|mail| String::from_utf8_lossy(&mail).into_owned());
-    let report = reports.filter(|mail| mail.contains("report-type=delivery-status")).next().expect("a report");
+    let mut reports = office.maildir("bounces").into_iter().map(|mail| String::from_utf8_lossy(&mail).into_owned());
+    let report = reports.find(|mail| mail.contains("report-type=delivery-status")).expect("a report");
     for asked_for in ["Original-Envelope-Id: ", "Original-Recipient: rfc822;ghost@example.org", "text/rfc822-headers"] {
         assert!(report.contains(asked_for), "{asked_for}\n{report}");
     }

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Postfix asks for STARTTLS and a login, believes whatever recipient it is given, and hands everything to Dovecot by
-//! LMTP. Dovecot knows `ada`, `bounces` and `paperpost`, whose password is [`PASSWORD`]; for others Postfix sends a
+//! LMTP. Dovecot knows `ada`, `bounces` and `paperpost`, whose password is [`PASSWORD`], and `mary`; for others Postfix sends a
 //! report to the return path. `zoë@example.org` has a Maildir of Postfix's own, because Dovecot's LMTP has no SMTPUTF8.
 //! All of it lives in one folder, on ports that the kernel chose, and ends with the value.
 
@@ -24,6 +24,9 @@ use crate::smtp::Identity;
 
 /// Everybody's password. It has what a careless client forgets to quote.
 pub(crate) const PASSWORD: &str = "pä\"ss \\w0rd";
+
+/// That of `mary`, in ASCII.
+pub(crate) const ASCII_PASSWORD: &str = "pa\"ss \\w0rd";
 
 /// Debian's `nobody` and `nogroup`, who own the mails.
 const NOBODY: u32 = 65_534;
@@ -46,14 +49,13 @@ impl PostOffice {
         open_to_all(folder.path());
         let [submission, imap, imaps, lmtp, auth] = free_ports();
         let identity = Identity::new();
+        let users = [("ada", PASSWORD), ("bounces", PASSWORD), ("paperpost", PASSWORD), ("mary", ASCII_PASSWORD)];
+        let users = users.map(|(user, password)| format!("{user}:{{PLAIN}}{password}::::::\n")).concat();
         for (name, text) in [
             ("ca.pem", identity.authority),
             ("server.pem", identity.certificate.pem()),
             ("server.key", identity.key.serialize_pem()),
-            (
-                "users",
-                ["ada", "bounces", "paperpost"].map(|user| format!("{user}:{{PLAIN}}{PASSWORD}::::::\n")).concat(),
-            ),
+            ("users", users),
         ] {
             std::fs::write(folder.path().join(name), text).expect("written");
         }

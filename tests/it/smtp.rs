@@ -116,8 +116,12 @@ struct Log {
     open: usize,
     /// What came in one read with each MAIL.
     groups: Vec<String>,
+    /// Lines of messages, of those too that never came to their end.
+    message_lines: usize,
     /// What no client may send.
     wrong: Vec<String>,
+    /// What every RCPT with this text in it is told.
+    refusals: Vec<(String, &'static str)>,
 }
 
 /// A server that listens until it is dropped.
@@ -167,6 +171,16 @@ impl SmtpServer {
         lock(&self.log).script.push_back((phase.to_owned(), act));
     }
 
+    /// Refuses every RCPT with this text in it, until it `forgives`.
+    pub(crate) fn refuses(&self, text: &str, reply: &'static str) {
+        lock(&self.log).refusals.push((text.to_owned(), reply));
+    }
+
+    /// Takes everything again.
+    pub(crate) fn forgives(&self) {
+        lock(&self.log).refusals.clear();
+    }
+
     /// Waits until everything in the script has begun to happen.
     pub(crate) async fn script_done(&self) {
         while !lock(&self.log).script.is_empty() {
@@ -201,6 +215,20 @@ impl SmtpServer {
     /// What came in one read with each MAIL command.
     pub(crate) fn groups(&self) -> Vec<String> {
         lock(&self.log).groups.clone()
+    }
+
+    /// Waits until so many mails were taken.
+    pub(crate) async fn has_mails(&self, mails: usize) {
+        while lock(&self.log).taken.len() < mails {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    /// Waits until so many lines of messages have come in all.
+    pub(crate) async fn has_message_lines(&self, lines: usize) {
+        while lock(&self.log).message_lines < lines {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
     }
 
     /// Waits until no connection is open.
@@ -388,8 +416,14 @@ impl Client {
                 }
                 "RCPT" if from.is_empty() => "503 5.5.1 MAIL first".into(),
                 "RCPT" => {
-                    to.push(line);
-                    "250 2.1.5 ok".into()
+                    let refusals = lock(&self.log).refusals.clone();
+                    match refusals.iter().find(|(text, _)| line.contains(text)) {
+                        Some((_, reply)) => (*reply).to_owned(),
+                        None => {
+                            to.push(line);
+                            "250 2.1.5 ok".into()
+                        }
+                    }
                 }
                 "DATA" if to.is_empty() => "503 5.5.1 RCPT first".into(),
                 "DATA" => {
@@ -539,6 +573,7 @@ impl Client {
             if line == b".\r\n" {
                 return Some(message);
             }
+            lock(&self.log).message_lines += 1;
             message.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
         }
     }

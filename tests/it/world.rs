@@ -17,10 +17,12 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use mail_parser::MessageParser;
 use paperpost::clock::Clock;
 use paperpost::config::{self, Settings};
+use paperpost::core::pacing::Policy;
 use paperpost::core::paper::SourceId;
 use paperpost::core::subscription::Subscription;
 use paperpost::core::token::Keyring;
 use paperpost::jobs::letter::Sender;
+use paperpost::jobs::pace::{self, Held, Pace};
 use paperpost::jobs::returns::Returns;
 use paperpost::jobs::{deliver, publish, scrape};
 use paperpost::mail::mime::Mailbox;
@@ -45,6 +47,7 @@ pub(crate) struct World {
     pub(crate) transport: Arc<Smtp>,
     pub(crate) publish: publish::Settings,
     pub(crate) deliver: deliver::Settings,
+    policy: Policy,
     folder: TempDir,
     /// The subscription blocks of the file.
     blocks: Vec<String>,
@@ -96,9 +99,13 @@ impl World {
                     sources: [(id, "Hugging Face Daily Papers".to_owned())].into(),
                 },
                 connections: 2,
+                pace: Arc::default(),
+                soft_limit: 5,
+                soft_days: 10,
             },
             site,
             smtp,
+            policy: Policy::default(),
             folder,
             blocks: Vec::new(),
         }
@@ -108,8 +115,20 @@ impl World {
         self.folder.path().join("p.db")
     }
 
+    /// Sets limits, as settings with them do.
+    pub(crate) fn pace(&mut self, policy: Policy) {
+        self.policy = policy.clone();
+        self.deliver.pace = Arc::new(Pace::new(policy));
+    }
+
+    /// What `paperpost status` says of what is held.
+    pub(crate) fn held(&self) -> Vec<Held> {
+        pace::held(&self.store, &self.policy, self.clock.now()).expect("a working database")
+    }
+
     /// Opens the database anew, as a restart does; claims of the "process" before are taken back.
     pub(crate) fn reopen(&mut self) {
+        self.deliver.pace = Arc::new(Pace::new(self.policy.clone()));
         self.store = Store::open(&self.database()).expect("the database");
         self.store.recover_claims(self.clock.now()).expect("recovered");
     }
@@ -121,6 +140,12 @@ impl World {
     /// Adds a `[[subscription]]` block to the file and takes the file in.
     pub(crate) fn subscribe(&mut self, block: &str) -> SyncReport {
         self.add(block);
+        self.sync()
+    }
+
+    /// Adds many at once.
+    pub(crate) fn subscribe_all(&mut self, blocks: Vec<String>) -> SyncReport {
+        self.blocks.extend(blocks);
         self.sync()
     }
 

@@ -7,6 +7,7 @@
 //! Texts of papers come clean ([`super::paper::clean_text`]); they are untrusted all the same: templates escape them,
 //! and links are only made of addresses that [`Href`] takes.
 
+mod encoded;
 mod excerpt;
 mod size;
 mod words;
@@ -18,6 +19,7 @@ use templates::{Brief, Card, Code, Contact, Digest, Href, SourceLine};
 use super::candidate::Candidate;
 use super::matching::Reasons;
 use super::paper::{Paper, Route, clean_text};
+pub use encoded::{Encoded, EncodedCard, encode};
 pub use size::{MAX_BYTES, MAX_ENCODED, Room, fits, heading_room, quoted_printable_len, reasons_room};
 pub use words::trend;
 
@@ -115,15 +117,30 @@ pub struct Rendered {
 /// Words the facts, with at most `abstract_limit` characters of each abstract.
 pub fn compose(facts: &Facts<'_>, abstract_limit: usize) -> Digest {
     let today = facts.slot.date();
-    let sections: Vec<&Section<'_>> = facts.sections.iter().filter(|section| !section.papers.is_empty()).collect();
+    let mut digest = frame(facts);
+    for (section, shown) in filled(facts).zip(&mut digest.sections) {
+        shown.cards = section.papers.iter().map(|chosen| card(chosen, today, abstract_limit)).collect();
+    }
+    digest
+}
+
+/// The sections that have a paper.
+fn filled<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = &'a Section<'a>> {
+    facts.sections.iter().filter(|section| !section.papers.is_empty())
+}
+
+/// A digest's words but for the cards: its sections are named and empty.
+fn frame(facts: &Facts<'_>) -> Digest {
+    let today = facts.slot.date();
+    let sections: Vec<&Section<'_>> = filled(facts).collect();
     let count: usize = sections.iter().map(|section| section.papers.len()).sum();
     let heading = match count {
         0 => "Nothing new".to_owned(),
         _ => words::counted(count, "new paper"),
     };
-    let cards = |section: &&Section<'_>| templates::Section {
+    let named = |section: &&Section<'_>| templates::Section {
         name: excerpt::clip(&clean_text(section.name), MAX_NAME),
-        cards: section.papers.iter().map(|chosen| card(chosen, today, abstract_limit)).collect(),
+        cards: Vec::new(),
     };
     Digest {
         subject: subject(facts, &sections, count),
@@ -135,7 +152,7 @@ pub fn compose(facts: &Facts<'_>, abstract_limit: usize) -> Digest {
         date: words::long_day(today),
         heading,
         lead: (count == 0).then(|| nothing_new(facts)),
-        sections: sections.iter().map(cards).collect(),
+        sections: sections.iter().map(named).collect(),
         also: facts.also.iter().take(MAX_ALSO).map(|candidate| brief(candidate)).collect(),
         waiting: facts.owed,
         sources: facts.sources.iter().take(MAX_SOURCES).map(|source| source_line(source, today, facts.zone)).collect(),

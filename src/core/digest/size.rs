@@ -133,6 +133,32 @@ pub fn quoted_printable_len(text: &str) -> usize {
     text.split('\n').map(encoded_line_len).sum()
 }
 
+/// What one alternative of a mail takes, added up from parts that end where a line ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Size {
+    bytes: usize,
+    encoded: usize,
+}
+
+impl Size {
+    /// What a part takes.
+    pub(super) fn of(part: &str) -> Self {
+        // The empty line after the last line end is the whole's, not each part's.
+        Self { bytes: part.len(), encoded: quoted_printable_len(part) - encoded_line_len("") }
+    }
+
+    /// Adds a part.
+    pub(super) fn add(&mut self, part: Size) {
+        self.bytes += part.bytes;
+        self.encoded += part.encoded;
+    }
+
+    /// Whether the whole is within both limits.
+    pub(super) fn is_within_limits(self) -> bool {
+        self.bytes <= MAX_BYTES && self.encoded + encoded_line_len("") <= MAX_ENCODED
+    }
+}
+
 /// Whether one alternative of a mail is within both limits.
 pub(super) fn is_within_limits(alternative: &str) -> bool {
     alternative.len() <= MAX_BYTES && quoted_printable_len(alternative) <= MAX_ENCODED

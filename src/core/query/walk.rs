@@ -3,6 +3,7 @@
 //! It says where the words are, so reasons and explanations come from it. It shares nothing with the index beyond the
 //! literals, so it is also the oracle that the index is tested against, and the naive counterpart in the benchmark.
 
+use std::borrow::Borrow;
 use std::ops::Range;
 
 use chrono::{DateTime, Utc};
@@ -12,10 +13,10 @@ use super::{Clause, Expr, Extra, Field, Literal, Measure, Part, Pattern, Unit};
 use crate::core::candidate::Candidate;
 use crate::core::text::{self, Form};
 
-/// A candidate whose words are cut and folded.
+/// A candidate, borrowed or shared, whose words are cut and folded.
 #[derive(Debug)]
-pub struct Document<'a> {
-    candidate: &'a Candidate,
+pub struct Document<C> {
+    candidate: C,
     title: Vec<Token>,
     abstract_text: Vec<Token>,
     org: Vec<Token>,
@@ -53,18 +54,23 @@ pub struct Marks {
     pub abstract_text: Vec<Range<usize>>,
 }
 
-impl<'a> Document<'a> {
+impl<C: Borrow<Candidate>> Document<C> {
     /// Cuts and folds all words of `candidate`.
-    pub fn new(candidate: &'a Candidate) -> Self {
-        let paper = &candidate.paper;
+    pub fn new(candidate: C) -> Self {
+        let paper = &candidate.borrow().paper;
         Self {
-            candidate,
             title: tokens(&paper.title),
             abstract_text: tokens(&paper.abstract_text),
             org: tokens(paper.organization.as_deref().unwrap_or_default()),
             keywords: paper.keywords.iter().map(|keyword| tokens(keyword)).collect(),
             authors: paper.authors.iter().map(|name| name_words(name)).collect(),
+            candidate,
         }
+    }
+
+    /// The candidate.
+    pub fn candidate(&self) -> &Candidate {
+        self.candidate.borrow()
     }
 
     /// Whether `expr` matches; `None` when that hangs on something that isn't known.
@@ -80,7 +86,8 @@ impl<'a> Document<'a> {
 
     /// Whether one literal holds; `None` when that hangs on something that isn't known.
     pub fn holds(&self, literal: &Literal, known: Known<'_>) -> Option<bool> {
-        let (candidate, paper) = (self.candidate, &self.candidate.paper);
+        let candidate = self.candidate();
+        let paper = &candidate.paper;
         Some(match literal {
             Literal::Text { field, pattern } => self.sections(*field).any(|words| !find(pattern, words).is_empty()),
             Literal::Author(name) => self.authors.iter().any(|author| name.finds(author)),

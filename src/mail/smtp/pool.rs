@@ -13,7 +13,7 @@ use super::super::connect::{Connector, Server};
 use super::session::{Session, fault};
 use super::{SettingsError, SmtpSettings, Tls, is_loopback};
 use crate::core::delivery::{Receipt, SendError};
-use crate::mail::{Mail, Transport};
+use crate::mail::{Mail, Transport, Turn};
 
 /// A [`Transport`] over SMTP. Cloning shares the sessions.
 #[derive(Clone)]
@@ -75,12 +75,12 @@ impl Smtp {
 }
 
 impl Transport for Smtp {
-    async fn send(&self, mail: &Mail) -> Result<Receipt, SendError> {
+    async fn send_in_turn(&self, mail: &Mail, mut turn: Turn<'_>) -> Result<Option<Receipt>, SendError> {
         let pool = &self.pool;
         let closed = |_| fault("connect", "the mail transport is closed");
         let slot = pool.slots.clone().acquire_owned().await.map_err(closed)?;
         if let Some(session) = pool.take() {
-            let ended = session.send(mail, pool.settings.dsn).await;
+            let ended = session.send(mail, &mut turn, pool.settings.dsn).await;
             // Else the server hung up while the session rested; nothing was said about this mail.
             if !ended.unanswered {
                 pool.put_back(ended.session, slot);
@@ -89,7 +89,7 @@ impl Transport for Smtp {
             tracing::debug!(host = pool.settings.host, "a resting smtp session was gone; opening another");
         }
         let session = Session::open(&pool.settings, &pool.connector).await?;
-        let ended = session.send(mail, pool.settings.dsn).await;
+        let ended = session.send(mail, &mut turn, pool.settings.dsn).await;
         pool.put_back(ended.session, slot);
         ended.result
     }

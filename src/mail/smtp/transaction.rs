@@ -14,11 +14,12 @@ use super::wire::Trouble;
 use super::{DOT, wire_form};
 use crate::core::address::Address;
 use crate::core::delivery::{Fault, Receipt, SendError};
-use crate::mail::{Mail, quoted};
+use crate::mail::{Gate, Mail, Turn, quoted};
 
 /// How a transaction ended.
 pub(super) struct Ended {
-    pub(super) result: Result<Receipt, SendError>,
+    /// `None` when the gate refused.
+    pub(super) result: Result<Option<Receipt>, SendError>,
     /// The session, when it is fit for another mail.
     pub(super) session: Option<Session>,
     /// The connection went away before MAIL was answered: nothing has happened yet, and on a session that had been
@@ -36,15 +37,18 @@ enum Stop {
     Lost(SendError),
     /// The same, before MAIL was answered.
     Unanswered(SendError),
+    /// The gate refused. The server waits for the rest of the message: hanging up tells it that there is none.
+    Withheld,
 }
 
 impl Session {
     /// Sends one mail. `dsn` asks for short bounces where the server can make them.
-    pub(super) async fn send(mut self, mail: &Mail, dsn: bool) -> Ended {
+    pub(super) async fn send(mut self, mail: &Mail, turn: &mut Turn<'_>, dsn: bool) -> Ended {
         self.mails += 1;
-        let ended = self.transact(mail, dsn).await;
+        let ended = self.transact(mail, turn, dsn).await;
         let (result, usable, unanswered) = match ended {
-            Ok(receipt) => (Ok(receipt), true, false),
+            Ok(receipt) => (Ok(Some(receipt)), true, false),
+            Err(Stop::Withheld) => (Ok(None), false, false),
             Err(Stop::Unfit(error)) => (Err(error), true, false),
             Err(Stop::Refused(error)) => (Err(error), self.reset().await, false),
             Err(Stop::Lost(error)) => (Err(error), false, false),
@@ -52,13 +56,13 @@ impl Session {
         };
         self.used = Instant::now();
         let result = match result {
-            Ok(receipt) => Ok(Receipt { reply: quoted(&receipt.reply, mail) }),
+            Ok(receipt) => Ok(receipt.map(|receipt| Receipt { reply: quoted(&receipt.reply, mail) })),
             Err(error) => Err(quoted_error(error, mail)),
         };
         Ended { result, session: (usable && self.wire.is_quiet()).then_some(self), unanswered }
     }
 
-    async fn transact(&mut self, mail: &Mail, dsn: bool) -> Result<Receipt, Stop> {
+    async fn transact(&mut self, mail: &Mail, turn: &mut Turn<'_>, dsn: bool) -> Result<Receipt, Stop> {
         let message = wire_form(&mail.bytes).ok_or_else(|| {
             Stop::Unfit(SendError::Permanent(Fault::new("body", "the message has a line end that is no CRLF")))
         })?;
@@ -66,16 +70,7 @@ impl Session {
         self.announce(&from, &to).await?;
 
         let limits = self.timeouts;
-        // What the server says before it has the message can't be about the message; a 250 would pass for it.
-        let written =
-            if self.wire.is_quiet() { self.wire.write(&message, limits.message).await } else { Err(Trouble::Unasked) };
-        if let Err(broken) = written {
-            // The final dot is not out. A server that refuses in the midst of the message may have said why.
-            return Err(Stop::Lost(match self.wire.reply(limits.quit).await {
-                Ok(reply) if reply.is_negative() => refusal("body", &reply),
-                _ => trouble("body", &broken),
-            }));
-        }
+        self.hand_over(&message, &mut turn.gate).await?;
         match self.wire.reply(limits.end_of_data).await {
             Ok(reply) if reply.is_positive() => Ok(Receipt { reply: receipt(&reply) }),
             Ok(reply) if reply.code == 421 => Err(Stop::Lost(refusal("body", &reply))),
@@ -83,6 +78,34 @@ impl Session {
             Ok(reply) => Err(Stop::Lost(SendError::Unknown(reply.fault("body")))),
             Err(silence) => Err(Stop::Lost(SendError::Unknown(Fault::new("body", silence.to_string())))),
         }
+    }
+
+    /// Writes the message, and its final dot once the gate is passed; in one write when it is open already.
+    async fn hand_over(&mut self, message: &[u8], gate: &mut Gate) -> Result<(), Stop> {
+        let mut rest = message;
+        if gate.known().is_none() {
+            let (text, dot) = message.split_at(message.len() - DOT.len());
+            self.write_message(text).await?;
+            rest = dot;
+        }
+        if !gate.passed().await {
+            return Err(Stop::Withheld);
+        }
+        self.write_message(rest).await
+    }
+
+    async fn write_message(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+        // What the server says before it has the message can't be about the message; a 250 would pass for it.
+        let written = match self.wire.is_quiet() {
+            true => self.wire.write(bytes, self.timeouts.message).await,
+            false => Err(Trouble::Unasked),
+        };
+        let Err(broken) = written else { return Ok(()) };
+        // The final dot is not out. A server that refuses in the midst of the message may have said why.
+        Err(Stop::Lost(match self.wire.reply(self.timeouts.quit).await {
+            Ok(reply) if reply.is_negative() => refusal("body", &reply),
+            _ => trouble("body", &broken),
+        }))
     }
 
     /// MAIL, RCPT and DATA; `Ok` when the server waits for the message.

@@ -14,23 +14,25 @@ impl QuotedPrintable {
     /// nothing in a mail can mean them.
     pub fn encode(text: &str) -> Self {
         let mut encoded = Self(Vec::with_capacity(text.len() + text.len() / 16 + 16));
-        encoded.push_str(text);
+        encode_into(&mut encoded.0, text);
         encoded
     }
 
-    /// Appends a text, encoding it.
-    pub fn push_str(&mut self, text: &str) {
-        encode_into(&mut self.0, text);
-    }
-
-    /// Appends what is encoded already: a copy.
-    pub fn push(&mut self, piece: &QuotedPrintable) {
-        self.0.extend_from_slice(&piece.0);
+    /// What is encoded already, one after another: a copy.
+    pub fn joined<'a>(pieces: impl Iterator<Item = &'a QuotedPrintable> + Clone) -> Self {
+        let mut joined = Vec::with_capacity(pieces.clone().map(QuotedPrintable::len).sum());
+        pieces.for_each(|piece| joined.extend_from_slice(&piece.0));
+        Self(joined)
     }
 
     /// The encoded bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// The encoded bytes of a text that nothing follows: the soft break that lets pieces join has nothing to join with.
+    pub fn as_whole(&self) -> &[u8] {
+        self.0.strip_suffix(SOFT_BREAK).unwrap_or(&self.0)
     }
 
     /// Octets of the encoded form, the ones that Gmail counts before it clips.
@@ -60,7 +62,7 @@ impl From<String> for QuotedPrintable {
 const WIDTH: usize = 75;
 
 /// What ends a line whose text goes on (RFC 2045 section 6.7, rule 5).
-pub(super) const SOFT_BREAK: &[u8] = b"=\r\n";
+const SOFT_BREAK: &[u8] = b"=\r\n";
 
 /// The bytes that stand for themselves: printable ASCII less `=`, and the space and tab that no line end follows.
 const LITERAL: [bool; 256] = {
@@ -207,10 +209,8 @@ mod tests {
     proptest! {
         #[test]
         fn any_pieces_join_to_the_joined_text(pieces in prop::collection::vec("[ -~\té€𝄞\n.=F]{0,90}|(From |\\.| ){1,40}", 0..5)) {
-            let mut joined = QuotedPrintable::default();
-            for piece in &pieces {
-                joined.push(&QuotedPrintable::encode(piece));
-            }
+            let encoded: Vec<QuotedPrintable> = pieces.iter().map(|piece| QuotedPrintable::encode(piece)).collect();
+            let joined = QuotedPrintable::joined(encoded.iter());
             prop_assert_eq!(decoded(&joined), pieces.concat());
             let lines = std::str::from_utf8(joined.as_bytes()).expect("ASCII");
             prop_assert!(lines.is_empty() || lines.ends_with("\r\n"));

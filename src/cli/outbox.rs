@@ -1,0 +1,199 @@
+//! `outbox`: what is queued and what became of it, mail by mail.
+
+use std::io::{ErrorKind, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::json;
+
+use super::show::{existing, local};
+use super::wiring;
+use super::work::plural;
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::jobs::letter;
+use crate::store::{OutboxEntry, OutboxState, Store};
+
+/// Which mails `outbox` lists.
+#[derive(Debug, Args)]
+pub(super) struct OutboxList {
+    /// Only mails in these states [default: queued, claimed, failed]
+    #[arg(long, value_enum, value_delimiter = ',')]
+    state: Vec<StateWord>,
+    /// At most this many, newest first
+    #[arg(long, default_value_t = 50)]
+    limit: usize,
+    /// As JSON, for scripts
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum StateWord {
+    Queued,
+    Claimed,
+    Sent,
+    Failed,
+    Dropped,
+    Merged,
+}
+
+/// What `outbox` does besides listing.
+#[derive(Debug, Subcommand)]
+pub(super) enum OutboxAction {
+    /// Shows the attempts of one mail, with the server's own words
+    Show {
+        /// The mail's number in the list
+        edition: i64,
+    },
+    /// Queues a failed mail again, or all of them
+    Retry {
+        /// The mail's number in the list
+        #[arg(required_unless_present = "all")]
+        edition: Option<i64>,
+        /// Every failed mail
+        #[arg(long, conflicts_with = "edition")]
+        all: bool,
+    },
+    /// Takes queued or failed mails out of the queue; their papers stay to come
+    ///
+    /// Unless the other side may have the mail: then its papers count as sent. A mail that is under way can't be dropped.
+    Drop {
+        /// The mails' numbers in the list
+        #[arg(required = true)]
+        editions: Vec<i64>,
+    },
+    /// Writes mails with all their attempts as JSON, one a line, oldest first
+    Export {
+        /// Only mails in these states [default: all]
+        #[arg(long, value_enum, value_delimiter = ',')]
+        state: Vec<StateWord>,
+    },
+    /// Writes one mail as it is sent, headers and all
+    Eml {
+        /// The mail's number in the list
+        edition: i64,
+        /// Where to write it, instead of standard output
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+}
+
+/// Lists mails, or does something about them.
+pub(super) fn outbox(settings: &Settings, list: &OutboxList, action: Option<OutboxAction>) -> anyhow::Result<ExitCode> {
+    let Some(store) = existing(settings, list.json)? else { return Ok(ExitCode::SUCCESS) };
+    match action {
+        None => print_list(&store, list)?,
+        Some(OutboxAction::Show { edition }) => show(&store, edition)?,
+        Some(OutboxAction::Export { state }) => export(&store, &state)?,
+        Some(OutboxAction::Eml { edition, output }) => eml(settings, &store, edition, output)?,
+        // A running daemon may be at work too: the database sorts that out.
+        Some(OutboxAction::Retry { edition, .. }) => {
+            match (Store::open(&settings.database.path)?.retry_failed(edition, Clock::System.now())?, edition) {
+                (0, Some(edition)) => anyhow::bail!("mail {edition} has not failed (paperpost outbox show {edition})"),
+                (0, None) => anyhow::bail!("no mail has failed"),
+                (count, _) => println!("queued {count} {} again", plural(count, "mail")),
+            }
+        }
+        Some(OutboxAction::Drop { editions }) => {
+            let count = Store::open(&settings.database.path)?.drop_mails(&editions, Clock::System.now())?;
+            println!("dropped {count} {}", plural(count, "mail"));
+            if count < editions.len() {
+                println!("only queued and failed mails can be dropped (paperpost outbox show)");
+            }
+            return Ok(if count == editions.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_list(store: &Store, list: &OutboxList) -> anyhow::Result<()> {
+    let states = match list.state.as_slice() {
+        [] => vec![OutboxState::Queued, OutboxState::Claimed, OutboxState::Failed],
+        words => states(words),
+    };
+    let entries = store.outbox(&states, list.limit)?;
+    if list.json {
+        println!("{}", serde_json::to_string(&entries)?);
+        return Ok(());
+    }
+    for OutboxEntry { edition, state, address, attempts, due, last_reply, .. } in &entries {
+        let when = match state {
+            OutboxState::Queued => format!("next try {}", local(*due)),
+            _ => local(*due),
+        };
+        println!("{edition:>6}  {:8} {when}  {address}  attempts: {attempts}", state.as_str());
+        if let Some(reply) = last_reply {
+            println!("        {reply}");
+        }
+    }
+    println!("{} {}", entries.len(), plural(entries.len(), "mail"));
+    Ok(())
+}
+
+fn show(store: &Store, edition: i64) -> anyhow::Result<()> {
+    let Some(mailing) = store.mailing(edition)? else { anyhow::bail!("there is no mail {edition}") };
+    println!("mail {edition} to {}, {}", mailing.subscription.address.reveal(), mailing.message_id);
+    for (at, outcome, reply) in store.attempts(edition)? {
+        println!("  {}  {outcome}  {reply}", local(at));
+    }
+    Ok(())
+}
+
+/// As many mails are read at once; the whole outbox may be larger than the memory.
+const PAGE: usize = 1_000;
+
+fn export(store: &Store, words: &[StateWord]) -> anyhow::Result<()> {
+    let wanted = if words.is_empty() { OutboxState::ALL.to_vec() } else { states(words) };
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut after = 0;
+    loop {
+        let page = store.outbox_after(&wanted, after, PAGE)?;
+        for entry in &page {
+            let attempts = store.attempts(entry.edition)?.into_iter();
+            let attempts: Vec<_> =
+                attempts.map(|(at, outcome, reply)| json!({"at": at, "outcome": outcome, "reply": reply})).collect();
+            let mut line = serde_json::to_value(entry)?;
+            line["attempt_log"] = attempts.into();
+            match writeln!(out, "{line}") {
+                // Whoever reads has read enough.
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
+                written => written?,
+            }
+        }
+        let Some(last) = page.last() else { break };
+        after = last.edition;
+    }
+    match out.flush() {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+fn eml(settings: &Settings, store: &Store, edition: i64, output: Option<PathBuf>) -> anyhow::Result<()> {
+    let Some(mailing) = store.mailing(edition)? else { anyhow::bail!("there is no mail {edition}") };
+    let bytes = letter::Writer::new(store.clone(), wiring::sender(settings, store)?).write(&mailing)?;
+    match output {
+        Some(path) => std::fs::write(&path, bytes).with_context(|| path.display().to_string()),
+        None => Ok(std::io::stdout().write_all(&bytes)?),
+    }
+}
+
+fn states(words: &[StateWord]) -> Vec<OutboxState> {
+    words.iter().map(|word| word.state()).collect()
+}
+
+impl StateWord {
+    fn state(self) -> OutboxState {
+        match self {
+            Self::Queued => OutboxState::Queued,
+            Self::Claimed => OutboxState::Claimed,
+            Self::Sent => OutboxState::Sent,
+            Self::Failed => OutboxState::Failed,
+            Self::Dropped => OutboxState::Dropped,
+            Self::Merged => OutboxState::Merged,
+        }
+    }
+}

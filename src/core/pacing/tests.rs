@@ -1,0 +1,321 @@
+//! Pacing as a whole, with random times.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + Duration::seconds(seconds)
+}
+
+fn millis(millis: i64) -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + Duration::milliseconds(millis)
+}
+
+fn limits(rate: Option<Rate>) -> Limits {
+    Limits { rate, ..Policy::default().domain }
+}
+
+fn fault(phase: &'static str, code: u16, enhanced: Option<&str>, text: &str) -> Result<Receipt, SendError> {
+    let fault = Fault { phase, code: Some(code), enhanced: enhanced.map(Into::into), text: text.into() };
+    Err(if code < 500 { SendError::Transient(fault) } else { SendError::Permanent(fault) })
+}
+
+/// Begins a mail and ends it at once.
+fn send(pacer: &mut Pacer, domain: &str, now: DateTime<Utc>, ending: &Ending) -> Vec<Change> {
+    pacer.begin(domain, now).expect("room");
+    pacer.end(domain, now, now, ending)
+}
+
+fn deferred() -> Ending {
+    Ending::of(&fault("rcpt", 451, Some("4.7.650"), "slow down"))
+}
+
+fn refused() -> Ending {
+    Ending::of(&fault("body", 550, Some("5.7.26"), "unauthenticated"))
+}
+
+#[test]
+fn without_limits_nothing_waits_and_nothing_is_kept() {
+    let mut pacer = Pacer::new(Policy::default(), None);
+    for n in 0..5_000 {
+        send(&mut pacer, &format!("d{n}.example.org"), at(0), &Ending::Taken);
+    }
+    assert_eq!(pacer.room(at(0)), Room::Open(u32::MAX));
+    assert!(pacer.lanes.is_empty());
+}
+
+#[test]
+fn a_limit_is_a_window_that_slides_and_not_a_bucket_that_refills_at_the_full_minute() {
+    let policy = Policy { rate: Some(Rate { mails: 2, per: Duration::seconds(60) }), ..Policy::default() };
+    let mut pacer = Pacer::new(policy, None);
+    send(&mut pacer, "example.org", at(0), &Ending::Taken);
+    send(&mut pacer, "example.org", at(59), &Ending::OwnTrouble);
+    assert_eq!(pacer.room(at(59)), Room::Closed(Some(at(60))));
+    send(&mut pacer, "example.org", at(60), &Ending::Taken);
+    assert_eq!(pacer.room(at(60)), Room::Closed(Some(at(119))));
+}
+
+#[test]
+fn a_mail_under_way_keeps_its_place_until_its_end_begins_the_length() {
+    let policy = Policy { rate: Some(Rate { mails: 1, per: Duration::seconds(10) }), ..Policy::default() };
+    let mut pacer = Pacer::new(policy, None);
+    pacer.begin("example.org", at(0)).expect("room");
+    assert_eq!(pacer.begin("example.net", at(15)), Err(Room::Closed(None)));
+    pacer.end("example.org", at(0), at(20), &Ending::Taken);
+    assert_eq!(pacer.begin("example.net", at(29)), Err(Room::Closed(Some(at(30)))));
+    pacer.begin("example.net", at(30)).expect("room");
+    // What nobody was asked about takes no place.
+    pacer.end("example.net", at(30), at(31), &Ending::Untried);
+    pacer.begin("example.net", at(31)).expect("room");
+}
+
+#[test]
+fn a_domain_has_limits_of_its_own_and_holds_no_other() {
+    let slow = Limits { rate: Some(Rate { mails: 1, per: Duration::hours(1) }), per_day: Some(2), connections: 1 };
+    let policy = Policy { domains: [("slow.example.org".to_owned(), slow)].into(), ..Policy::default() };
+    let mut pacer = Pacer::new(policy, None);
+    pacer.begin("slow.example.org", at(0)).expect("room");
+    assert!(pacer.begin("slow.example.org", at(0)).is_err());
+    for _ in 0..20 {
+        pacer.begin("fast.example.org", at(0)).expect("room");
+    }
+    assert_eq!(pacer.begin("fast.example.org", at(0)), Err(Room::Closed(None)), "so many under way at once");
+    pacer.end("slow.example.org", at(0), at(0), &Ending::Taken);
+    send(&mut pacer, "slow.example.org", at(3_600), &Ending::Taken);
+    assert_eq!(pacer.room_for("slow.example.org", at(7_200)), Room::Closed(Some(at(86_400))), "the day's two");
+}
+
+#[test]
+fn the_days_limit_of_a_new_sender_grows_from_its_first_mail_on() {
+    let ramp = Some(Ramp { start: 50, growth: 1.5 });
+    let policy = Policy { ramp, per_day: Some(200), ..Policy::default() };
+    let first = Some(at(1_000));
+    let day = |days: i64| at(1_000 + days * 86_400);
+    assert_eq!(policy.day_limit(None, day(9)), Some(50), "nothing was sent yet");
+    let grown: Vec<_> = (0..6).map(|days| policy.day_limit(first, day(days)).expect("a limit")).collect();
+    assert_eq!(grown, [50, 75, 112, 168, 200, 200]);
+    assert_eq!(policy.day_limit(first, day(1) - Duration::seconds(1)), Some(50));
+    assert_eq!(policy.day_limit(first, day(100_000)), Some(200), "no overflow");
+}
+
+#[test]
+fn what_was_sent_before_a_restart_counts() {
+    let policy = Policy { per_day: Some(10), domain: Limits { per_day: Some(4), ..limits(None) }, ..Policy::default() };
+    let mut pacer = Pacer::new(policy, Some(at(0)));
+    pacer.remember("example.org", at(100), 5, 4);
+    pacer.remember("example.net", at(1_000), 5, 5);
+    assert_eq!(pacer.room(at(2_000)), Room::Open(1));
+    assert_eq!(pacer.room_for("example.org", at(2_000)), Room::Closed(Some(at(86_500))));
+    assert_eq!(pacer.room(at(86_500)), Room::Open(5));
+}
+
+#[test]
+fn a_rest_doubles_to_its_ceiling_and_goes_back_mail_by_mail() {
+    let mut pacer = Pacer::new(Policy::default(), None);
+    let (mut now, mut rests) = (at(0), Vec::new());
+    for _ in 0..9 {
+        let changes = send(&mut pacer, "example.org", now, &deferred());
+        let until = changes[0].hold.as_ref().expect("a hold").until;
+        rests.push((until - now).num_minutes());
+        assert_eq!(pacer.room_for("example.org", now), Room::Closed(Some(until)));
+        send(&mut pacer, "example.net", now, &Ending::Taken);
+        now = until;
+    }
+    assert_eq!(rests, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+    let mut taken = 0;
+    while !pacer.holds().is_empty() {
+        pacer.begin("example.org", now).expect("room");
+        assert_eq!(pacer.begin("example.org", now), Err(Room::Closed(None)), "one at a time");
+        pacer.end("example.org", now, now, &Ending::Taken);
+        taken += 1;
+    }
+    assert_eq!(taken, 7, "a mail for each time that it doubled");
+    assert_eq!(pacer.room_for("example.org", now), Room::Open(u32::MAX));
+}
+
+#[test]
+fn mails_that_were_under_way_when_a_rest_began_neither_deepen_nor_end_it() {
+    let mut pacer = Pacer::new(Policy::default(), None);
+    (0..4).for_each(|_| pacer.begin("example.org", at(0)).expect("room"));
+    assert_eq!(pacer.end("example.org", at(0), at(1), &deferred()).len(), 1);
+    assert_eq!(pacer.end("example.org", at(0), at(2), &deferred()), []);
+    assert_eq!(pacer.end("example.org", at(0), at(2), &Ending::Taken), []);
+    assert_eq!(pacer.room_for("example.org", at(3)), Room::Closed(Some(at(61))));
+}
+
+#[test]
+fn a_hold_outlives_the_process() {
+    let mut pacer = Pacer::new(Policy::default(), None);
+    let changes = send(&mut pacer, "example.org", at(0), &deferred());
+    let mut again = Pacer::new(Policy::default(), None);
+    changes.into_iter().for_each(|change| again.restore(change));
+    assert_eq!(again.room_for("example.org", at(59)), Room::Closed(Some(at(60))));
+    let deeper = send(&mut again, "example.org", at(60), &deferred());
+    assert_eq!(deeper[0].hold.as_ref().map(|hold| hold.level), Some(2));
+}
+
+#[test]
+fn who_refuses_us_rests_and_three_of_them_with_nothing_taken_hold_everything() {
+    let mut pacer = Pacer::new(Policy::default(), None);
+    send(&mut pacer, "a.example.org", at(0), &refused());
+    assert_eq!(pacer.room_for("a.example.org", at(1)), Room::Closed(Some(at(900))));
+    send(&mut pacer, "b.example.org", at(1), &refused());
+    send(&mut pacer, "ok.example.org", at(2), &Ending::Taken);
+    send(&mut pacer, "c.example.org", at(3), &refused());
+    assert_eq!(pacer.room(at(4)), Room::Open(u32::MAX), "somebody took one in between");
+    send(&mut pacer, "d.example.org", at(5), &refused());
+    send(&mut pacer, "e.example.org", at(6), &refused());
+    assert_eq!(pacer.room(at(7)), Room::Closed(Some(at(906))));
+    // One goes ahead, and it is taken: then everything goes.
+    send(&mut pacer, "ok.example.org", at(906), &Ending::Taken);
+    assert_eq!(pacer.room(at(907)), Room::Open(u32::MAX));
+}
+
+#[test]
+fn a_clock_that_was_set_back_makes_nobody_wait_longer_than_was_meant() {
+    let policy = Policy { rate: Some(Rate { mails: 1, per: Duration::seconds(60) }), ..Policy::default() };
+    let mut pacer = Pacer::new(policy, None);
+    send(&mut pacer, "example.org", at(100_000), &deferred());
+    assert_eq!(pacer.room(at(0)), Room::Closed(Some(at(60))));
+    assert_eq!(pacer.room_for("example.org", at(0)), Room::Open(1));
+}
+
+#[test]
+fn only_what_is_said_of_all_our_mail_slows_a_domain_down() {
+    let ending = |phase, code, enhanced, text: &str| Ending::of(&fault(phase, code, enhanced, text));
+    for (phase, code, enhanced, text) in [
+        ("rcpt", 421, None, "too many connections"),
+        ("body", 421, Some("4.7.28"), "unusual rate"),
+        ("rcpt", 450, None, "busy"),
+        ("rcpt", 451, Some("4.7.1"), "try again later"),
+        ("body", 452, Some("4.3.1"), "out of storage"),
+    ] {
+        assert!(matches!(ending(phase, code, enhanced, text), Ending::Deferred(_)), "{code} {enhanced:?} {text}");
+    }
+    for (phase, code, enhanced, text) in [
+        ("rcpt", 450, Some("4.7.1"), "Greylisted, see the postmaster"),
+        ("rcpt", 452, Some("4.2.2"), "mailbox full"),
+        ("rcpt", 450, Some("4.1.1"), "unverified address"),
+        ("rcpt", 452, None, "too many recipients"),
+        ("rcpt", 550, Some("5.1.1"), "no such user"),
+        ("mail", 552, Some("5.3.4"), "too large"),
+        ("mail", 451, None, "later"),
+    ] {
+        assert_eq!(ending(phase, code, enhanced, text), Ending::OwnTrouble, "{code} {enhanced:?} {text}");
+    }
+    assert!(matches!(ending("body", 550, Some("5.7.1"), "spam"), Ending::Refused { by_domain: true, .. }));
+    assert!(matches!(ending("rcpt", 530, Some("5.7.0"), "log in"), Ending::Refused { by_domain: false, .. }));
+    assert!(matches!(ending("mail", 553, Some("5.7.1"), "not your sender"), Ending::Refused { by_domain: false, .. }));
+    assert_eq!(ending("auth", 535, Some("5.7.8"), "wrong password"), Ending::Untried);
+    let unreachable = Err(SendError::Transient(Fault::new("connect", "refused")));
+    assert_eq!(Ending::of(&unreachable), Ending::Untried);
+}
+
+/// Steps of a random life: how much later, for which domain, how long the mail is under way, how it ends.
+fn life() -> impl Strategy<Value = Vec<(i64, u8, i64, u8)>> {
+    prop::collection::vec((0i64..700, 0u8..3, 0i64..1_500, 0u8..12), 1..300)
+}
+
+/// Lives it, with as many mails as may begin, and returns when the server may have seen each: `(domain, from, to)`.
+fn live(policy: &Policy, life: &[(i64, u8, i64, u8)]) -> Vec<(String, DateTime<Utc>, DateTime<Utc>)> {
+    let mut pacer = Pacer::new(policy.clone(), None);
+    let mut under_way: Vec<(DateTime<Utc>, DateTime<Utc>, String, Ending)> = Vec::new();
+    let mut seen = Vec::new();
+    let mut now = millis(0);
+    for (pause, domain, duration, ending) in life {
+        now += Duration::milliseconds(*pause);
+        under_way.sort_by_key(|mail| mail.0);
+        while under_way.first().is_some_and(|mail| mail.0 <= now) {
+            let (ended, begun, domain, ending) = under_way.remove(0);
+            pacer.end(&domain, begun, ended, &ending);
+            seen.push((domain, begun, ended));
+        }
+        let domain = format!("d{domain}.example.org");
+        while pacer.begin(&domain, now).is_ok() {
+            let ending = match ending {
+                0 => deferred(),
+                1 => Ending::OwnTrouble,
+                _ => Ending::Taken,
+            };
+            under_way.push((now + Duration::milliseconds(*duration), now, domain.clone(), ending));
+            if under_way.len() > 200 {
+                break;
+            }
+        }
+    }
+    seen.extend(under_way.into_iter().map(|(ended, begun, domain, _)| (domain, begun, ended)));
+    seen
+}
+
+/// The most mails in any stretch of this length, wherever between its beginning and its end a server counts each.
+fn most(times: &[DateTime<Utc>], length: Duration) -> usize {
+    let mut times = times.to_vec();
+    times.sort();
+    let within = |from: usize| times[from..].iter().take_while(|time| **time < times[from] + length).count();
+    (0..times.len()).map(within).max().unwrap_or(0)
+}
+
+proptest! {
+    #[test]
+    fn no_stretch_of_the_length_ever_has_more_than_the_limit(
+        life in life(), all in 1u32..9, each in 1u32..5, per in 1i64..4_000, at_once in 1u32..4, share in 0.0f64..=1.0,
+    ) {
+        let per = Duration::milliseconds(per);
+        let policy = Policy {
+            rate: Some(Rate { mails: all, per }),
+            domain: Limits { rate: Some(Rate { mails: each, per: per * 2 }), per_day: None, connections: at_once },
+            backoff: Duration::milliseconds(300),
+            ..Policy::default()
+        };
+        let seen = live(&policy, &life);
+        prop_assert!(!seen.is_empty(), "something goes out");
+        // The server may count a mail at its beginning, at its end, or anywhere between.
+        let counted = |(_, begun, ended): &(String, DateTime<Utc>, DateTime<Utc>)| {
+            let between = (*ended - *begun).num_milliseconds() as f64 * share;
+            *begun + Duration::milliseconds(between as i64)
+        };
+        let times: Vec<_> = seen.iter().map(counted).collect();
+        prop_assert!(most(&times, per) <= all as usize);
+        for domain in ["d0.example.org", "d1.example.org", "d2.example.org"] {
+            let own: Vec<_> = seen.iter().filter(|mail| mail.0 == domain).collect();
+            let times: Vec<_> = own.iter().map(|mail| counted(mail)).collect();
+            prop_assert!(most(&times, per * 2) <= each as usize, "{domain}");
+            for mail in &own {
+                let at_that_time = own.iter().filter(|other| other.1 <= mail.1 && other.2 > mail.1).count();
+                prop_assert!(at_that_time <= at_once as usize, "{domain}: {at_that_time} under way");
+            }
+        }
+    }
+
+    #[test]
+    fn whoever_comes_at_the_time_that_was_named_may_send(life in life(), mails in 1u32..9, per in 1i64..4_000) {
+        let rate = Some(Rate { mails, per: Duration::milliseconds(per) });
+        let mut pacer = Pacer::new(Policy { rate, domain: limits(rate), ..Policy::default() }, None);
+        let mut now = millis(0);
+        for (pause, ..) in &life {
+            if let Room::Closed(until) = pacer.room(now) {
+                let until = until.expect("nothing is under way");
+                prop_assert!(until > now && until <= now + Duration::milliseconds(per));
+                now = until;
+            }
+            send(&mut pacer, "example.org", now, &Ending::Taken);
+            now += Duration::milliseconds(*pause);
+            let marks = pacer.rate.as_ref().map_or(0, Window::marks);
+            prop_assert!(marks <= mails as usize + 1, "{marks} marks");
+        }
+    }
+
+    #[test]
+    fn a_large_limit_takes_no_more_memory_than_a_small_one(gaps in prop::collection::vec(0i64..100, 600)) {
+        let policy = Policy { rate: Some(Rate { mails: 1_000_000, per: Duration::seconds(10) }), ..Policy::default() };
+        let mut pacer = Pacer::new(policy, None);
+        let mut now = millis(0);
+        for gap in gaps {
+            now += Duration::milliseconds(gap);
+            send(&mut pacer, "example.org", now, &Ending::Taken);
+            pacer.room(now);
+            prop_assert!(pacer.rate.as_ref().map_or(0, Window::marks) <= 258);
+        }
+    }
+}

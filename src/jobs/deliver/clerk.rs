@@ -1,0 +1,362 @@
+//! The clerk of a run: the only one who writes to the database meanwhile, on a thread of its own.
+//!
+//! Workers tell it things in order. It takes what has come in together, commits the outcomes in one transaction, and only
+//! then answers who asked whether a claim may be sent. So whoever tells an outcome and then asks is answered when that
+//! outcome is on the disk; and what is asked is answered by the state of that moment: who has left since the claim gets
+//! nothing.
+//!
+//! It keeps the pace as well: what it hands out may begin at once, so workers know nothing of limits. What it has claimed for
+//! a domain that has as many mails under way as it may have waits here until one of them has ended; as much as a domain
+//! has under way may wait, so that a slow one doesn't fill the desk. What has to wait longer is given back untried.
+//!
+//! When a commit fails, what is out is out: nobody is let through any more, the mails that are past their gate come to their
+//! end, and at the close of the books everything is recorded once more.
+
+use std::collections::{HashMap, VecDeque};
+
+use chrono::{DateTime, Duration, Utc};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::{Handed, Report, Settings, is_outage};
+use crate::clock::Clock;
+use crate::core::bounce;
+use crate::core::delivery::Outcome;
+use crate::core::pacing::{Cause, Change, Ending, Pacer, Room};
+use crate::store::{Claim, Recorded, Store, StoreError};
+
+/// What a worker tells the clerk.
+pub(super) enum Told {
+    /// May this claim be sent? Answered once everything told before is committed.
+    MaySend((i64, u32), oneshot::Sender<bool>),
+    /// An attempt has ended.
+    Ended(Recorded),
+    /// A claim that nobody will try.
+    Untried((i64, u32)),
+}
+
+/// Things taken in at once, at most.
+pub(super) const GROUP: usize = 64;
+
+/// Mails claimed by one run, about. Then it ends, so that who is in charge sees how it goes, and workers that had lost
+/// their session begin anew.
+pub(super) const RUN: usize = 2048;
+
+/// Mails claimed at once; as many more may wait for a worker.
+const BATCH: usize = 64;
+
+/// How long a claim lasts: longer than the slowest send of all that wait over one connection. Should it end all the same
+/// and be taken over, the gate does not open for the first one.
+const LEASE: Duration = Duration::hours(2);
+
+/// See the module's page.
+pub(super) struct Clerk {
+    store: Store,
+    clock: Clock,
+    halt: CancellationToken,
+    /// To the workers; `None` once nothing more is claimed.
+    claims: Option<mpsc::Sender<Handed>>,
+    claimed: usize,
+    settings: Settings,
+    pacer: Pacer,
+    /// Claimed, and not to begin yet.
+    waiting: VecDeque<Claim>,
+    /// Handed out and not ended: the domain, and when.
+    out: HashMap<(i64, u32), (String, DateTime<Utc>)>,
+    /// The lane that was asked last.
+    lane: String,
+    /// Whether there may be more to claim in this run.
+    may_claim: bool,
+    /// Rests that have changed and are not written down.
+    changes: Vec<Change>,
+    /// Workers that still have a session, as far as is known.
+    workers: usize,
+    report: Report,
+    /// Outcomes that could not be committed.
+    unrecorded: Vec<Recorded>,
+    /// Claims to be given back.
+    untried: Vec<(i64, u32)>,
+    /// What ended the run.
+    error: Option<StoreError>,
+}
+
+impl Clerk {
+    /// A clerk, and where workers find what it claims.
+    pub(super) fn new(
+        store: Store,
+        settings: Settings,
+        clock: Clock,
+        halt: CancellationToken,
+    ) -> Result<(Self, mpsc::Receiver<Handed>), StoreError> {
+        let (claims, taken_up) = mpsc::channel(2 * BATCH);
+        let clerk = Self {
+            pacer: settings.pace.take(&store, clock.now())?,
+            store,
+            clock,
+            halt,
+            claims: Some(claims),
+            claimed: 0,
+            workers: settings.connections.max(1),
+            settings,
+            waiting: VecDeque::new(),
+            out: HashMap::new(),
+            lane: String::new(),
+            may_claim: true,
+            changes: Vec::new(),
+            report: Report::default(),
+            unrecorded: Vec::new(),
+            untried: Vec::new(),
+            error: None,
+        };
+        Ok((clerk, taken_up))
+    }
+
+    /// Works until the last worker has hung up. Blocks.
+    pub(super) fn keep_books(mut self, mut hears: mpsc::Receiver<Told>) -> Result<Report, StoreError> {
+        let mut group = Vec::with_capacity(GROUP);
+        self.claim();
+        while hears.blocking_recv_many(&mut group, GROUP) > 0 {
+            let mut asking = Vec::new();
+            let mut ended = Vec::new();
+            for told in group.drain(..) {
+                match told {
+                    Told::MaySend(claim, answer) => asking.push((claim, answer)),
+                    Told::Ended(recorded) => ended.push(recorded),
+                    Told::Untried(claim) => self.give_back(claim),
+                }
+            }
+            self.record(ended);
+            self.answer(asking);
+            self.claim();
+        }
+        self.close()
+    }
+
+    /// Hands out what may begin, and claims more when there is room for it.
+    fn claim(&mut self) {
+        if self.halt.is_cancelled() {
+            self.claims = None;
+        }
+        self.hand_out();
+        if self.claims.as_ref().is_some_and(|claims| claims.capacity() >= BATCH) && self.waiting.len() < BATCH {
+            self.claim_more();
+            self.hand_out();
+        }
+        // Without anything under way, nothing that waits can change.
+        if self.out.is_empty() || !self.may_claim && self.waiting.is_empty() {
+            self.claims = None;
+        }
+    }
+
+    fn claim_more(&mut self) {
+        let now = self.clock.now();
+        if self.claimed >= RUN || !self.may_claim {
+            self.may_claim = false;
+            return;
+        }
+        let limit = match self.pacer.room(now) {
+            Room::Open(mails) => BATCH.min(mails as usize).saturating_sub(self.waiting.len()),
+            Room::Closed(None) => 0,
+            Room::Closed(Some(at)) => {
+                self.report.next = Some(at);
+                self.may_claim = false;
+                0
+            }
+        };
+        if limit == 0 {
+            return;
+        }
+        let mut waiting: HashMap<&str, u32> = HashMap::new();
+        for claim in &self.waiting {
+            *waiting.entry(domain(claim)).or_default() += 1;
+        }
+        let pacer = &mut self.pacer;
+        let room = |domain: &str| match pacer.room_for(domain, now) {
+            Room::Open(mails) => {
+                // As many as may be under way may wait behind them.
+                let waiting = waiting.get(domain).copied().unwrap_or(0);
+                match (2 * pacer.connections_for(domain)).saturating_sub(pacer.running_for(domain) + waiting) {
+                    0 => Room::Closed(None),
+                    more => Room::Open(mails.min(more)),
+                }
+            }
+            closed => closed,
+        };
+        match self.store.claim(now, limit, LEASE, &self.lane, room) {
+            Ok(batch) => {
+                if batch.is_all {
+                    self.report.next = batch.next;
+                    self.may_claim = batch.waits;
+                }
+                self.lane = batch.last;
+                self.claimed += batch.claims.len();
+                self.waiting.extend(batch.claims);
+            }
+            Err(error) => self.end(error),
+        }
+    }
+
+    /// Hands out what may begin.
+    fn hand_out(&mut self) {
+        let now = self.clock.now();
+        let Some(claims) = self.claims.clone() else { return };
+        for claim in std::mem::take(&mut self.waiting) {
+            if claims.capacity() == 0 {
+                self.waiting.push_back(claim);
+                continue;
+            }
+            match self.pacer.begin(domain(&claim), now) {
+                Ok(()) => {
+                    let key = super::key(&claim);
+                    self.out.insert(key, (domain(&claim).to_owned(), now));
+                    if claims.try_send((claim, now)).is_err() {
+                        // Every worker has left.
+                        self.give_back(key);
+                    }
+                }
+                Err(Room::Closed(Some(_))) => self.untried.push(super::key(&claim)),
+                Err(_) => self.waiting.push_back(claim),
+            }
+        }
+    }
+
+    /// A claim that was handed out has come to its end.
+    fn is_back(&mut self, claim: (i64, u32), now: DateTime<Utc>, ending: &Ending) {
+        let Some((domain, begun)) = self.out.remove(&claim) else { return };
+        let changes = self.pacer.end(&domain, begun, now, ending);
+        changes.iter().for_each(|change| tell(change, claim.0, now));
+        self.changes.extend(changes);
+    }
+
+    /// For another run to claim.
+    fn give_back(&mut self, claim: (i64, u32)) {
+        self.is_back(claim, self.clock.now(), &Ending::Untried);
+        self.untried.push(claim);
+    }
+
+    fn record(&mut self, ended: Vec<Recorded>) {
+        for recorded in &ended {
+            self.count(recorded);
+            self.is_back((recorded.edition, recorded.attempt), recorded.at, &Ending::of(&recorded.result));
+        }
+        if !self.unrecorded.is_empty() {
+            self.unrecorded.extend(ended);
+        } else if !ended.is_empty()
+            && let Err(error) = self.write_down(&ended)
+        {
+            tracing::error!(%error, "could not record what was sent");
+            self.unrecorded = ended;
+            self.halt.cancel();
+        }
+    }
+
+    fn write_down(&mut self, ended: &[Recorded]) -> Result<(), StoreError> {
+        let Settings { soft_limit, soft_days, .. } = self.settings;
+        let is_lasting = |times: &[DateTime<Utc>]| bounce::is_lasting(times, soft_limit, soft_days);
+        self.store.record(ended, &self.changes, is_lasting)?;
+        self.changes.clear();
+        Ok(())
+    }
+
+    fn answer(&mut self, asking: Vec<((i64, u32), oneshot::Sender<bool>)>) {
+        if asking.is_empty() {
+            return;
+        }
+        let claims: Vec<(i64, u32)> = asking.iter().map(|(claim, _)| *claim).collect();
+        let may = if self.unrecorded.is_empty() { self.store.may_send(&claims) } else { Ok(Vec::new()) };
+        let may = may.unwrap_or_else(|error| {
+            self.end(error);
+            Vec::new()
+        });
+        let mut refused = Vec::new();
+        for (index, (claim, answer)) in asking.into_iter().enumerate() {
+            let yes = may.get(index).copied().unwrap_or(false);
+            if !yes {
+                refused.push(claim);
+            }
+            // A worker that has stopped waiting has been stopped itself.
+            answer.send(yes).ok();
+        }
+        for claim in &refused {
+            self.is_back(*claim, self.clock.now(), &Ending::Untried);
+        }
+        // Given back at once, for the next claim to drop it.
+        if !refused.is_empty() && (may.is_empty() || self.store.release(&refused, self.clock.now()).is_err()) {
+            self.untried.extend(refused);
+        }
+    }
+
+    /// Begins no further mail.
+    fn end(&mut self, error: StoreError) {
+        self.error.get_or_insert(error);
+        self.claims = None;
+        self.halt.cancel();
+    }
+
+    fn close(mut self) -> Result<Report, StoreError> {
+        if !self.unrecorded.is_empty() {
+            let unrecorded = std::mem::take(&mut self.unrecorded);
+            self.write_down(&unrecorded)?;
+        }
+        self.untried.extend(std::mem::take(&mut self.waiting).iter().map(super::key));
+        if !self.untried.is_empty() {
+            self.store.release(&self.untried, self.clock.now())?;
+        }
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        // Whoever could not connect has left the work to the others, and they have done it.
+        if self.workers > 0 && self.report.sent > 0 {
+            self.report.outage = None;
+        }
+        // A run that claimed nothing has asked every lane, unless what it found was all dropped.
+        self.report.has_more = self.workers > 0 && (self.claimed > 0 || self.may_claim);
+        // Whoever was ended by a fault in the program never said so.
+        for claim in self.out.keys().copied().collect::<Vec<_>>() {
+            self.is_back(claim, self.clock.now(), &Ending::Unknown);
+        }
+        self.settings.pace.put_back(self.pacer);
+        Ok(self.report)
+    }
+
+    fn count(&mut self, recorded: &Recorded) {
+        match recorded.outcome {
+            Outcome::Sent => self.report.sent += 1,
+            Outcome::Retry(_) => self.report.retried += 1,
+            Outcome::Failed => self.report.failed += 1,
+        }
+        if let Err(error) = &recorded.result {
+            let again = match recorded.outcome {
+                Outcome::Retry(at) => at.to_rfc3339(),
+                _ => "never".to_owned(),
+            };
+            let Recorded { edition, attempt, .. } = recorded;
+            tracing::warn!(edition, attempt, kind = error.kind(), again, %error, "not sent");
+            if is_outage(error) {
+                self.workers = self.workers.saturating_sub(1);
+                self.report.outage.get_or_insert_with(|| error.fault().clone());
+            }
+        }
+    }
+}
+
+fn domain(claim: &Claim) -> &str {
+    claim.mailing.subscription.address.domain()
+}
+
+/// Says that a domain, or everything, rests from now on. Its name may be a person's, so it stands in `paperpost status`.
+fn tell(change: &Change, edition: i64, now: DateTime<Utc>) {
+    let Some(hold) = change.hold.as_ref().filter(|hold| hold.since == now) else { return };
+    let (until, words) = (hold.until.to_rfc3339(), &hold.words);
+    match (hold.cause, &change.domain) {
+        (Cause::Deferred, _) => tracing::warn!(edition, until, %words, "a domain asks us to slow down: its mails rest"),
+        (Cause::Refused, Some(_)) => tracing::error!(
+            edition, until, %words,
+            "a domain refuses our mail for a reason of ours: its mails rest; look at the sender's DNS, its standing, the mail",
+        ),
+        (Cause::Refused, None) => tracing::error!(
+            edition, until, %words,
+            "our mail is refused for a reason of ours: all mails rest; look at the sender's DNS, its standing, the login",
+        ),
+    }
+}

@@ -1,0 +1,101 @@
+//! The pace: a [`Pacer`] that knows what the database knows.
+//!
+//! Made when the first run needs it, and kept from run to run: within a process it knows to the millisecond what has gone
+//! out. A new process knows it to the second, which is on the side of waiting.
+
+use std::sync::{Mutex, PoisonError};
+
+use chrono::{DateTime, Duration, Utc};
+
+use crate::core::pacing::{Pacer, Policy, Room};
+use crate::store::{Store, StoreError};
+
+/// The limits, and between two runs what they know of the past.
+#[derive(Debug, Default)]
+pub struct Pace {
+    policy: Policy,
+    pacer: Mutex<Option<Pacer>>,
+}
+
+impl Pace {
+    /// A pace by these limits.
+    pub fn new(policy: Policy) -> Self {
+        Self { policy, pacer: Mutex::new(None) }
+    }
+
+    /// The pacer, for one run at a time.
+    pub(super) fn take(&self, store: &Store, now: DateTime<Utc>) -> Result<Pacer, StoreError> {
+        match self.lock().take() {
+            Some(pacer) => Ok(pacer),
+            None => load(store, &self.policy, now),
+        }
+    }
+
+    /// Keeps it for the next run. A run that doesn't come here leaves the next one to the database.
+    pub(super) fn put_back(&self, pacer: Pacer) {
+        *self.lock() = Some(pacer);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Pacer>> {
+        self.pacer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why mails that are due don't go.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Held {
+    /// Whose mails; `None` for everybody's.
+    pub domain: Option<String>,
+    /// How many are due.
+    pub mails: u64,
+    /// When the next one may go.
+    pub until: DateTime<Utc>,
+    /// `deferred` or `refused` for a rest, `limit` for what the settings allow.
+    pub cause: &'static str,
+    /// What the other side said, when it is a rest.
+    pub words: Option<String>,
+}
+
+/// What is held at `now`, for a person who asks: the state of everything first, then the domains.
+pub fn held(store: &Store, policy: &Policy, now: DateTime<Utc>) -> Result<Vec<Held>, StoreError> {
+    let mut pacer = load(store, policy, now)?;
+    let holds = pacer.holds();
+    let lanes = store.lanes(now)?;
+    let everybody = (None, lanes.iter().map(|lane| lane.due).sum(), pacer.room(now));
+    let mut rooms = vec![everybody];
+    rooms.extend(lanes.into_iter().map(|lane| {
+        let room = pacer.room_for(&lane.domain, now);
+        (Some(lane.domain), lane.due, room)
+    }));
+    let is_at_rest = |domain: &Option<String>| {
+        let change = holds.iter().find(|change| change.domain == *domain)?;
+        change.hold.as_ref().filter(|hold| hold.until > now)
+    };
+    // A rest is told even if nothing is due: it says that something is wrong.
+    for change in &holds {
+        if is_at_rest(&change.domain).is_some() && !rooms.iter().any(|(domain, ..)| *domain == change.domain) {
+            let until = change.hold.as_ref().map(|hold| hold.until);
+            rooms.push((change.domain.clone(), 0, Room::Closed(until)));
+        }
+    }
+    let held = rooms.into_iter().filter_map(|(domain, mails, room)| {
+        let Room::Closed(Some(until)) = room else { return None };
+        let rest = is_at_rest(&domain);
+        let cause = rest.map_or("limit", |hold| hold.cause.as_str());
+        let words = rest.map(|hold| hold.words.clone());
+        (mails > 0 || rest.is_some()).then_some(Held { domain, mails, until, cause, words })
+    });
+    Ok(held.collect())
+}
+
+/// A pacer with the past that matters to it.
+fn load(store: &Store, policy: &Policy, now: DateTime<Utc>) -> Result<Pacer, StoreError> {
+    let mut pacer = Pacer::new(policy.clone(), store.first_mail()?);
+    if policy.looks_back() {
+        for sent in store.sent_since(now - Duration::days(1))? {
+            pacer.remember(&sent.domain, sent.at, sent.tried, sent.taken);
+        }
+    }
+    store.holds()?.into_iter().for_each(|change| pacer.restore(change));
+    Ok(pacer)
+}

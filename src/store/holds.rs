@@ -1,0 +1,119 @@
+//! What pacing has to remember: rests, and how much was sent of late.
+//!
+//! A rest is written in the commit of the outcome that caused it ([`Store::record`]), so the two never disagree.
+
+use chrono::{DateTime, Utc};
+use rusqlite::{OptionalExtension, Transaction, params};
+use serde::Serialize;
+
+use super::{Result, Store, StoreError, instant};
+use crate::core::pacing::{Cause, Change, Hold};
+
+/// What was sent to a domain within a few minutes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// The recipients' domain.
+    pub domain: String,
+    /// When the last of them ended, or up to a second later.
+    pub at: DateTime<Utc>,
+    /// Attempts that reached a server.
+    pub tried: u32,
+    /// Those among them whose mail was taken, or may have been.
+    pub taken: u32,
+}
+
+/// Mails of one domain that wait.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Lane {
+    /// The recipients' domain.
+    pub domain: String,
+    /// Mails that could go now.
+    pub due: u64,
+}
+
+impl Store {
+    /// The rests there are, also those that are over and not yet made good.
+    pub fn holds(&self) -> Result<Vec<Change>> {
+        self.read(|tx| {
+            let mut holds =
+                tx.prepare_cached("SELECT domain, cause, level, since, until, words FROM holds ORDER BY domain")?;
+            let mut rows = holds.query([])?;
+            let mut out = Vec::new();
+            while let Some(row) = rows.next()? {
+                let (domain, cause): (String, String) = (row.get(0)?, row.get(1)?);
+                let cause = Cause::of(&cause).ok_or(StoreError::Unreadable { what: "cause of a hold", why: cause })?;
+                let hold = Hold {
+                    cause,
+                    level: row.get(2)?,
+                    since: instant(row.get(3)?),
+                    until: instant(row.get(4)?),
+                    words: row.get(5)?,
+                };
+                out.push(Change { domain: Some(domain).filter(|domain| !domain.is_empty()), hold: Some(hold) });
+            }
+            Ok(out)
+        })
+    }
+
+    /// When the first mail ever was taken by the other side.
+    pub fn first_mail(&self) -> Result<Option<DateTime<Utc>>> {
+        self.read(|tx| {
+            let sql = "SELECT CAST(CAST(value AS TEXT) AS INTEGER) FROM meta WHERE key = 'first-mail'";
+            Ok(tx.query_row(sql, [], |row| row.get(0)).optional()?.map(instant))
+        })
+    }
+
+    /// What was sent since `since`, by domain and in order of time.
+    pub fn sent_since(&self, since: DateTime<Utc>) -> Result<Vec<Sent>> {
+        self.read(|tx| {
+            let mut sent = tx.prepare_cached(
+                "SELECT o.domain, max(a.at), count(*), sum(a.outcome IN ('sent', 'unknown'))
+                 FROM attempts a JOIN outbox o ON o.edition = a.edition
+                 WHERE a.at >= ? AND (a.outcome IN ('sent', 'unknown') OR a.phase IN ('mail', 'rcpt', 'data', 'body'))
+                 GROUP BY o.domain, a.at / 300 ORDER BY 2",
+            )?;
+            let rows = sent.query_map([since.timestamp()], |row| {
+                // What is written is cut to the second.
+                let at = instant(row.get::<_, i64>(1)? + 1);
+                Ok(Sent { domain: row.get(0)?, at, tried: row.get(2)?, taken: row.get(3)? })
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// The domains with mails that are due at `now`.
+    pub fn lanes(&self, now: DateTime<Utc>) -> Result<Vec<Lane>> {
+        self.read(|tx| {
+            let mut lanes = tx.prepare_cached(
+                "SELECT domain, count(*) FROM outbox
+                 WHERE state IN ('queued', 'claimed') AND state = 'queued' AND due <= ? GROUP BY domain ORDER BY domain",
+            )?;
+            let rows =
+                lanes.query_map([now.timestamp()], |row| Ok(Lane { domain: row.get(0)?, due: row.get(1)? }))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+}
+
+/// Writes down what has changed.
+pub(super) fn keep(tx: &Transaction<'_>, changes: &[Change]) -> Result<()> {
+    for Change { domain, hold } in changes {
+        let domain = domain.as_deref().unwrap_or_default();
+        match hold {
+            None => tx.prepare_cached("DELETE FROM holds WHERE domain = ?")?.execute([domain])?,
+            Some(hold) => tx
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO holds (domain, cause, level, since, until, words) VALUES (?, ?, ?, ?, ?, ?)",
+                )?
+                .execute(params![
+                    domain,
+                    hold.cause.as_str(),
+                    hold.level,
+                    hold.since.timestamp(),
+                    hold.until.timestamp(),
+                    hold.words
+                ])?,
+        };
+    }
+    Ok(())
+}
