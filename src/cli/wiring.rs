@@ -19,7 +19,7 @@ use crate::jobs::returns::Returns;
 use crate::jobs::{bounce, deliver, publish};
 use crate::mail::dkim::{Algorithm, Key, Signer};
 use crate::mail::imap::{Imap, ImapSettings};
-use crate::mail::smtp::{Login, Smtp, SmtpSettings, Timeouts, Tls};
+use crate::mail::smtp::{Login, Pipelining, Smtp, SmtpSettings, Timeouts, Tls};
 use crate::mail::{AnyTransport, file::Files, mime, sendmail::Sendmail};
 use crate::source::fetch::{Client, Options, Token};
 use crate::source::huggingface::{HuggingFace, Kind};
@@ -104,12 +104,20 @@ fn smtp(smtp: &settings::Smtp, settings: &Settings) -> SmtpSettings {
     SmtpSettings {
         tls: tls(smtp.tls),
         ca_file: smtp.ca_file.clone(),
-        login: smtp
-            .login
-            .as_ref()
-            .map(|login| Login::Password { user: login.username.clone(), password: login.password.reveal().into() }),
+        login: smtp.login.as_ref().map(|login| {
+            let (user, secret) = (login.username.clone(), login.password.reveal().into());
+            match login.auth {
+                settings::Auth::Password => Login::Password { user, password: secret },
+                settings::Auth::XOAuth2 => Login::OAuth2 { user, token: secret },
+            }
+        }),
         connections: smtp.connections as usize,
         mails_per_connection: smtp.mails_per_connection,
+        pipelining: match smtp.pipelining {
+            settings::Pipelining::Off => Pipelining::Off,
+            settings::Pipelining::Commands => Pipelining::Commands,
+            settings::Pipelining::Mails => Pipelining::Mails,
+        },
         timeouts,
         ..SmtpSettings::new(&smtp.host, smtp.port, hello)
     }

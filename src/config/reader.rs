@@ -12,8 +12,8 @@ use super::node::{self, Node, Wrong};
 use super::problem::{Place, Problem};
 use super::secret::Secret;
 use super::settings::{
-    Bounces, Database, Digest, FilePattern, Http, Log, LogFormat, Login, Mail, Settings, Smtp, SourceKind,
-    SourceSettings, Tls, Transport,
+    Auth, Bounces, Database, Digest, FilePattern, Http, Log, LogFormat, Login, Mail, Pipelining, Settings, Smtp,
+    SourceKind, SourceSettings, Tls, Transport,
 };
 use super::values;
 use crate::core::paper::SourceId;
@@ -237,6 +237,11 @@ impl Reader {
             ca_file,
             connections: self.whole("smtp.connections", 1, 64),
             mails_per_connection: self.whole("smtp.mails_per_connection", 1, 100_000),
+            pipelining: self.need("smtp.pipelining", |node| {
+                let words =
+                    [("off", Pipelining::Off), ("commands", Pipelining::Commands), ("mails", Pipelining::Mails)];
+                node.choice(&words)
+            }),
             connect_timeout: self.duration("smtp.connect_timeout"),
             timeout: self.duration("smtp.timeout"),
             final_timeout: self.duration("smtp.final_timeout"),
@@ -279,13 +284,19 @@ impl Reader {
 
     /// The user name and password of a section, both or neither.
     fn login(&mut self, section: &str) -> Option<Login> {
+        let auth = match section {
+            "smtp" => {
+                self.need("smtp.auth", |node| node.choice(&[("password", Auth::Password), ("xoauth2", Auth::XOAuth2)]))
+            }
+            _ => Auth::Password,
+        };
         let [username_key, key] = ["username", "password"].map(|last| format!("{section}.{last}"));
         let credential = format!("{section}-password");
         let username = self.get(&username_key, |node| Ok(node.line()?.to_owned()));
         let errors = self.merged.problems.len();
         let password = self.secret(&key, &credential);
         match (username, password) {
-            (Some(username), Some(password)) => return Some(Login { username, password }),
+            (Some(username), Some(password)) => return Some(Login { auth, username, password }),
             (Some(_), None) if self.merged.problems.len() == errors => {
                 let place = self.place(&username_key).unwrap_or(Place::Default);
                 let problem = Problem::error(place, format!("{username_key}: there is no password to it"));

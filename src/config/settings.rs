@@ -169,6 +169,8 @@ pub struct Smtp {
     pub connections: u32,
     /// Mails over one connection before a new one is made.
     pub mails_per_connection: u32,
+    /// What goes out together.
+    pub pipelining: Pipelining,
     /// For a connection to stand, TLS included.
     pub connect_timeout: Duration,
     /// For each answer but the last (RFC 5321 section 4.5.3.2).
@@ -182,10 +184,32 @@ pub struct Smtp {
 /// A user name and its password.
 #[derive(Clone, Debug)]
 pub struct Login {
+    /// How the two are shown to the server.
+    pub auth: Auth,
     /// The user name.
     pub username: String,
-    /// The password.
+    /// The password, or an access token.
     pub password: Secret,
+}
+
+/// What a password is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// A password.
+    Password,
+    /// An OAuth 2.0 access token.
+    XOAuth2,
+}
+
+/// What goes out in one write, where the server offers PIPELINING (RFC 2920).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pipelining {
+    /// Every command alone.
+    Off,
+    /// The commands of one mail.
+    Commands,
+    /// The end of one mail and the commands of the next, too.
+    Mails,
 }
 
 /// How a connection to a mail server is protected.

@@ -26,8 +26,8 @@ use chrono::{DateTime, Datelike, Utc};
 use super::candidate::Candidate;
 use super::index::Index;
 use super::paper::Paper;
-use super::query::walk::{Document, Known, Marks};
-use super::query::{Expr, Query};
+use super::query::Query;
+use super::query::walk::{Document, Known, Marks, Resolved};
 use super::subscription::{Profile, Rank};
 
 mod best;
@@ -163,11 +163,10 @@ impl Pool {
     /// Why `profile` chose the candidate with this index; default when it did not.
     pub fn reasons(&self, profile: &Profile, index: usize) -> Reasons {
         match self.candidates.get(index) {
-            Some(candidate) => reasons_knowing(
-                profile,
-                &Document::new(candidate),
-                self.known(&|id, least| self.is_like(index, id, least)),
-            ),
+            Some(candidate) => {
+                let like = |id: &str, least| self.is_like(index, id, least);
+                Reasoner::new(profile).reasons_knowing(&Document::new(candidate), self.known(&like))
+            }
             None => Reasons::default(),
         }
     }
@@ -212,34 +211,57 @@ fn as_match(place: &Place, score: u32, rank: Rank) -> Match {
 /// Why `profile` chose `candidate`; default when it did not. Without a pool, what hangs on the time or on other papers
 /// (`age`, `like:`) is taken to be as the choice needed it.
 pub fn reasons(profile: &Profile, candidate: &Candidate) -> Reasons {
-    reasons_in(profile, &Document::new(candidate))
+    Reasoner::new(profile).reasons(&Document::new(candidate))
 }
 
-/// The same for a candidate whose words are cut already.
-pub fn reasons_in<C: Borrow<Candidate>>(profile: &Profile, document: &Document<C>) -> Reasons {
-    reasons_knowing(profile, document, Known::default())
+/// Finds the [`reasons`] of one profile for many papers.
+#[derive(Debug)]
+pub struct Reasoner {
+    must: Vec<Resolved>,
+    exclude: Vec<Resolved>,
+    limits: Vec<Resolved>,
+    /// With how their owner wrote them.
+    keywords: Vec<(Resolved, String)>,
 }
 
-fn reasons_knowing<C: Borrow<Candidate>>(profile: &Profile, document: &Document<C>, known: Known<'_>) -> Reasons {
-    let matches = |expr: &Expr, unknown: bool| document.matches(expr, known).unwrap_or(unknown);
-    let admitted = profile.must.iter().all(|query| matches(query.expr(), true))
-        && !profile.exclude.iter().any(|query| matches(query.expr(), false))
-        && compile::limits(profile).iter().all(|limit| matches(limit, true));
-    let mut reasons = Reasons::default();
-    if !admitted {
-        return reasons;
+impl Reasoner {
+    /// Resolves all expressions of a profile.
+    pub fn new(profile: &Profile) -> Self {
+        let all = |queries: &[Query]| queries.iter().map(|query| Resolved::of(query.expr())).collect();
+        let keyword = |query: &Query| (Resolved::of(query.expr()), query.to_string());
+        Self {
+            must: all(&profile.must),
+            exclude: all(&profile.exclude),
+            limits: compile::limits(profile).iter().map(Resolved::of).collect(),
+            keywords: profile.keywords.iter().map(|wanted| keyword(&wanted.query)).collect(),
+        }
     }
-    let mut marks = Marks::default();
-    for keyword in profile.keywords.iter().filter(|keyword| matches(keyword.query.expr(), true)) {
-        reasons.queries.push(keyword.query.to_string());
-        document.mark(keyword.query.expr(), &mut marks);
+
+    /// Why the profile chose a paper whose words are cut already.
+    pub fn reasons<C: Borrow<Candidate>>(&self, document: &Document<C>) -> Reasons {
+        self.reasons_knowing(document, Known::default())
     }
-    if !reasons.queries.is_empty() || profile.keywords.is_empty() {
-        profile.must.iter().for_each(|query| document.mark(query.expr(), &mut marks));
+
+    fn reasons_knowing<C: Borrow<Candidate>>(&self, document: &Document<C>, known: Known<'_>) -> Reasons {
+        let admits = |expr: &Resolved, unknown: bool| document.admits(expr, known).unwrap_or(unknown);
+        let mut reasons = Reasons::default();
+        if !self.must.iter().chain(&self.limits).all(|expr| admits(expr, true))
+            || self.exclude.iter().any(|expr| admits(expr, false))
+        {
+            return reasons;
+        }
+        let mut marks = Marks::default();
+        for (expr, written) in self.keywords.iter().filter(|(expr, _)| admits(expr, true)) {
+            reasons.queries.push(written.clone());
+            document.mark(expr, &mut marks);
+        }
+        if !reasons.queries.is_empty() || self.keywords.is_empty() {
+            self.must.iter().for_each(|expr| document.mark(expr, &mut marks));
+        }
+        reasons.title = merged(marks.title);
+        reasons.abstract_text = merged(marks.abstract_text);
+        reasons
     }
-    reasons.title = merged(marks.title);
-    reasons.abstract_text = merged(marks.abstract_text);
-    reasons
 }
 
 /// Sorted, and those that touch or overlap as one.

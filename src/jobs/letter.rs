@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::returns::Returns;
 use crate::core::address::Address;
 use crate::core::digest::{self, Chosen, Facts, Rendered, Section, SourceNote};
+use crate::core::matching::Reasoner;
 use crate::core::paper::SourceId;
 use crate::mail::dkim::{DkimError, Signer};
 use crate::mail::mime::{self, Letter, Mailbox};
@@ -105,17 +106,14 @@ impl Writer {
         let (papers, sources) = self.shared.known(&self.store, &ids, mailing.read)?;
         let subscription = &mailing.subscription;
         let today = mailing.slot.date();
-        let sections = subscription.profiles.iter().zip(&mailing.papers).map(|(profile, ids)| Section {
-            name: &profile.name,
-            papers: ids
-                .iter()
-                .filter_map(|id| papers.get(id))
-                .map(|paper| Chosen {
-                    candidate: &paper.candidate,
-                    reasons: paper.reasons(profile),
-                    trend: digest::trend(&paper.candidate.votes, today, subscription.zone),
-                })
-                .collect(),
+        let sections = subscription.profiles.iter().zip(&mailing.papers).map(|(profile, ids)| {
+            let reasoner = Reasoner::new(profile);
+            let chosen = ids.iter().filter_map(|id| papers.get(id)).map(|paper| Chosen {
+                candidate: &paper.candidate,
+                reasons: paper.reasons(&reasoner),
+                trend: digest::trend(&paper.candidate.votes, today, subscription.zone),
+            });
+            Section { name: &profile.name, papers: chosen.collect() }
         });
         let notes: Vec<(&SourceStatus, Option<String>)> = sources
             .iter()

@@ -171,13 +171,13 @@ async fn a_dead_server_or_source_is_named_and_costs_nothing() {
 #[tokio::test]
 async fn failed_mails_are_listed_shown_and_retried() {
     let (home, _site, smtp) = home().await;
-    smtp.will("rcpt", Act::Say("550 5.1.1 no such user"));
+    smtp.will("rcpt", Act::Say("552 5.2.2 mailbox full"));
     assert_eq!(home.run(&["once"]).await.status.code(), Some(1));
     let failed = home.run(&["outbox", "--state", "failed", "--json"]).await;
     let failed: serde_json::Value = serde_json::from_slice(&failed.stdout).expect("JSON");
     let number = failed[0]["edition"].to_string();
     let shown = home.run(&["outbox", "show", &number]).await;
-    assert!(said(&shown).contains("rcpt: 550 5.1.1"), "{}", said(&shown));
+    assert!(said(&shown).contains("rcpt: 552 5.2.2"), "{}", said(&shown));
     assert!(home.run(&["outbox", "retry", &number]).await.status.success());
     assert!(home.run(&["deliver"]).await.status.success());
     assert_eq!(smtp.mails().len(), 1);

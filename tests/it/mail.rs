@@ -42,7 +42,7 @@ fn smtp(settings: SmtpSettings) -> Smtp {
 }
 
 /// `sent`, or the kind and phase of the failure.
-fn word(result: &Result<Receipt, SendError>) -> String {
+pub(crate) fn word(result: &Result<Receipt, SendError>) -> String {
     match result {
         Ok(_) => "sent".to_owned(),
         Err(error) => format!("{} {}", error.kind(), error.fault().phase),
@@ -455,6 +455,26 @@ async fn logins_are_made_as_the_server_offers_them() {
         settings.login = Some(login);
         assert_eq!(word(&smtp(settings).send(&mail("1")).await), "sent", "{offered}");
     }
+}
+
+#[tokio::test]
+async fn scram_is_preferred_shows_no_password_and_is_not_fallen_back_from() {
+    for (password, expected) in [("hunter2", "sent"), ("hunter3", "transient auth")] {
+        let offer = Offer { tls: Tls::Implicit, login: vec!["hunter2".into()], ..Offer::default() };
+        let server = SmtpServer::offering(offer.with("AUTH PLAIN LOGIN SCRAM-SHA-256")).await;
+        let mut settings = server.settings(Tls::Implicit);
+        settings.login = Some(Login::Password { user: "digest".into(), password: password.into() });
+        assert_eq!(word(&smtp(settings).send(&mail("1")).await), expected);
+        let lines = server.lines();
+        assert!(!lines.iter().any(|line| line.starts_with("AUTH PLAIN") || line == "AUTH LOGIN"), "{lines:?}");
+    }
+    // One that lets everybody in has not shown that it knows the password.
+    let offer = Offer { tls: Tls::Implicit, ..Offer::default().with("AUTH SCRAM-SHA-256") };
+    let server = SmtpServer::offering(offer).await;
+    server.will("auth", Act::Say("235 2.7.0 come in"));
+    let mut settings = server.settings(Tls::Implicit);
+    settings.login = Some(Login::Password { user: "digest".into(), password: "hunter2".into() });
+    assert_eq!(word(&smtp(settings).send(&mail("1")).await), "transient auth");
 }
 
 #[tokio::test]

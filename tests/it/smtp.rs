@@ -16,6 +16,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use aws_lc_rs::{digest, hmac, pbkdf2};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use paperpost::mail::smtp::{SmtpSettings, Timeouts, Tls};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::ServerConfig;
@@ -58,7 +60,7 @@ pub(crate) struct Offer {
     pub(crate) keywords: Vec<String>,
     /// When TLS begins.
     pub(crate) tls: Tls,
-    /// The AUTH commands and answers that are right, in order; anything else is a 535.
+    /// The AUTH commands and answers that are right, in order; anything else is a 535. For SCRAM-SHA-256 the one password.
     pub(crate) login: Vec<String>,
     /// Written in the clear right behind the 220 to STARTTLS, in the same segment.
     pub(crate) injected: &'static str,
@@ -231,6 +233,15 @@ impl SmtpServer {
         }
     }
 
+    /// Waits until no client has said anything for a while.
+    pub(crate) async fn settled(&self) {
+        let mut lines = usize::MAX;
+        while lines != lock(&self.log).lines.len() {
+            lines = lock(&self.log).lines.len();
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// Waits until no connection is open.
     pub(crate) async fn all_closed(&self) {
         while lock(&self.log).open > 0 {
@@ -321,6 +332,10 @@ pub(crate) fn tls() -> (TlsAcceptor, String) {
         )
         .expect("a server configuration");
     (TlsAcceptor::from(Arc::new(config)), authority)
+}
+
+fn unbase64(text: &str) -> String {
+    String::from_utf8(BASE64_STANDARD.decode(text).unwrap_or_default()).unwrap_or_default()
 }
 
 /// One connection.
@@ -538,6 +553,9 @@ impl Client {
     /// Compares what the client says with what is right.
     async fn auth(&mut self, stream: &mut dyn Stream, first: String) -> String {
         let (mut said, right) = (first, self.offer.login.clone());
+        if let Some(first) = said.strip_prefix("AUTH SCRAM-SHA-256 ") {
+            return self.scram(stream, &unbase64(first), &right[0]).await;
+        }
         for (at, expected) in right.iter().enumerate() {
             if said != *expected {
                 return "535 5.7.8 wrong".into();
@@ -549,6 +567,32 @@ impl Client {
             }
         }
         if right.is_empty() { "535 5.7.8 wrong".into() } else { "235 2.7.0 welcome".into() }
+    }
+
+    /// The server's side of RFC 5802, which has the salted password and not the password.
+    async fn scram(&mut self, stream: &mut dyn Stream, first: &str, password: &str) -> String {
+        let bare = first.strip_prefix("n,,").expect("no channel binding");
+        let nonce = format!("{}server", bare.split_once(",r=").expect("a nonce").1);
+        let server_first = format!("r={nonce},s={},i=4096", BASE64_STANDARD.encode("salt"));
+        self.say(stream, &format!("334 {}", BASE64_STANDARD.encode(&server_first))).await;
+        let last = unbase64(&self.line(stream).await.unwrap_or_default());
+        let (without_proof, proof) = last.split_once(",p=").unwrap_or((&last, ""));
+        let mut salted = [0; 32];
+        let rounds = std::num::NonZeroU32::new(4096).expect("not zero");
+        pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, rounds, b"salt", password.as_bytes(), &mut salted);
+        let mac = |key: &[u8], text: &str| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes());
+        let stored = digest::digest(&digest::SHA256, mac(&salted, "Client Key").as_ref());
+        let auth = format!("{bare},{server_first},{without_proof}");
+        let proof = BASE64_STANDARD.decode(proof).unwrap_or_default();
+        let mask = mac(stored.as_ref(), &auth);
+        let key: Vec<u8> = proof.iter().zip(mask.as_ref()).map(|(proof, mask)| proof ^ mask).collect();
+        if digest::digest(&digest::SHA256, &key).as_ref() != stored.as_ref() {
+            return "535 5.7.8 wrong".into();
+        }
+        let signature = BASE64_STANDARD.encode(mac(mac(&salted, "Server Key").as_ref(), &auth));
+        self.say(stream, &format!("334 {}", BASE64_STANDARD.encode(format!("v={signature}")))).await;
+        self.line(stream).await;
+        "235 2.7.0 welcome".into()
     }
 
     async fn say(&self, stream: &mut dyn Stream, reply: &str) {

@@ -6,10 +6,10 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::compile::limits;
-use super::{Document, Expr, Known, Profile};
+use super::{Document, Known, Profile};
 use crate::core::candidate::Candidate;
 use crate::core::query::walk::number;
-use crate::core::query::{Clause, Field, Measure};
+use crate::core::query::{Clause, Expr, Field, Measure};
 
 /// What a profile makes of a paper.
 #[derive(Clone, Debug, PartialEq)]

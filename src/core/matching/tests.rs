@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::core::paper::{Listing, PaperKey, SourceId};
+use crate::core::query::Expr;
 use crate::core::query::tests::expressions;
 use crate::core::subscription::Keyword;
 use crate::core::trend::Vote;

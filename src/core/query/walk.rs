@@ -7,9 +7,10 @@ use std::borrow::Borrow;
 use std::ops::Range;
 
 use chrono::{DateTime, Utc};
+use foldhash::HashMap;
 
 use super::pattern::name_words;
-use super::{Clause, Expr, Extra, Field, Literal, Measure, Part, Pattern, Unit};
+use super::{Expr, Extra, Field, Literal, Measure, Part, Pattern, Unit};
 use crate::core::candidate::Candidate;
 use crate::core::text::{self, Form};
 
@@ -17,11 +18,21 @@ use crate::core::text::{self, Form};
 #[derive(Debug)]
 pub struct Document<C> {
     candidate: C,
-    title: Vec<Token>,
-    abstract_text: Vec<Token>,
-    org: Vec<Token>,
-    keywords: Vec<Vec<Token>>,
+    title: Words,
+    abstract_text: Words,
+    org: Words,
+    keywords: Vec<Words>,
     authors: Vec<Vec<String>>,
+}
+
+/// The words of one text, in order, and where each may be found.
+#[derive(Debug)]
+struct Words {
+    tokens: Vec<Token>,
+    /// By stem and by singular: indexes into the tokens.
+    stems: HashMap<String, Vec<usize>>,
+    /// By the word as written.
+    written: HashMap<String, Vec<usize>>,
 }
 
 #[derive(Debug)]
@@ -31,6 +42,32 @@ struct Token {
     range: Range<usize>,
     start: u32,
     end: u32,
+}
+
+/// An expression whose clauses are resolved: what there is to walk over many papers with.
+#[derive(Clone, Debug)]
+pub enum Resolved {
+    /// One clause.
+    Clause(Literal),
+    /// What must not match.
+    Not(Box<Resolved>),
+    /// All of them.
+    And(Vec<Resolved>),
+    /// One of them at least.
+    Or(Vec<Resolved>),
+}
+
+impl Resolved {
+    /// Resolves every clause. Weights count for nothing here.
+    pub fn of(expr: &Expr) -> Self {
+        match expr {
+            Expr::Clause(clause) => Self::Clause(clause.literal()),
+            Expr::Not(inner) => Self::Not(Box::new(Self::of(inner))),
+            Expr::Weighted(inner, _) => Self::of(inner),
+            Expr::And(all) => Self::And(all.iter().map(Self::of).collect()),
+            Expr::Or(any) => Self::Or(any.iter().map(Self::of).collect()),
+        }
+    }
 }
 
 /// What is known beyond the paper itself.
@@ -59,10 +96,10 @@ impl<C: Borrow<Candidate>> Document<C> {
     pub fn new(candidate: C) -> Self {
         let paper = &candidate.borrow().paper;
         Self {
-            title: tokens(&paper.title),
-            abstract_text: tokens(&paper.abstract_text),
-            org: tokens(paper.organization.as_deref().unwrap_or_default()),
-            keywords: paper.keywords.iter().map(|keyword| tokens(keyword)).collect(),
+            title: Words::of(&paper.title),
+            abstract_text: Words::of(&paper.abstract_text),
+            org: Words::of(paper.organization.as_deref().unwrap_or_default()),
+            keywords: paper.keywords.iter().map(|keyword| Words::of(keyword)).collect(),
             authors: paper.authors.iter().map(|name| name_words(name)).collect(),
             candidate,
         }
@@ -75,12 +112,16 @@ impl<C: Borrow<Candidate>> Document<C> {
 
     /// Whether `expr` matches; `None` when that hangs on something that isn't known.
     pub fn matches(&self, expr: &Expr, known: Known<'_>) -> Option<bool> {
+        self.admits(&Resolved::of(expr), known)
+    }
+
+    /// The same for an expression that is resolved already.
+    pub fn admits(&self, expr: &Resolved, known: Known<'_>) -> Option<bool> {
         match expr {
-            Expr::Clause(clause) => self.holds(&clause.literal(), known),
-            Expr::Not(inner) => self.matches(inner, known).map(|truth| !truth),
-            Expr::Weighted(inner, _) => self.matches(inner, known),
-            Expr::And(all) => settle(all.iter().map(|inner| self.matches(inner, known)), false),
-            Expr::Or(any) => settle(any.iter().map(|inner| self.matches(inner, known)), true),
+            Resolved::Clause(literal) => self.holds(literal, known),
+            Resolved::Not(inner) => self.admits(inner, known).map(|truth| !truth),
+            Resolved::And(all) => settle(all.iter().map(|inner| self.admits(inner, known)), false),
+            Resolved::Or(any) => settle(any.iter().map(|inner| self.admits(inner, known)), true),
         }
     }
 
@@ -102,33 +143,34 @@ impl<C: Borrow<Candidate>> Document<C> {
     }
 
     /// Adds to `marks` where the words of `expr` stand that speak for the paper; those under a NOT don't.
-    pub fn mark(&self, expr: &Expr, marks: &mut Marks) {
+    pub fn mark(&self, expr: &Resolved, marks: &mut Marks) {
         match expr {
-            Expr::Clause(clause @ Clause::Text { field: Field::Any | Field::Title | Field::Abstract, .. }) => {
-                let Literal::Text { field, pattern } = clause.literal() else { return };
-                if field != Field::Abstract {
-                    marks.title.extend(find(&pattern, &self.title));
+            Resolved::Clause(Literal::Text {
+                field: field @ (Field::Any | Field::Title | Field::Abstract),
+                pattern,
+            }) => {
+                if *field != Field::Abstract {
+                    marks.title.extend(find(pattern, &self.title));
                 }
-                if field != Field::Title {
-                    marks.abstract_text.extend(find(&pattern, &self.abstract_text));
+                if *field != Field::Title {
+                    marks.abstract_text.extend(find(pattern, &self.abstract_text));
                 }
             }
-            Expr::Clause(_) | Expr::Not(_) => {}
-            Expr::Weighted(inner, _) => self.mark(inner, marks),
-            Expr::And(all) | Expr::Or(all) => all.iter().for_each(|inner| self.mark(inner, marks)),
+            Resolved::Clause(_) | Resolved::Not(_) => {}
+            Resolved::And(all) | Resolved::Or(all) => all.iter().for_each(|inner| self.mark(inner, marks)),
         }
     }
 
     /// The texts of a field; words never stand together across two of them.
-    fn sections(&self, field: Field) -> impl Iterator<Item = &[Token]> {
+    fn sections(&self, field: Field) -> impl Iterator<Item = &Words> {
         let (title, abstract_text) =
             (matches!(field, Field::Any | Field::Title), matches!(field, Field::Any | Field::Abstract));
         let one = |wanted: bool, words| wanted.then_some(words).into_iter();
         let keywords = if field == Field::Keyword { self.keywords.as_slice() } else { &[] };
-        one(title, self.title.as_slice())
-            .chain(one(abstract_text, self.abstract_text.as_slice()))
-            .chain(one(field == Field::Org, self.org.as_slice()))
-            .chain(keywords.iter().map(Vec::as_slice))
+        one(title, &self.title)
+            .chain(one(abstract_text, &self.abstract_text))
+            .chain(one(field == Field::Org, &self.org))
+            .chain(keywords)
     }
 }
 
@@ -155,41 +197,85 @@ fn settle(truths: impl Iterator<Item = Option<bool>>, target: bool) -> Option<bo
     (!unknown).then_some(!target)
 }
 
-fn tokens(text: &str) -> Vec<Token> {
-    let mut tokens: Vec<Token> = text::words(text)
-        .into_iter()
-        .map(|word| Token {
-            written: text[word.range.clone()].to_owned(),
-            form: Form::of(&text[word.range.clone()]),
-            range: word.range,
-            start: word.position,
-            end: word.position + word.length,
-        })
-        .collect();
-    tokens.sort_by_key(|token| token.start);
-    tokens
+impl Words {
+    fn of(text: &str) -> Self {
+        let mut tokens: Vec<Token> = text::words(text)
+            .into_iter()
+            .map(|word| Token {
+                written: text[word.range.clone()].to_owned(),
+                form: Form::of(&text[word.range.clone()]),
+                range: word.range,
+                start: word.position,
+                end: word.position + word.length,
+            })
+            .collect();
+        tokens.sort_by_key(|token| token.start);
+        let (mut stems, mut written) = (HashMap::default(), HashMap::default());
+        let add = |map: &mut HashMap<String, Vec<usize>>, word: &str, index: usize| match map.get_mut(word) {
+            Some(indexes) => indexes.push(index),
+            None => drop(map.insert(word.to_owned(), vec![index])),
+        };
+        for (index, token) in tokens.iter().enumerate() {
+            add(&mut stems, &token.form.stem, index);
+            if let Some(singular) = token.form.singular.as_deref().filter(|singular| *singular != token.form.stem) {
+                add(&mut stems, singular, index);
+            }
+            add(&mut written, &token.written, index);
+        }
+        Self { tokens, stems, written }
+    }
+
+    /// The tokens that a part finds, in order.
+    fn find(&self, part: &Part) -> Vec<usize> {
+        let at = |map: &HashMap<String, Vec<usize>>, word: &str| map.get(word).cloned().unwrap_or_default();
+        match part {
+            Part::Stem(stem, None) => at(&self.stems, stem),
+            Part::Stem(stem, Some(singular)) => {
+                let mut found = [at(&self.stems, stem), at(&self.stems, singular)].concat();
+                found.sort_unstable();
+                found.dedup();
+                found
+            }
+            Part::Exact(exact) => at(&self.written, exact),
+            Part::Prefix(_) => {
+                let finds = |index: &usize| part.finds(&self.tokens[*index].written, &self.tokens[*index].form);
+                (0..self.tokens.len()).filter(finds).collect()
+            }
+        }
+    }
+
+    /// The positions at which a unit may begin, in order.
+    fn starts(&self, unit: &Unit) -> Vec<u32> {
+        let parts = unit.parts.first().into_iter().chain(&unit.whole);
+        let mut starts: Vec<u32> =
+            parts.flat_map(|part| self.find(part)).map(|index| self.tokens[index].start).collect();
+        starts.sort_unstable();
+        starts.dedup();
+        starts
+    }
 }
 
 /// Where a unit ends: the position after it, and its last byte.
 type End = (u32, usize);
 
 /// The byte ranges at which `pattern` is found.
-fn find(pattern: &Pattern, words: &[Token]) -> Vec<Range<usize>> {
+fn find(pattern: &Pattern, words: &Words) -> Vec<Range<usize>> {
     if let ([Unit { parts, whole: None }], None) = (pattern.units.as_slice(), pattern.near)
         && let [part] = parts.as_slice()
     {
-        let found = words.iter().filter(|word| part.finds(&word.written, &word.form));
-        return found.map(|word| word.range.clone()).collect();
+        return words.find(part).into_iter().map(|index| words.tokens[index].range.clone()).collect();
     }
+    let tokens = &words.tokens;
     match pattern.near {
         Some(_) => find_near(pattern, words),
         None => words
-            .chunk_by(|a, b| a.start == b.start)
-            .filter_map(|here| {
-                let start = here[0].range.start;
-                let mut ends: Vec<End> = vec![(here[0].start, start)];
+            .starts(&pattern.units[0])
+            .into_iter()
+            .filter_map(|position| {
+                let start = tokens[tokens.partition_point(|token| token.start < position)].range.start;
+                let mut ends: Vec<End> = vec![(position, start)];
                 for unit in &pattern.units {
-                    ends = ends.into_iter().flat_map(|end| unit_ends(unit, words, end)).collect();
+                    ends = ends.into_iter().flat_map(|end| unit_ends(unit, tokens, end)).collect();
                     ends.sort_unstable();
                     ends.dedup();
                 }
@@ -221,7 +307,8 @@ fn unit_ends(unit: &Unit, words: &[Token], begin: End) -> Vec<End> {
 }
 
 /// The words of a nearness, wherever a window holds all of them.
-fn find_near(pattern: &Pattern, words: &[Token]) -> Vec<Range<usize>> {
+fn find_near(pattern: &Pattern, words: &Words) -> Vec<Range<usize>> {
+    let words = &words.tokens;
     let found: Vec<Vec<(u32, End, usize)>> = pattern
         .units
         .iter()

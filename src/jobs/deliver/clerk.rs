@@ -309,8 +309,9 @@ impl Clerk {
         if self.workers > 0 && self.report.sent > 0 {
             self.report.outage = None;
         }
-        // A run that claimed nothing has asked every lane, unless what it found was all dropped.
-        self.report.has_more = self.workers > 0 && (self.claimed > 0 || self.may_claim);
+        // A run that claimed nothing has asked every lane, unless what it found was all dropped. In an outage another run would
+        // only meet it again.
+        self.report.has_more = self.report.outage.is_none() && self.workers > 0 && (self.claimed > 0 || self.may_claim);
         // Whoever was ended by a fault in the program never said so.
         for claim in self.out.keys().copied().collect::<Vec<_>>() {
             self.is_back(claim, self.clock.now(), &Ending::Unknown);

@@ -11,9 +11,8 @@ use foldhash::fast::RandomState;
 
 use crate::core::candidate::Candidate;
 use crate::core::digest::{Chosen, EncodedCard};
-use crate::core::matching::{Reasons, reasons_in};
+use crate::core::matching::{Reasoner, Reasons};
 use crate::core::query::walk::Document;
-use crate::core::subscription::Profile;
 use crate::store::{Result, SourceStatus, Store};
 
 /// Reads that are remembered: nearly all mails of a run name the last one.
@@ -47,8 +46,8 @@ struct Known {
 
 impl KnownPaper {
     /// Why a profile chose it.
-    pub(super) fn reasons(&self, profile: &Profile) -> Reasons {
-        reasons_in(profile, self.document.get_or_init(|| Document::new(self.candidate.clone())))
+    pub(super) fn reasons(&self, reasoner: &Reasoner) -> Reasons {
+        reasoner.reasons(self.document.get_or_init(|| Document::new(self.candidate.clone())))
     }
 }
 

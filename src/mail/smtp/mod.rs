@@ -14,8 +14,10 @@
 //! ```
 
 mod capabilities;
+mod login;
 mod pool;
 mod reply;
+mod scram;
 mod session;
 mod transaction;
 mod verdict;
@@ -27,6 +29,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use pool::Smtp;
+#[doc(hidden)]
+pub use reply::reply_codes;
 pub use verdict::is_senders_own;
 
 use super::connect::ServerError;
@@ -54,6 +58,8 @@ pub struct SmtpSettings {
     pub max_age: Duration,
     /// A connection unused for longer than this is closed: servers hang up after a while themselves.
     pub max_idle: Duration,
+    /// What goes out together, where the server offers PIPELINING.
+    pub pipelining: Pipelining,
     /// Ask for delivery status notifications with headers only, where the server can (RFC 3461).
     pub dsn: bool,
     /// Limits for every step.
@@ -80,6 +86,7 @@ impl SmtpSettings {
             mails_per_connection: 100,
             max_age: Duration::from_secs(300),
             max_idle: Duration::from_secs(30),
+            pipelining: Pipelining::Commands,
             dsn: true,
             timeouts: Timeouts::default(),
         }
@@ -97,10 +104,21 @@ pub enum Tls {
     None,
 }
 
+/// What goes out in one write (RFC 2920). The fewer writes, the fewer times a mail waits for the way there and back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pipelining {
+    /// Each command waits for the answer to the one before: four waits a mail.
+    Off,
+    /// MAIL, RCPT and DATA together: two waits.
+    Commands,
+    /// The end of a mail and the commands of the next together, in a run of mails: one wait.
+    Mails,
+}
+
 /// How to log in.
 #[derive(Clone)]
 pub enum Login {
-    /// AUTH PLAIN, or LOGIN where the server has no PLAIN.
+    /// AUTH SCRAM-SHA-256, PLAIN or LOGIN: the first of them that the server has.
     Password {
         /// The user name.
         user: String,

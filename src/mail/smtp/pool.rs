@@ -79,8 +79,8 @@ impl Transport for Smtp {
         let pool = &self.pool;
         let closed = |_| fault("connect", "the mail transport is closed");
         let slot = pool.slots.clone().acquire_owned().await.map_err(closed)?;
-        if let Some(session) = pool.take() {
-            let ended = session.send(mail, &mut turn, pool.settings.dsn).await;
+        if let Some(session) = pool.take(mail) {
+            let ended = session.send(mail, &mut turn, &pool.settings).await;
             // Else the server hung up while the session rested; nothing was said about this mail.
             if !ended.unanswered {
                 pool.put_back(ended.session, slot);
@@ -89,19 +89,25 @@ impl Transport for Smtp {
             tracing::debug!(host = pool.settings.host, "a resting smtp session was gone; opening another");
         }
         let session = Session::open(&pool.settings, &pool.connector).await?;
-        let ended = session.send(mail, &mut turn, pool.settings.dsn).await;
+        let ended = session.send(mail, &mut turn, &pool.settings).await;
         pool.put_back(ended.session, slot);
         ended.result
     }
 }
 
 impl Pool {
-    /// A session that may take another mail. The ones that may not, because the server has hung up or soon will, are
+    /// A session that may take this mail: the one at which it was announced, else one at which none was. The ones that may not, because the server has hung up or soon will, are
     /// dropped: to wait for their good-byes would keep the mail waiting.
-    fn take(&self) -> Option<Session> {
+    fn take(&self, mail: &Mail) -> Option<Session> {
         loop {
-            let mut session = self.lock().sessions.pop()?;
-            if session.used.elapsed() < self.settings.max_idle && session.wire.is_quiet() {
+            let mut resting = self.lock();
+            let expects = |session: &Session| session.announced.as_ref().map(|said| said.message_id == mail.message_id);
+            let at = resting.sessions.iter().rposition(|session| expects(session) == Some(true));
+            let at = at.or_else(|| resting.sessions.iter().rposition(|session| expects(session).is_none()))?;
+            let mut session = resting.sessions.remove(at);
+            drop(resting);
+            let in_step = session.announced.is_some() || session.wire.is_quiet();
+            if in_step && session.used.elapsed() < self.settings.max_idle {
                 return Some(session);
             }
         }
@@ -110,9 +116,7 @@ impl Pool {
     /// Keeps the session for the next mail. One that has done its part leaves, and keeps its slot until it is gone.
     fn put_back(self: &Arc<Self>, session: Option<Session>, slot: OwnedSemaphorePermit) {
         let Some(session) = session else { return };
-        let spent =
-            session.mails >= self.settings.mails_per_connection || session.since.elapsed() >= self.settings.max_age;
-        if spent || self.slots.is_closed() {
+        if session.is_spent(&self.settings) || self.slots.is_closed() {
             tokio::spawn(async move {
                 session.quit().await;
                 drop(slot);

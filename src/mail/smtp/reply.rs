@@ -127,6 +127,25 @@ impl Parser {
     }
 }
 
+/// The codes of all replies in `bytes`, which come in pieces of at most `piece` octets, and what ended the reading: the
+/// end, or garbage. For fuzzing.
+#[doc(hidden)]
+pub fn reply_codes(bytes: &[u8], piece: usize) -> (Vec<u16>, Option<String>) {
+    let (mut codes, mut parser) = (Vec::new(), Parser::default());
+    for mut rest in bytes.chunks(piece.max(1)) {
+        while !rest.is_empty() {
+            match parser.feed(rest) {
+                Ok((taken, reply)) => {
+                    codes.extend(reply.map(|reply| reply.code));
+                    rest = &rest[taken..];
+                }
+                Err(garbage) => return (codes, Some(garbage.to_string())),
+            }
+        }
+    }
+    (codes, None)
+}
+
 /// `5.1.1 No such user` in its two parts. The class must be the code's first digit (RFC 2034 section 4).
 fn split_enhanced(code: u16, text: &str) -> (Option<&str>, &str) {
     let (word, rest) = text.split_once(' ').unwrap_or((text, ""));

@@ -5,14 +5,13 @@
 
 use std::time::Instant;
 
-use base64::prelude::{BASE64_STANDARD, Engine as _};
-
 use super::super::connect::{Connector, Stream};
 use super::capabilities::Capabilities;
+use super::login::log_in;
 use super::reply::Reply;
 use super::verdict::refusal;
 use super::wire::{Trouble, Wire};
-use super::{Login, SmtpSettings, Timeouts, Tls};
+use super::{SmtpSettings, Timeouts, Tls};
 use crate::core::delivery::{Fault, SendError};
 use crate::mail::one_line;
 
@@ -27,6 +26,16 @@ pub(super) struct Session {
     pub(super) used: Instant,
     /// Mails tried on it.
     pub(super) mails: u32,
+    /// The mail whose commands are out already, and whose replies come next.
+    pub(super) announced: Option<Announced>,
+}
+
+/// A mail that was announced.
+pub(super) struct Announced {
+    /// Its Message-ID.
+    pub(super) message_id: String,
+    /// The MAIL and RCPT lines.
+    pub(super) envelope: [String; 2],
 }
 
 impl Session {
@@ -54,12 +63,18 @@ impl Session {
         }
         let now = Instant::now();
         tracing::debug!(host = settings.host, tls = ?settings.tls, "smtp session opened");
-        Ok(Self { wire, capabilities, timeouts, since: now, used: now, mails: 0 })
+        Ok(Self { wire, capabilities, timeouts, since: now, used: now, mails: 0, announced: None })
     }
 
-    /// Says good-bye and waits a moment for the answer, whatever it is.
+    /// Whether it has done its part and takes no further mail.
+    pub(super) fn is_spent(&self, settings: &SmtpSettings) -> bool {
+        self.mails >= settings.mails_per_connection || self.since.elapsed() >= settings.max_age
+    }
+
+    /// Says good-bye and waits a moment for the answer, whatever it is. Where the server waits for a message there is no
+    /// saying anything: hanging up tells it that none comes.
     pub(super) async fn quit(mut self) {
-        if self.wire.write(b"QUIT\r\n", self.timeouts.quit).await.is_ok() {
+        if self.announced.is_none() && self.wire.write(b"QUIT\r\n", self.timeouts.quit).await.is_ok() {
             self.wire.reply(self.timeouts.quit).await.ok();
             tokio::time::timeout(self.timeouts.quit, self.wire.shutdown()).await.ok();
         }
@@ -78,40 +93,6 @@ async fn encrypted(connector: &Connector, stream: impl Stream + 'static) -> Resu
 async fn ehlo(wire: &mut Wire, settings: &SmtpSettings) -> Result<Capabilities, SendError> {
     let reply = command(wire, &format!("EHLO {}", settings.hello), &settings.timeouts).await;
     expect("ehlo", reply).map(|reply| Capabilities::of(&reply))
-}
-
-/// RFC 4954, with PLAIN (RFC 4616) before LOGIN, or XOAUTH2. Only ever reached over TLS or on this machine.
-async fn log_in(wire: &mut Wire, login: &Login, offered: &Capabilities, timeouts: &Timeouts) -> Result<(), SendError> {
-    let offers = |mechanism: &str| offered.auth.iter().any(|offer| offer == mechanism);
-    let answers = match login {
-        Login::Password { user, password } if offers("PLAIN") => {
-            let token = BASE64_STANDARD.encode(format!("\0{user}\0{}", password.reveal()));
-            vec![format!("AUTH PLAIN {token}")]
-        }
-        Login::Password { user, password } if offers("LOGIN") => {
-            vec!["AUTH LOGIN".into(), BASE64_STANDARD.encode(user), BASE64_STANDARD.encode(password.reveal())]
-        }
-        Login::OAuth2 { user, token } if offers("XOAUTH2") => {
-            let token = BASE64_STANDARD.encode(format!("user={user}\x01auth=Bearer {}\x01\x01", token.reveal()));
-            // A refused token is explained in a 334, which an empty line answers.
-            vec![format!("AUTH XOAUTH2 {token}"), String::new()]
-        }
-        _ => return Err(fault("auth", "the server offers no way to log in that fits the settings")),
-    };
-    let mut reply = None;
-    for answer in answers {
-        let given = command(wire, &answer, timeouts).await.map_err(|t| trouble("auth", &t))?;
-        let done = given.code != 334;
-        reply = Some(given);
-        if done {
-            break;
-        }
-    }
-    match reply {
-        Some(reply) if reply.is_positive() => Ok(()),
-        Some(reply) => Err(SendError::Transient(reply.fault("auth"))),
-        None => Err(fault("auth", "the server did not answer the login")),
-    }
 }
 
 /// One command and its reply.

@@ -2,19 +2,20 @@
 //!
 //! Whatever happens, replies never get out of step with commands: either every command was answered, then the session
 //! can be used again, or the connection is given up. With PIPELINING (RFC 2920) the three commands go out in one write;
-//! their replies come in order all the same. Before the final dot is written, the server can't have taken the mail; after
+//! their replies come in order all the same. The mail that follows may be announced with the final dot of the one before:
+//! then its commands are out, and its transaction begins with their replies. Before the final dot is written, the server can't have taken the mail; after
 //! it, only a 2yz says that it has, and silence means that nobody knows.
 
 use std::time::Instant;
 
 use super::reply::Reply;
-use super::session::{Session, command, fault, trouble};
+use super::session::{Announced, Session, command, fault, trouble};
 use super::verdict::refusal;
 use super::wire::Trouble;
-use super::{DOT, wire_form};
+use super::{DOT, Pipelining, SmtpSettings, wire_form};
 use crate::core::address::Address;
 use crate::core::delivery::{Fault, Receipt, SendError};
-use crate::mail::{Gate, Mail, Turn, quoted};
+use crate::mail::{Mail, Turn, quoted};
 
 /// How a transaction ended.
 pub(super) struct Ended {
@@ -42,15 +43,17 @@ enum Stop {
 }
 
 impl Session {
-    /// Sends one mail. `dsn` asks for short bounces where the server can make them.
-    pub(super) async fn send(mut self, mail: &Mail, turn: &mut Turn<'_>, dsn: bool) -> Ended {
+    /// Sends one mail. On a session at which another one was announced, it counts as unanswered.
+    pub(super) async fn send(mut self, mail: &Mail, turn: &mut Turn<'_>, settings: &SmtpSettings) -> Ended {
         self.mails += 1;
-        let ended = self.transact(mail, turn, dsn).await;
+        let announced = self.announced.take();
+        let ended = self.transact(mail, announced.as_ref(), turn, settings).await;
         let (result, usable, unanswered) = match ended {
             Ok(receipt) => (Ok(Some(receipt)), true, false),
             Err(Stop::Withheld) => (Ok(None), false, false),
-            Err(Stop::Unfit(error)) => (Err(error), true, false),
-            Err(Stop::Refused(error)) => (Err(error), self.reset().await, false),
+            Err(Stop::Unfit(error)) => (Err(error), announced.is_none(), false),
+            // What was announced already stands after the refusal, and does RSET's work.
+            Err(Stop::Refused(error)) => (Err(error), self.announced.is_some() || self.reset().await, false),
             Err(Stop::Lost(error)) => (Err(error), false, false),
             Err(Stop::Unanswered(error)) => (Err(error), false, true),
         };
@@ -59,18 +62,32 @@ impl Session {
             Ok(receipt) => Ok(receipt.map(|receipt| Receipt { reply: quoted(&receipt.reply, mail) })),
             Err(error) => Err(quoted_error(error, mail)),
         };
-        Ended { result, session: (usable && self.wire.is_quiet()).then_some(self), unanswered }
+        let in_step = usable && (self.announced.is_some() || self.wire.is_quiet());
+        Ended { result, session: in_step.then_some(self), unanswered }
     }
 
-    async fn transact(&mut self, mail: &Mail, turn: &mut Turn<'_>, dsn: bool) -> Result<Receipt, Stop> {
+    async fn transact(
+        &mut self,
+        mail: &Mail,
+        announced: Option<&Announced>,
+        turn: &mut Turn<'_>,
+        settings: &SmtpSettings,
+    ) -> Result<Receipt, Stop> {
         let message = wire_form(&mail.bytes).ok_or_else(|| {
             Stop::Unfit(SendError::Permanent(Fault::new("body", "the message has a line end that is no CRLF")))
         })?;
-        let [from, to] = self.envelope(mail, dsn).map_err(Stop::Unfit)?;
-        self.announce(&from, &to).await?;
+        let envelope = self.envelope(mail, settings.dsn).map_err(Stop::Unfit)?;
+        match announced {
+            None if self.pipelines(settings) => self.say(&envelope).await.map_err(|t| lost("mail", &t))?,
+            Some(said) if said.envelope != envelope => {
+                return Err(Stop::Unanswered(fault("mail", "another mail was announced")));
+            }
+            _ => {}
+        }
+        self.announce(&envelope, announced.is_some() || self.pipelines(settings)).await?;
 
         let limits = self.timeouts;
-        self.hand_over(&message, &mut turn.gate).await?;
+        self.hand_over(message, turn, settings).await?;
         match self.wire.reply(limits.end_of_data).await {
             Ok(reply) if reply.is_positive() => Ok(Receipt { reply: receipt(&reply) }),
             Ok(reply) if reply.code == 421 => Err(Stop::Lost(refusal("body", &reply))),
@@ -80,18 +97,36 @@ impl Session {
         }
     }
 
-    /// Writes the message, and its final dot once the gate is passed; in one write when it is open already.
-    async fn hand_over(&mut self, message: &[u8], gate: &mut Gate) -> Result<(), Stop> {
+    /// Writes the message, and its final dot once the gate is passed; in one write when it is open already. With the dot
+    /// goes the announcement of the next mail, when that is wanted and the mail is known.
+    async fn hand_over(&mut self, message: Vec<u8>, turn: &mut Turn<'_>, settings: &SmtpSettings) -> Result<(), Stop> {
         let mut rest = message;
-        if gate.known().is_none() {
-            let (text, dot) = message.split_at(message.len() - DOT.len());
-            self.write_message(text).await?;
-            rest = dot;
+        if turn.gate.known().is_none() {
+            rest.truncate(rest.len() - DOT.len());
+            self.write_message(&rest).await?;
+            rest = DOT.to_vec();
         }
-        if !gate.passed().await {
+        if !turn.gate.passed().await {
             return Err(Stop::Withheld);
         }
-        self.write_message(rest).await
+        let next = turn.next.get().filter(|_| self.may_announce(settings));
+        let announced = next.and_then(|next| {
+            let envelope = self.envelope(next, settings.dsn).ok()?;
+            rest.extend_from_slice(group(&envelope).as_bytes());
+            Some(Announced { message_id: next.message_id.clone(), envelope })
+        });
+        self.write_message(&rest).await?;
+        self.announced = announced;
+        Ok(())
+    }
+
+    fn pipelines(&self, settings: &SmtpSettings) -> bool {
+        self.capabilities.pipelining && settings.pipelining != Pipelining::Off
+    }
+
+    /// Whether the next mail may be announced with the end of this one.
+    fn may_announce(&self, settings: &SmtpSettings) -> bool {
+        self.pipelines(settings) && settings.pipelining == Pipelining::Mails && !self.is_spent(settings)
     }
 
     async fn write_message(&mut self, bytes: &[u8]) -> Result<(), Stop> {
@@ -108,17 +143,18 @@ impl Session {
         }))
     }
 
-    /// MAIL, RCPT and DATA; `Ok` when the server waits for the message.
-    async fn announce(&mut self, from: &str, to: &str) -> Result<(), Stop> {
+    /// MAIL, RCPT and DATA in one write.
+    async fn say(&mut self, envelope: &[String; 2]) -> Result<(), Trouble> {
+        self.wire.write(group(envelope).as_bytes(), self.timeouts.command).await
+    }
+
+    /// MAIL, RCPT and DATA, one by one unless they are said already, and the replies to them; `Ok` when the server waits
+    /// for the message.
+    async fn announce(&mut self, [from, to]: &[String; 2], is_said: bool) -> Result<(), Stop> {
         let limits = self.timeouts;
-        let pipelining = self.capabilities.pipelining;
-        if pipelining {
-            let group = format!("{from}{to}DATA\r\n");
-            self.wire.write(group.as_bytes(), limits.command).await.map_err(|t| lost("mail", &t))?;
-        }
         let mut refused: Option<SendError> = None;
-        for (phase, line) in [("mail", from), ("rcpt", to), ("data", "DATA\r\n")] {
-            if !pipelining {
+        for (phase, line) in [("mail", from.as_str()), ("rcpt", to), ("data", "DATA\r\n")] {
+            if !is_said {
                 if let Some(error) = refused {
                     return Err(Stop::Refused(error));
                 }
@@ -216,6 +252,11 @@ impl Session {
         self.wire.is_quiet()
             && matches!(command(&mut self.wire, "RSET", &self.timeouts).await, Ok(reply) if reply.is_positive())
     }
+}
+
+/// The commands of a mail as they go out together.
+fn group([from, to]: &[String; 2]) -> String {
+    format!("{from}{to}DATA\r\n")
 }
 
 /// A connection that broke in this phase.

@@ -1,0 +1,95 @@
+//! AUTH (RFC 4954): by the best mechanism that the server offers and the settings allow.
+//!
+//! For a password that is SCRAM-SHA-256, else PLAIN (RFC 4616), else LOGIN; for an access token XOAUTH2. Only ever reached
+//! over verified TLS or on this machine. A server that refuses one mechanism is not tried with a weaker one.
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+
+use super::capabilities::Capabilities;
+use super::reply::Reply;
+use super::scram::{self, Scram, ScramError};
+use super::session::{command, fault, trouble};
+use super::wire::Wire;
+use super::{Login, Timeouts};
+use crate::core::delivery::SendError;
+
+/// Logs in. Every failure is transient: none says anything about a mail.
+pub(super) async fn log_in(
+    wire: &mut Wire,
+    login: &Login,
+    offered: &Capabilities,
+    timeouts: &Timeouts,
+) -> Result<(), SendError> {
+    let offers = |mechanism: &str| offered.auth.iter().any(|offer| offer == mechanism);
+    let mut dialogue = Dialogue { wire, timeouts };
+    match login {
+        Login::Password { user, password } if offers(scram::NAME) => dialogue.scram(user, password.reveal()).await,
+        Login::Password { user, password } if offers("PLAIN") => {
+            let token = BASE64_STANDARD.encode(format!("\0{user}\0{}", password.reveal()));
+            dialogue.run(&[format!("AUTH PLAIN {token}")]).await
+        }
+        Login::Password { user, password } if offers("LOGIN") => {
+            let answers = [user, password.reveal()].map(|answer| BASE64_STANDARD.encode(answer));
+            let [user, password] = answers;
+            dialogue.run(&["AUTH LOGIN".into(), user, password]).await
+        }
+        Login::OAuth2 { user, token } if offers("XOAUTH2") => {
+            let token = BASE64_STANDARD.encode(format!("user={user}\x01auth=Bearer {}\x01\x01", token.reveal()));
+            // A refused token is explained in a 334, which an empty line answers.
+            dialogue.run(&[format!("AUTH XOAUTH2 {token}"), String::new()]).await
+        }
+        _ => Err(fault("auth", "the server offers no way to log in that fits the settings")),
+    }
+}
+
+/// Challenges and answers.
+struct Dialogue<'a> {
+    wire: &'a mut Wire,
+    timeouts: &'a Timeouts,
+}
+
+impl Dialogue<'_> {
+    async fn say(&mut self, line: &str) -> Result<Reply, SendError> {
+        command(self.wire, line, self.timeouts).await.map_err(|t| trouble("auth", &t))
+    }
+
+    /// Says the lines one after another, as long as the server asks for more.
+    async fn run(&mut self, lines: &[String]) -> Result<(), SendError> {
+        let (last, first) = lines.split_last().ok_or_else(|| fault("auth", "there is nothing to say"))?;
+        for line in first {
+            let reply = self.say(line).await?;
+            if reply.code != 334 {
+                return welcome(&reply);
+            }
+        }
+        welcome(&self.say(last).await?)
+    }
+
+    async fn scram(&mut self, user: &str, password: &str) -> Result<(), SendError> {
+        let broken = |error: ScramError| fault("auth", &error.to_string());
+        let (scram, first) = Scram::begin(user).map_err(broken)?;
+        let first = format!("AUTH {} {}", scram::NAME, BASE64_STANDARD.encode(first));
+        let challenge = self.say(&first).await?;
+        if challenge.code != 334 {
+            return welcome(&challenge).and(Err(broken(ScramError::Impostor)));
+        }
+        let (last, signature) = scram.answer(&decoded(&challenge), password).map_err(broken)?;
+        let proof = self.say(&BASE64_STANDARD.encode(last)).await?;
+        if proof.code != 334 {
+            return welcome(&proof).and(Err(broken(ScramError::Impostor)));
+        }
+        signature.verify(&decoded(&proof)).map_err(broken)?;
+        welcome(&self.say("").await?)
+    }
+}
+
+/// Whether the server lets us in.
+fn welcome(reply: &Reply) -> Result<(), SendError> {
+    if reply.is_positive() { Ok(()) } else { Err(SendError::Transient(reply.fault("auth"))) }
+}
+
+/// What a challenge says; nothing when it is no base64, which fits no message.
+fn decoded(challenge: &Reply) -> String {
+    let bytes = BASE64_STANDARD.decode(challenge.text()).unwrap_or_default();
+    String::from_utf8(bytes).unwrap_or_default()
+}
