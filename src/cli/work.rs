@@ -136,7 +136,11 @@ impl Work {
     /// Whether the bounce mailbox could be read, if there is one.
     async fn take_in(&self, settings: &Settings) -> anyhow::Result<bool> {
         let Some(bounces) = wiring::bounces(settings, &self.store)? else { return Ok(true) };
-        match jobs::inbox::run(&self.store, &bounces.settings, &bounces.inbox, &self.clock).await {
+        let taken_in = tokio::select! {
+            taken_in = jobs::inbox::run(&self.store, &bounces.settings, &bounces.inbox, &self.clock) => taken_in,
+            () = self.stop.cancelled() => return Ok(false),
+        };
+        match taken_in {
             Ok(count) => println!("took in {count} {} from the bounce mailbox", plural(count, "message")),
             Err(error) => {
                 println!("the bounce mailbox could not be read: {error}");

@@ -49,7 +49,7 @@ pub use suppressions::{AddressHash, Imported, Reason, Suppression};
 #[derive(Clone, Debug)]
 pub struct Store {
     /// For whoever writes. The lock is a fair one (parking_lot's is, after a millisecond): with the standard library's a
-    /// job that writes batch after batch would take it again before anyone who waits has woken up.
+    /// job that writes batch after batch can take it again before anyone who waits has woken up.
     writer: Arc<Mutex<Connection>>,
     /// For whoever reads; `None` for a database in memory, which has one connection only.
     readers: Option<Arc<Readers>>,
