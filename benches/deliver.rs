@@ -108,13 +108,14 @@ impl Bench {
         let plain = Writer::new(store, queue::sender(None));
         let mails: Vec<_> = mailings.iter().map(|mailing| plain.write(mailing).expect("a mail")).collect();
         let signer = signer("rsa").expect("a key");
-        let start = Instant::now();
+        // Time on the core, as openssl counts it: what else the machine does is not in it.
+        let start = time_on_core();
         let mut signs = 0;
-        while start.elapsed() < Duration::from_secs(2) {
+        while time_on_core() - start < 2.0 {
             signer.sign(&mails[signs % mails.len()], queue::now()).expect("signed");
             signs += 1;
         }
-        let ours = signs as f64 / start.elapsed().as_secs_f64();
+        let ours = signs as f64 / (time_on_core() - start);
         println!("  RSA-2048: whole mails {ours:.0}/s, openssl's bare signatures {openssl:.0}/s, one core each");
         self.expect("RSA-2048 signatures a second on a core, of openssl's", ours / openssl, 0.80, 0.95);
     }
@@ -399,6 +400,13 @@ fn papers_for_python(size: usize) -> String {
 fn median(mut ratios: Vec<f64>) -> f64 {
     ratios.sort_by(f64::total_cmp);
     ratios[ratios.len() / 2]
+}
+
+/// Seconds that this thread has spent on a core.
+fn time_on_core() -> f64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
+    let nanoseconds: f64 = text.split(' ').next().and_then(|word| word.parse().ok()).expect("nanoseconds");
+    nanoseconds / 1e9
 }
 
 /// The most resident memory that this process ever had, in bytes; 0 where the system doesn't tell.

@@ -40,7 +40,7 @@ pub(super) const GROUP: usize = 64;
 
 /// Mails claimed by one run, about. Then it ends, so that who is in charge sees how it goes, and workers that had lost
 /// their session begin anew.
-pub(super) const RUN: usize = 2048;
+pub(super) const RUN: usize = 8192;
 
 /// Mails claimed at once; as many more may wait for a worker.
 const BATCH: usize = 64;

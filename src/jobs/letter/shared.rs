@@ -19,7 +19,7 @@ use crate::store::{Result, SourceStatus, Store};
 const READS: usize = 2;
 
 /// Cards in a generation; two are kept. A card is about 4 KB.
-const CARDS: usize = 1024;
+const CARDS: usize = 512;
 
 /// See the module's page.
 #[derive(Default)]
