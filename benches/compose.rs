@@ -19,14 +19,16 @@ use std::time::{Duration, Instant};
 use chrono_tz::Tz;
 use lettre::Message;
 use lettre::message::{MultiPart, SinglePart, header};
+use paperpost::core::candidate::Candidate;
 use paperpost::core::digest::{self, Chosen, EncodedCard, Facts, Section};
-use paperpost::core::matching::{Candidate, Reasons, reasons};
+use paperpost::core::matching::{Reasons, reasons};
 use paperpost::jobs::letter::Writer;
 use paperpost::mail::mime::{self, Letter, Mailbox};
 use paperpost::store::{Mailing, Store};
 
 mod made_up;
 mod queue;
+mod sender;
 
 /// Mails made in turn: as many as leave their cards in the cache.
 const MAILS: usize = 48;
@@ -45,7 +47,7 @@ fn main() {
     let all = || facts.iter().enumerate();
     let ours = best_of(rounds, || all().map(|(n, facts)| ours(n, facts, &mailings[n], &mut cards)).sum());
     let plain = best_of(rounds / 5, || all().map(|(n, facts)| plain(facts, &mailings[n])).sum());
-    let writer = Writer::new(store.clone(), queue::sender(None));
+    let writer = Writer::new(store.clone(), sender::sender(None));
     let whole = best_of(rounds, || mailings.iter().map(|mailing| writer.write(mailing).expect("a mail").len()).sum());
     let each = |time: Duration| time.as_secs_f64() * 1e6 / MAILS as f64;
     println!("  ours  {:>10.1} us", each(ours));

@@ -36,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 
 mod made_up;
 mod queue;
+mod sender;
 mod sink;
 
 /// Later than any answer of the simulated distance.
@@ -105,7 +106,7 @@ impl Bench {
         let (database, _) = self.queue(50);
         let store = Store::open(&database).expect("the database");
         let mailings: Vec<_> = (1..=50).filter_map(|edition| store.mailing(edition).expect("a database")).collect();
-        let plain = Writer::new(store, queue::sender(None));
+        let plain = Writer::new(store, sender::sender(None));
         let mails: Vec<_> = mailings.iter().map(|mailing| plain.write(mailing).expect("a mail")).collect();
         let signer = signer("rsa").expect("a key");
         // Time on the core, as openssl counts it: what else the machine does is not in it.
@@ -202,7 +203,7 @@ impl Bench {
     fn queue(&self, mails: usize) -> (PathBuf, usize) {
         let path = self.folder.path().join(format!("{mails}.db"));
         let store = if path.exists() { Store::open(&path).expect("the database") } else { queue::fill(&path, mails) };
-        let writer = Writer::new(store.clone(), queue::sender(None));
+        let writer = Writer::new(store.clone(), sender::sender(None));
         let some = (1..=100.min(mails as i64)).filter_map(|edition| store.mailing(edition).expect("a database"));
         let sizes: Vec<usize> = some.map(|mailing| writer.write(&mailing).expect("a mail").len()).collect();
         (path, sizes.iter().sum::<usize>() / sizes.len())
@@ -257,7 +258,7 @@ fn step(args: &[String]) {
     let mut policy = Policy::default();
     policy.domain.connections = u32::MAX;
     let settings = deliver::Settings {
-        sender: queue::sender(self::signer(signer)),
+        sender: sender::sender(self::signer(signer)),
         connections,
         pace: Arc::new(Pace::new(policy)),
         soft_limit: 5,

@@ -1,8 +1,6 @@
 //! A database with mails to be sent, from a fixed seed: each of twenty papers and about 40 KB.
 
-use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
 
 use chrono::{DateTime, Duration, TimeZone, Utc};
 use chrono_tz::Tz;
@@ -11,12 +9,7 @@ use paperpost::core::address::Address;
 use paperpost::core::paper::{Route, Snapshot, SourceId};
 use paperpost::core::schedule::Schedule;
 use paperpost::core::subscription::{Subscription, WhenEmpty};
-use paperpost::core::token::Keyring;
-use paperpost::jobs::letter::Sender;
 use paperpost::jobs::publish;
-use paperpost::jobs::returns::Returns;
-use paperpost::mail::dkim::Signer;
-use paperpost::mail::mime::Mailbox;
 use paperpost::store::{ReadRecord, Store};
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +18,9 @@ use crate::made_up::MadeUp;
 /// Papers to choose from: enough for most profiles to find twenty.
 const PAPERS: usize = 400;
 
+/// What the profiles are drawn from.
+pub(crate) const SEED: u64 = 7;
+
 /// When all is due.
 pub(crate) fn now() -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2026, 3, 4, 8, 0, 0).single().expect("a valid time")
@@ -32,7 +28,7 @@ pub(crate) fn now() -> DateTime<Utc> {
 
 /// A new database with so many mails in its outbox.
 pub(crate) fn fill(database: &Path, mails: usize) -> Store {
-    let mut rng = Rng::with_seed(7);
+    let mut rng = Rng::with_seed(SEED);
     let made_up = MadeUp::new(&mut rng);
     let store = Store::open(database).expect("a database");
     let schedule = Schedule::parse("daily at 08:00").expect("a schedule");
@@ -63,24 +59,6 @@ pub(crate) fn fill(database: &Path, mails: usize) -> Store {
     let settings = publish::Settings { window: Duration::days(14), also: 5, domain: "example.org".into() };
     publish::run(&store, &settings, now(), &CancellationToken::new(), |_| {}).expect("published");
     store
-}
-
-/// Who sends them.
-pub(crate) fn sender(signer: Option<Signer>) -> Sender {
-    Sender {
-        from: Mailbox { name: Some("Paperpost".into()), address: address("papers@example.org") },
-        reply_to: None,
-        list_id: ("Paperpost digest".into(), "paperpost.example.org".into()),
-        change: Some("Write to papers@example.org to have it changed.".into()),
-        returns: Returns {
-            keyring: Arc::new(Keyring::new(&[7; 32], [])),
-            base_url: url::Url::parse("https://papers.example.org").ok(),
-            mailbox: address("papers@example.org"),
-            bounce: Some(address("bounces@example.org")),
-        },
-        signer: signer.map(Arc::new),
-        sources: HashMap::from([(SourceId::parse("bench").expect("a source"), "Bench".to_owned())]),
-    }
 }
 
 fn address(text: &str) -> Address {
