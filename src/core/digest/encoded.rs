@@ -16,7 +16,7 @@ use super::{ABSTRACT_LIMITS, Chosen, Facts, because, card, filled, frame, runs_o
 use crate::core::quoted::QuotedPrintable;
 
 /// A digest, ready to be the body of a mail.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Encoded {
     /// The subject, at most 120 characters.
     pub subject: String,
