@@ -230,6 +230,11 @@ pub fn card_links(card: &Card) -> String {
 
 /// Everything below the last section.
 pub fn tail(digest: &Digest) -> String {
+    tail_rows(digest) + &layout::tail(&PreEscaped(foot(digest)))
+}
+
+/// The last rows of the sheet: what waits, and what else is trending.
+pub fn tail_rows(digest: &Digest) -> String {
     let rows = html! {
         @if digest.waiting > 0 {
             tr { td class="in" style=(style::NOTE) { p class="mu" style=(style::SMALL) { (waiting(digest.waiting)) } } }
@@ -251,11 +256,12 @@ pub fn tail(digest: &Digest) -> String {
             "\n"
         }
     };
-    rows.into_string() + &layout::tail(&foot(digest))
+    rows.into_string()
 }
 
-fn foot(digest: &Digest) -> Markup {
-    html! {
+/// What stands below the sheet.
+pub fn foot(digest: &Digest) -> String {
+    let foot = html! {
         @for source in &digest.sources {
             p class="mu" style=(style::SMALL) { span dir="auto" { (source.name) } ": " (source.state) } "\n"
         }
@@ -268,7 +274,8 @@ fn foot(digest: &Digest) -> Markup {
             "\n" p class="mu" style=(style::SMALL_APART) { (links) }
         }
         "\n"
-    }
+    };
+    foot.into_string()
 }
 
 fn words<'a>((contact, _): (&'a Contact, &str)) -> Option<&'a str> {

@@ -66,17 +66,27 @@ pub fn head_parts(title: &str, preheader: &str) -> [Cow<'static, str>; 5] {
     ]
 }
 
-/// From the end of the sheet's last row to the end of the document; `foot` is what stands below the sheet.
+/// From the end of the sheet's last row to the end of the document; `foot` is what stands below the sheet, in whole lines.
 pub fn tail(foot: &Markup) -> String {
-    let tail = html! {
-        (PreEscaped("</table>\n"))
-        (open_table("width=\"600\"", style::FOOT_TABLE))
-        tr { "\n" td class="in" style=(style::FOOT) { "\n" (foot) } } "\n"
-        (PreEscaped("</table>\n"))
-        (PreEscaped(OUTLOOK_CLOSE))
-        (PreEscaped("</td></tr>\n</table>\n</div>\n</body>\n</html>\n"))
-    };
-    tail.into_string()
+    let [begin, end] = tail_parts();
+    [begin, &foot.0, end].concat()
+}
+
+/// The same in parts: what stands before the foot and what stands after it, in every mail.
+pub fn tail_parts() -> [&'static str; 2] {
+    static BEGIN: LazyLock<String> = LazyLock::new(|| {
+        let begin = html! {
+            (PreEscaped("</table>\n"))
+            (open_table("width=\"600\"", style::FOOT_TABLE))
+            (PreEscaped("<tr>\n<td class=\"in\" style=\"")) (style::FOOT) (PreEscaped("\">\n"))
+        };
+        begin.into_string()
+    });
+    static END: LazyLock<String> = LazyLock::new(|| {
+        let rest = "</td></tr>\n</table>\n</div>\n</body>\n</html>\n";
+        ["</td></tr>\n</table>\n", OUTLOOK_CLOSE, rest].concat()
+    });
+    [&**BEGIN, &**END]
 }
 
 /// Classic Outlook knows no `max-width`: it gets a table of fixed width around everything.

@@ -90,7 +90,7 @@ fn encode_into(out: &mut Vec<u8>, text: &str) {
         }
         let rest = &bytes[at..];
         let room = rest.len().min(WIDTH - column);
-        let run = rest[..room].iter().position(|&b| !LITERAL[b as usize]).unwrap_or(room);
+        let run = literals(&rest[..room]);
         out.extend_from_slice(&rest[..run]);
         column += run;
         at += run;
@@ -120,6 +120,14 @@ fn encode_into(out: &mut Vec<u8>, text: &str) {
         escape_final_blank(out, column);
         out.extend_from_slice(SOFT_BREAK);
     }
+}
+
+/// How many of these bytes stand for themselves, from the first on.
+fn literals(bytes: &[u8]) -> usize {
+    let (chunks, _) = bytes.as_chunks::<16>();
+    let all = |chunk: &&[u8; 16]| chunk.iter().fold(true, |all, &b| all & (b' '..0x7F).contains(&b) & (b != b'='));
+    let whole = 16 * chunks.iter().take_while(all).count();
+    whole + bytes[whole..].iter().position(|&b| !LITERAL[b as usize]).unwrap_or(bytes.len() - whole)
 }
 
 /// Octets of the UTF-8 character that begins with this one.

@@ -199,7 +199,7 @@ together with a viewer that shows which pairs the model decided to keep.",
     },
     Sample {
         id: "2601.90006",
-        title: "Whispered Speech Recognition Without Whispered Data",
+        title: "Whispered Speech Recogniton Without Whispered Data",
         mended: Some("Whispered Speech Recognition Without Whispered Data"),
         authors: &["X. Xylosma", "Y. Yew"],
         keywords: &["speech recognition", "data augmentation"],

@@ -174,8 +174,13 @@ fn heading(name: &str) -> Arc<Piece> {
     Arc::new(Piece::new(&digest::section_heading(name), &text::section_heading(name)))
 }
 
-fn tail(frame: &Digest) -> Arc<Piece> {
-    Arc::new(Piece::new(&digest::tail(frame), &text::tail(frame)))
+/// Everything below the last section.
+fn tail(frame: &Digest) -> [Arc<Piece>; 4] {
+    static SAME: LazyLock<[Arc<Piece>; 2]> =
+        LazyLock::new(|| layout::tail_parts().map(|part| Arc::new(Piece::new(part, ""))));
+    let [begin, end] = SAME.clone();
+    let own = |html: &str, text: &str| Arc::new(Piece::new(html, text));
+    [own(&digest::tail_rows(frame), &text::tail(frame)), begin, own(&digest::foot(frame), ""), end]
 }
 
 /// The pieces of a digest in their order.
@@ -183,7 +188,7 @@ fn pieces(
     facts: &Facts<'_>,
     before: &[Arc<Piece>],
     headings: &[Arc<Piece>],
-    after: Arc<Piece>,
+    after: [Arc<Piece>; 4],
     limit: usize,
     part: &mut impl FnMut(&Chosen<'_>, CardPart<'_>) -> Arc<Piece>,
 ) -> Pieces {
@@ -195,7 +200,7 @@ fn pieces(
             pieces.extend(CardPart::of(chosen, today, limit).map(|wanted| part(chosen, wanted)));
         }
     }
-    pieces.push(after);
+    pieces.extend(after);
     Pieces(pieces)
 }
 
