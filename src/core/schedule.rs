@@ -7,9 +7,10 @@
 //! Five-field lines mean what cron(8) by Paul Vixie means: 0 and 7 are Sunday, and when both day fields are restricted a
 //! day that fits either is meant. The `cron` crate below counts from 1 and means both, so lines are translated.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use chrono::{DateTime, Duration, LocalResult, NaiveDateTime, TimeZone, Utc};
 use chrono_tz::Tz;
@@ -40,7 +41,25 @@ const MAX_SHIFT: Duration = Duration::hours(25);
 
 impl Schedule {
     /// Parses `daily at 08:00`, `weekdays at 07:30`, `weekly on mon at 08:00` (also `mon, thu`), or five cron fields.
+    ///
+    /// The last few that were parsed are remembered: many subscriptions have one of a few schedules.
     pub fn parse(text: &str) -> Result<Self, ScheduleError> {
+        const MANY: usize = 256;
+        static PARSED: LazyLock<Mutex<HashMap<String, Schedule>>> = LazyLock::new(Mutex::default);
+        let parsed = || PARSED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(schedule) = parsed().get(text) {
+            return Ok(schedule.clone());
+        }
+        let schedule = Self::parse_anew(text)?;
+        let mut parsed = parsed();
+        if parsed.len() >= MANY {
+            parsed.clear();
+        }
+        parsed.insert(text.to_owned(), schedule.clone());
+        Ok(schedule)
+    }
+
+    fn parse_anew(text: &str) -> Result<Self, ScheduleError> {
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         let lower = text.to_lowercase();
         let words: Vec<&str> = lower.split(' ').collect();
