@@ -17,10 +17,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono_tz::Tz;
+use foldhash::fast::FixedState;
 use lettre::Message;
 use lettre::message::{MultiPart, SinglePart, header};
 use paperpost::core::candidate::Candidate;
-use paperpost::core::digest::{self, Chosen, EncodedCard, Facts, Section};
+use paperpost::core::digest::{self, CardPart, Chosen, Facts, Piece, Section};
 use paperpost::core::matching::{Reasons, reasons};
 use paperpost::jobs::letter::Writer;
 use paperpost::mail::mime::{self, Letter, Mailbox};
@@ -40,13 +41,13 @@ fn main() {
     let mailings = mailings(&store);
     let contents: Vec<Content> = mailings.iter().map(|mailing| Content::of(&store, mailing)).collect();
     let facts: Vec<Facts<'_>> = contents.iter().map(Content::facts).collect();
-    let mut cards = HashMap::new();
-    let bytes: usize = facts.iter().enumerate().map(|(n, facts)| ours(n, facts, &mailings[n], &mut cards)).sum();
+    let mut parts = Parts::default();
+    let all = || facts.iter().zip(&mailings);
+    let bytes: usize = all().map(|(facts, mailing)| ours(facts, mailing, &mut parts)).sum();
     println!("{MAILS} mails of twenty papers, {} octets each", bytes / MAILS);
     let rounds = if quick { 10 } else { 100 };
-    let all = || facts.iter().enumerate();
-    let ours = best_of(rounds, || all().map(|(n, facts)| ours(n, facts, &mailings[n], &mut cards)).sum());
-    let plain = best_of(rounds / 5, || all().map(|(n, facts)| plain(facts, &mailings[n])).sum());
+    let ours = best_of(rounds, || all().map(|(facts, mailing)| ours(facts, mailing, &mut parts)).sum());
+    let plain = best_of(rounds / 5, || all().map(|(facts, mailing)| plain(facts, mailing)).sum());
     let writer = Writer::new(store.clone(), sender::sender(None));
     let whole = best_of(rounds, || mailings.iter().map(|mailing| writer.write(mailing).expect("a mail").len()).sum());
     let each = |time: Duration| time.as_secs_f64() * 1e6 / MAILS as f64;
@@ -94,8 +95,8 @@ impl Content {
     }
 }
 
-/// Cards by mail, paper and length of the abstract.
-type Cards = HashMap<(usize, u32, usize), Arc<EncodedCard>>;
+/// Parts of cards, made once.
+type Parts = HashMap<CardPart<'static>, Arc<Piece>, FixedState>;
 
 /// The first mails that have all their papers.
 fn mailings(store: &Store) -> Vec<Mailing> {
@@ -106,11 +107,18 @@ fn mailings(store: &Store) -> Vec<Mailing> {
     mailings
 }
 
-fn ours(number: usize, facts: &Facts<'_>, mailing: &Mailing, cards: &mut Cards) -> usize {
-    let today = facts.slot.date();
-    let body = digest::encode(facts, |chosen, limit| {
-        let made = || Arc::new(EncodedCard::new(chosen, today, limit));
-        cards.entry((number, chosen.candidate.id, limit)).or_insert_with(made).clone()
+/// Looks up a part that borrows among parts that own.
+fn known<'a>(parts: &HashMap<CardPart<'a>, Arc<Piece>, FixedState>, part: &CardPart<'a>) -> Option<Arc<Piece>> {
+    parts.get(part).cloned()
+}
+
+fn ours(facts: &Facts<'_>, mailing: &Mailing, parts: &mut Parts) -> usize {
+    let body = digest::encode(facts, |chosen, part| {
+        known(parts, &part).unwrap_or_else(|| {
+            let piece = Arc::new(part.encode(chosen));
+            parts.insert(part.into_owned(), piece.clone());
+            piece
+        })
     });
     let address = &mailing.subscription.address;
     let letter = Letter {

@@ -142,6 +142,11 @@ pub fn html(digest: &Digest) -> String {
 
 /// Everything above the first section.
 pub fn head(digest: &Digest) -> String {
+    layout::head(&digest.subject, &digest.preheader) + &head_rows(digest)
+}
+
+/// The same without the document's head: the masthead and the heading.
+pub fn head_rows(digest: &Digest) -> String {
     let rows = html! {
         tr {
             td class="in" style=(style::HEAD) {
@@ -153,7 +158,7 @@ pub fn head(digest: &Digest) -> String {
         }
         "\n"
     };
-    layout::head(&digest.subject, &digest.preheader) + &rows.into_string()
+    rows.into_string()
 }
 
 /// The heading of a section; nothing for a section without a name.
@@ -168,37 +173,68 @@ pub fn section_heading(name: &str) -> String {
     row.into_string()
 }
 
-/// One paper, as a row of the sheet.
+/// One paper, as a row of the sheet. Its parts, in this order, hang on different things; each ends a line.
 pub fn card(card: &Card) -> String {
-    let row = html! {
-        tr {
-            td class="in" style=(style::CARD) {
-                "\n" h2 class="ac" style=(style::TITLE) dir="auto" {
-                    (linked(card.href.as_ref(), style::TITLE_LINK, &runs(&card.title)))
-                }
-                @if !card.authors.is_empty() || card.organization.is_some() {
-                    "\n" p class="mu" style=(style::SMALL) { (byline(card)) }
-                }
-                @if let Some(numbers) = numbers(card) { "\n" p class="mu" style=(style::SMALL) { (numbers) } }
-                @if !card.abstract_text.is_empty() {
-                    "\n" p class="tx" style=(style::TEXT) dir="auto" { (runs(&card.abstract_text)) }
-                }
-                @if !card.because.is_empty() {
-                    "\n" p class="mu" style=(style::SMALL_APART) { (because(card)) }
-                }
-                @if card.code.is_some() || card.project.is_some() {
-                    "\n" p class="mu" style=(style::SMALL_APART) { (links(card)) }
-                }
-                "\n"
-            }
+    [card_title(card), card_facts(card), card_abstract(card), card_reasons(card), card_links(card)].concat()
+}
+
+/// The beginning of a card, with its title.
+pub fn card_title(card: &Card) -> String {
+    let title = html! {
+        (PreEscaped("<tr><td class=\"in\" style=\"")) (style::CARD) (PreEscaped("\">\n"))
+        h2 class="ac" style=(style::TITLE) dir="auto" {
+            (linked(card.href.as_ref(), style::TITLE_LINK, &runs(&card.title)))
         }
         "\n"
     };
-    row.into_string()
+    title.into_string()
+}
+
+/// Who wrote a paper, and its numbers.
+pub fn card_facts(card: &Card) -> String {
+    let facts = html! {
+        @if !card.authors.is_empty() || card.organization.is_some() {
+            p class="mu" style=(style::SMALL) { (byline(card)) } "\n"
+        }
+        @if let Some(numbers) = numbers(card) { p class="mu" style=(style::SMALL) { (numbers) } "\n" }
+    };
+    facts.into_string()
+}
+
+/// The abstract.
+pub fn card_abstract(card: &Card) -> String {
+    let shown = html! {
+        @if !card.abstract_text.is_empty() { p class="tx" style=(style::TEXT) dir="auto" { (runs(&card.abstract_text)) } "\n" }
+    };
+    shown.into_string()
+}
+
+/// Why a paper is there.
+pub fn card_reasons(card: &Card) -> String {
+    let reasons = html! {
+        @if !card.because.is_empty() { p class="mu" style=(style::SMALL_APART) { (because(card)) } "\n" }
+    };
+    reasons.into_string()
+}
+
+/// The end of a card, with its further links.
+pub fn card_links(card: &Card) -> String {
+    let links = html! {
+        @if card.code.is_some() || card.project.is_some() {
+            p class="mu" style=(style::SMALL_APART) { (links(card)) } "\n"
+        }
+        (PreEscaped("</td></tr>\n"))
+    };
+    links.into_string()
 }
 
 /// Everything below the last section.
 pub fn tail(digest: &Digest) -> String {
+    tail_rows(digest) + &layout::tail(&PreEscaped(foot(digest)))
+}
+
+/// The last rows of the sheet: what waits, and what else is trending.
+pub fn tail_rows(digest: &Digest) -> String {
     let rows = html! {
         @if digest.waiting > 0 {
             tr { td class="in" style=(style::NOTE) { p class="mu" style=(style::SMALL) { (waiting(digest.waiting)) } } }
@@ -220,11 +256,12 @@ pub fn tail(digest: &Digest) -> String {
             "\n"
         }
     };
-    rows.into_string() + &layout::tail(&foot(digest))
+    rows.into_string()
 }
 
-fn foot(digest: &Digest) -> Markup {
-    html! {
+/// What stands below the sheet.
+pub fn foot(digest: &Digest) -> String {
+    let foot = html! {
         @for source in &digest.sources {
             p class="mu" style=(style::SMALL) { span dir="auto" { (source.name) } ": " (source.state) } "\n"
         }
@@ -237,7 +274,8 @@ fn foot(digest: &Digest) -> Markup {
             "\n" p class="mu" style=(style::SMALL_APART) { (links) }
         }
         "\n"
-    }
+    };
+    foot.into_string()
 }
 
 fn words<'a>((contact, _): (&'a Contact, &str)) -> Option<&'a str> {

@@ -46,8 +46,13 @@ pub fn section_heading(name: &str) -> String {
     out
 }
 
-/// One paper.
+/// One paper. Its parts, in this order, hang on different things; each ends a line.
 pub fn card(card: &Card) -> String {
+    [card_paper(card), card_reasons(card), card_links(card)].concat()
+}
+
+/// The paper itself: title, facts, abstract.
+pub fn card_paper(card: &Card) -> String {
     let mut out = String::from("\n\n");
     wrap(&mut out, &joined(&card.title), "");
     if let Some(href) = &card.href {
@@ -63,6 +68,12 @@ pub fn card(card: &Card) -> String {
         out.push('\n');
         wrap(&mut out, &joined(&card.abstract_text), INDENT);
     }
+    out
+}
+
+/// Why a paper is there.
+pub fn card_reasons(card: &Card) -> String {
+    let mut out = String::new();
     if !card.because.is_empty() {
         let more = match card.because_more {
             0 => String::new(),
@@ -71,6 +82,12 @@ pub fn card(card: &Card) -> String {
         out.push('\n');
         wrap(&mut out, &format!("Because it matches {}{more}", card.because.join(", ")), INDENT);
     }
+    out
+}
+
+/// Its further links.
+pub fn card_links(card: &Card) -> String {
+    let mut out = String::new();
     if card.code.is_some() || card.project.is_some() {
         out.push('\n');
     }

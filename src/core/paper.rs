@@ -273,6 +273,10 @@ pub struct Snapshot {
 /// and other invisible ones, trimmed. C1 controls are read as windows-1252, which is what they nearly always were; Gmail
 /// cuts a mail off at a stray one.
 pub fn clean_text(text: &str) -> String {
+    if is_clean_ascii(text.as_bytes()) { text.to_owned() } else { cleaned(text) }
+}
+
+fn cleaned(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut gap = false;
     for c in text.nfc() {
@@ -288,6 +292,15 @@ pub fn clean_text(text: &str) -> String {
         }
     }
     out
+}
+
+/// Whether the text is printable ASCII whose spaces stand alone and inside: nearly all texts, and none to clean.
+fn is_clean_ascii(text: &[u8]) -> bool {
+    let inside = text.first() != Some(&b' ') && text.last() != Some(&b' ');
+    // Without a branch in the loops, which makes them vector instructions.
+    let other = text.iter().fold(false, |other, byte| other | !matches!(byte, b' '..=b'~'));
+    let pairs = text.iter().zip(text.get(1..).unwrap_or_default());
+    inside && !pairs.fold(other, |other, (a, b)| other | ((*a == b' ') & (*b == b' ')))
 }
 
 /// Characters that show nothing but reorder, hide or tag text: bidi controls, zero-width ones (joiners stay: scripts
@@ -314,7 +327,16 @@ fn windows_1252(c: char) -> char {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_taken_for_clean_is_clean(text in "[ -~]{0,40}|[ a]{0,6}|[ -~\t\n\u{7F}é]{0,20}") {
+            prop_assert_eq!(clean_text(&text), cleaned(&text));
+        }
+    }
 
     #[test]
     fn a_version_never_changes_the_key() {

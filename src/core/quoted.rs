@@ -5,44 +5,45 @@
 //! no line begins with a dot, so SMTP has nothing to stuff, nor with `From `, which mailbox files would quote and a
 //! signature would not survive, and that no character is split over two lines.
 
-/// A text in quoted-printable: ASCII, CRLF line ends, lines of at most 76 characters.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct QuotedPrintable(Vec<u8>);
+use std::sync::Arc;
+
+/// A text in quoted-printable: ASCII, CRLF line ends, lines of at most 76 characters. Clones and joins share its bytes.
+#[derive(Clone, Debug, Default)]
+pub struct QuotedPrintable {
+    pieces: Vec<Arc<[u8]>>,
+}
 
 impl QuotedPrintable {
     /// Encodes a text. Its line ends (LF, CRLF or CR) become CRLF; other C0 controls but the tab are dropped, because
     /// nothing in a mail can mean them.
     pub fn encode(text: &str) -> Self {
-        let mut encoded = Self(Vec::with_capacity(text.len() + text.len() / 16 + 16));
-        encode_into(&mut encoded.0, text);
-        encoded
+        let mut encoded = Vec::with_capacity(text.len() + text.len() / 16 + 16);
+        encode_into(&mut encoded, text);
+        Self { pieces: if encoded.is_empty() { Vec::new() } else { vec![encoded.into()] } }
     }
 
-    /// What is encoded already, one after another: a copy.
-    pub fn joined<'a>(pieces: impl Iterator<Item = &'a QuotedPrintable> + Clone) -> Self {
-        let mut joined = Vec::with_capacity(pieces.clone().map(QuotedPrintable::len).sum());
-        pieces.for_each(|piece| joined.extend_from_slice(&piece.0));
-        Self(joined)
+    /// What is encoded already, one after another.
+    pub fn joined<'a>(parts: impl Iterator<Item = &'a QuotedPrintable>) -> Self {
+        Self { pieces: parts.flat_map(|part| part.pieces.iter().cloned()).collect() }
     }
 
-    /// The encoded bytes.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// The encoded bytes of a text that nothing follows: the soft break that lets pieces join has nothing to join with.
-    pub fn as_whole(&self) -> &[u8] {
-        self.0.strip_suffix(SOFT_BREAK).unwrap_or(&self.0)
+    /// Appends the encoded bytes of a text that nothing follows: the soft break that lets pieces join has nothing to join
+    /// with.
+    pub fn write_whole(&self, out: &mut Vec<u8>) {
+        self.pieces.iter().for_each(|piece| out.extend_from_slice(piece));
+        if self.pieces.last().is_some_and(|last| last.ends_with(SOFT_BREAK)) {
+            out.truncate(out.len() - SOFT_BREAK.len());
+        }
     }
 
     /// Octets of the encoded form, the ones that Gmail counts before it clips.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.pieces.iter().map(|piece| piece.len()).sum()
     }
 
     /// Whether there is nothing at all.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.pieces.is_empty()
     }
 }
 
@@ -89,7 +90,7 @@ fn encode_into(out: &mut Vec<u8>, text: &str) {
         }
         let rest = &bytes[at..];
         let room = rest.len().min(WIDTH - column);
-        let run = rest[..room].iter().position(|&b| !LITERAL[b as usize]).unwrap_or(room);
+        let run = literals(&rest[..room]);
         out.extend_from_slice(&rest[..run]);
         column += run;
         at += run;
@@ -119,6 +120,14 @@ fn encode_into(out: &mut Vec<u8>, text: &str) {
         escape_final_blank(out, column);
         out.extend_from_slice(SOFT_BREAK);
     }
+}
+
+/// How many of these bytes stand for themselves, from the first on.
+fn literals(bytes: &[u8]) -> usize {
+    let (chunks, _) = bytes.as_chunks::<16>();
+    let all = |chunk: &&[u8; 16]| chunk.iter().fold(true, |all, &b| all & (b' '..0x7F).contains(&b) & (b != b'='));
+    let whole = 16 * chunks.iter().take_while(all).count();
+    whole + bytes[whole..].iter().position(|&b| !LITERAL[b as usize]).unwrap_or(bytes.len() - whole)
 }
 
 /// Octets of the UTF-8 character that begins with this one.
@@ -158,12 +167,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn encoded(text: &str) -> String {
-        String::from_utf8(QuotedPrintable::encode(text).0).expect("ASCII")
+        String::from_utf8(QuotedPrintable::encode(text).pieces.concat()).expect("ASCII")
     }
 
     /// A decoder as simple as can be: the oracle.
     fn decoded(encoded: &QuotedPrintable) -> String {
-        let text = std::str::from_utf8(encoded.as_bytes()).expect("ASCII").replace("=\r\n", "");
+        let text = String::from_utf8(encoded.pieces.concat()).expect("ASCII").replace("=\r\n", "");
         let mut out = Vec::new();
         let mut rest = text.as_bytes();
         while let [first, tail @ ..] = rest {
@@ -212,7 +221,7 @@ mod tests {
             let encoded: Vec<QuotedPrintable> = pieces.iter().map(|piece| QuotedPrintable::encode(piece)).collect();
             let joined = QuotedPrintable::joined(encoded.iter());
             prop_assert_eq!(decoded(&joined), pieces.concat());
-            let lines = std::str::from_utf8(joined.as_bytes()).expect("ASCII");
+            let lines = String::from_utf8(joined.pieces.concat()).expect("ASCII");
             prop_assert!(lines.is_empty() || lines.ends_with("\r\n"));
             for line in lines.split("\r\n") {
                 prop_assert!(line.len() <= 76 && !line.starts_with('.') && !line.starts_with("From "), "{line:?}");

@@ -72,9 +72,8 @@ impl Writer {
 
     /// The mail as it goes over the wire: the same bytes whenever it is written, the signature with them.
     pub fn write(&self, mailing: &Mailing) -> Result<Vec<u8>, WriteError> {
-        let today = mailing.slot.date();
         let body = self.facts(mailing, |facts| {
-            digest::encode(facts, |chosen, limit| self.shared.card(mailing.read, chosen, today, limit))
+            digest::encode(facts, |chosen, part| self.shared.part(mailing.read, chosen, part))
         })?;
         let bytes = mime::compose(&Letter {
             from: self.sender.from.clone(),

@@ -80,7 +80,7 @@ pub fn compose(letter: &Letter) -> Vec<u8> {
     for (kind, body) in [("text/plain", &letter.text), ("text/html", &letter.html)] {
         out.extend_from_slice(format!("--{boundary}\r\nContent-Type: {kind}; charset=utf-8\r\n").as_bytes());
         out.extend_from_slice(b"Content-Transfer-Encoding: quoted-printable\r\n\r\n");
-        out.extend_from_slice(body.as_whole());
+        body.write_whole(&mut out);
         out.extend_from_slice(b"\r\n");
     }
     out.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());

@@ -296,21 +296,30 @@ impl Store {
 
     /// The mails in these states, newest first.
     pub fn outbox(&self, states: &[OutboxState], limit: usize) -> Result<Vec<OutboxEntry>> {
-        self.entries(states, "o.edition > ? ORDER BY o.edition DESC", 0, limit)
+        self.entries(states, "o", "o.edition > ? ORDER BY o.edition DESC", 0, limit)
     }
 
     /// The mails in these states with a larger number than `after`, oldest first.
     pub fn outbox_after(&self, states: &[OutboxState], after: i64, limit: usize) -> Result<Vec<OutboxEntry>> {
-        self.entries(states, "o.edition > ? ORDER BY o.edition", after, limit)
+        // By number from where the last page ended; by state each page would sort all of them.
+        self.entries(states, "o NOT INDEXED", "o.edition > ? ORDER BY o.edition", after, limit)
     }
 
-    fn entries(&self, states: &[OutboxState], which: &str, after: i64, limit: usize) -> Result<Vec<OutboxEntry>> {
+    fn entries(
+        &self,
+        states: &[OutboxState],
+        outbox: &str,
+        which: &str,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<OutboxEntry>> {
         self.read(|tx| {
             let mut entries = tx.prepare_cached(&format!(
                 "SELECT o.edition, o.state, s.address, e.slot, o.message_id, o.attempts, o.queued, o.due,
                         (SELECT concat_ws(' ', phase || ':', code, enhanced, reply) FROM attempts a
                          WHERE a.edition = o.edition ORDER BY a.id DESC LIMIT 1)
-                 FROM outbox o JOIN editions e ON e.id = o.edition JOIN subscriptions s ON s.id = e.subscription
+                 FROM outbox {outbox}
+                 JOIN editions e ON e.id = o.edition JOIN subscriptions s ON s.id = e.subscription
                  WHERE o.state IN (SELECT value FROM json_each(?)) AND {which} LIMIT ?"
             ))?;
             let words: Vec<&str> = states.iter().map(|state| state.as_str()).collect();
@@ -404,7 +413,9 @@ struct Lanes<'t> {
 impl Lanes<'_> {
     fn next(&mut self) -> Result<Option<&str>> {
         let mut following = self.tx.prepare_cached(
-            "SELECT domain FROM outbox WHERE state IN ('queued', 'claimed') AND domain > ? ORDER BY domain LIMIT 1",
+            // Named, because the planner would rather sort all that waits.
+            "SELECT domain FROM outbox INDEXED BY outbox_lanes
+             WHERE state IN ('queued', 'claimed') AND domain > ? ORDER BY domain LIMIT 1",
         )?;
         loop {
             match following.query_row([&self.at], |row| row.get::<_, String>(0)).optional()? {
@@ -440,7 +451,8 @@ fn waiting(tx: &Transaction<'_>, domain: &str, limit: usize) -> Result<Vec<Waiti
     let mut first = tx.prepare_cached(
         "SELECT o.edition, o.due, s.consent = 'confirmed' AND s.listed = 1, o.attempts, o.unknowns, o.queued,
                 o.state = 'claimed'
-         FROM outbox o JOIN editions e ON e.id = o.edition JOIN subscriptions s ON s.id = e.subscription
+         FROM outbox o INDEXED BY outbox_lanes
+         JOIN editions e ON e.id = o.edition JOIN subscriptions s ON s.id = e.subscription
          WHERE o.state IN ('queued', 'claimed') AND o.domain = ? ORDER BY o.due, o.edition LIMIT ?",
     )?;
     let rows = first.query_map(params![domain, limit], |row| {

@@ -8,7 +8,7 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeZone, Utc};
 use chrono_tz::Europe::Berlin;
 use mail_parser::MessageParser;
 use paperpost::core::candidate::Candidate;
-use paperpost::core::digest::{Chosen, EncodedCard, Facts, Rendered, Section, SourceNote, encode, render, trend};
+use paperpost::core::digest::{Chosen, Facts, Rendered, Section, SourceNote, encode, render, trend};
 use paperpost::core::matching::Reasons;
 use paperpost::core::paper::{Listing, Paper, PaperKey, Route, SourceId};
 use paperpost::core::trend::Vote;
@@ -123,8 +123,7 @@ fn what_is_put_together_from_encoded_cards_is_what_is_rendered() {
     });
     let mut lengths = BTreeSet::new();
     for facts in [usual, empty].iter().chain(&crowds) {
-        let today = facts.slot.date();
-        let made = encode(facts, |chosen, limit| Arc::new(EncodedCard::new(chosen, today, limit)));
+        let made = encode(facts, |chosen, part| Arc::new(part.encode(chosen)));
         let rendered = render(facts);
         let letter = Letter { text: made.text, html: made.html, ..crate::mail::letter() };
         let bytes = compose(&letter);

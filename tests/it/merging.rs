@@ -65,7 +65,8 @@ async fn what_has_no_room_in_the_newer_mail_stays_owed() {
 
 #[tokio::test]
 async fn a_mail_that_the_server_may_have_is_left_alone() {
-    let world = queued(RETRIEVAL).await;
+    let mut world = queued(RETRIEVAL).await;
+    world.deliver.connections = 1;
     world.smtp.will("body", Act::TakeAndClose);
     world.deliver().await;
     world.at("2026-11-24 12:00");

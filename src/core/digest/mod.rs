@@ -19,7 +19,7 @@ use templates::{Brief, Card, Code, Contact, Digest, Href, SourceLine};
 use super::candidate::Candidate;
 use super::matching::Reasons;
 use super::paper::{Paper, Route, clean_text};
-pub use encoded::{Encoded, EncodedCard, encode};
+pub use encoded::{CardPart, Encoded, Piece, encode};
 pub use size::{MAX_BYTES, MAX_ENCODED, Room, fits, heading_room, quoted_printable_len, reasons_room};
 pub use words::trend;
 
@@ -180,15 +180,11 @@ fn rendered(digest: Digest) -> Rendered {
 }
 
 fn card(chosen: &Chosen<'_>, today: NaiveDate, abstract_limit: usize) -> Card {
-    let Chosen { candidate, reasons, trend } = chosen;
+    let Chosen { candidate, trend, .. } = chosen;
     let paper = &candidate.paper;
-    let title = match excerpt::cut(&paper.title, MAX_TITLE) {
-        (0, _) if paper.title.is_empty() => vec![templates::Run { text: "(no title)".to_owned(), matched: false }],
-        cut => excerpt::runs(&paper.title, &reasons.title, cut),
-    };
-    let shown = excerpt::cut(&paper.abstract_text, abstract_limit);
+    let (because, because_more) = because(chosen);
     Card {
-        title,
+        title: runs_of_title(chosen),
         href: Href::web(&paper.url),
         authors: authors(paper),
         organization: paper.organization.as_deref().map(|name| excerpt::clip(name, MAX_ORGANIZATION)),
@@ -196,12 +192,32 @@ fn card(chosen: &Chosen<'_>, today: NaiveDate, abstract_limit: usize) -> Card {
         upvotes: candidate.upvotes(),
         trend: trend.as_deref().map(|trend| excerpt::clip(trend, MAX_NAME)),
         comments: candidate.comments(),
-        abstract_text: excerpt::runs(&paper.abstract_text, &reasons.abstract_text, shown),
-        because: reasons.queries.iter().take(MAX_QUERIES).map(|query| excerpt::clip(query, MAX_QUERY)).collect(),
-        because_more: reasons.queries.len().saturating_sub(MAX_QUERIES),
+        abstract_text: runs_of_abstract(chosen, abstract_limit),
+        because,
+        because_more,
         code: paper.code.as_deref().and_then(side_link).map(|href| Code { href, stars: paper.stars }),
         project: paper.project.as_deref().and_then(side_link),
     }
+}
+
+fn runs_of_title(chosen: &Chosen<'_>) -> Vec<templates::Run> {
+    let title = &chosen.candidate.paper.title;
+    match excerpt::cut(title, MAX_TITLE) {
+        (0, _) if title.is_empty() => vec![templates::Run { text: "(no title)".to_owned(), matched: false }],
+        cut => excerpt::runs(title, &chosen.reasons.title, cut),
+    }
+}
+
+fn runs_of_abstract(chosen: &Chosen<'_>, limit: usize) -> Vec<templates::Run> {
+    let text = &chosen.candidate.paper.abstract_text;
+    excerpt::runs(text, &chosen.reasons.abstract_text, excerpt::cut(text, limit))
+}
+
+/// The first expressions that chose a paper, and how many more there are.
+fn because(chosen: &Chosen<'_>) -> (Vec<String>, usize) {
+    let queries = &chosen.reasons.queries;
+    let shown = queries.iter().take(MAX_QUERIES).map(|query| excerpt::clip(query, MAX_QUERY)).collect();
+    (shown, queries.len().saturating_sub(MAX_QUERIES))
 }
 
 /// A link beside the one to the paper: worth showing only when it is no burden.

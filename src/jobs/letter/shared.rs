@@ -3,14 +3,12 @@
 //! Both are bounded, and neither shows in a mail: what is not here any more is read or made again, to the same octets.
 
 use std::collections::{BTreeMap, HashMap};
-use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use chrono::NaiveDate;
 use foldhash::fast::RandomState;
 
 use crate::core::candidate::Candidate;
-use crate::core::digest::{Chosen, EncodedCard};
+use crate::core::digest::{CardPart, Chosen, Piece};
 use crate::core::matching::{Reasoner, Reasons};
 use crate::core::query::walk::Document;
 use crate::store::{Result, SourceStatus, Store};
@@ -18,14 +16,17 @@ use crate::store::{Result, SourceStatus, Store};
 /// Reads that are remembered: nearly all mails of a run name the last one.
 const READS: usize = 2;
 
-/// Cards in a generation; two are kept. A card is about 4 KB.
-const CARDS: usize = 512;
+/// What the pieces of a generation take in memory, in bytes; two are kept.
+const GENERATION: usize = 6 << 20;
+
+/// What a piece's key takes in memory, about, in bytes.
+const KEY: usize = 160;
 
 /// See the module's page.
 #[derive(Default)]
 pub(super) struct Shared {
     known: Mutex<BTreeMap<i64, Known>>,
-    cards: Mutex<Cards>,
+    parts: Mutex<Parts>,
 }
 
 /// A paper as it was known after a read.
@@ -74,82 +75,54 @@ impl Shared {
         Ok((papers, sources))
     }
 
-    /// The card of a paper as it was known after `read`.
-    pub(super) fn card(&self, read: i64, chosen: &Chosen<'_>, today: NaiveDate, limit: usize) -> Arc<EncodedCard> {
-        let Chosen { candidate, reasons, trend } = chosen;
-        let key = Key { read, paper: candidate.id, today, limit, trend: trend.as_deref(), reasons };
-        if let Some(card) = lock(&self.cards).get(&key) {
-            return card;
+    /// A part of the card of a paper as it was known after `read`.
+    pub(super) fn part(&self, read: i64, chosen: &Chosen<'_>, part: CardPart<'_>) -> Arc<Piece> {
+        let key = (read, part);
+        if let Some(piece) = lock(&self.parts).get(&key) {
+            return piece;
         }
-        // Not under the lock: two may make the same card at once, which are alike.
-        let card = Arc::new(EncodedCard::new(chosen, today, limit));
-        lock(&self.cards).keep(&key, card.clone());
-        card
+        // Not under the lock: two may make the same at once, which are alike.
+        let piece = Arc::new(key.1.encode(chosen));
+        lock(&self.parts).keep(key, piece.clone());
+        piece
     }
 }
 
-/// All that a card depends on.
-#[derive(PartialEq, Eq, Hash)]
-struct Key<'a> {
-    read: i64,
-    paper: u32,
-    today: NaiveDate,
-    limit: usize,
-    trend: Option<&'a str>,
-    reasons: &'a Reasons,
-}
+/// The read and the part.
+type Key<'a> = (i64, CardPart<'a>);
 
-/// A card with its key's parts.
-struct Kept {
-    read: i64,
-    paper: u32,
-    today: NaiveDate,
-    limit: usize,
-    trend: Option<String>,
-    reasons: Reasons,
-    card: Arc<EncodedCard>,
-}
-
-impl Kept {
-    fn key(&self) -> Key<'_> {
-        let Self { read, paper, today, limit, trend, reasons, card: _ } = self;
-        Key { read: *read, paper: *paper, today: *today, limit: *limit, trend: trend.as_deref(), reasons }
-    }
-}
-
-/// Cards by the hash of their key, in two generations: when the young one is full, it becomes the old one, and what was
-/// the old one goes. A card that is asked for stays young.
+/// Pieces in two generations: when the young one is full, it becomes the old one, and what was the old one goes. What is
+/// asked for stays young.
 #[derive(Default)]
-struct Cards {
-    hasher: RandomState,
-    young: HashMap<u64, Kept, RandomState>,
-    old: HashMap<u64, Kept, RandomState>,
+struct Parts {
+    young: HashMap<Key<'static>, Arc<Piece>, RandomState>,
+    old: HashMap<Key<'static>, Arc<Piece>, RandomState>,
+    /// What the young ones take in memory, in bytes.
+    weight: usize,
 }
 
-impl Cards {
-    fn get(&mut self, key: &Key<'_>) -> Option<Arc<EncodedCard>> {
-        let hash = self.hasher.hash_one(key);
-        if let Some(kept) = self.young.get(&hash) {
-            return (kept.key() == *key).then(|| kept.card.clone());
+impl Parts {
+    fn get(&mut self, key: &Key<'_>) -> Option<Arc<Piece>> {
+        if let Some(piece) = found(&self.young, key) {
+            return Some(piece);
         }
-        let kept = self.old.remove(&hash).filter(|kept| kept.key() == *key)?;
-        let card = kept.card.clone();
-        self.insert(hash, kept);
-        Some(card)
+        let piece = found(&self.old, key)?;
+        self.keep(key.clone(), piece.clone());
+        Some(piece)
     }
 
-    fn keep(&mut self, key: &Key<'_>, card: Arc<EncodedCard>) {
-        let Key { read, paper, today, limit, trend, reasons } = *key;
-        let (trend, reasons) = (trend.map(str::to_owned), reasons.clone());
-        self.insert(self.hasher.hash_one(key), Kept { read, paper, today, limit, trend, reasons, card });
-    }
-
-    fn insert(&mut self, hash: u64, kept: Kept) {
-        if self.young.len() >= CARDS {
-            self.old = std::mem::take(&mut self.young);
+    fn keep(&mut self, (read, part): Key<'_>, piece: Arc<Piece>) {
+        if self.weight > GENERATION {
+            (self.old, self.weight) = (std::mem::take(&mut self.young), 0);
         }
-        self.young.insert(hash, kept);
+        self.weight += KEY + piece.weight();
+        self.young.insert((read, part.into_owned()), piece);
     }
+}
+
+/// Looks up a key that borrows among keys that own.
+fn found<'a>(pieces: &HashMap<Key<'a>, Arc<Piece>, RandomState>, key: &Key<'a>) -> Option<Arc<Piece>> {
+    pieces.get(key).cloned()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -162,7 +135,7 @@ mod tests {
     use crate::core::paper::{Paper, PaperKey};
 
     #[test]
-    fn cards_are_shared_until_others_push_them_out_and_are_never_another_ones() {
+    fn parts_are_shared_until_others_push_them_out_and_are_never_another_ones() {
         let key = PaperKey::arxiv("2611.00001").expect("a key");
         let candidate = Candidate {
             id: 1,
@@ -170,26 +143,20 @@ mod tests {
             listings: Vec::new(),
             votes: Vec::new(),
         };
-        let chosen = |trend: usize| {
-            let trend = Some(format!("+{trend}"));
-            Chosen { candidate: &candidate, reasons: Reasons::default(), trend }
-        };
+        let chosen = Chosen { candidate: &candidate, reasons: Reasons::default(), trend: None };
+        let queries = |number: usize| CardPart::Reasons { queries: vec![format!("query {number}")].into() };
+        let title = |end| CardPart::Title { paper: 1, marks: vec![0..1, 2..end].into() };
         let shared = Shared::default();
-        let today = NaiveDate::MIN;
-        let first = shared.card(1, &chosen(0), today, 600);
-        assert!(Arc::ptr_eq(&first, &shared.card(1, &chosen(0), today, 600)));
-        for other in [shared.card(2, &chosen(0), today, 600), shared.card(1, &chosen(1), today, 600)] {
+        let part = |read, part| shared.part(read, &chosen, part);
+        let first = part(1, title(9));
+        assert!(Arc::ptr_eq(&first, &part(1, title(9))));
+        for other in [part(2, title(9)), part(1, title(3)), part(1, CardPart::Links { paper: 1 })] {
             assert!(!Arc::ptr_eq(&first, &other));
         }
-        for n in 0..CARDS {
-            shared.card(1, &chosen(n), today, 120);
-        }
-        assert!(Arc::ptr_eq(&first, &shared.card(1, &chosen(0), today, 600)), "old, but asked for");
-        for n in 0..2 * CARDS {
-            shared.card(1, &chosen(n), today, 400);
-        }
-        assert!(!Arc::ptr_eq(&first, &shared.card(1, &chosen(0), today, 600)));
-        let cards = lock(&shared.cards);
-        assert!(cards.young.len() <= CARDS && cards.old.len() <= CARDS);
+        let many = GENERATION / (KEY + first.weight());
+        (0..many).for_each(|number| drop(part(1, queries(number))));
+        assert!(Arc::ptr_eq(&first, &part(1, title(9))), "old, but asked for");
+        (many..9 * many).for_each(|number| drop(part(1, queries(number))));
+        assert!(!Arc::ptr_eq(&first, &part(1, title(9))));
     }
 }
