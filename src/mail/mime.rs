@@ -156,7 +156,12 @@ fn text(header: &'static str, value: &str) -> HeaderValue {
 
 /// One clean line of at most [`MAX_TEXT`] characters.
 fn clip(text: &str) -> String {
-    clean_text(text).chars().take(MAX_TEXT).collect::<String>().trim_end().to_owned()
+    let mut text = clean_text(text);
+    if let Some((end, _)) = text.char_indices().nth(MAX_TEXT) {
+        text.truncate(end);
+    }
+    text.truncate(text.trim_end().len());
+    text
 }
 
 /// A name as RFC 5322's phrase: as it is when made of atoms, else quoted, else in encoded words (RFC 2047 section 5.3).

@@ -33,6 +33,8 @@ struct Words {
     stems: HashMap<String, Vec<usize>>,
     /// By the word as written.
     written: HashMap<String, Vec<usize>>,
+    /// Indexes into the tokens in the order of their folded words, so that those with one beginning stand together.
+    folded: Vec<usize>,
 }
 
 #[derive(Debug)]
@@ -130,7 +132,7 @@ impl<C: Borrow<Candidate>> Document<C> {
         let candidate = self.candidate();
         let paper = &candidate.paper;
         Some(match literal {
-            Literal::Text { field, pattern } => self.sections(*field).any(|words| !find(pattern, words).is_empty()),
+            Literal::Text { field, pattern } => self.sections(*field).any(|words| words.have(pattern)),
             Literal::Author(name) => self.authors.iter().any(|author| name.finds(author)),
             Literal::Category(label) => paper.categories.iter().any(|name| label.finds(&name.to_lowercase())),
             Literal::Source(label) => candidate.listings.iter().any(|listing| label.finds(listing.source.as_str())),
@@ -222,24 +224,58 @@ impl Words {
             }
             add(&mut written, &token.written, index);
         }
-        Self { tokens, stems, written }
+        let mut folded: Vec<usize> = (0..tokens.len()).collect();
+        folded.sort_by(|a, b| tokens[*a].form.folded.cmp(&tokens[*b].form.folded));
+        Self { tokens, stems, written, folded }
+    }
+
+    /// Whether `pattern` is found.
+    fn have(&self, pattern: &Pattern) -> bool {
+        match single(pattern) {
+            Some(part) => self.finds(part),
+            None => !find(pattern, self).is_empty(),
+        }
+    }
+
+    /// Whether a part finds any token.
+    fn finds(&self, part: &Part) -> bool {
+        self.lists(part).into_iter().any(|list| !list.is_empty())
+    }
+
+    /// Whether every word that `pattern` can't do without is there, wherever it stands. Most texts lack one.
+    fn may_have(&self, pattern: &Pattern) -> bool {
+        pattern.units.iter().all(|unit| {
+            let has_parts = !unit.parts.is_empty() && unit.parts.iter().all(|part| self.finds(part));
+            has_parts || unit.whole.as_ref().is_some_and(|whole| self.finds(whole))
+        })
     }
 
     /// The tokens that a part finds, in order.
     fn find(&self, part: &Part) -> Vec<usize> {
-        let at = |map: &HashMap<String, Vec<usize>>, word: &str| map.get(word).cloned().unwrap_or_default();
+        let [found, more] = self.lists(part);
+        let mut all = found.to_vec();
+        if !more.is_empty() || matches!(part, Part::Prefix(_)) {
+            all.extend_from_slice(more);
+            all.sort_unstable();
+            all.dedup();
+        }
+        all
+    }
+
+    /// The tokens that a part finds, in two lists that may overlap; those of a beginning are in no order.
+    fn lists(&self, part: &Part) -> [&[usize]; 2] {
+        fn at<'a>(map: &'a HashMap<String, Vec<usize>>, word: &str) -> &'a [usize] {
+            map.get(word).map_or(&[], Vec::as_slice)
+        }
         match part {
-            Part::Stem(stem, None) => at(&self.stems, stem),
-            Part::Stem(stem, Some(singular)) => {
-                let mut found = [at(&self.stems, stem), at(&self.stems, singular)].concat();
-                found.sort_unstable();
-                found.dedup();
-                found
-            }
-            Part::Exact(exact) => at(&self.written, exact),
-            Part::Prefix(_) => {
-                let finds = |index: &usize| part.finds(&self.tokens[*index].written, &self.tokens[*index].form);
-                (0..self.tokens.len()).filter(finds).collect()
+            Part::Stem(stem, None) => [at(&self.stems, stem), &[]],
+            Part::Stem(stem, Some(singular)) => [at(&self.stems, stem), at(&self.stems, singular)],
+            Part::Exact(exact) => [at(&self.written, exact), &[]],
+            Part::Prefix(prefix) => {
+                let word = |index: &usize| self.tokens[*index].form.folded.as_str();
+                let first = self.folded.partition_point(|index| word(index) < prefix.as_str());
+                let begin = &self.folded[first..];
+                [&begin[..begin.partition_point(|index| word(index).starts_with(prefix.as_str()))], &[]]
             }
         }
     }
@@ -258,12 +294,24 @@ impl Words {
 /// Where a unit ends: the position after it, and its last byte.
 type End = (u32, usize);
 
+/// The only part of a pattern that is one plain word.
+fn single(pattern: &Pattern) -> Option<&Part> {
+    match (pattern.units.as_slice(), pattern.near) {
+        ([Unit { parts, whole: None }], None) => match parts.as_slice() {
+            [part] => Some(part),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 /// The byte ranges at which `pattern` is found.
 fn find(pattern: &Pattern, words: &Words) -> Vec<Range<usize>> {
-    if let ([Unit { parts, whole: None }], None) = (pattern.units.as_slice(), pattern.near)
-        && let [part] = parts.as_slice()
-    {
+    if let Some(part) = single(pattern) {
         return words.find(part).into_iter().map(|index| words.tokens[index].range.clone()).collect();
+    }
+    if !words.may_have(pattern) {
+        return Vec::new();
     }
     let tokens = &words.tokens;
     match pattern.near {
@@ -308,19 +356,16 @@ fn unit_ends(unit: &Unit, words: &[Token], begin: End) -> Vec<End> {
 
 /// The words of a nearness, wherever a window holds all of them.
 fn find_near(pattern: &Pattern, words: &Words) -> Vec<Range<usize>> {
-    let words = &words.tokens;
+    let tokens = &words.tokens;
     let found: Vec<Vec<(u32, End, usize)>> = pattern
         .units
         .iter()
         .map(|unit| {
-            words
-                .iter()
-                .flat_map(|first| {
-                    unit_ends(unit, words, (first.start, first.range.start))
-                        .into_iter()
-                        .map(|end| (first.start, end, first.range.start))
-                })
-                .collect()
+            let places = words.starts(unit).into_iter().flat_map(|position| {
+                let byte = tokens[tokens.partition_point(|token| token.start < position)].range.start;
+                unit_ends(unit, tokens, (position, byte)).into_iter().map(move |end| (position, end, byte))
+            });
+            places.collect()
         })
         .collect();
     let window = pattern.window();
