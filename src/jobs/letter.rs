@@ -84,7 +84,7 @@ impl Writer {
             message_id: mailing.message_id.clone(),
             boundary: mailing.message_id.clone(),
             list_id: Some(self.sender.list_id.clone()),
-            extra: self.sender.returns.headers(&mailing.subscriber),
+            extra: self.headers(mailing),
             text: body.text,
             html: body.html,
         });
@@ -92,6 +92,16 @@ impl Writer {
             Some(signer) => Ok(signer.sign(&bytes, mailing.decided)?),
             None => Ok(bytes),
         }
+    }
+
+    /// The headers for leaving and, in a signed mail, the one by which Gmail's Postmaster Tools tell mails apart
+    /// (support.google.com/mail/answer/6254652): the kind of mail, the list, the sender.
+    fn headers(&self, mailing: &Mailing) -> Vec<(&'static str, String)> {
+        let mut headers = self.sender.returns.headers(&mailing.subscriber);
+        if self.sender.signer.is_some() {
+            headers.push(("Feedback-ID", format!("digest:{}:paperpost", self.sender.list_id.1)));
+        }
+        headers
     }
 
     /// What the reader sees.

@@ -105,6 +105,8 @@ fn head(letter: &Letter, boundary: &str) -> String {
     }
     headers.insert_raw(text("Auto-Submitted", "auto-generated"));
     headers.insert_raw(text("Precedence", "bulk"));
+    // What Exchange heeds instead (MS-OXCMAIL section 2.2.3.2.14): all automatic answers but failure reports.
+    headers.insert_raw(text("X-Auto-Response-Suppress", "DR, RN, NRN, OOF, AutoReply"));
     for (name, value) in &letter.extra {
         headers.insert_raw(text(name, value));
     }
@@ -242,6 +244,7 @@ MIME-Version: 1.0
 List-Id: Paperpost digests <digest.list-id.example.org>
 Auto-Submitted: auto-generated
 Precedence: bulk
+X-Auto-Response-Suppress: DR, RN, NRN, OOF, AutoReply
 List-Unsubscribe: <https://example.org/u/0123456789abcdef>,
  <mailto:unsub@example.org>
 List-Unsubscribe-Post: List-Unsubscribe=One-Click
@@ -330,6 +333,7 @@ Content-Transfer-Encoding: quoted-printable
                 "List-ID",
                 "Auto-Submitted",
                 "Precedence",
+                "X-Auto-Response-Suppress",
                 "List-Help",
                 "Content-Type"
             ]
@@ -348,7 +352,7 @@ Content-Transfer-Encoding: quoted-printable
             letter.extra = vec![("Feedback-ID", extra)];
             let bytes = compose(&letter);
             let message = MessageParser::default().parse(&bytes).expect("a message");
-            prop_assert_eq!(message.headers().len(), 11);
+            prop_assert_eq!(message.headers().len(), 12);
             prop_assert_eq!(message.parts.len(), 3);
             let kept = |text: &str| Some(clip(text)).filter(|text| !text.is_empty());
             prop_assert_eq!(message.subject().map(str::to_owned).filter(|s| !s.is_empty()), kept(&subject));
