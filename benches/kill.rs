@@ -138,6 +138,8 @@ impl Server {
 }
 
 fn converse(stream: &TcpStream, all: &Mutex<HashMap<String, Vec<u64>>>, count: &AtomicUsize) -> std::io::Result<()> {
+    // Three short replies in a row would else wait for the client's acknowledgements.
+    stream.set_nodelay(true)?;
     let (mut reader, mut writer) = (BufReader::new(stream), stream);
     writer.write_all(b"220 sink.example.org ready\r\n")?;
     let (mut line, mut to) = (Vec::new(), String::new());

@@ -15,8 +15,11 @@
 //! What is absent: stop words (a phrase needs them; the linter warns of them alone) and languages other than English
 //! for the stem.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ops::Range;
 
+use foldhash::fast::FixedState;
 use rust_stemmers::{Algorithm, Stemmer};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
@@ -130,7 +133,22 @@ fn stem(folded: &str) -> String {
     if folded.len() < 3 || !folded.bytes().all(|b| b.is_ascii_lowercase()) {
         return folded.to_owned();
     }
-    Stemmer::create(Algorithm::English).stem(folded).into_owned()
+    // Stemming a word takes ten times as long as finding it, and papers and keywords have the same words again and again.
+    const MANY: usize = 8_192;
+    thread_local! {
+        static STEMS: RefCell<HashMap<String, String, FixedState>> = RefCell::default();
+    }
+    STEMS.with_borrow_mut(|stems| {
+        if let Some(stem) = stems.get(folded) {
+            return stem.clone();
+        }
+        if stems.len() >= MANY {
+            stems.clear();
+        }
+        let stem = Stemmer::create(Algorithm::English).stem(folded).into_owned();
+        stems.insert(folded.to_owned(), stem.clone());
+        stem
+    })
 }
 
 /// `llms`, `cnns`, `gpus`: an s after letters that no English word would have.
