@@ -241,7 +241,7 @@ impl Store {
     }
 
     /// Records how attempts ended and what follows from it, all in one commit: for the mail, for the recipient's address
-    /// (see [`super::bounces`]), and for the pace (`changes`). `is_lasting` is that of [`Store::take_bounce`].
+    /// (as a report that came back would), and for the pace (`changes`). `is_lasting` is that of [`Store::take_bounce`].
     pub fn record(
         &self,
         outcomes: &[Recorded],
