@@ -7,7 +7,8 @@
 //! Papers and profiles are made up, see `made_up`; about a quarter of all pairs match.
 //! Absolute times depend on the machine, so only ratios within one run are asserted.
 //!
-//! The counterparts are done well, not badly: *naive* has its papers cut and stemmed and its queries resolved beforehand,
+//! The counterparts are done well, not badly: *one by one* has its papers cut, stemmed and indexed by word and its queries
+//! resolved beforehand, and looks for every keyword in every paper, as the program does to explain a choice;
 //! and *percolator* is what search engines do with stored queries, postings of each keyword's rarest term and then a
 //! check of the rest. All three choose the best twenty, and must agree on how many match. Before that, what is done once a
 //! run: cutting the papers into words and finding every term's papers, next to searching the texts for each term; and
@@ -63,8 +64,8 @@ fn main() {
         let (naive, agreed) = timed(|| naive(&pool, &world.specs));
         let naive = naive.as_secs_f64() * profiles as f64 / sample as f64;
         assert_eq!(agreed, count_all(&matcher, &world.compiled, sample), "naive counts the same matches");
-        println!("  naive, from {sample} profiles {naive:>31.1} s");
-        expect("times naive, choosing too", naive / ours.as_secs_f64(), 1_000.0);
+        println!("  one by one, from {sample} profiles {naive:>26.1} s");
+        expect("times one by one, choosing too", naive / ours.as_secs_f64(), 100.0);
 
         let percolator = Percolator::new(&world.numbered, world.vocabulary.len(), profiles);
         let literals = pool.literals_by_paper(&world.vocabulary);

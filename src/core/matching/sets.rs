@@ -322,7 +322,10 @@ impl<const W: usize> Block for Sets<W> {
         day: &dyn Fn(usize) -> u32,
         scratch: &mut Scratch,
     ) {
-        wide(|| self.choose(profile, most, skip, day, scratch));
+        wide(
+            #[inline(always)]
+            || self.choose(profile, most, skip, day, scratch),
+        );
     }
 }
 
