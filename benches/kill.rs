@@ -1,7 +1,7 @@
 //! What is lost and what comes twice when the program is killed again and again.
 //!
 //! ```text
-//! cargo bench --bench kill               twenty thousand mails, two hundred kills; some minutes
+//! cargo bench --bench kill               twenty thousand mails, two hundred kills; three minutes
 //! cargo bench --bench kill -- --quick    two thousand mails, twenty kills
 //! ```
 //! The real program delivers to a real server over TCP, over four connections, and gets a SIGKILL at a random instant, over
