@@ -151,13 +151,7 @@ impl Store {
             let due = due(tx, now, limit)?;
             let mut batch =
                 Batch { looked_at: due.len(), published: Vec::with_capacity(due.len()), faults: Vec::new() };
-            let database: Vec<u8> =
-                tx.query_row("SELECT value FROM meta WHERE key = 'database'", [], |row| row.get(0))?;
-            let mut database_hex = String::with_capacity(2 * database.len());
-            database.iter().for_each(|byte| database_hex.push_str(&format!("{byte:02x}")));
-            // The time too: a database restored from a backup counts its editions again.
-            let right_side = format!("{}.{database_hex}@{domain}", now.timestamp());
-            let insert = Insert { tx, read, now, right_side };
+            let insert = Insert { tx, read, now, domain };
             for due in &due {
                 match decide(due) {
                     Ok(Decision::NotYet { next }) => set_next(tx, due.id, next)?,
@@ -292,14 +286,14 @@ struct Insert<'t> {
     tx: &'t Transaction<'t>,
     read: i64,
     now: DateTime<Utc>,
-    /// What every Message-ID ends with: the time, the database and the sender's domain.
-    right_side: String,
+    /// The right side of Message-IDs.
+    domain: &'t str,
 }
 
 impl Insert<'_> {
     /// `None` when the slot has its edition already, as after a clock that was ahead: then only the next slot is set.
     fn edition(&self, due: &Due<'_>, decided: &Edition) -> Result<Option<Published>> {
-        let Self { tx, read, now, right_side } = self;
+        let Self { tx, read, now, domain } = self;
         let Edition { slot, next, papers, also, owed, looked_at, mail, merged } = decided;
         let count = papers.iter().map(Vec::len).sum();
         let newest = papers.iter().flatten().chain(also).max().copied().unwrap_or(0);
@@ -329,16 +323,13 @@ impl Insert<'_> {
             place = place.min(give_way(tx, due.id, *older, edition, *now)?);
         }
         if *mail && inserted > 0 {
+            // Random, so that nobody can tell another reader's Message-ID from their own, and a database that was restored
+            // from a backup, which counts its editions again, gives none twice.
             tx.prepare_cached(
-                "INSERT INTO outbox (edition, domain, state, message_id, queued, due) VALUES (?, ?, 'queued', ?, ?, ?)",
+                "INSERT INTO outbox (edition, domain, state, message_id, queued, due)
+                 VALUES (?1, ?2, 'queued', '<' || ?1 || '.' || lower(hex(randomblob(12))) || '@' || ?3 || '>', ?4, ?5)",
             )?
-            .execute(params![
-                edition,
-                due.domain,
-                format!("<{edition}.{right_side}>"),
-                now.timestamp(),
-                place
-            ])?;
+            .execute(params![edition, due.domain, domain, now.timestamp(), place])?;
         }
         tx.prepare_cached("UPDATE subscriptions SET last_slot = ?2, next_at = ?3, fault = NULL WHERE id = ?1")?
             .execute(params![due.id, slot, next.map(|at| at.timestamp())])?;

@@ -1,7 +1,7 @@
 -- The first shape of the database. Times are integer seconds, UTC; days and slots are ISO text, so that they read and
 -- sort by themselves; lists of numbers are JSON, so that an operator's sqlite3 can look into them with json_each.
 
--- What this database is: a random id, so that Message-IDs of two databases never meet.
+-- What this database is: a random id, and whatever else is known once.
 CREATE TABLE meta (
     key   TEXT PRIMARY KEY,
     value BLOB NOT NULL
