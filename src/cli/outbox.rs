@@ -65,6 +65,13 @@ pub(super) enum OutboxAction {
         #[arg(required = true)]
         editions: Vec<i64>,
     },
+    /// Ends the rests under which mails are held back, once what caused them is mended
+    ///
+    /// A running daemon goes on within a minute.
+    Wake {
+        /// The recipients' domain [default: all, and the rest of everything]
+        domain: Option<String>,
+    },
     /// Writes mails with all their attempts as JSON, one a line, oldest first
     Export {
         /// Only mails in these states [default: all]
@@ -97,6 +104,14 @@ pub(super) fn outbox(settings: &Settings, list: &OutboxList, action: Option<Outb
                 (count, _) => println!("queued {count} {} again", plural(count, "mail")),
             }
         }
+        Some(OutboxAction::Wake { domain }) => {
+            let domain = domain.map(|name| idna::domain_to_ascii(&name).unwrap_or(name));
+            match (Store::open(&settings.database.path)?.end_holds(domain.as_deref())?, domain) {
+                (0, Some(domain)) => anyhow::bail!("{domain} does not rest (paperpost status)"),
+                (0, None) => anyhow::bail!("nothing rests (paperpost status)"),
+                (count, _) => println!("ended {count} {}", plural(count, "rest")),
+            }
+        }
         Some(OutboxAction::Drop { editions }) => {
             let count = Store::open(&settings.database.path)?.drop_mails(&editions, Clock::System.now())?;
             println!("dropped {count} {}", plural(count, "mail"));
@@ -121,6 +136,7 @@ fn print_list(store: &Store, list: &OutboxList) -> anyhow::Result<()> {
     }
     for OutboxEntry { edition, state, address, attempts, due, last_reply, .. } in &entries {
         let when = match state {
+            OutboxState::Queued if *due <= Clock::System.now() => "due now".to_owned(),
             OutboxState::Queued => format!("next try {}", local(*due)),
             _ => local(*due),
         };

@@ -67,7 +67,7 @@ pub(super) fn read(
             inbox: reader.inbox(),
             interval: reader.duration("bounces.interval"),
             soft_limit: reader.whole("bounces.soft_limit", 1, 100),
-            soft_days: reader.whole("bounces.soft_days", 0, 365),
+            soft_days: reader.whole("bounces.soft_days", 0, 60),
         },
         pacing: reader.pacing(),
         log: Log {
@@ -245,7 +245,7 @@ impl Reader {
             connect_timeout: self.duration("smtp.connect_timeout"),
             timeout: self.duration("smtp.timeout"),
             final_timeout: self.duration("smtp.final_timeout"),
-            ehlo: self.get("smtp.ehlo", values::host),
+            ehlo: self.get("smtp.ehlo", values::ehlo),
         };
         host.map(|host| Smtp { host, ..smtp })
     }

@@ -177,7 +177,7 @@ pub struct Smtp {
     pub timeout: Duration,
     /// For the answer after the final dot; too short a time makes duplicates (RFC 5321 section 4.5.3.2.6).
     pub final_timeout: Duration,
-    /// The name in EHLO; the domain of `mail.from` when `None`.
+    /// What EHLO says, a name or an address literal; the domain of `mail.from` when `None`.
     pub ehlo: Option<String>,
 }
 

@@ -160,6 +160,22 @@ pub(super) fn host(node: &Node) -> Result<String, Wrong> {
     }
 }
 
+/// What EHLO says we are (RFC 5321 section 4.1.1.1): a host name, or an address as a literal, `[192.0.2.1]` or
+/// `[IPv6:2001:db8::1]`, whether or not it is written as one.
+pub(super) fn ehlo(node: &Node) -> Result<String, Wrong> {
+    let text = node.line()?;
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let bare = bare.strip_prefix("IPv6:").unwrap_or(bare);
+    match bare.parse::<IpAddr>() {
+        Ok(IpAddr::V4(address)) => Ok(format!("[{address}]")),
+        Ok(IpAddr::V6(address)) => Ok(format!("[IPv6:{address}]")),
+        Err(_) => idna::domain_to_ascii_strict(text).ok().filter(|name| !name.is_empty()).ok_or_else(|| {
+            Wrong::new("expected a host name such as \"mail.example.org\", or an IP address")
+                .hint("a host name has letters, digits and hyphens between its dots".to_owned())
+        }),
+    }
+}
+
 /// Whether what is sent to this host stays on this machine.
 pub(super) fn is_loopback(host: &str) -> bool {
     match host.parse::<IpAddr>() {
@@ -259,6 +275,23 @@ mod tests {
         }
         for wrong in ["", "smtp example", "smtp://x", "127.1"] {
             assert!(host(&node(wrong)).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_address_in_ehlo_is_a_literal() {
+        for (text, expected) in [
+            ("mail.example.org", "mail.example.org"),
+            ("Bücher.example", "xn--bcher-kva.example"),
+            ("192.0.2.1", "[192.0.2.1]"),
+            ("[192.0.2.1]", "[192.0.2.1]"),
+            ("2001:db8::1", "[IPv6:2001:db8::1]"),
+            ("[IPv6:2001:db8::1]", "[IPv6:2001:db8::1]"),
+        ] {
+            assert_eq!(ehlo(&node(text)).as_deref(), Ok(expected), "{text}");
+        }
+        for wrong in ["", "bad_name", "-x.example.org", "a b", "[mail.example.org]", "x\r\nMAIL"] {
+            assert!(ehlo(&node(wrong)).is_err(), "{wrong}");
         }
     }
 

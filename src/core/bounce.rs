@@ -102,6 +102,8 @@ pub fn class(status: &str, diagnostic: &str) -> Class {
         Some((5, 1, 1 | 2 | 3 | 6 | 10) | (5, 2, 1)) => Class::Hard,
         // RFC 7505: the domain says that it takes no mail.
         Some((5, 1, 0)) if folded.contains("nullmx") || folded.contains("null mx") => Class::Hard,
+        // A mailbox that is closed, away or never was, in the words of those who have no better code for it.
+        Some((5, 5, 0)) if folded.contains("mailbox") => Class::Soft,
         // Our address, our message, our protocol, our standing.
         Some((5, 1, 7 | 8) | (5, 3, 4) | (5, 5..=7, _)) => Class::Sender,
         _ => Class::Soft,
@@ -116,11 +118,8 @@ pub fn refusal(fault: &Fault) -> Option<Class> {
     let class = match (fault.phase, code) {
         // Authentication is missing or not good enough (RFC 4954 section 6), or commands are out of order.
         ("rcpt" | "data" | "body", 503 | 530 | 534 | 535 | 538) => Class::Sender,
-        // By its old code alone it means that there is no such mailbox, unless it says that it means something else.
-        ("rcpt", 550) if status.is_empty() && !has_code(&fault.text) => match speaks_of_us(&fault.text) {
-            true => Class::Sender,
-            false => Class::Hard,
-        },
+        // The old code alone may mean the mailbox, a quota or a rule (RFC 5321 section 4.2.3): the words have to say which.
+        ("rcpt", 550) if status.is_empty() && !has_code(&fault.text) => by_words(&fault.text),
         ("rcpt" | "data" | "body", _) => class(status, &fault.text),
         _ => return None,
     };
@@ -128,9 +127,10 @@ pub fn refusal(fault: &Fault) -> Option<Class> {
     (fault.phase != "data" || class == Class::Sender).then_some(class)
 }
 
-/// Words that servers without status codes use for what is no fault of the recipient.
-fn speaks_of_us(words: &str) -> bool {
-    const WORDS: [&str; 12] = [
+/// What servers without status codes say. An address is given up only where the words leave no doubt: a relay that has had
+/// enough of us refuses everybody.
+fn by_words(words: &str) -> Class {
+    const OURS: [&str; 14] = [
         "relay",
         "block",
         "blacklist",
@@ -143,9 +143,32 @@ fn speaks_of_us(words: &str) -> bool {
         "authenti",
         "sender",
         "denied",
+        "too many",
+        "rate limit",
+    ];
+    const GONE: [&str; 14] = [
+        "unknown",
+        "no such",
+        "not exist",
+        "doesn't exist",
+        "nonexistent",
+        "not found",
+        "no mailbox",
+        "unrouteable",
+        "invalid recipient",
+        "invalid mailbox",
+        "not a valid",
+        "not a known",
+        "disabled",
+        "no longer",
     ];
     let folded = words.to_ascii_lowercase();
-    WORDS.iter().any(|word| folded.contains(word))
+    let says = |some: &[&str]| some.iter().any(|word| folded.contains(word));
+    match () {
+        () if says(&OURS) => Class::Sender,
+        () if says(&GONE) => Class::Hard,
+        () => Class::Soft,
+    }
 }
 
 fn has_code(words: &str) -> bool {
@@ -268,6 +291,8 @@ mod tests {
             ("5.6.7", "", Class::Sender),
             ("5.3.4", "552 5.3.4 too big", Class::Sender),
             ("5.1.8", "bad sender's system", Class::Sender),
+            ("5.5.0", "550 5.5.0 Requested action not taken: mailbox unavailable", Class::Soft),
+            ("5.5.0", "550 5.5.0 bad command", Class::Sender),
             ("5.0.0", "smtp; 550-5.1.1 (#5.1.1) no such user", Class::Hard),
             ("5.0.0", "550 no", Class::Soft),
             ("", "550 5.7.1 no", Class::Sender),
@@ -284,6 +309,11 @@ mod tests {
             ("rcpt", Some(550), None, "no such user", Some(Class::Hard)),
             ("rcpt", Some(550), None, "5.7.1 rejected", Some(Class::Sender)),
             ("rcpt", Some(550), None, "Relaying denied", Some(Class::Sender)),
+            ("rcpt", Some(550), None, "Unrouteable address", Some(Class::Hard)),
+            ("rcpt", Some(550), None, "Administrative prohibition", Some(Class::Soft)),
+            ("rcpt", Some(550), None, "Mailbox is full / quota exceeded", Some(Class::Soft)),
+            ("rcpt", Some(550), None, "Too many messages from your address today", Some(Class::Sender)),
+            ("rcpt", Some(550), None, "", Some(Class::Soft)),
             ("rcpt", Some(551), None, "user not local", Some(Class::Soft)),
             ("rcpt", Some(552), Some("5.2.2"), "full", Some(Class::Soft)),
             ("rcpt", Some(450), Some("4.2.1"), "busy", Some(Class::Soft)),

@@ -1,7 +1,8 @@
 //! What a server's answer means, and when to try again.
 //!
 //! A transport ends every send in a [`Receipt`] or a [`SendError`]; [`outcome`] turns that into what the outbox does
-//! next. The retry table holds for answers about one mail; it is no loop: the next attempt is a time in the database.
+//! next. The retry table holds for what is said of one mail ([`Tries`]): neither an outage nor a limit, however long, uses
+//! any of it up. It is no loop: the next attempt is a time in the database.
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -34,6 +35,19 @@ impl SendError {
         }
     }
 
+    /// Whether the fault lies with the session, or with this machine, so that the next mail would meet it too.
+    pub fn is_outage(&self) -> bool {
+        const SESSION: [&str; 8] = ["connect", "greeting", "ehlo", "starttls", "tls", "auth", "program", "file"];
+        matches!(self, SendError::Transient(fault) if SESSION.contains(&fault.phase))
+    }
+
+    /// Whether it says something of this very mail. What a session meets before the recipient is named does not, unless it
+    /// is final.
+    pub fn concerns_the_mail(&self) -> bool {
+        let is_said_of_us = matches!(self, SendError::Transient(fault) if fault.phase == "mail");
+        !self.is_outage() && !is_said_of_us
+    }
+
     /// The word for it in tables and logs.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -47,8 +61,8 @@ impl SendError {
 /// Where and how a send failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// The step that failed: `connect`, `tls`, `greeting`, `ehlo`, `starttls`, `auth`, `mail`, `rcpt`, `data`, `body`,
-    /// or a word of another transport.
+    /// The step that failed: `connect`, `tls`, `greeting`, `ehlo`, `starttls`, `auth`, `mail`, `rcpt`, `data`, `body` of
+    /// SMTP; `program` when sendmail could not be run, `sendmail` for what it said; `file`; `render` before any of them.
     pub phase: &'static str,
     /// The reply code, when a server gave one.
     pub code: Option<u16>,
@@ -89,39 +103,54 @@ pub enum Outcome {
     Failed,
 }
 
+/// What the attempts that concern the mail itself have come to ([`SendError::concerns_the_mail`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tries {
+    /// How many there were.
+    pub count: u32,
+    /// Those among them that ended unknown.
+    pub unknowns: u32,
+    /// When the first of them ended.
+    pub first: Option<DateTime<Utc>>,
+}
+
+impl Tries {
+    /// With the attempt that ended at `now`.
+    pub fn and(self, result: &Result<Receipt, SendError>, now: DateTime<Utc>) -> Self {
+        if result.as_ref().is_err_and(|error| !error.concerns_the_mail()) {
+            return self;
+        }
+        let is_unknown = matches!(result, Err(SendError::Unknown(_)));
+        Self { count: self.count + 1, unknowns: self.unknowns + u32::from(is_unknown), first: self.first.or(Some(now)) }
+    }
+}
+
 /// Delays after the first, second, … transient answer, in minutes; the last one repeats until [`GIVE_UP`].
 const DELAYS_MINUTES: [i64; 6] = [1, 5, 30, 120, 360, 720];
 
-/// How long after it was queued a mail is still tried.
+/// How long a mail is tried, from the first answer to it on.
 const GIVE_UP: Duration = Duration::hours(48);
 
 /// How long an unknown outcome rests before its one retry: a server that is slow, not deaf, has written its log by then.
 const UNKNOWN_PAUSE: Duration = Duration::minutes(30);
 
-/// What follows from an attempt at `now`. `attempts` counts the ones made, this one included; `unknowns` the ones among
-/// them that ended unknown, this one included; `jitter` in 0..1 spreads retries over a fifth of the delay.
-pub fn outcome(
-    result: &Result<Receipt, SendError>,
-    attempts: u32,
-    unknowns: u32,
-    queued: DateTime<Utc>,
-    now: DateTime<Utc>,
-    jitter: f64,
-) -> Outcome {
-    let delay = match result {
+/// What follows from an attempt at `now`, which is counted in `tries`. `jitter` in 0..1 spreads retries over a fifth of the
+/// delay.
+pub fn outcome(result: &Result<Receipt, SendError>, tries: Tries, now: DateTime<Utc>, jitter: f64) -> Outcome {
+    let minutes = |count: u32| Duration::minutes(DELAYS_MINUTES[(count.max(1) as usize).min(DELAYS_MINUTES.len()) - 1]);
+    let (delay, may_end) = match result {
         Ok(_) => return Outcome::Sent,
         Err(SendError::Permanent(_)) => return Outcome::Failed,
         // Once with the same Message-ID, never in a loop: a second silence ends it.
-        Err(SendError::Unknown(_)) if unknowns > 1 => return Outcome::Failed,
-        Err(SendError::Unknown(_)) => UNKNOWN_PAUSE,
-        Err(SendError::Transient(_)) => {
-            let index = (attempts.max(1) as usize - 1).min(DELAYS_MINUTES.len() - 1);
-            Duration::minutes(DELAYS_MINUTES[index])
-        }
+        Err(SendError::Unknown(_)) if tries.unknowns > 1 => return Outcome::Failed,
+        Err(SendError::Unknown(_)) => (UNKNOWN_PAUSE, true),
+        Err(error) if error.concerns_the_mail() => (minutes(tries.count), true),
+        Err(_) => (minutes(1), false),
     };
     let spread = Duration::milliseconds((delay.num_milliseconds() as f64 * 0.2 * jitter.clamp(0.0, 1.0)) as i64);
     let at = now + delay + spread;
-    if at > queued + GIVE_UP { Outcome::Failed } else { Outcome::Retry(at) }
+    let is_over = may_end && tries.first.is_some_and(|first| at > first + GIVE_UP);
+    if is_over { Outcome::Failed } else { Outcome::Retry(at) }
 }
 
 #[cfg(test)]
@@ -132,15 +161,20 @@ mod tests {
         DateTime::UNIX_EPOCH + Duration::minutes(minutes)
     }
 
-    fn transient() -> Result<Receipt, SendError> {
-        Err(SendError::Transient(Fault::new("rcpt", "greylisted")))
+    fn transient(phase: &'static str) -> Result<Receipt, SendError> {
+        Err(SendError::Transient(Fault::new(phase, "later")))
+    }
+
+    fn tries(count: u32, unknowns: u32) -> Tries {
+        Tries { count, unknowns, first: Some(at(0)) }
     }
 
     #[test]
     fn a_greylisted_mail_is_tried_for_two_days_and_then_fails() {
-        let (mut now, mut waits) = (at(0), Vec::new());
-        for attempt in 1.. {
-            match outcome(&transient(), attempt, 0, at(0), now, 0.0) {
+        let (mut now, mut tries, mut waits) = (at(0), Tries::default(), Vec::new());
+        loop {
+            tries = tries.and(&transient("rcpt"), now);
+            match outcome(&transient("rcpt"), tries, now, 0.0) {
                 Outcome::Retry(next) => {
                     waits.push((next - now).num_minutes());
                     now = next;
@@ -155,17 +189,33 @@ mod tests {
     }
 
     #[test]
+    fn an_outage_of_a_week_uses_up_nothing() {
+        let mut tries = Tries::default();
+        for day in 0..7 {
+            let now = at(day * 1_440);
+            for phase in ["connect", "auth", "mail", "program", "file"] {
+                tries = tries.and(&transient(phase), now);
+                assert_eq!(outcome(&transient(phase), tries, now, 0.0), Outcome::Retry(now + Duration::minutes(1)));
+            }
+        }
+        assert_eq!(tries, Tries::default());
+        let now = at(8 * 1_440);
+        tries = tries.and(&transient("rcpt"), now);
+        assert_eq!(outcome(&transient("rcpt"), tries, now, 0.0), Outcome::Retry(now + Duration::minutes(1)));
+    }
+
+    #[test]
     fn an_unknown_outcome_is_retried_once() {
         let unknown = Err(SendError::Unknown(Fault::new("body", "no answer")));
-        assert_eq!(outcome(&unknown, 1, 1, at(0), at(0), 0.0), Outcome::Retry(at(30)));
-        assert_eq!(outcome(&unknown, 2, 2, at(0), at(30), 0.0), Outcome::Failed);
-        assert_eq!(outcome(&unknown, 3, 1, at(0), at(0), 0.0), Outcome::Retry(at(30)), "earlier 4yz don't count");
+        assert_eq!(outcome(&unknown, tries(1, 1), at(0), 0.0), Outcome::Retry(at(30)));
+        assert_eq!(outcome(&unknown, tries(2, 2), at(30), 0.0), Outcome::Failed);
+        assert_eq!(outcome(&unknown, tries(3, 1), at(0), 0.0), Outcome::Retry(at(30)), "earlier 4yz don't count");
     }
 
     #[test]
     fn a_permanent_answer_is_final_and_jitter_only_delays() {
         let permanent = Err(SendError::Permanent(Fault::new("rcpt", "no such user")));
-        assert_eq!(outcome(&permanent, 1, 0, at(0), at(0), 0.5), Outcome::Failed);
-        assert_eq!(outcome(&transient(), 2, 0, at(0), at(0), 1.0), Outcome::Retry(at(6)));
+        assert_eq!(outcome(&permanent, tries(1, 0), at(0), 0.5), Outcome::Failed);
+        assert_eq!(outcome(&transient("rcpt"), tries(2, 0), at(0), 1.0), Outcome::Retry(at(6)));
     }
 }

@@ -7,8 +7,8 @@
 //!   place from the moment it begins until the length after it *ended*, so the limit also holds as the server counts.
 //! - **A ramp** ([`Ramp`]): the day's limit of a new sender, which grows from the first mail on.
 //! - **Holds** ([`Hold`]): a domain that asked us to slow down rests, twice as long each time, up to a ceiling; one that
-//!   refuses us for a reason of ours rests for longer. After a rest mails go one at a time, until as many were taken as
-//!   the rest had doubled.
+//!   refuses us for a reason of ours, or one mailbox after the other, rests for longer. After a rest mails go one at a
+//!   time, until as many were taken as the rest had doubled.
 //!
 //! Pure: `now` comes in by argument, and a [`Change`] says what to write down. Memory is bounded: a window is at most a few
 //! hundred marks whatever its limit is, and a domain without anything to remember is forgotten.
@@ -17,11 +17,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::bounce::{self, Class};
-use super::delivery::{Fault, Receipt, SendError};
-
+mod ending;
+mod hold;
 mod window;
 
+pub use ending::Ending;
+pub use hold::{Cause, Change, Hold, refuse};
+use hold::{deepen, recover};
 use window::Window;
 
 /// So many mails in so long.
@@ -112,54 +114,6 @@ impl Policy {
     }
 }
 
-/// Why a domain, or everything, rests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// The other side asked us to come later.
-    Deferred,
-    /// The other side refuses us for a reason of ours: policy, standing, a malformed mail.
-    Refused,
-}
-
-impl Cause {
-    /// The word in tables and on the command line.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Deferred => "deferred",
-            Self::Refused => "refused",
-        }
-    }
-
-    /// The cause of this word.
-    pub fn of(word: &str) -> Option<Self> {
-        [Self::Deferred, Self::Refused].into_iter().find(|cause| cause.as_str() == word)
-    }
-}
-
-/// A rest. When it is over it is remembered until as many mails were taken as it had doubled.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hold {
-    /// Why.
-    pub cause: Cause,
-    /// How often in a row, from 1.
-    pub level: u32,
-    /// When it began.
-    pub since: DateTime<Utc>,
-    /// When the next mail may go.
-    pub until: DateTime<Utc>,
-    /// The other side's words, without addresses.
-    pub words: String,
-}
-
-/// What to write down, so that it outlives the process.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// The domain; `None` for everything.
-    pub domain: Option<String>,
-    /// Its hold; `None` when it has none any more.
-    pub hold: Option<Hold>,
-}
-
 /// Whether mails may begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Room {
@@ -181,78 +135,12 @@ impl Room {
     }
 }
 
-/// What a mail's end says about whoever it was for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// The other side has it.
-    Taken,
-    /// Nobody knows whether the other side has it.
-    Unknown,
-    /// Come later: not this mailbox, all of us.
-    Deferred(String),
-    /// Refused for a reason of ours; whether by the recipient's side, or by the server we speak to.
-    Refused {
-        /// Whether the domain is to blame, as far as can be told.
-        by_domain: bool,
-        /// The other side's words.
-        words: String,
-    },
-    /// It was tried, and what came of it concerns that mailbox or that mail alone.
-    OwnTrouble,
-    /// Nobody was asked.
-    Untried,
-}
-
-impl Ending {
-    /// What an attempt's result says.
-    pub fn of(result: &Result<Receipt, SendError>) -> Self {
-        let error = match result {
-            Ok(_) => return Self::Taken,
-            Err(SendError::Unknown(_)) => return Self::Unknown,
-            Err(error) => error,
-        };
-        let fault = error.fault();
-        let Some(code) = fault.code else {
-            return if matches!(fault.phase, "rcpt" | "data" | "body") { Self::OwnTrouble } else { Self::Untried };
-        };
-        let is_too_large = fault.enhanced.as_deref() == Some("5.3.4");
-        match fault.phase {
-            // The server we speak to does not take our sender; one mail that is too large for it says nothing of others.
-            "mail" if code >= 500 && !is_too_large => Self::Refused { by_domain: false, words: fault.to_string() },
-            "mail" => Self::OwnTrouble,
-            "rcpt" | "data" | "body" if code < 500 && is_about_us(fault) => Self::Deferred(fault.to_string()),
-            "rcpt" | "data" | "body" if code >= 500 && bounce::refusal(fault) == Some(Class::Sender) => {
-                // Who has to log in, has to do so for every domain.
-                let by_domain = !matches!(code, 503 | 530 | 534 | 535 | 538);
-                Self::Refused { by_domain, words: fault.to_string() }
-            }
-            "rcpt" | "data" | "body" => Self::OwnTrouble,
-            _ => Self::Untried,
-        }
-    }
-}
-
-/// Whether a 4yz reply is about how we send, and not about one mailbox (4.1.x, 4.2.x), one mail (4.5.x, 4.6.x) or a
-/// greylist, which wants every first mail to come again and is pleased by none that waits.
-fn is_about_us(fault: &Fault) -> bool {
-    let words = fault.text.to_ascii_lowercase();
-    if fault.code == Some(421) {
-        return true;
-    }
-    if ["greylist", "graylist", "grey-list", "gray-list"].iter().any(|word| words.contains(word)) {
-        return false;
-    }
-    match fault.enhanced.as_deref() {
-        Some(code) => matches!(code.split('.').nth(1), Some("0" | "3" | "4" | "7")),
-        None => matches!(fault.code, Some(450 | 451)),
-    }
-}
-
-/// How long a domain rests that refuses us for a reason of ours, the first time and at most: a person has to look.
-const REFUSED: (Duration, Duration) = (Duration::minutes(15), Duration::hours(4));
-
 /// From so many domains that refuse us with no mail taken in between, the fault is everybody's: everything rests.
 const REFUSED_BY_ALL: usize = 3;
+
+/// From so many mailboxes in a row that a domain is said not to have, with no mail taken in between, the domain is not
+/// believed: a broken directory says the same of everybody.
+const NOT_BELIEVED: u32 = 5;
 
 /// Lanes that are kept before the idle ones among them are forgotten.
 const LANES: usize = 1_024;
@@ -285,6 +173,8 @@ struct Lane {
     running: u32,
     connections: u32,
     hold: Option<Hold>,
+    /// Mailboxes in a row that it is said not to have.
+    missing: u32,
 }
 
 impl Pacer {
@@ -316,12 +206,17 @@ impl Pacer {
         }
     }
 
-    /// Adds a hold that is still known.
-    pub fn restore(&mut self, change: Change) {
-        match change.domain {
-            None => self.hold = change.hold,
-            Some(domain) => lane(&mut self.lanes, &self.policy, &domain).hold = change.hold,
+    /// Takes over the holds that are written down: a report that came back may have added one, a person ended one.
+    pub fn set_holds(&mut self, holds: impl IntoIterator<Item = Change>) {
+        self.hold = None;
+        self.lanes.values_mut().for_each(|lane| lane.hold = None);
+        for Change { domain, hold } in holds {
+            match domain {
+                None => self.hold = hold,
+                Some(domain) => lane(&mut self.lanes, &self.policy, &domain).hold = hold,
+            }
         }
+        self.lanes.retain(|_, lane| !lane.is_idle());
     }
 
     /// Whether any mail may begin at `now`.
@@ -329,7 +224,7 @@ impl Pacer {
         if let (Some(day), Some(limit)) = (&mut self.day, self.policy.day_limit(self.first, now)) {
             day.limit = limit;
         }
-        let held = room_of_hold(self.hold.as_ref(), self.running, now);
+        let held = hold::room(self.hold.as_ref(), self.running, now);
         let windows = [&mut self.rate, &mut self.day].into_iter().flatten().map(|window| window.room(now));
         windows.fold(held, Room::and)
     }
@@ -397,11 +292,18 @@ impl Pacer {
         if self.lanes.len() > self.tidy_at {
             self.lanes.retain(|_, lane| {
                 lane.expire(now);
+                // What is no pattern yet is forgotten, so that dead mailboxes of many domains don't fill the memory.
+                lane.missing = if lane.missing < NOT_BELIEVED { 0 } else { lane.missing };
                 !lane.is_idle()
             });
             self.tidy_at = LANES.max(2 * self.lanes.len());
         }
         changes
+    }
+
+    /// Whether this domain is said to have none of its mailboxes any more, so that what is said of one counts for little.
+    pub fn disbelieves(&self, domain: &str) -> bool {
+        self.lanes.get(domain).is_some_and(|lane| lane.missing >= NOT_BELIEVED)
     }
 
     /// The holds there are, the one on everything first.
@@ -428,6 +330,7 @@ impl Pacer {
             Ending::Taken => {
                 first.get_or_insert(now);
                 refused.clear();
+                lane.missing = 0;
                 if recover(&mut lane.hold, begun, now) {
                     note(Some(domain), &lane.hold);
                 }
@@ -435,22 +338,27 @@ impl Pacer {
                     note(None, all);
                 }
             }
-            Ending::Deferred(words) => {
-                if deepen(&mut lane.hold, Cause::Deferred, (policy.backoff, policy.backoff_max), begun, now, words) {
-                    note(Some(domain), &lane.hold);
+            Ending::Deferred { by_domain, words } => {
+                let (whose, hold) = if *by_domain { (Some(domain), &mut lane.hold) } else { (None, all) };
+                if deepen(hold, Cause::Deferred, (policy.backoff, policy.backoff_max), begun, now, words) {
+                    note(whose, hold);
                 }
             }
-            Ending::Refused { by_domain: true, words } => {
+            Ending::NoMailbox { .. } if lane.missing + 1 < NOT_BELIEVED => lane.missing += 1,
+            Ending::Refused { by_domain: true, words } | Ending::NoMailbox { words } => {
+                if matches!(ending, Ending::NoMailbox { .. }) {
+                    lane.missing = NOT_BELIEVED;
+                }
                 refused.insert(domain.to_owned());
-                if deepen(&mut lane.hold, Cause::Refused, REFUSED, begun, now, words) {
+                if refuse(&mut lane.hold, begun, now, words) {
                     note(Some(domain), &lane.hold);
                 }
-                if refused.len() >= REFUSED_BY_ALL && deepen(all, Cause::Refused, REFUSED, begun, now, words) {
+                if refused.len() >= REFUSED_BY_ALL && refuse(all, begun, now, words) {
                     note(None, all);
                 }
             }
             Ending::Refused { by_domain: false, words } => {
-                if deepen(all, Cause::Refused, REFUSED, begun, now, words) {
+                if refuse(all, begun, now, words) {
                     note(None, all);
                 }
             }
@@ -468,11 +376,12 @@ impl Lane {
             running: 0,
             connections: limits.connections.max(1),
             hold: None,
+            missing: 0,
         }
     }
 
     fn room(&mut self, now: DateTime<Utc>) -> Room {
-        let held = room_of_hold(self.hold.as_ref(), self.running, now);
+        let held = hold::room(self.hold.as_ref(), self.running, now);
         let windows = [&mut self.rate, &mut self.day].into_iter().flatten().map(|window| window.room(now));
         windows.fold(held, Room::and)
     }
@@ -484,7 +393,8 @@ impl Lane {
     /// Whether there is nothing to remember.
     fn is_idle(&self) -> bool {
         let is_empty = |window: &Option<Window>| window.as_ref().is_none_or(Window::is_empty);
-        self.running == 0 && self.hold.is_none() && is_empty(&self.rate) && is_empty(&self.day)
+        let is_trusted = self.missing == 0 && self.hold.is_none();
+        self.running == 0 && is_trusted && is_empty(&self.rate) && is_empty(&self.day)
     }
 }
 
@@ -493,54 +403,6 @@ fn lane<'l>(lanes: &'l mut HashMap<String, Lane>, policy: &Policy, domain: &str)
         lanes.insert(domain.to_owned(), Lane::new(policy.limits(domain)));
     }
     lanes.get_mut(domain).expect("it was inserted when it was missing")
-}
-
-/// None during a rest; after it one at a time.
-fn room_of_hold(hold: Option<&Hold>, running: u32, now: DateTime<Utc>) -> Room {
-    match hold {
-        None => Room::Open(u32::MAX),
-        // A clock that was set back must not make a rest longer than it was meant.
-        Some(hold) if now < hold.until && now >= hold.since => Room::Closed(Some(hold.until)),
-        Some(_) if running > 0 => Room::Closed(None),
-        Some(_) => Room::Open(1),
-    }
-}
-
-/// Another rest, twice as long as the last. A mail that began before the rest knew nothing of it, and changes nothing; a rest
-/// that seems to begin later is one of a clock that was ahead.
-fn deepen(
-    hold: &mut Option<Hold>,
-    cause: Cause,
-    (first, most): (Duration, Duration),
-    begun: DateTime<Utc>,
-    now: DateTime<Utc>,
-    words: &str,
-) -> bool {
-    let level = match hold {
-        Some(hold) if begun <= hold.since && hold.since <= now => return false,
-        Some(hold) if hold.cause == cause => hold.level + 1,
-        _ => 1,
-    };
-    // Once it is at the ceiling it needn't climb: each level is a mail on the way back.
-    let doubled = |level: u32| first * 2_i32.pow(level.min(20) - 1);
-    let level = if level > 1 && doubled(level - 1) >= most { level - 1 } else { level };
-    let rest = doubled(level).min(most);
-    *hold = Some(Hold { cause, level, since: now, until: now + rest, words: words.to_owned() });
-    true
-}
-
-/// A mail was taken after the rest: a level less, or no hold any more.
-fn recover(hold: &mut Option<Hold>, begun: DateTime<Utc>, now: DateTime<Utc>) -> bool {
-    match hold {
-        Some(known) if begun > known.since || known.since > now => {
-            known.level -= 1;
-            if known.level == 0 {
-                *hold = None;
-            }
-            true
-        }
-        _ => false,
-    }
 }
 
 #[cfg(test)]

@@ -111,7 +111,7 @@ fn log(verdict: Verdict, taken: Taken, failure: &Failure) {
         (Taken::Again, _) => {}
         (_, Verdict::Failed(Class::Sender)) => tracing::error!(
             %status, %reply,
-            "a server refuses our mail for a reason of ours: look at the sender's DNS, its standing, the mail itself",
+            "a server refuses our mail for a reason of ours: its domain rests; look at the sender's DNS, its standing, the mail",
         ),
         (Taken::Noted, _) => tracing::info!(%status, %reply, "a mail came back"),
         (Taken::Suppressed, _) => tracing::warn!(%status, %reply, "a subscriber gets no more mails"),

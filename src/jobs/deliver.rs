@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 use super::letter::{self, Sender};
 use super::pace::Pace;
 use crate::clock::Clock;
-use crate::core::delivery::{Fault, Receipt, SendError, outcome};
+use crate::core::delivery::{Fault, Outcome, Receipt, SendError, outcome};
 use crate::core::pacing::Ending;
 use crate::mail::{Gate, Mail, Transport, Turn};
 use crate::store::{Claim, Mailing, Recorded, Store, StoreError};
@@ -81,13 +81,14 @@ pub async fn run<T: Transport + 'static>(
 ) -> Result<Report, StoreError> {
     let halt = stop.child_token();
     let connections = settings.connections.max(1);
-    let (clerk, claims) = Clerk::new(store.clone(), settings.clone(), clock.clone(), halt.clone())?;
+    let rests = Arc::new(Rests::default());
+    let (clerk, claims) = Clerk::new(store.clone(), settings.clone(), clock.clone(), halt.clone(), rests.clone())?;
     let (told, hears) = mpsc::channel(clerk::GROUP);
     let clerk = tokio::task::spawn_blocking(move || clerk.keep_books(hears));
     let worker = Worker {
         claims: Arc::new(tokio::sync::Mutex::new(claims)),
         passed_on: Arc::default(),
-        rests: Arc::default(),
+        rests,
         mails: letter::Writer::new(store.clone(), settings.sender.clone()),
         // To make a mail takes a core, not a connection.
         desks: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from))),
@@ -98,9 +99,9 @@ pub async fn run<T: Transport + 'static>(
     };
     let mut workers: JoinSet<()> = (0..connections).map(|_| worker.clone().work()).collect();
     while let Some(ended) = workers.join_next().await {
-        // Its claim is left to the lease: nobody knows how far it was.
         if let Err(error) = ended {
             tracing::error!(%error, "a fault in the program ended one of those who send");
+            worker.tell(Told::Broken).await;
             // What waits for its mail's end would wait for ever.
             halt.cancel();
         }
@@ -129,16 +130,16 @@ struct Worker<T> {
 }
 
 /// A claim, and when it was handed out.
-type Handed = (Claim, DateTime<Utc>);
+type Handed = (Arc<Claim>, DateTime<Utc>);
 
 /// The same and its mail.
-type Ready = (Arc<Handed>, Mail);
+type Ready = (Handed, Mail);
 
 impl<T: Transport> Worker<T> {
     async fn work(self) {
         let mut ready = self.make_next().await;
         while let Some((handed, mail)) = ready {
-            let (claim, begun) = &*handed;
+            let (claim, begun) = &handed;
             if self.halt.is_cancelled() {
                 return self.tell(Told::Untried(key(claim))).await;
             }
@@ -175,7 +176,7 @@ impl<T: Transport> Worker<T> {
             Err(error) => Err(error),
         };
         // Without a session this one leaves; others may have one: a server can allow fewer than are asked for.
-        let has_no_session = result.as_ref().is_err_and(is_outage);
+        let has_no_session = result.as_ref().is_err_and(SendError::is_outage);
         self.rests.hear(mail.to.domain(), &Ending::of(&result), self.clock.now());
         self.tell(Told::Ended(ended(claim, result, self.clock.now()))).await;
         !has_no_session
@@ -197,10 +198,10 @@ impl<T: Transport> Worker<T> {
                 },
                 claim = async { self.claims.lock().await.recv().await } => claim,
             };
-            let handed = Arc::new(claim?);
+            let handed = claim?;
             let desk = self.desks.acquire().await;
-            let (mails, at_desk) = (self.mails.clone(), handed.clone());
-            let made = tokio::task::spawn_blocking(move || make(&mails, &at_desk.0.mailing)).await;
+            let (mails, claim) = (self.mails.clone(), handed.0.clone());
+            let made = tokio::task::spawn_blocking(move || make(&mails, &claim.mailing)).await;
             drop(desk);
             let fault = match made {
                 Ok(Ok(mail)) => return Some((handed, mail)),
@@ -247,18 +248,14 @@ fn make(mails: &letter::Writer, mailing: &Mailing) -> Result<Mail, letter::Write
 
 /// What follows from the end of an attempt.
 fn ended(claim: &Claim, result: Result<Receipt, SendError>, now: DateTime<Utc>) -> Recorded {
-    let unknowns = claim.unknowns + u32::from(matches!(result, Err(SendError::Unknown(_))));
-    // Delays grow with what was said about this mail; of a session's fault it knows nothing.
-    let attempts = if result.as_ref().is_err_and(is_outage) { 1 } else { claim.attempt };
-    let outcome = outcome(&result, attempts, unknowns, claim.queued, now, fastrand::f64());
+    let tries = claim.tries.and(&result, now);
+    let outcome = match (outcome(&result, tries, now, fastrand::f64()), Ending::of(&result)) {
+        // The domain rests, not the mail, which keeps its place: after the rest the one that was put off asks again.
+        (Outcome::Retry(_), Ending::Deferred { .. }) => Outcome::Retry(claim.queued.min(now)),
+        (outcome, _) => outcome,
+    };
     let (edition, attempt) = key(claim);
-    Recorded { edition, attempt, at: now, result, outcome }
-}
-
-/// Whether the fault lies with the session, so that the next mail would meet it too.
-fn is_outage(error: &SendError) -> bool {
-    matches!(error, SendError::Transient(_))
-        && matches!(error.fault().phase, "connect" | "greeting" | "ehlo" | "starttls" | "tls" | "auth")
+    Recorded { edition, attempt, at: now, result, tries, outcome, is_doubtful: false }
 }
 
 /// The edition and the attempt: what names a claim.

@@ -1,7 +1,8 @@
 //! The pace: a [`Pacer`] that knows what the database knows.
 //!
 //! Made when the first run needs it, and kept from run to run: within a process it knows to the millisecond what has gone
-//! out. A new process knows it to the second, which is on the side of waiting.
+//! out. A new process knows it to the second, which is on the side of waiting. Rests are read anew for each run, since
+//! others write them too.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -25,10 +26,9 @@ impl Pace {
 
     /// The pacer, for one run at a time.
     pub(super) fn take(&self, store: &Store, now: DateTime<Utc>) -> Result<Pacer, StoreError> {
-        match self.lock().take() {
-            Some(pacer) => Ok(pacer),
-            None => load(store, &self.policy, now),
-        }
+        let Some(mut pacer) = self.lock().take() else { return load(store, &self.policy, now) };
+        pacer.set_holds(store.holds()?);
+        Ok(pacer)
     }
 
     /// Keeps it for the next run. A run that doesn't come here leaves the next one to the database.
@@ -96,6 +96,6 @@ fn load(store: &Store, policy: &Policy, now: DateTime<Utc>) -> Result<Pacer, Sto
             pacer.remember(&sent.domain, sent.at, sent.tried, sent.taken);
         }
     }
-    store.holds()?.into_iter().for_each(|change| pacer.restore(change));
+    pacer.set_holds(store.holds()?);
     Ok(pacer)
 }

@@ -3,17 +3,19 @@
 //! A report is taken in by one transaction: whose it is, its row, and the suppression that follows. The row's key is a
 //! hash of the message, so a report that is read again - after a crash, from two mailboxes - changes nothing.
 //!
-//! A refusal in our own SMTP session means the same as a report of it, and is taken in with the attempt's outcome.
+//! A refusal in our own SMTP session means the same as a report of it, and is taken in with the attempt's outcome. And a
+//! report of a fault of ours makes the domain rest as a refusal does: behind a relay nothing else tells.
 
 use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde::Serialize;
 
 use super::suppressions::suppress_address;
-use super::{Reason, Recorded, Result, Store, instant};
+use super::{Reason, Recorded, Result, Store, holds, instant};
 use crate::core::address::Address;
 use crate::core::bounce::{self, Class};
 use crate::core::delivery::{Outcome, SendError};
+use crate::core::pacing::{self, Change};
 use crate::core::token::SubscriberId;
 
 /// What a report comes to.
@@ -45,8 +47,8 @@ pub struct Bounce {
     pub subscriber: Option<SubscriberId>,
     /// Message-IDs, without angle brackets, by which the mail may be known.
     pub message_ids: Vec<String>,
-    /// The addresses that the report names. Without a token, one of them has to be the subscriber's: a Message-ID alone
-    /// can be made up by whoever has got one of our mails.
+    /// The addresses that the report names. Without a token, one of them has to be the subscriber's: the Message-ID alone
+    /// is known to whoever a mail was forwarded to.
     pub recipients: Vec<Address>,
     /// When the report was read.
     pub at: DateTime<Utc>,
@@ -106,6 +108,9 @@ impl Store {
             if inserted == 0 {
                 return Ok(Taken::Again);
             }
+            if bounce.verdict == Verdict::Failed(Class::Sender) {
+                rest(tx, &address_key, edition, bounce)?;
+            }
             let reason = match bounce.verdict {
                 Verdict::Complaint => Some(Reason::Complained),
                 Verdict::Failed(Class::Hard) => Some(Reason::Bounced),
@@ -145,8 +150,24 @@ impl Store {
     }
 }
 
-/// What a refusal says of the recipient: no such mailbox suppresses the address; a passing trouble counts when the mail is
-/// given up for it. A fault of ours says nothing of them.
+/// Makes the domain rest that refused one of our mails; a report of a mail from before the rest is no news.
+fn rest(tx: &Transaction<'_>, address_key: &str, edition: Option<i64>, bounce: &Bounce) -> Result<()> {
+    let Some((_, domain)) = address_key.rsplit_once('@') else { return Ok(()) };
+    let sent = tx
+        .prepare_cached("SELECT due FROM outbox WHERE edition = ? AND state = 'sent'")?
+        .query_row([edition], |row| row.get(0))
+        .optional()?
+        .map_or(bounce.at, instant);
+    let known = holds::holds(tx)?.into_iter().find(|change| change.domain.as_deref() == Some(domain));
+    let mut hold = known.and_then(|change| change.hold);
+    if pacing::refuse(&mut hold, sent, bounce.at, &bounce.reply) {
+        holds::keep(tx, &[Change { domain: Some(domain.to_owned()), hold }])?;
+    }
+    Ok(())
+}
+
+/// What a refusal says of the recipient: no such mailbox suppresses the address, unless the domain says so of everybody;
+/// a passing trouble counts when the mail is given up for it. A fault of ours says nothing of them.
 pub(super) fn refused(
     tx: &Transaction<'_>,
     recorded: &Recorded,
@@ -154,6 +175,7 @@ pub(super) fn refused(
 ) -> Result<()> {
     let Err(SendError::Transient(fault) | SendError::Permanent(fault)) = &recorded.result else { return Ok(()) };
     let Some(class) = bounce::refusal(fault).filter(|class| *class != Class::Sender) else { return Ok(()) };
+    let class = if recorded.is_doubtful { Class::Soft } else { class };
     let (subscription, address_key): (i64, String) = tx
         .prepare_cached(
             "SELECT s.id, s.address_key FROM editions e JOIN subscriptions s ON s.id = e.subscription WHERE e.id = ?",

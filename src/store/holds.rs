@@ -1,6 +1,7 @@
 //! What pacing has to remember: rests, and how much was sent of late.
 //!
-//! A rest is written in the commit of the outcome that caused it ([`Store::record`]), so the two never disagree.
+//! A rest is written in the commit of the outcome that caused it ([`Store::record`]), or of the report, so the two never
+//! disagree.
 
 use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, Transaction, params};
@@ -34,25 +35,12 @@ pub struct Lane {
 impl Store {
     /// The rests there are, also those that are over and not yet made good.
     pub fn holds(&self) -> Result<Vec<Change>> {
-        self.read(|tx| {
-            let mut holds =
-                tx.prepare_cached("SELECT domain, cause, level, since, until, words FROM holds ORDER BY domain")?;
-            let mut rows = holds.query([])?;
-            let mut out = Vec::new();
-            while let Some(row) = rows.next()? {
-                let (domain, cause): (String, String) = (row.get(0)?, row.get(1)?);
-                let cause = Cause::of(&cause).ok_or(StoreError::Unreadable { what: "cause of a hold", why: cause })?;
-                let hold = Hold {
-                    cause,
-                    level: row.get(2)?,
-                    since: instant(row.get(3)?),
-                    until: instant(row.get(4)?),
-                    words: row.get(5)?,
-                };
-                out.push(Change { domain: Some(domain).filter(|domain| !domain.is_empty()), hold: Some(hold) });
-            }
-            Ok(out)
-        })
+        self.read(holds)
+    }
+
+    /// Ends the rest of a domain, or all of them; returns how many there were.
+    pub fn end_holds(&self, domain: Option<&str>) -> Result<usize> {
+        self.write(|tx| Ok(tx.execute("DELETE FROM holds WHERE ?1 IS NULL OR domain = ?1", [domain])?))
     }
 
     /// When the first mail ever was taken by the other side.
@@ -93,6 +81,25 @@ impl Store {
             Ok(rows.collect::<Result<_, _>>()?)
         })
     }
+}
+
+pub(super) fn holds(tx: &Transaction<'_>) -> Result<Vec<Change>> {
+    let mut holds = tx.prepare_cached("SELECT domain, cause, level, since, until, words FROM holds ORDER BY domain")?;
+    let mut rows = holds.query([])?;
+    let mut out = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (domain, cause): (String, String) = (row.get(0)?, row.get(1)?);
+        let cause = Cause::of(&cause).ok_or(StoreError::Unreadable { what: "cause of a hold", why: cause })?;
+        let hold = Hold {
+            cause,
+            level: row.get(2)?,
+            since: instant(row.get(3)?),
+            until: instant(row.get(4)?),
+            words: row.get(5)?,
+        };
+        out.push(Change { domain: Some(domain).filter(|domain| !domain.is_empty()), hold: Some(hold) });
+    }
+    Ok(out)
 }
 
 /// Writes down what has changed.

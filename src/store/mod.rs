@@ -10,6 +10,7 @@
 //! What is *not* here: schedules, matching, rendering. Decisions come in by argument.
 
 mod bounces;
+mod claims;
 mod clock;
 mod editions;
 mod history;
@@ -34,13 +35,14 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 pub use bounces::{Bounce, BounceStatus, Taken, Verdict};
+pub use claims::{Claim, Claimed, Mailing};
 pub use clock::{FAR_AHEAD, STEP};
 pub use editions::{Batch, Decision, Due, Edition, Fault, Published, Standing};
 pub use history::{History, KnownPaper, PastEdition};
 pub use holds::{Lane, Sent};
 pub use ingest::{Ingested, ReadRecord};
 pub use lock::{Lock, LockError};
-pub use outbox::{Claim, Claimed, Mailing, OutboxEntry, OutboxState, Recorded};
+pub use outbox::{OutboxEntry, OutboxState, Recorded};
 pub use prune::Pruned;
 pub use status::{EditionStatus, QueueStatus, SourceStatus, SubscriberStatus};
 pub use subscriptions::{SyncReport, Withheld};
@@ -118,11 +120,12 @@ fn file(error: &rusqlite::Error) -> &'static str {
 /// Results of the store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_leaving.sql"),
     include_str!("migrations/0003_faults.sql"),
     include_str!("migrations/0004_pacing.sql"),
+    include_str!("migrations/0005_tries.sql"),
 ];
 
 impl Store {

@@ -131,13 +131,29 @@ async fn a_forged_report_changes_nothing() {
         Dsn { to: &forged, ..Dsn::default() },
         Dsn { returned: "Message-ID: <1.00@example.org>", ..Dsn::default() },
         Dsn { returned: &next, ..Dsn::default() },
-        // Whoever has got one of our mails can make up the Message-ID of another's, but not whose it is.
+        // To whom a mail was forwarded knows its Message-ID.
         Dsn { returned: &format!("Message-ID: <{id}>"), about: "bob@example.org", ..Dsn::default() },
     ] {
         assert_eq!(take(&world, &dsn.text()), Report(Taken::Unproven));
     }
     assert_eq!(consent(&world), "confirmed");
     assert_eq!(world.store.bounces(DateTime::UNIX_EPOCH).expect("a list"), []);
+}
+
+#[tokio::test]
+async fn a_message_id_does_not_tell_that_of_another_mail_of_the_same_minute() {
+    let mut world = one_paper().await;
+    world.subscribe("email = \"bob@example.org\"\nkeywords = [\"retrieval\"]");
+    world.once().await;
+    let id = |address: &str| world.mails(address)[0].message_id.clone();
+    let (adas, bobs) = (id(ADA), id("bob@example.org"));
+    let number = |id: &str| id.split('.').next().expect("a number").to_owned();
+    let made_up = adas.replacen(&number(&adas), &number(&bobs), 1);
+    assert_ne!(made_up, bobs);
+    let report =
+        |id: &str| Dsn { about: "bob@example.org", returned: &format!("Message-ID: <{id}>"), ..Dsn::default() }.text();
+    assert_eq!(take(&world, &report(&made_up)), Report(Taken::Unproven));
+    assert_eq!(take(&world, &report(&bobs)), Report(Taken::Suppressed));
 }
 
 #[tokio::test]
@@ -161,6 +177,29 @@ async fn our_own_fault_and_a_delay_stop_nobody() {
     assert_eq!(consent(&world), "confirmed");
     let status = world.store.bounces(DateTime::UNIX_EPOCH).expect("a list");
     assert_eq!(status.iter().map(|s| (s.class.as_str(), s.count)).collect::<Vec<_>>(), [("sender", 4)]);
+}
+
+#[tokio::test]
+async fn a_report_of_a_fault_of_ours_makes_its_domain_rest_until_somebody_wakes_it() {
+    let mut world = sent().await;
+    let to = return_path(&world);
+    world.at("2026-11-23 12:05");
+    take(&world, &Dsn { to: &to, status: "5.7.26", words: "550 5.7.26 unauthenticated", ..Dsn::default() }.text());
+    let held = world.held();
+    assert_eq!((held[0].domain.as_deref(), held[0].cause), (Some("example.org"), "refused"));
+    assert!(held[0].words.as_ref().is_some_and(|words| words.contains("5.7.26")));
+    // Another report of the same mails is no news.
+    let until = held[0].until;
+    take(&world, &Dsn { to: &to, status: "5.7.1", words: "550 5.7.1 blocked", ..Dsn::default() }.text());
+    assert_eq!(world.held()[0].until, until);
+    world.subscribe(&crate::leaving::block("bob@example.org"));
+    world.publish();
+    world.deliver().await;
+    assert_eq!(world.mails("bob@example.org").len(), 0, "the run's pace has heard of it");
+    assert_eq!(world.store.end_holds(Some("example.net")).expect("a database"), 0);
+    assert_eq!(world.store.end_holds(Some("example.org")).expect("a database"), 1);
+    world.deliver().await;
+    assert_eq!(world.mails("bob@example.org").len(), 1);
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use paperpost::core::address::Address;
 use paperpost::core::delivery::{Receipt, SendError};
 use paperpost::mail::dkim::{Algorithm, Key, Signer, new_key};
 use paperpost::mail::mime::{Letter, Mailbox, compose};
-use paperpost::mail::smtp::{Login, SettingsError, Smtp, SmtpSettings, Timeouts, Tls, is_senders_own};
+use paperpost::mail::smtp::{Login, SettingsError, Smtp, SmtpSettings, Timeouts, Tls};
 use paperpost::mail::{Mail, ServerError, Transport};
 
 use crate::smtp::{Act, Offer, SmtpServer};
@@ -478,7 +478,7 @@ async fn scram_is_preferred_shows_no_password_and_is_not_fallen_back_from() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_the_senders_trouble_and_is_never_shown() {
+async fn a_wrong_password_is_no_mails_fault_and_is_never_shown() {
     let offer = Offer { tls: Tls::Implicit, ..Offer::default().with("AUTH PLAIN LOGIN") };
     let server = SmtpServer::offering(offer).await;
     let mut settings = server.settings(Tls::Implicit);
@@ -486,7 +486,7 @@ async fn a_wrong_password_is_the_senders_trouble_and_is_never_shown() {
     assert!(!format!("{settings:?}").contains("hunter2"));
     let error = smtp(settings.clone()).send(&mail("1")).await.expect_err("refused");
     assert_eq!(error.to_string(), "auth: 535 5.7.8 wrong");
-    assert!(is_senders_own(error.fault()));
+    assert!(error.is_outage(), "no mail's fault");
 
     let server = SmtpServer::offering(Offer { tls: Tls::Implicit, ..Offer::default() }).await;
     let settings = SmtpSettings { login: settings.login, ..server.settings(Tls::Implicit) };

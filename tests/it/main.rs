@@ -24,6 +24,7 @@ mod postoffice;
 mod process;
 mod query;
 mod readme;
+mod retries;
 mod site;
 mod smtp;
 mod source;

@@ -82,7 +82,12 @@ async fn a_mail_in_flight_is_left_alone_and_so_is_one_whose_process_was_killed()
     let mut world = queued(RETRIEVAL).await;
     let claim = |world: &World| {
         let open = |_: &str| paperpost::core::pacing::Room::Open(u32::MAX);
-        world.store.claim(world.clock.now(), 9, chrono::Duration::hours(48), "", open).expect("claims").claims.len()
+        world
+            .store
+            .claim(world.clock.now(), 9, chrono::Duration::hours(48), "", open, |_| false)
+            .expect("claims")
+            .claims
+            .len()
     };
     assert_eq!(claim(&world), 1);
     world.at("2026-11-24 12:00");

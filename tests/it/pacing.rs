@@ -167,6 +167,29 @@ async fn no_such_mailbox_stops_that_address_at_once_and_no_other() {
 }
 
 #[tokio::test]
+async fn a_domain_that_knows_none_of_its_mailboxes_any_more_is_not_believed() {
+    let mut world = readers(&[("a.example.org", 9), ("b.example.org", 1)]).await;
+    world.deliver.connections = 1;
+    world.smtp.refuses("@a.example.org", "550 5.1.1 no such user");
+    deliver(&world).await;
+    assert_eq!(world.store.suppressions().expect("suppressions").len(), 4, "as long as it can be true");
+    let held = world.held();
+    assert_eq!((held[0].domain.as_deref(), held[0].cause), (Some("a.example.org"), "refused"));
+    let failed = in_state(&world, OutboxState::Failed);
+    assert!((5..8).contains(&failed), "{failed}: the others wait");
+    // One that is refused after the rest is not given up either, nor is it forgotten: it may be gone for good.
+    world.at("2026-11-23 12:15");
+    deliver(&world).await;
+    assert_eq!(world.store.suppressions().expect("suppressions").len(), 4);
+    assert_eq!(world.store.bounces(utc("2026-11-23 12:00")).expect("bounces").len(), 2, "hard ones and soft ones");
+    // A mail that is taken restores the trust.
+    world.smtp.forgives();
+    world.at("2026-11-23 14:00");
+    deliver(&world).await;
+    assert_eq!((in_state(&world, OutboxState::Queued), mails(&world, "a.example.org") as u64), (0, 9 - failed - 1));
+}
+
+#[tokio::test]
 async fn a_refusal_for_a_reason_of_ours_suppresses_nobody_and_pauses_that_domain() {
     let mut world = readers(&[("a.example.org", 5), ("b.example.org", 5)]).await;
     world.deliver.connections = 1;
@@ -198,6 +221,34 @@ async fn a_relay_that_refuses_our_sender_pauses_everything() {
     assert!(queued.iter().filter(|entry| entry.attempts > 0).count() <= 8, "and few are tried");
     let held = world.held();
     assert_eq!((held[0].domain.as_deref(), held[0].mails, held[0].cause), (None, held[0].mails, "refused"));
+}
+
+#[tokio::test]
+async fn a_relay_that_wants_nothing_now_gets_nothing_and_no_mail_pays_for_it() {
+    for reply in ["452 4.3.1 insufficient system storage", "421 4.7.0 too many messages, slow down"] {
+        let world = readers(&[("a.example.org", 50), ("b.example.org", 50)]).await;
+        for _ in 0..100 {
+            world.smtp.will("mail", Act::Say(reply));
+        }
+        let report = deliver(&world).await;
+        let held = world.held();
+        assert_eq!((held[0].domain.as_deref(), held[0].cause, report.next), (None, "deferred", Some(held[0].until)));
+        let queued = world.store.outbox(&[OutboxState::Queued], 200).expect("an outbox");
+        assert_eq!((queued.len(), world.smtp.mails().len()), (100, 0), "{reply}");
+        assert!(queued.iter().filter(|entry| entry.attempts > 0).count() <= 8, "{reply}: and few are tried");
+        assert!(queued.iter().all(|entry| entry.due <= utc("2026-11-23 12:00")), "{reply}: each keeps its place");
+    }
+}
+
+#[tokio::test]
+async fn what_is_final_at_mail_fails_alone() {
+    for reply in ["552 message exceeds fixed maximum message size", "553 5.6.7 no such addresses here"] {
+        let world = readers(&[("a.example.org", 5)]).await;
+        world.smtp.will("mail", Act::Say(reply));
+        deliver(&world).await;
+        assert_eq!((mails(&world, "a.example.org"), in_state(&world, OutboxState::Failed)), (4, 1), "{reply}");
+        assert!(world.held().is_empty(), "{reply}");
+    }
 }
 
 #[tokio::test]
@@ -245,14 +296,14 @@ async fn a_claim_costs_one_step_a_lane_however_many_wait_in_it() {
     let world = readers(&[("a.example.org", 2_000), ("b.example.org", 1)]).await;
     let now = world.clock.now();
     let mut asked = Vec::new();
-    let claimed = world.store.claim(now, 64, Duration::hours(2), "", |domain| {
+    let room = |domain: &str| {
         asked.push(domain.to_owned());
         match domain {
             "a.example.org" => paperpost::core::pacing::Room::Closed(Some(now + Duration::hours(1))),
             _ => paperpost::core::pacing::Room::Open(u32::MAX),
         }
-    });
-    let claimed = claimed.expect("claims");
+    };
+    let claimed = world.store.claim(now, 64, Duration::hours(2), "", room, |_| false).expect("claims");
     assert_eq!(asked, ["a.example.org", "b.example.org"]);
     assert_eq!((claimed.claims.len(), claimed.is_all, claimed.next), (1, true, Some(now + Duration::hours(1))));
 }

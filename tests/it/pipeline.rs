@@ -481,26 +481,6 @@ async fn one_refused_recipient_holds_no_other_and_can_be_retried_by_hand() {
 }
 
 #[tokio::test]
-async fn an_outage_costs_no_mail_its_attempts() {
-    let mut world = one_paper().await;
-    world.deliver.connections = 1;
-    for n in 0..10 {
-        world.subscribe(&format!("email = \"reader{n}@example.org\"\nkeywords = [\"retrieval\"]"));
-    }
-    world.scrape().await;
-    world.publish();
-    world.smtp.will("connect", Act::Close);
-    let report = world.deliver().await;
-    assert!(report.outage.is_some(), "{report:?}");
-    assert!(world.smtp.mails().is_empty());
-    let untried = world.store.outbox(&[OutboxState::Queued], 100).expect("an outbox");
-    assert!(untried.iter().filter(|entry| entry.attempts == 0).count() >= 10, "given back untried");
-    world.at("2026-11-23 12:10");
-    while world.deliver().await.has_more {}
-    assert_eq!(world.smtp.mails().len(), 11);
-}
-
-#[tokio::test]
 async fn exactly_one_edition_per_local_slot_over_both_clock_changes() {
     // Berlin: 2026-10-25 has 02:30 twice, 2027-03-28 not at all.
     for (start, days, expected) in [("2026-10-23 12:00", 4, 5), ("2027-03-26 12:00", 4, 5)] {

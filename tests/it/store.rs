@@ -68,7 +68,8 @@ async fn a_claim_waits_for_the_batch_in_hand_and_not_for_the_whole_publish() {
             while batches.load(Ordering::SeqCst) < READERS - 20 {
                 let before = batches.load(Ordering::SeqCst);
                 let open = |_: &str| paperpost::core::pacing::Room::Open(u32::MAX);
-                store.claim(clock.now(), 10, chrono::Duration::hours(1), "", open).expect("a working database");
+                let claimed = store.claim(clock.now(), 10, chrono::Duration::hours(1), "", open, |_| false);
+                claimed.expect("a working database");
                 waits.push(batches.load(Ordering::SeqCst) - before);
                 thread::sleep(Duration::from_millis(1));
             }

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::core::delivery::{Fault, Receipt, SendError};
 
 fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + Duration::seconds(seconds)
@@ -149,10 +150,13 @@ fn a_hold_outlives_the_process() {
     let mut pacer = Pacer::new(Policy::default(), None);
     let changes = send(&mut pacer, "example.org", at(0), &deferred());
     let mut again = Pacer::new(Policy::default(), None);
-    changes.into_iter().for_each(|change| again.restore(change));
+    again.set_holds(changes);
     assert_eq!(again.room_for("example.org", at(59)), Room::Closed(Some(at(60))));
     let deeper = send(&mut again, "example.org", at(60), &deferred());
     assert_eq!(deeper[0].hold.as_ref().map(|hold| hold.level), Some(2));
+    again.set_holds([]);
+    assert_eq!(again.room_for("example.org", at(61)), Room::Open(u32::MAX), "a person ended it");
+    assert!(again.lanes.is_empty());
 }
 
 #[test]
@@ -173,6 +177,26 @@ fn who_refuses_us_rests_and_three_of_them_with_nothing_taken_hold_everything() {
 }
 
 #[test]
+fn mailboxes_that_are_missing_one_after_the_other_are_a_fault_of_their_domain() {
+    let mut pacer = Pacer::new(Policy::default(), None);
+    let missing = Ending::of(&fault("rcpt", 550, Some("5.1.1"), "no such user"));
+    for second in 0..4 {
+        assert_eq!(send(&mut pacer, "example.org", at(second), &missing), []);
+        assert!(!pacer.disbelieves("example.org"));
+    }
+    send(&mut pacer, "example.org", at(4), &Ending::Taken);
+    for second in 5..9 {
+        send(&mut pacer, "example.org", at(second), &missing);
+    }
+    assert!(!pacer.disbelieves("example.org"), "one was taken in between");
+    assert_eq!(send(&mut pacer, "example.org", at(9), &missing).len(), 1);
+    assert!(pacer.disbelieves("example.org") && !pacer.disbelieves("example.net"));
+    assert_eq!(pacer.room_for("example.org", at(10)), Room::Closed(Some(at(909))));
+    send(&mut pacer, "example.org", at(909), &Ending::Taken);
+    assert!(!pacer.disbelieves("example.org"));
+}
+
+#[test]
 fn a_clock_that_was_set_back_makes_nobody_wait_longer_than_was_meant() {
     let policy = Policy { rate: Some(Rate { mails: 1, per: Duration::seconds(60) }), ..Policy::default() };
     let mut pacer = Pacer::new(policy, None);
@@ -190,23 +214,30 @@ fn only_what_is_said_of_all_our_mail_slows_a_domain_down() {
         ("rcpt", 450, None, "busy"),
         ("rcpt", 451, Some("4.7.1"), "try again later"),
         ("body", 452, Some("4.3.1"), "out of storage"),
+        ("body", 454, None, "Throttling failure: Maximum sending rate exceeded."),
+        ("rcpt", 452, None, "too many recipients received this hour"),
     ] {
-        assert!(matches!(ending(phase, code, enhanced, text), Ending::Deferred(_)), "{code} {enhanced:?} {text}");
+        let ending = ending(phase, code, enhanced, text);
+        assert!(matches!(ending, Ending::Deferred { by_domain: true, .. }), "{code} {enhanced:?} {text}");
     }
     for (phase, code, enhanced, text) in [
         ("rcpt", 450, Some("4.7.1"), "Greylisted, see the postmaster"),
         ("rcpt", 452, Some("4.2.2"), "mailbox full"),
         ("rcpt", 450, Some("4.1.1"), "unverified address"),
-        ("rcpt", 452, None, "too many recipients"),
-        ("rcpt", 550, Some("5.1.1"), "no such user"),
+        ("rcpt", 450, None, "Requested mail action not taken: mailbox unavailable"),
+        ("body", 452, None, "mailbox is full"),
+        ("rcpt", 550, None, "Administrative prohibition"),
         ("mail", 552, Some("5.3.4"), "too large"),
-        ("mail", 451, None, "later"),
     ] {
         assert_eq!(ending(phase, code, enhanced, text), Ending::OwnTrouble, "{code} {enhanced:?} {text}");
     }
+    assert!(matches!(ending("mail", 451, None, "later"), Ending::Deferred { by_domain: false, .. }));
+    assert!(matches!(ending("rcpt", 550, Some("5.1.1"), "no such user"), Ending::NoMailbox { .. }));
     assert!(matches!(ending("body", 550, Some("5.7.1"), "spam"), Ending::Refused { by_domain: true, .. }));
     assert!(matches!(ending("rcpt", 530, Some("5.7.0"), "log in"), Ending::Refused { by_domain: false, .. }));
-    assert!(matches!(ending("mail", 553, Some("5.7.1"), "not your sender"), Ending::Refused { by_domain: false, .. }));
+    let sender =
+        SendError::Transient(Fault { phase: "mail", code: Some(553), enhanced: None, text: "not yours".into() });
+    assert!(matches!(Ending::of(&Err(sender)), Ending::Refused { by_domain: false, .. }));
     assert_eq!(ending("auth", 535, Some("5.7.8"), "wrong password"), Ending::Untried);
     let unreachable = Err(SendError::Transient(Fault::new("connect", "refused")));
     assert_eq!(Ending::of(&unreachable), Ending::Untried);

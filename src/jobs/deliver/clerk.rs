@@ -10,18 +10,21 @@
 //! has under way may wait, so that a slow one doesn't fill the desk. What has to wait longer is given back untried.
 //!
 //! When a commit fails, what is out is out: nobody is let through any more, the mails that are past their gate come to their
-//! end, and at the close of the books everything is recorded once more.
+//! end, and at the close of the books everything is recorded once more. Of a worker that a fault in the program ended the
+//! clerk knows what it had: a mail past its gate may be out, and counts as unknown; any other as tried and put off.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::{Handed, Report, Settings, is_outage};
+use super::rests::Rests;
+use super::{Handed, Report, Settings, ended};
 use crate::clock::Clock;
 use crate::core::bounce;
-use crate::core::delivery::Outcome;
+use crate::core::delivery::{Fault, Outcome, SendError};
 use crate::core::pacing::{Cause, Change, Ending, Pacer, Room};
 use crate::store::{Claim, Recorded, Store, StoreError};
 
@@ -33,6 +36,16 @@ pub(super) enum Told {
     Ended(Recorded),
     /// A claim that nobody will try.
     Untried((i64, u32)),
+    /// A fault in the program ended a worker, which tells no more of what it had.
+    Broken,
+}
+
+/// What was handed out and has not ended.
+struct Out {
+    claim: Arc<Claim>,
+    begun: DateTime<Utc>,
+    /// Whether its gate was opened.
+    is_let_through: bool,
 }
 
 /// Things taken in at once, at most.
@@ -59,10 +72,14 @@ pub(super) struct Clerk {
     claimed: usize,
     settings: Settings,
     pacer: Pacer,
+    /// For the workers, who have mails in hand already.
+    rests: Arc<Rests>,
     /// Claimed, and not to begin yet.
-    waiting: VecDeque<Claim>,
-    /// Handed out and not ended: the domain, and when.
-    out: HashMap<(i64, u32), (String, DateTime<Utc>)>,
+    waiting: VecDeque<Arc<Claim>>,
+    /// Handed out and not ended.
+    out: HashMap<(i64, u32), Out>,
+    /// Whether some of it never will be.
+    is_broken: bool,
     /// The lane that was asked last.
     lane: String,
     /// Whether there may be more to claim in this run.
@@ -87,6 +104,7 @@ impl Clerk {
         settings: Settings,
         clock: Clock,
         halt: CancellationToken,
+        rests: Arc<Rests>,
     ) -> Result<(Self, mpsc::Receiver<Handed>), StoreError> {
         let (claims, taken_up) = mpsc::channel(2 * BATCH);
         let clerk = Self {
@@ -98,8 +116,10 @@ impl Clerk {
             claimed: 0,
             workers: settings.connections.max(1),
             settings,
+            rests,
             waiting: VecDeque::new(),
             out: HashMap::new(),
+            is_broken: false,
             lane: String::new(),
             may_claim: true,
             changes: Vec::new(),
@@ -123,6 +143,7 @@ impl Clerk {
                     Told::MaySend(claim, answer) => asking.push((claim, answer)),
                     Told::Ended(recorded) => ended.push(recorded),
                     Told::Untried(claim) => self.give_back(claim),
+                    Told::Broken => self.is_broken = true,
                 }
             }
             self.record(ended);
@@ -182,7 +203,11 @@ impl Clerk {
             }
             closed => closed,
         };
-        match self.store.claim(now, limit, LEASE, &self.lane, room) {
+        let is_held = |edition| {
+            let held = self.out.keys().map(|key| key.0).chain(self.waiting.iter().map(|claim| claim.mailing.edition));
+            held.into_iter().any(|held| held == edition)
+        };
+        match self.store.claim(now, limit, LEASE, &self.lane, room, is_held) {
             Ok(batch) => {
                 if batch.is_all {
                     self.report.next = batch.next;
@@ -190,7 +215,7 @@ impl Clerk {
                 }
                 self.lane = batch.last;
                 self.claimed += batch.claims.len();
-                self.waiting.extend(batch.claims);
+                self.waiting.extend(batch.claims.into_iter().map(Arc::new));
             }
             Err(error) => self.end(error),
         }
@@ -208,7 +233,7 @@ impl Clerk {
             match self.pacer.begin(domain(&claim), now) {
                 Ok(()) => {
                     let key = super::key(&claim);
-                    self.out.insert(key, (domain(&claim).to_owned(), now));
+                    self.out.insert(key, Out { claim: claim.clone(), begun: now, is_let_through: false });
                     if claims.try_send((claim, now)).is_err() {
                         // Every worker has left.
                         self.give_back(key);
@@ -222,9 +247,14 @@ impl Clerk {
 
     /// A claim that was handed out has come to its end.
     fn is_back(&mut self, claim: (i64, u32), now: DateTime<Utc>, ending: &Ending) {
-        let Some((domain, begun)) = self.out.remove(&claim) else { return };
-        let changes = self.pacer.end(&domain, begun, now, ending);
-        changes.iter().for_each(|change| tell(change, claim.0, now));
+        let Some(Out { claim: known, begun, .. }) = self.out.remove(&claim) else { return };
+        let changes = self.pacer.end(domain(&known), begun, now, ending);
+        for change in &changes {
+            if change.hold.as_ref().is_some_and(|hold| hold.since == now) {
+                self.rests.begin(change.domain.clone(), now);
+            }
+            tell(change, claim.0, now);
+        }
         self.changes.extend(changes);
     }
 
@@ -234,10 +264,13 @@ impl Clerk {
         self.untried.push(claim);
     }
 
-    fn record(&mut self, ended: Vec<Recorded>) {
-        for recorded in &ended {
+    fn record(&mut self, mut ended: Vec<Recorded>) {
+        for recorded in &mut ended {
             self.count(recorded);
-            self.is_back((recorded.edition, recorded.attempt), recorded.at, &Ending::of(&recorded.result));
+            let key = (recorded.edition, recorded.attempt);
+            let domain = self.out.get(&key).map(|out| domain(&out.claim).to_owned());
+            self.is_back(key, recorded.at, &Ending::of(&recorded.result));
+            recorded.is_doubtful = domain.is_some_and(|domain| self.pacer.disbelieves(&domain));
         }
         if !self.unrecorded.is_empty() {
             self.unrecorded.extend(ended);
@@ -273,6 +306,8 @@ impl Clerk {
             let yes = may.get(index).copied().unwrap_or(false);
             if !yes {
                 refused.push(claim);
+            } else if let Some(out) = self.out.get_mut(&claim) {
+                out.is_let_through = true;
             }
             // A worker that has stopped waiting has been stopped itself.
             answer.send(yes).ok();
@@ -294,11 +329,20 @@ impl Clerk {
     }
 
     fn close(mut self) -> Result<Report, StoreError> {
+        if self.is_broken {
+            let now = self.clock.now();
+            let lost = self.out.values().map(|out| {
+                let fault = Fault::new("crash", "a fault in the program ended the attempt");
+                let error = if out.is_let_through { SendError::Unknown(fault) } else { SendError::Transient(fault) };
+                ended(&out.claim, Err(error), now)
+            });
+            self.record(lost.collect());
+        }
         if !self.unrecorded.is_empty() {
             let unrecorded = std::mem::take(&mut self.unrecorded);
             self.write_down(&unrecorded)?;
         }
-        self.untried.extend(std::mem::take(&mut self.waiting).iter().map(super::key));
+        self.untried.extend(std::mem::take(&mut self.waiting).iter().map(|claim| super::key(claim)));
         if !self.untried.is_empty() {
             self.store.release(&self.untried, self.clock.now())?;
         }
@@ -312,7 +356,7 @@ impl Clerk {
         // In an outage another run would only meet it again.
         let is_able = self.report.outage.is_none() && self.workers > 0;
         self.report.has_more = is_able && (self.may_claim || self.claimed >= RUN);
-        // Whoever was ended by a fault in the program never said so.
+        // What was dropped in the midst of it.
         for claim in self.out.keys().copied().collect::<Vec<_>>() {
             self.is_back(claim, self.clock.now(), &Ending::Unknown);
         }
@@ -328,12 +372,13 @@ impl Clerk {
         }
         if let Err(error) = &recorded.result {
             let again = match recorded.outcome {
-                Outcome::Retry(at) => at.to_rfc3339(),
+                Outcome::Retry(at) if at > recorded.at => at.to_rfc3339(),
+                Outcome::Retry(_) => "after a rest".to_owned(),
                 _ => "never".to_owned(),
             };
             let Recorded { edition, attempt, .. } = recorded;
             tracing::warn!(edition, attempt, kind = error.kind(), again, %error, "not sent");
-            if is_outage(error) {
+            if error.is_outage() {
                 self.workers = self.workers.saturating_sub(1);
                 self.report.outage.get_or_insert_with(|| error.fault().clone());
             }

@@ -18,10 +18,16 @@ impl Rests {
     /// Takes note of how a mail to this domain ended.
     pub(super) fn hear(&self, domain: &str, ending: &Ending, now: DateTime<Utc>) {
         let whose = match ending {
-            Ending::Deferred(_) | Ending::Refused { by_domain: true, .. } => Some(domain.to_owned()),
-            Ending::Refused { by_domain: false, .. } => None,
+            Ending::Deferred { by_domain, .. } | Ending::Refused { by_domain, .. } => {
+                by_domain.then(|| domain.to_owned())
+            }
             _ => return,
         };
+        self.begin(whose, now);
+    }
+
+    /// Takes note of a rest that began at `now`.
+    pub(super) fn begin(&self, whose: Option<String>, now: DateTime<Utc>) {
         self.lock().insert(whose, now);
     }
 

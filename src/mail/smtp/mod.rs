@@ -31,7 +31,6 @@ use std::time::Duration;
 pub use pool::Smtp;
 #[doc(hidden)]
 pub use reply::reply_codes;
-pub use verdict::is_senders_own;
 
 use super::connect::ServerError;
 

@@ -40,6 +40,15 @@ enum Stop {
     Unanswered(SendError),
     /// The gate refused. The server waits for the rest of the message: hanging up tells it that there is none.
     Withheld,
+    /// The server has it, but the connection is of no use any more.
+    Taken(Receipt),
+}
+
+/// What goes out in one write with the end of a message.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Behind {
+    Nothing,
+    NextMail,
 }
 
 impl Session {
@@ -51,6 +60,7 @@ impl Session {
         let (result, usable, unanswered) = match ended {
             Ok(receipt) => (Ok(Some(receipt)), true, false),
             Err(Stop::Withheld) => (Ok(None), false, false),
+            Err(Stop::Taken(receipt)) => (Ok(Some(receipt)), false, false),
             Err(Stop::Unfit(error)) => (Err(error), announced.is_none(), false),
             // What was announced already stands after the refusal, and does RSET's work.
             Err(Stop::Refused(error)) => (Err(error), self.announced.is_some() || self.reset().await, false),
@@ -103,7 +113,7 @@ impl Session {
         let mut rest = message;
         if turn.gate.known().is_none() {
             rest.truncate(rest.len() - DOT.len());
-            self.write_message(&rest).await?;
+            self.write_message(&rest, Behind::Nothing).await?;
             rest = DOT.to_vec();
         }
         if !turn.gate.passed().await {
@@ -115,7 +125,8 @@ impl Session {
             rest.extend_from_slice(group(&envelope).as_bytes());
             Some(Announced { message_id: next.message_id.clone(), envelope })
         });
-        self.write_message(&rest).await?;
+        let behind_it = if announced.is_some() { Behind::NextMail } else { Behind::Nothing };
+        self.write_message(&rest, behind_it).await?;
         self.announced = announced;
         Ok(())
     }
@@ -129,18 +140,30 @@ impl Session {
         self.pipelines(settings) && settings.pipelining == Pipelining::Mails && !self.is_spent(settings)
     }
 
-    async fn write_message(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+    async fn write_message(&mut self, bytes: &[u8], behind_it: Behind) -> Result<(), Stop> {
         // What the server says before it has the message can't be about the message; a 250 would pass for it.
-        let written = match self.wire.is_quiet() {
-            true => self.wire.write(bytes, self.timeouts.message).await,
-            false => Err(Trouble::Unasked),
-        };
-        let Err(broken) = written else { return Ok(()) };
-        // The final dot is not out. A server that refuses in the midst of the message may have said why.
-        Err(Stop::Lost(match self.wire.reply(self.timeouts.quit).await {
+        if !self.wire.is_quiet() {
+            return Err(self.broken_off(&Trouble::Unasked).await);
+        }
+        let Err(broken) = self.wire.write(bytes, self.timeouts.message).await else { return Ok(()) };
+        if behind_it == Behind::Nothing {
+            // The final dot is not out.
+            return Err(self.broken_off(&broken).await);
+        }
+        // It may have broken behind the dot: the server may have the message, and may have said so.
+        Err(match self.wire.reply(self.timeouts.quit).await {
+            Ok(reply) if reply.is_positive() => Stop::Taken(Receipt { reply: receipt(&reply) }),
+            Ok(reply) if reply.is_negative() => Stop::Lost(refusal("body", &reply)),
+            _ => Stop::Lost(SendError::Unknown(Fault::new("body", broken.to_string()))),
+        })
+    }
+
+    /// The message is not whole. A server that refuses in the midst of it may have said why.
+    async fn broken_off(&mut self, broken: &Trouble) -> Stop {
+        Stop::Lost(match self.wire.reply(self.timeouts.quit).await {
             Ok(reply) if reply.is_negative() => refusal("body", &reply),
-            _ => trouble("body", &broken),
-        }))
+            _ => trouble("body", broken),
+        })
     }
 
     /// MAIL, RCPT and DATA in one write.

@@ -2,10 +2,11 @@
 //!
 //! The code's first digit decides (RFC 5321 section 4.2.1), with exceptions that all lean to "later": what is wrong with
 //! the sender must not count against a recipient. So nothing before RCPT is final for the mail, be it a wrong password,
-//! an expired certificate or a sender the server dislikes; only a message too large for the server is.
+//! an expired certificate or a sender the server dislikes; only what it says of this very message is: that it is too
+//! large, that its addresses are of a kind that it doesn't take.
 
 use super::reply::Reply;
-use crate::core::delivery::{Fault, SendError};
+use crate::core::delivery::SendError;
 
 /// The error that a refusal in this phase amounts to.
 pub(super) fn refusal(phase: &'static str, reply: &Reply) -> SendError {
@@ -26,15 +27,6 @@ fn is_final(phase: &str, reply: &Reply) -> bool {
         ("mail", _) => matches!(enhanced, Some("5.3.4" | "5.6.7")),
         _ => false,
     }
-}
-
-/// Whether the fault is the sender's own, whoever the mail is for: the server can't be reached or trusted, refuses the
-/// login or the sender, or holds the message for spam (5.7.x). Such a fault says nothing about the recipient's address
-/// and most likely meets every other mail too.
-pub fn is_senders_own(fault: &Fault) -> bool {
-    matches!(fault.phase, "connect" | "greeting" | "ehlo" | "starttls" | "tls" | "auth" | "mail")
-        || fault.enhanced.as_deref().is_some_and(|code| code.split('.').nth(1) == Some("7"))
-        || matches!(fault.code, Some(503 | 530 | 534 | 535 | 538))
 }
 
 #[cfg(test)]
@@ -65,17 +57,5 @@ mod tests {
             let reply = Reply { code, enhanced: enhanced.map(Into::into), lines: vec![] };
             assert_eq!(refusal(phase, &reply).kind(), expected, "{phase} {code} {enhanced:?}");
         }
-    }
-
-    #[test]
-    fn the_senders_own_faults_are_told_apart_from_a_recipients() {
-        let fault = |phase, code, enhanced: Option<&str>| {
-            is_senders_own(&Fault { phase, code, enhanced: enhanced.map(Into::into), text: String::new() })
-        };
-        assert!(fault("auth", Some(535), None));
-        assert!(fault("connect", None, None));
-        assert!(fault("body", Some(550), Some("5.7.26")));
-        assert!(!fault("rcpt", Some(550), Some("5.1.1")));
-        assert!(!fault("rcpt", Some(450), None));
     }
 }

@@ -1,0 +1,310 @@
+//! Claims: who works on which mail, and what the mail is made from.
+//!
+//! A claim is a lease. What happens at a power cut: before the claim's commit, nothing; after it, the mail is claimed again
+//! at the next start, or when the lease ends, with the same Message-ID. So a crash repeats at most the mails that were in
+//! flight, and loses none (I5, I10). How an attempt ended, [`super::outbox`] has.
+
+use chrono::{DateTime, Duration, NaiveDateTime, Utc};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
+
+use super::outbox::{OutboxState, finish, note};
+use super::subscriptions::restore;
+use super::{Result, Store, StoreError, from_json, instant, slot};
+use crate::core::delivery::Tries;
+use crate::core::pacing::Room;
+use crate::core::subscription::Subscription;
+use crate::core::token::SubscriberId;
+
+/// A lease on one mail, and everything the mail is made from.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// What to send.
+    pub mailing: Mailing,
+    /// Which attempt this is, from 1. An outcome counts only for the claim it was made under.
+    pub attempt: u32,
+    /// What the earlier ones have come to.
+    pub tries: Tries,
+    /// When the mail was queued.
+    pub queued: DateTime<Utc>,
+}
+
+/// What a look into the lanes brought.
+#[derive(Clone, Debug, Default)]
+pub struct Claimed {
+    /// The claims.
+    pub claims: Vec<Claim>,
+    /// The lane that was asked last: where to go on.
+    pub last: String,
+    /// Whether every lane was asked.
+    pub is_all: bool,
+    /// Whether more is due in a lane that gives no more before some mail under way has ended.
+    pub waits: bool,
+    /// When the next mail is due in a lane that is open by then, as far as the lanes were asked.
+    pub next: Option<DateTime<Utc>>,
+}
+
+/// The immutable inputs of one mail.
+#[derive(Clone, Debug)]
+pub struct Mailing {
+    /// The edition's number.
+    pub edition: i64,
+    /// Whose it is and what was ordered when it was decided.
+    pub subscription: Subscription,
+    /// How the outside names the subscriber.
+    pub subscriber: SubscriberId,
+    /// The local slot.
+    pub slot: NaiveDateTime,
+    /// What was known: see [`Store::papers_as_of`].
+    pub read: i64,
+    /// When it was decided: the mail's Date.
+    pub decided: DateTime<Utc>,
+    /// Paper numbers by profile.
+    pub papers: Vec<Vec<u32>>,
+    /// Papers shown by title only.
+    pub also: Vec<u32>,
+    /// How many papers wait for the next edition.
+    pub owed: usize,
+    /// Candidates there were.
+    pub looked_at: u32,
+    /// With angle brackets; the same at every attempt.
+    pub message_id: String,
+}
+
+/// The columns of a mailing, with what `mailing` reads them by.
+const MAILING: &str = "e.id, e.slot, e.read, e.decided, e.papers, e.also, e.owed, e.looked_at,
+    s.address, s.token, s.paused, d.text, o.message_id
+    FROM editions e
+    JOIN outbox o ON o.edition = e.id
+    JOIN subscriptions s ON s.id = e.subscription
+    JOIN definitions d ON d.id = e.definition";
+
+impl Store {
+    /// Claims up to `limit` mails that are due at `now` for `lease`. A mail whose subscriber may no longer be written to
+    /// is dropped instead: unsubscribed wins over everything queued (I6).
+    ///
+    /// Each recipient domain is a lane. They are asked in turn, beginning behind `after`, and `room` says how many mails a
+    /// lane may give. So a lane that gives none costs one step, however many mails wait in it, and holds no other up.
+    ///
+    /// A lease that has run out is anybody's, but one that `is_held` knows is only renewed: a clock may have been set, a
+    /// server may take hours, and whoever asks still works on it.
+    pub fn claim(
+        &self,
+        now: DateTime<Utc>,
+        limit: usize,
+        lease: Duration,
+        after: &str,
+        mut room: impl FnMut(&str) -> Room,
+        is_held: impl Fn(i64) -> bool,
+    ) -> Result<Claimed> {
+        self.write(|tx| {
+            let mut lanes = Lanes { tx, at: after.to_owned(), after, has_wrapped: false };
+            let mut claimed = Claimed::default();
+            let soonest = |known: Option<DateTime<Utc>>, at| Some(known.map_or(at, |known| known.min(at)));
+            while claimed.claims.len() < limit {
+                let Some(domain) = lanes.next()? else {
+                    claimed.is_all = true;
+                    break;
+                };
+                let (most, opens) = match room(domain) {
+                    Room::Open(mails) => ((mails as usize).min(limit - claimed.claims.len()), now),
+                    Room::Closed(Some(at)) => (0, at),
+                    Room::Closed(None) => {
+                        claimed.waits = true;
+                        continue;
+                    }
+                };
+                let first = waiting(tx, domain, most + 1)?;
+                for (taken, mail) in first.iter().enumerate() {
+                    if mail.due > now || taken == most {
+                        match mail.due.max(opens) {
+                            // It waits for those before it in its lane.
+                            due if due <= now => claimed.waits = true,
+                            due => claimed.next = soonest(claimed.next, due),
+                        }
+                        break;
+                    }
+                    if mail.is_abandoned && is_held(mail.edition) {
+                        set_lease(tx, mail.edition, now + lease)?;
+                    } else {
+                        claimed.claims.extend(take(tx, mail, now, lease)?);
+                    }
+                }
+            }
+            claimed.last = lanes.at;
+            Ok(claimed)
+        })
+    }
+
+    /// Which of these claims, given by edition and attempt, may be sent: those whose subscriber may still be written to, and
+    /// whose lease nobody else has taken over. Asked right before the step that can't be undone.
+    pub fn may_send(&self, claims: &[(i64, u32)]) -> Result<Vec<bool>> {
+        self.read(|tx| {
+            let mut may = tx.prepare_cached(
+                "SELECT s.consent = 'confirmed' AND s.listed = 1 AND o.state = 'claimed' AND o.attempts = ?2
+                 FROM outbox o JOIN editions e ON e.id = o.edition JOIN subscriptions s ON s.id = e.subscription
+                 WHERE o.edition = ?1",
+            )?;
+            claims.iter().map(|claim| Ok(may.query_row(*claim, |row| row.get(0))?)).collect()
+        })
+    }
+
+    /// Gives claims back untried, as a graceful stop does; they keep their place in their lane.
+    pub fn release(&self, claims: &[(i64, u32)], now: DateTime<Utc>) -> Result<()> {
+        self.write(|tx| {
+            for (edition, attempt) in claims {
+                tx.prepare_cached(
+                    "UPDATE outbox SET state = 'queued', due = min(queued, ?3), attempts = attempts - 1
+                     WHERE edition = ?1 AND attempts = ?2 AND state = 'claimed'",
+                )?
+                .execute(params![edition, attempt, now.timestamp()])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Takes back the claims of a process that is gone. Only for the holder of the database's [`super::Lock`].
+    pub fn recover_claims(&self, now: DateTime<Utc>) -> Result<usize> {
+        self.write(|tx| {
+            // Nobody knows how far they were.
+            let sql = "UPDATE outbox SET state = 'queued', due = ?, in_doubt = 1 WHERE state = 'claimed'";
+            Ok(tx.execute(sql, [now.timestamp()])?)
+        })
+    }
+
+    /// One mail's inputs, whatever its state; `None` when the edition has no mail.
+    pub fn mailing(&self, edition: i64) -> Result<Option<Mailing>> {
+        self.read(|tx| {
+            let known = tx.query_row("SELECT 1 FROM outbox WHERE edition = ?", [edition], |_| Ok(())).optional()?;
+            known.map(|()| mailing(tx, edition)).transpose()
+        })
+    }
+}
+
+/// The domains that have mails waiting or under way, in turn: from behind `after` to the end, then from the start to it.
+struct Lanes<'t> {
+    tx: &'t Transaction<'t>,
+    at: String,
+    after: &'t str,
+    has_wrapped: bool,
+}
+
+impl Lanes<'_> {
+    fn next(&mut self) -> Result<Option<&str>> {
+        let mut following = self.tx.prepare_cached(
+            // Named, because the planner would rather sort all that waits.
+            "SELECT domain FROM outbox INDEXED BY outbox_lanes
+             WHERE state IN ('queued', 'claimed') AND domain > ? ORDER BY domain LIMIT 1",
+        )?;
+        loop {
+            match following.query_row([&self.at], |row| row.get::<_, String>(0)).optional()? {
+                Some(domain) if !self.has_wrapped || domain.as_str() <= self.after => {
+                    self.at = domain;
+                    return Ok(Some(&self.at));
+                }
+                None if !self.has_wrapped && !self.after.is_empty() => {
+                    self.has_wrapped = true;
+                    self.at.clear();
+                }
+                _ => return Ok(None),
+            }
+        }
+    }
+}
+
+/// A mail in its lane.
+struct Waiting {
+    edition: i64,
+    due: DateTime<Utc>,
+    /// Whether its subscriber may be written to.
+    is_welcome: bool,
+    attempts: u32,
+    tries: Tries,
+    queued: DateTime<Utc>,
+    /// Whether it was claimed and the lease has run out.
+    is_abandoned: bool,
+}
+
+/// The first mails of a lane, by the time they are due.
+fn waiting(tx: &Transaction<'_>, domain: &str, limit: usize) -> Result<Vec<Waiting>> {
+    let mut first = tx.prepare_cached(
+        "SELECT o.edition, o.due, s.consent = 'confirmed' AND s.listed = 1, o.attempts, o.tries, o.unknowns,
+                o.tried, o.queued, o.state = 'claimed'
+         FROM outbox o INDEXED BY outbox_lanes
+         JOIN editions e ON e.id = o.edition JOIN subscriptions s ON s.id = e.subscription
+         WHERE o.state IN ('queued', 'claimed') AND o.domain = ? ORDER BY o.due, o.edition LIMIT ?",
+    )?;
+    let rows = first.query_map(params![domain, limit], |row| {
+        Ok(Waiting {
+            edition: row.get(0)?,
+            due: instant(row.get(1)?),
+            is_welcome: row.get(2)?,
+            attempts: row.get(3)?,
+            tries: Tries {
+                count: row.get(4)?,
+                unknowns: row.get(5)?,
+                first: row.get::<_, Option<i64>>(6)?.map(instant),
+            },
+            queued: instant(row.get(7)?),
+            is_abandoned: row.get(8)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Claims a mail, or ends it when there is nothing to claim any more.
+fn take(tx: &Transaction<'_>, mail: &Waiting, now: DateTime<Utc>, lease: Duration) -> Result<Option<Claim>> {
+    let edition = mail.edition;
+    if !mail.is_welcome {
+        finish(tx, edition, OutboxState::Dropped, now)?;
+        note(tx, edition, now, "dropped", None, "the subscriber has left")?;
+        return Ok(None);
+    }
+    let mailing = match mailing(tx, edition) {
+        Ok(mailing) => mailing,
+        // An order that this program can't read any more holds no other mail, and can be retried by hand.
+        Err(error @ StoreError::Unreadable { .. }) => {
+            finish(tx, edition, OutboxState::Failed, now)?;
+            note(tx, edition, now, "permanent", None, &error.to_string())?;
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    tx.prepare_cached(
+        "UPDATE outbox SET state = 'claimed', due = ?2, attempts = attempts + 1, in_doubt = max(in_doubt, ?3)
+         WHERE edition = ?1",
+    )?
+    .execute(params![edition, (now + lease).timestamp(), mail.is_abandoned])?;
+    Ok(Some(Claim { mailing, attempt: mail.attempts + 1, tries: mail.tries, queued: mail.queued }))
+}
+
+fn set_lease(tx: &Transaction<'_>, edition: i64, end: DateTime<Utc>) -> Result<()> {
+    tx.prepare_cached("UPDATE outbox SET due = ?2 WHERE edition = ?1")?.execute(params![edition, end.timestamp()])?;
+    Ok(())
+}
+
+fn mailing(tx: &Transaction<'_>, edition: i64) -> Result<Mailing> {
+    let mut query = tx.prepare_cached(&format!("SELECT {MAILING} WHERE e.id = ?"))?;
+    let mut rows = query.query([edition])?;
+    match rows.next()? {
+        Some(row) => mailing_of(row),
+        None => Err(rusqlite::Error::QueryReturnedNoRows.into()),
+    }
+}
+
+fn mailing_of(row: &Row<'_>) -> Result<Mailing> {
+    let text = |index: usize| row.get::<_, String>(index);
+    let owed: Vec<u32> = from_json("list of papers", &text(6)?)?;
+    Ok(Mailing {
+        edition: row.get(0)?,
+        slot: slot(&text(1)?)?,
+        read: row.get(2)?,
+        decided: instant(row.get(3)?),
+        papers: from_json("list of papers", &text(4)?)?,
+        also: from_json("list of papers", &text(5)?)?,
+        owed: owed.len(),
+        looked_at: row.get(7)?,
+        subscriber: row.get(9)?,
+        subscription: restore(&text(8)?, &text(11)?, row.get(10)?)?,
+        message_id: row.get(12)?,
+    })
+}
