@@ -22,6 +22,7 @@ pub(crate) fn sender(signer: Option<Signer>) -> Sender {
             keyring: Arc::new(Keyring::new(&[7; 32], [])),
             base_url: url::Url::parse("https://papers.example.org").ok(),
             mailbox: address("papers@example.org"),
+            person: address("papers@example.org"),
             bounce: Some(address("bounces@example.org")),
         },
         signer: signer.map(Arc::new),

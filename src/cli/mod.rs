@@ -273,7 +273,9 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         Command::Check => {
-            return Ok(show::check(config::check(config.as_deref(), &set, environment(), expression::recent)));
+            let mut report = config::check(config.as_deref(), &set, environment(), expression::recent);
+            report.add(report.settings.as_ref().map(wiring::unusable).unwrap_or_default());
+            return Ok(show::check(report));
         }
         _ => {}
     }

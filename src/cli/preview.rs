@@ -3,14 +3,17 @@
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::ValueEnum;
 
 use super::{refuse, subscriptions, wiring};
 use crate::clock::Clock;
+use crate::config::settings::Tls;
 use crate::config::{self, Settings};
 use crate::core::address::Address;
+use crate::core::delivery::Fault;
 use crate::jobs::letter::Writer;
 use crate::jobs::publish::Planner;
 use crate::mail::mime::{self, Letter, QuotedPrintable};
@@ -114,8 +117,10 @@ pub(super) async fn test_mail(settings: &Settings, address: &Address) -> anyhow:
         Some(signer) => signer.sign(&bytes, now)?,
         None => bytes,
     };
-    let mail = Mail { from: Some(from.address), to: address.clone(), message_id: message_id.clone(), bytes };
-    let transport = wiring::transport(settings)?;
+    // By a return path as digests have it, which names nobody: a relay may let the sender through and not that.
+    let path = wiring::returns(settings, wiring::look(settings)?.as_ref())?.path(&[0; 16]);
+    let mail = Mail { from: path.or(Some(from.address)), to: address.clone(), message_id: message_id.clone(), bytes };
+    let transport = wiring::transport(&impatient(settings))?;
     let result = transport.send(&mail).await;
     transport.close().await;
     match result {
@@ -126,10 +131,38 @@ pub(super) async fn test_mail(settings: &Settings, address: &Address) -> anyhow:
         }
         Err(error) => {
             println!("not sent {way_out}: {error}");
-            if let config::settings::Transport::Smtp(_) = settings.mail.transport {
-                println!("hint: the [smtp] section of paperpost.toml says where to and how: host, port, tls, username");
+            if let config::settings::Transport::Smtp(smtp) = &settings.mail.transport {
+                println!("hint: {}", hint(smtp, error.fault()));
             }
             Ok(ExitCode::FAILURE)
         }
+    }
+}
+
+/// The settings, for somebody who waits at a terminal.
+fn impatient(settings: &Settings) -> Settings {
+    const PATIENCE: Duration = Duration::from_secs(30);
+    let mut settings = settings.clone();
+    if let config::settings::Transport::Smtp(smtp) = &mut settings.mail.transport {
+        smtp.timeout = smtp.timeout.min(PATIENCE);
+    }
+    settings
+}
+
+/// What may be wrong with the settings, after a mail that was not sent.
+fn hint(smtp: &config::settings::Smtp, fault: &Fault) -> String {
+    let tls = |other: &str| {
+        let port = smtp.port;
+        format!("perhaps this server begins the other way at port {port}: set smtp.tls to \"{other}\", or another port")
+    };
+    match (fault.phase, smtp.tls) {
+        ("tls", Tls::Implicit) if fault.text.contains("corrupt message") => tls("starttls"),
+        ("greeting", Tls::StartTls | Tls::None) if fault.code.is_none() => tls("implicit"),
+        ("tls", _) if fault.text.contains("certificate") => {
+            "smtp.host must be a name in the server's certificate; for an authority of your own, smtp.ca_file"
+                .to_owned()
+        }
+        ("auth", _) => "smtp.username and smtp.password_file say who we are, smtp.auth how that is shown".to_owned(),
+        _ => "the [smtp] section of paperpost.toml says where to and how: host, port, tls, username".to_owned(),
     }
 }

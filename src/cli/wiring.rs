@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 
 use crate::clock::Clock;
 use crate::config::settings::{self, Mailbox, Settings, SourceKind, SourceSettings, Transport};
+use crate::core::address::Address;
 use crate::core::paper::SourceId;
 use crate::core::token::Keyring;
 use crate::daemon::Bounces;
@@ -19,7 +20,8 @@ use crate::jobs::returns::Returns;
 use crate::jobs::{bounce, deliver, publish};
 use crate::mail::dkim::{Algorithm, Key, Signer};
 use crate::mail::imap::{Imap, ImapSettings};
-use crate::mail::smtp::{Login, Pipelining, Smtp, SmtpSettings, Timeouts, Tls};
+use crate::mail::login::{Credential, Login, Mechanism};
+use crate::mail::smtp::{Pipelining, Smtp, SmtpSettings, Timeouts, Tls};
 use crate::mail::{AnyTransport, file::Files, mime, sendmail::Sendmail};
 use crate::source::fetch::{Client, Options, Token};
 use crate::source::huggingface::{HuggingFace, Kind};
@@ -44,6 +46,20 @@ pub(super) fn look(settings: &Settings) -> anyhow::Result<Option<Store>> {
         return Ok(None);
     }
     Ok(Some(Store::open_read_only(path).with_context(|| path.display().to_string())?))
+}
+
+/// What in the settings looks right and can't be used: keys, certificates. The daemon would end at its start.
+pub(super) fn unusable(settings: &Settings) -> Vec<String> {
+    let dkim = signer(settings).err().map(|error| format!("{error:#}"));
+    let smtp = match &settings.mail.transport {
+        Transport::Smtp(smtp) => Smtp::new(self::smtp(smtp, settings)).err().map(|error| error.to_string()),
+        _ => None,
+    };
+    let imap = match &settings.bounces.inbox {
+        Some(settings::Inbox::Imap(imap)) => Imap::new(self::imap(imap)).err().map(|error| format!("imap.{error}")),
+        _ => None,
+    };
+    [dkim, smtp, imap].into_iter().flatten().collect()
 }
 
 /// What reads sources.
@@ -104,13 +120,7 @@ fn smtp(smtp: &settings::Smtp, settings: &Settings) -> SmtpSettings {
     SmtpSettings {
         tls: tls(smtp.tls),
         ca_file: smtp.ca_file.clone(),
-        login: smtp.login.as_ref().map(|login| {
-            let (user, secret) = (login.username.clone(), login.password.reveal().into());
-            match login.auth {
-                settings::Auth::Password => Login::Password { user, password: secret },
-                settings::Auth::XOAuth2 => Login::OAuth2 { user, token: secret },
-            }
-        }),
+        login: smtp.login.as_ref().map(login),
         connections: smtp.connections as usize,
         mails_per_connection: smtp.mails_per_connection,
         pipelining: match smtp.pipelining {
@@ -118,8 +128,26 @@ fn smtp(smtp: &settings::Smtp, settings: &Settings) -> SmtpSettings {
             settings::Pipelining::Commands => Pipelining::Commands,
             settings::Pipelining::Mails => Pipelining::Mails,
         },
+        dsn: smtp.dsn,
         timeouts,
         ..SmtpSettings::new(&smtp.host, smtp.port, hello)
+    }
+}
+
+fn login(login: &settings::Login) -> Login {
+    Login {
+        user: login.username.clone(),
+        secret: match &login.password_file {
+            Some(path) => Credential::File(path.clone()),
+            None => login.password.reveal().into(),
+        },
+        mechanism: match login.auth {
+            settings::Auth::Password => Mechanism::Best,
+            settings::Auth::ScramSha256 => Mechanism::ScramSha256,
+            settings::Auth::Plain => Mechanism::Plain,
+            settings::Auth::Login => Mechanism::Login,
+            settings::Auth::XOAuth2 => Mechanism::XOAuth2,
+        },
     }
 }
 
@@ -167,8 +195,7 @@ pub(super) fn deliver(settings: &Settings, store: &Store) -> anyhow::Result<deli
 /// Who writes.
 pub(super) fn sender(settings: &Settings, store: &Store) -> anyhow::Result<Sender> {
     let mail = &settings.mail;
-    let contact = mail.reply_to.as_ref().unwrap_or(&mail.from).address.reveal();
-    let person = mail.reply_to.as_ref().unwrap_or(&mail.from).address.clone();
+    let contact = person(settings).reveal();
     Ok(Sender {
         from: mailbox(&mail.from),
         reply_to: mail.reply_to.as_ref().map(mailbox),
@@ -176,21 +203,34 @@ pub(super) fn sender(settings: &Settings, store: &Store) -> anyhow::Result<Sende
         change: Some(format!(
             "Your keywords and schedule stand in the subscriptions file; write to {contact} to have them changed."
         )),
-        returns: Returns {
-            keyring: Arc::new(keyring(settings, store)?),
-            base_url: settings.web.base_url.clone(),
-            mailbox: mail.bounce.clone().unwrap_or(person),
-            bounce: mail.bounce.clone(),
-        },
+        returns: returns(settings, Some(store))?,
         signer: signer(settings)?.map(Arc::new),
         sources: source_names(settings),
     })
 }
 
+/// How a mail comes back; without a database to nobody in particular.
+pub(super) fn returns(settings: &Settings, store: Option<&Store>) -> anyhow::Result<Returns> {
+    let mail = &settings.mail;
+    let person = person(settings);
+    Ok(Returns {
+        keyring: Arc::new(keyring(settings, store)?),
+        base_url: settings.web.base_url.clone(),
+        mailbox: mail.bounce.clone().unwrap_or_else(|| person.clone()),
+        person,
+        bounce: mail.bounce.clone(),
+    })
+}
+
+/// Who answers readers.
+fn person(settings: &Settings) -> Address {
+    settings.mail.reply_to.as_ref().unwrap_or(&settings.mail.from).address.clone()
+}
+
 /// The keys of tokens: those of the settings, and the database's own, which came first and stays good.
-pub(super) fn keyring(settings: &Settings, store: &Store) -> anyhow::Result<Keyring> {
+pub(super) fn keyring(settings: &Settings, store: Option<&Store>) -> anyhow::Result<Keyring> {
     // A database that is only looked at may have no key yet; then links are for show.
-    let own = store.token_key()?.unwrap_or_else(|| vec![0; 32]);
+    let own = store.map(Store::token_key).transpose()?.flatten().unwrap_or_else(|| vec![0; 32]);
     let keys: Vec<&[u8]> =
         settings.tokens.iter().map(|secret| secret.reveal().as_bytes()).chain([own.as_slice()]).collect();
     Ok(Keyring::new(keys[0], keys[1..].iter().copied()))
@@ -199,7 +239,7 @@ pub(super) fn keyring(settings: &Settings, store: &Store) -> anyhow::Result<Keyr
 /// What bounces are judged by.
 pub(super) fn judging(settings: &Settings, store: &Store) -> anyhow::Result<bounce::Settings> {
     Ok(bounce::Settings {
-        keyring: Arc::new(keyring(settings, store)?),
+        keyring: Arc::new(keyring(settings, Some(store))?),
         soft_limit: settings.bounces.soft_limit,
         soft_days: settings.bounces.soft_days,
     })
@@ -210,7 +250,7 @@ pub(super) fn bounces(settings: &Settings, store: &Store) -> anyhow::Result<Opti
     let inbox = match &settings.bounces.inbox {
         None => return Ok(None),
         Some(settings::Inbox::Maildir(path)) => Inbox::Maildir(path.clone()),
-        Some(settings::Inbox::Imap(imap)) => Inbox::Imap(Imap::new(self::imap(imap)).map_err(|e| anyhow!("imap {e}"))?),
+        Some(settings::Inbox::Imap(imap)) => Inbox::Imap(Imap::new(self::imap(imap)).map_err(|e| anyhow!("imap.{e}"))?),
     };
     Ok(Some(Bounces { inbox, settings: judging(settings, store)?, interval: settings.bounces.interval }))
 }
@@ -221,8 +261,7 @@ fn imap(imap: &settings::Imap) -> ImapSettings {
         port: imap.port,
         tls: tls(imap.tls),
         ca_file: imap.ca_file.clone(),
-        user: imap.login.username.clone(),
-        password: imap.login.password.reveal().into(),
+        login: login(&imap.login),
         mailbox: imap.mailbox.clone(),
         delete: imap.delete,
         connect_timeout: imap.timeout,
@@ -237,7 +276,7 @@ pub(super) async fn web(settings: &Settings, store: &Store) -> anyhow::Result<Op
         TcpListener::bind(address).await.with_context(|| format!("web.listen: can't listen on {address}"))?;
     let from = &settings.mail.from;
     let sender = from.name.clone().unwrap_or_else(|| from.address.reveal());
-    let keyring = Arc::new(keyring(settings, store)?);
+    let keyring = Arc::new(keyring(settings, Some(store))?);
     Ok(Some((listener, Web { store: store.clone(), clock: Clock::System, keyring, sender })))
 }
 

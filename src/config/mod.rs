@@ -78,10 +78,22 @@ pub fn subscription_files(settings: &Settings) -> Vec<PathBuf> {
 pub struct Report {
     /// The file that was read, if there was one.
     pub file: Option<PathBuf>,
+    /// The settings, when nothing is wrong with them.
+    pub settings: Option<Settings>,
     /// Subscriptions that are right.
     pub subscriptions: usize,
     /// Everything that is not, in settings and subscriptions.
     pub problems: Problems,
+}
+
+impl Report {
+    /// Adds what only those who use the settings can tell: a key that is none, say.
+    pub fn add(&mut self, problems: Vec<String>) {
+        let place = self.file.clone().map_or(Place::Default, Place::Path);
+        let all = self.problems.iter().cloned();
+        let problems = problems.into_iter().map(|message| Problem::error(place.clone(), message));
+        self.problems = Problems::new(all.chain(problems).collect());
+    }
 }
 
 /// Reads settings and subscriptions and reports on both: a fault in the settings hides none in the subscriptions.
@@ -93,10 +105,16 @@ pub fn check(
     recent: impl FnOnce(&Settings) -> Option<Pool>,
 ) -> Report {
     let (mut settings, mut all) = read_settings(path, overrides, environment);
+    let is_right = all.is_empty();
     all.append(&mut settings.warnings);
     let (subscriptions, problems) = read_subscriptions(&settings, Lints::On { recent: recent(&settings).as_ref() });
     all.extend(problems.iter().cloned());
-    Report { file: settings.file, subscriptions: subscriptions.len(), problems: Problems::new(all) }
+    Report {
+        file: settings.file.clone(),
+        settings: is_right.then_some(settings),
+        subscriptions: subscriptions.len(),
+        problems: Problems::new(all),
+    }
 }
 
 /// Settings with defaults in place of what is wrong, and the errors.

@@ -213,7 +213,14 @@ impl Reader {
                 }
                 files
             }
-            ("sendmail", _) => Transport::Sendmail { command },
+            ("sendmail", _) => {
+                if command.is_absolute() && !command.exists() {
+                    let place = self.place("sendmail.command").unwrap_or(place);
+                    let message = format!("sendmail.command: there is no {}", command.display());
+                    self.merged.problems.push(Problem::warning(place, message));
+                }
+                Transport::Sendmail { command }
+            }
             _ => files,
         }
     }
@@ -227,6 +234,7 @@ impl Reader {
             Tls::StartTls => 587,
             Tls::None => 25,
         };
+        self.warn_of_port("smtp", port, tls, &[(465, Tls::Implicit), (587, Tls::StartTls), (25, Tls::StartTls)]);
         let login = self.login("smtp");
         let ca_file = self.ca_file("smtp.ca_file");
         let smtp = Smtp {
@@ -242,6 +250,7 @@ impl Reader {
                     [("off", Pipelining::Off), ("commands", Pipelining::Commands), ("mails", Pipelining::Mails)];
                 node.choice(&words)
             }),
+            dsn: self.need("smtp.dsn", Node::boolean),
             connect_timeout: self.duration("smtp.connect_timeout"),
             timeout: self.duration("smtp.timeout"),
             final_timeout: self.duration("smtp.final_timeout"),
@@ -267,6 +276,21 @@ impl Reader {
         tls
     }
 
+    /// A port that by custom begins the other way: each side would wait for the other to begin.
+    fn warn_of_port(&mut self, section: &str, port: Option<u16>, tls: Tls, customs: &[(u16, Tls)]) {
+        let word = |tls| if tls == Tls::Implicit { "implicit" } else { "starttls" };
+        let custom = port.and_then(|port| customs.iter().find(|(known, _)| *known == port));
+        let key = format!("{section}.port");
+        if let (Some((port, usual)), Some(place)) = (custom, self.place(&key))
+            && tls != Tls::None
+            && tls != *usual
+        {
+            let message = format!("{key}: servers speak {section}.tls = \"{}\" on port {port}", word(*usual));
+            let hint = format!("{section}.tls is \"{}\" now", word(tls));
+            self.merged.problems.push(Problem::warning(place, message).hint(hint));
+        }
+    }
+
     fn port(&mut self, key: &str) -> Option<u16> {
         self.get(key, |node| u16::try_from(node.integer(1..=65_535)?).map_err(|error| Wrong::new(error.to_string())))
     }
@@ -284,19 +308,25 @@ impl Reader {
 
     /// The user name and password of a section, both or neither.
     fn login(&mut self, section: &str) -> Option<Login> {
-        let auth = match section {
-            "smtp" => {
-                self.need("smtp.auth", |node| node.choice(&[("password", Auth::Password), ("xoauth2", Auth::XOAuth2)]))
-            }
-            _ => Auth::Password,
-        };
+        let auth = self.need(&format!("{section}.auth"), |node| match section {
+            "smtp" => node.choice(&[
+                ("password", Auth::Password),
+                ("xoauth2", Auth::XOAuth2),
+                ("scram-sha-256", Auth::ScramSha256),
+                ("plain", Auth::Plain),
+                ("login", Auth::Login),
+            ]),
+            _ => node.choice(&[("password", Auth::Password), ("xoauth2", Auth::XOAuth2)]),
+        });
         let [username_key, key] = ["username", "password"].map(|last| format!("{section}.{last}"));
         let credential = format!("{section}-password");
         let username = self.get(&username_key, |node| Ok(node.line()?.to_owned()));
         let errors = self.merged.problems.len();
-        let password = self.secret(&key, &credential);
+        let password = self.secret_and_file(&key, &credential);
         match (username, password) {
-            (Some(username), Some(password)) => return Some(Login { auth, username, password }),
+            (Some(username), Some((password, password_file))) => {
+                return Some(Login { auth, username, password, password_file });
+            }
             (Some(_), None) if self.merged.problems.len() == errors => {
                 let place = self.place(&username_key).unwrap_or(Place::Default);
                 let problem = Problem::error(place, format!("{username_key}: there is no password to it"));
@@ -320,6 +350,11 @@ impl Reader {
     /// A secret: given outright (`key`), in a file (`key` with `_file`), or as a credential of the service manager. The
     /// higher layer wins between the first two; in one file they exclude each other.
     fn secret(&mut self, key: &str, credential: &str) -> Option<Secret> {
+        self.secret_and_file(key, credential).map(|(secret, _)| secret)
+    }
+
+    /// The same with the file that it was read from, if it was.
+    fn secret_and_file(&mut self, key: &str, credential: &str) -> Option<(Secret, Option<PathBuf>)> {
         let file_key = format!("{key}_file");
         if let (Some(value), Some(file)) = (self.place(key), self.place(&file_key)) {
             if matches!((&value, &file), (Place::Text(..), Place::Text(..))) {
@@ -334,7 +369,7 @@ impl Reader {
             self.warn_of_open_file(key, &place);
             return self.get(key, |node| match node.text()? {
                 "" => Err(Wrong::new("expected a secret, found an empty string")),
-                text => Ok(Secret::without_newline(text)),
+                text => Ok((Secret::without_newline(text), None)),
             });
         }
         let (path, place) = match (self.path(&file_key), self.place(&file_key)) {
@@ -354,7 +389,7 @@ impl Reader {
                 self.merged.problems.push(Problem::error(place, message));
                 None
             }
-            Ok(text) => Some(Secret::without_newline(&text)),
+            Ok(text) => Some((Secret::without_newline(&text), Some(path))),
             Err(error) => {
                 let message = format!("{key}: can't read {}: {error}", path.display());
                 self.merged.problems.push(Problem::error(place, message));

@@ -171,6 +171,8 @@ pub struct Smtp {
     pub mails_per_connection: u32,
     /// What goes out together.
     pub pipelining: Pipelining,
+    /// Whether the server is asked what reports should hold, where it can be (RFC 3461).
+    pub dsn: bool,
     /// For a connection to stand, TLS included.
     pub connect_timeout: Duration,
     /// For each answer but the last (RFC 5321 section 4.5.3.2).
@@ -190,13 +192,21 @@ pub struct Login {
     pub username: String,
     /// The password, or an access token.
     pub password: Secret,
+    /// Where it stands, to be read anew at each login; `None` when it was given outright.
+    pub password_file: Option<PathBuf>,
 }
 
-/// What a password is.
+/// What a password is, and how it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Auth {
-    /// A password.
+    /// A password, by the best way that the server has.
     Password,
+    /// A password, by SCRAM-SHA-256.
+    ScramSha256,
+    /// A password, by PLAIN.
+    Plain,
+    /// A password, by LOGIN.
+    Login,
     /// An OAuth 2.0 access token.
     XOAuth2,
 }

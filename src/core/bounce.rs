@@ -111,15 +111,16 @@ pub fn class(status: &str, diagnostic: &str) -> Class {
 }
 
 /// What a refusal in our own SMTP session says, when it says anything of the recipient: a reply to RCPT, or to the end of
-/// the data, which was for this one recipient. Before them the server speaks of us alone.
+/// the data, which was for this one recipient. Before them the server speaks of us alone. Of sendmail, its exit code.
 pub fn refusal(fault: &Fault) -> Option<Class> {
-    let code = fault.code.filter(|code| *code >= 400)?;
     let status = fault.enhanced.as_deref().unwrap_or_default();
-    let class = match (fault.phase, code) {
+    let class = match (fault.phase, fault.code) {
+        ("sendmail", None) if !status.is_empty() => class(status, &fault.text),
+        (_, None | Some(..400)) => return None,
         // Authentication is missing or not good enough (RFC 4954 section 6), or commands are out of order.
-        ("rcpt" | "data" | "body", 503 | 530 | 534 | 535 | 538) => Class::Sender,
+        ("rcpt" | "data" | "body", Some(503 | 530 | 534 | 535 | 538)) => Class::Sender,
         // The old code alone may mean the mailbox, a quota or a rule (RFC 5321 section 4.2.3): the words have to say which.
-        ("rcpt", 550) if status.is_empty() && !has_code(&fault.text) => by_words(&fault.text),
+        ("rcpt", Some(550)) if status.is_empty() && !has_code(&fault.text) => by_words(&fault.text),
         ("rcpt" | "data" | "body", _) => class(status, &fault.text),
         _ => return None,
     };
@@ -326,6 +327,8 @@ mod tests {
             ("mail", Some(550), Some("5.1.1"), "no", None),
             ("connect", Some(554), Some("5.7.1"), "no", None),
             ("rcpt", None, Some("5.1.1"), "the server did not say so", None),
+            ("sendmail", None, Some("5.1.1"), "exit status: 67", Some(Class::Hard)),
+            ("sendmail", None, None, "exit status: 65", None),
         ] {
             let enhanced = enhanced.map(str::to_owned);
             let fault = Fault { phase, code, enhanced, text: words.to_owned() };

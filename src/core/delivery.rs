@@ -77,6 +77,11 @@ impl Fault {
     pub fn new(phase: &'static str, text: impl Into<String>) -> Self {
         Self { phase, code: None, enhanced: None, text: text.into() }
     }
+
+    /// Whether the server knows us not, so that asking again soon does harm.
+    pub fn is_refused_login(&self) -> bool {
+        self.phase == "auth" && self.code.is_some_and(|code| code >= 500)
+    }
 }
 
 impl std::fmt::Display for Fault {

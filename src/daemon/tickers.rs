@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use super::Shared;
+use crate::core::delivery::Fault;
 use crate::jobs;
 use crate::mail::Transport;
 use crate::store::STEP;
@@ -27,8 +28,8 @@ const MANY: usize = 1_000;
 /// How long after a failed read the next one is made, if the schedule has none sooner; doubled with each failure.
 const AFTER_FAILURE: Duration = Duration::from_secs(600);
 
-/// The longest pause between two looks at a bounce mailbox that can't be read.
-const LONGEST_BOUNCE_PAUSE: Duration = Duration::from_secs(3600);
+/// The longest pause between two looks at a bounce mailbox that can't be read, or two logins that are refused.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 
 /// Reads one source by its schedule.
 pub(super) async fn scrape<T: Transport>(shared: Arc<Shared<T>>, index: usize) {
@@ -113,10 +114,12 @@ pub(super) async fn publish<T: Transport + 'static>(shared: Arc<Shared<T>>) {
     }
 }
 
-/// Delivers whenever something is queued and due.
+/// Delivers whenever something is queued and due. While the login is refused the pauses grow: a server that is shown a
+/// wrong password every minute locks the account.
 pub(super) async fn deliver<T: Transport + 'static>(shared: Arc<Shared<T>>) {
     let parts = &shared.parts;
     let mut sum = jobs::deliver::Report::default();
+    let mut pause = LONGEST_WAIT;
     loop {
         let step = jobs::deliver::run(&parts.store, &parts.transport, &parts.deliver, &parts.clock, &shared.stop);
         let result = step.await;
@@ -125,7 +128,13 @@ pub(super) async fn deliver<T: Transport + 'static>(shared: Arc<Shared<T>>) {
             sum.retried += report.retried;
             sum.failed += report.failed;
         }
+        let outage = result.as_ref().ok().and_then(|report| report.outage.clone());
+        let refused = outage.filter(Fault::is_refused_login);
+        if let Some(fault) = &refused {
+            tracing::error!(error = %fault, again = ?pause, "the mail server refuses the login");
+        }
         let wait = match result {
+            Ok(_) if refused.is_some() => pause,
             Ok(report) if report.outage.is_some() => LONGEST_WAIT,
             Ok(report) if report.has_more => Duration::ZERO,
             Ok(report) => until_next(report.next, parts.clock.now()),
@@ -138,6 +147,7 @@ pub(super) async fn deliver<T: Transport + 'static>(shared: Arc<Shared<T>>) {
                 LONGEST_WAIT
             }
         };
+        pause = if refused.is_some() { (pause * 2).min(LONGEST_PAUSE) } else { LONGEST_WAIT };
         // A pace of so many a second makes many small runs: they are told together.
         let jobs::deliver::Report { sent, retried, failed, .. } = sum;
         if sent + retried + failed > 0 && (wait >= PAUSE || sent >= MANY || shared.stop.is_cancelled()) {
@@ -210,7 +220,7 @@ pub(super) async fn bounces<T: Transport + 'static>(shared: Arc<Shared<T>>) {
                     tracing::error!(error = words, "could not read the bounce mailbox; tried again from time to time");
                     trouble = words;
                 }
-                pause = (pause * 2).min(LONGEST_BOUNCE_PAUSE.max(bounces.interval));
+                pause = (pause * 2).min(LONGEST_PAUSE.max(bounces.interval));
             }
         }
         tokio::select! {

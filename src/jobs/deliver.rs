@@ -177,6 +177,10 @@ impl<T: Transport> Worker<T> {
         };
         // Without a session this one leaves; others may have one: a server can allow fewer than are asked for.
         let has_no_session = result.as_ref().is_err_and(SendError::is_outage);
+        if result.as_ref().is_err_and(|error| error.fault().is_refused_login()) {
+            // The others would be refused as well, and too many refusals lock an account.
+            self.halt.cancel();
+        }
         self.rests.hear(mail.to.domain(), &Ending::of(&result), self.clock.now());
         self.tell(Told::Ended(ended(claim, result, self.clock.now()))).await;
         !has_no_session

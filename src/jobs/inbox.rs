@@ -1,14 +1,15 @@
 //! Inbox: what arrived for the bounce mailbox → [`bounce`], message by message.
 //!
 //! A message is marked only after what it says is in the database, and one that is judged again changes nothing. So a
-//! crash in between costs nothing, and neither does a second reader of the same mailbox.
+//! crash in between costs nothing, and neither does a second reader of the same mailbox. One that can't be had holds up no
+//! other: it is told at the end.
 
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::bounce::{self, Settings};
 use crate::clock::Clock;
-use crate::mail::imap::{Imap, ImapError, Mark};
+use crate::mail::imap::{Imap, ImapError, LONGEST_MESSAGE, Mark};
 use crate::store::{Store, StoreError};
 
 /// Where bounces, complaints and mails that ask to leave arrive.
@@ -65,14 +66,34 @@ fn maildir_run(maildir: &Path, judge: impl Fn(&[u8]) -> Result<bool, InboxError>
     let entries = std::fs::read_dir(&new).map_err(at(&new))?;
     let mut files = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>().map_err(at(&new))?;
     files.sort();
+    let (mut count, mut trouble) = (0, None);
     for path in &files {
-        let flag = if judge(&std::fs::read(path).map_err(at(path))?)? { "F" } else { "S" };
+        let message = match first_of(path) {
+            Ok(message) => message,
+            Err(error) => {
+                trouble.get_or_insert(at(path)(error));
+                continue;
+            }
+        };
+        let flag = if judge(&message)? { "F" } else { "S" };
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         // A name may have flags already (https://cr.yp.to/proto/maildir.html).
         let name = name.split(":2,").next().unwrap_or_default();
         std::fs::rename(path, cur.join(format!("{name}:2,{flag}"))).map_err(at(path))?;
+        count += 1;
     }
-    Ok(files.len())
+    trouble.map_or(Ok(count), Err)
+}
+
+/// As much of a message as is read of one on a server.
+fn first_of(path: &Path) -> io::Result<Vec<u8>> {
+    let file = std::fs::File::open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("is no message"));
+    }
+    let mut message = Vec::new();
+    file.take(LONGEST_MESSAGE as u64).read_to_end(&mut message)?;
+    Ok(message)
 }
 
 async fn imap_run<J>(imap: &Imap, judge: J) -> Result<usize, InboxError>
@@ -80,17 +101,25 @@ where
     J: Fn(&[u8]) -> Result<bool, InboxError> + Clone + Send + 'static,
 {
     let mut mailbox = imap.open().await?;
-    let mut count = 0;
+    let (mut count, mut trouble) = (0, None);
     for uid in mailbox.unread().await? {
-        // Another reader of the mailbox may have been faster.
-        let Some(message) = mailbox.fetch(uid).await? else { continue };
+        let message = match mailbox.fetch(uid).await {
+            Ok(Some(message)) => message,
+            // Another reader of the mailbox was faster.
+            Ok(None) => continue,
+            Err(error) if error.is_refusal() => {
+                trouble.get_or_insert(error);
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
         let judge = judge.clone();
         let is_for_a_person = blocking(move || judge(&message)).await?;
         mailbox.mark(uid, if is_for_a_person { Mark::ForAPerson } else { Mark::Done }).await?;
         count += 1;
     }
     mailbox.close().await;
-    Ok(count)
+    trouble.map_or(Ok(count), |error| Err(error.into()))
 }
 
 /// Work on files and the database, beside the tasks.

@@ -42,7 +42,7 @@ pub enum WriteError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// It could not be signed; an unsigned mail would be taken for a forged one.
-    #[error(transparent)]
+    #[error("dkim: {0}")]
     Dkim(#[from] DkimError),
 }
 

@@ -18,6 +18,8 @@ pub struct Returns {
     pub base_url: Option<Url>,
     /// Who gets mails that ask to leave: [`Returns::bounce`], where mails are read by the program, or a person.
     pub mailbox: Address,
+    /// The person who answers readers.
+    pub person: Address,
     /// The mailbox for bounces; without one they go to the sender's address and name nobody.
     pub bounce: Option<Address>,
 }
@@ -28,14 +30,16 @@ impl Returns {
         self.page(subscriber).unwrap_or_else(|| self.mailto(subscriber))
     }
 
-    /// The headers for leaving (RFC 2369 sections 3.1 and 3.2, RFC 8058 section 3.1).
+    /// The headers for help and for leaving (RFC 2369 sections 3.1 and 3.2, RFC 8058 section 3.1).
     pub fn headers(&self, subscriber: &SubscriberId) -> Vec<(&'static str, String)> {
-        let mailto = self.mailto(subscriber);
-        let Some(page) = self.page(subscriber) else { return vec![("List-Unsubscribe", format!("<{mailto}>"))] };
-        // Help stands on the very page: what this mail is, who sends it and how to leave.
-        let mut headers =
-            vec![("List-Help", format!("<{page}>")), ("List-Unsubscribe", format!("<{page}>, <{mailto}>"))];
-        if page.starts_with("https:") {
+        let help = format!("<mailto:{}?subject=help>", in_url(&self.person.reveal()));
+        let mut leave = format!("<{}>", self.mailto(subscriber));
+        let page = self.page(subscriber);
+        if let Some(page) = &page {
+            leave = format!("<{page}>, {leave}");
+        }
+        let mut headers = vec![("List-Help", help), ("List-Unsubscribe", leave)];
+        if page.is_some_and(|page| page.starts_with("https:")) {
             headers.push(("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".to_owned()));
         }
         headers
@@ -78,6 +82,7 @@ mod tests {
             keyring: Arc::new(Keyring::new(&[1; 32], [])),
             base_url: base_url.map(|url| Url::parse(url).expect("a URL")),
             mailbox: address("bücher/o'neil@example.org"),
+            person: address("papers+help@example.org"),
             bounce: Some(address("bounces@example.org")),
         }
     }
@@ -88,7 +93,8 @@ mod tests {
         let all = ["List-Help", "List-Unsubscribe", "List-Unsubscribe-Post"];
         assert_eq!(names(Some("https://example.org")), all);
         assert_eq!(names(Some("http://example.org")), all[..2]);
-        assert_eq!(names(None), all[1..2]);
+        assert_eq!(names(None), all[..2]);
+        assert_eq!(returns(None).headers(&ADA)[0].1, "<mailto:papers+help@example.org?subject=help>");
     }
 
     #[test]

@@ -32,7 +32,7 @@ impl Files {
 }
 
 impl Transport for Files {
-    /// The receipt names the file. A full disk or a folder without permission is transient.
+    /// The receipt names the file. A full disk or a folder without permission is an outage.
     async fn send_in_turn(&self, mail: &Mail, mut turn: Turn<'_>) -> Result<Option<Receipt>, SendError> {
         if !turn.gate.passed().await {
             return Ok(None);

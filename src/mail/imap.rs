@@ -22,7 +22,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
 
 use super::connect::{Connector, Server, ServerError, Stream, too_late};
-use super::smtp::{Password, Tls, is_loopback};
+use super::login::{Login, Mechanism};
+use super::smtp::{Tls, is_loopback};
 use crate::core::bounce::masked;
 
 /// What is read of a message, octets. A report says what it has to say long before; what follows is the mail that came
@@ -44,10 +45,8 @@ pub struct ImapSettings {
     pub tls: Tls,
     /// A PEM file with the authorities to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
-    /// The user name.
-    pub user: String,
-    /// The password.
-    pub password: Password,
+    /// How to log in; of the ways that show a password the server has no choice.
+    pub login: Login,
     /// The mailbox, as the server spells it: `INBOX`, `Bounces`.
     pub mailbox: String,
     /// Whether what was taken in is deleted, instead of marked as read.
@@ -73,6 +72,14 @@ pub struct ImapError {
     server: String,
     step: String,
     reason: String,
+    is_refusal: bool,
+}
+
+impl ImapError {
+    /// Whether the server just said no, so that the next thing may be asked of it.
+    pub fn is_refusal(&self) -> bool {
+        self.is_refusal
+    }
 }
 
 /// Settings that were found to be usable; clones share them.
@@ -133,7 +140,7 @@ impl Imap {
             // (RFC 9051 section 6.2.1).
             client = self.encrypted(client.into_inner().stream).await?;
         }
-        let mut session = self.step("log in", log_in(client, &settings.user, settings.password.reveal())).await?;
+        let mut session = self.step("log in", log_in(client, &settings.login)).await?;
         let capabilities = self.step("capability", session.capabilities()).await?;
         self.step("select the mailbox", session.select(&settings.mailbox)).await?;
         Ok(Mailbox { imap: self.clone(), session, has_uidplus: capabilities.has_str("UIDPLUS") })
@@ -155,7 +162,8 @@ impl Imap {
 
     fn failed(&self, step: &str, error: &Error) -> ImapError {
         let server = format!("{}:{}", self.settings.host, self.settings.port);
-        ImapError { server, step: step.to_owned(), reason: words(error) }
+        let is_refusal = matches!(error, Error::No(_) | Error::Bad(_));
+        ImapError { server, step: step.to_owned(), reason: words(error), is_refusal }
     }
 }
 
@@ -235,26 +243,33 @@ impl Mailbox {
 }
 
 /// LOGIN, which every server has, where it can carry the password: in ASCII (RFC 9051 section 6.2.3). Else AUTHENTICATE
-/// PLAIN (RFC 4616), which carries any. Only ever reached over TLS or on this machine.
-async fn log_in(client: Client<Bounded>, user: &str, password: &str) -> Result<async_imap::Session<Bounded>, Error> {
-    let session = if user.is_ascii() && password.is_ascii() {
-        client.login(user, password).await
-    } else {
-        client.authenticate("PLAIN", PlainLogin { user, password }).await
+/// PLAIN (RFC 4616), which carries any; XOAUTH2 for a token. Only ever reached over TLS or on this machine.
+async fn log_in(client: Client<Bounded>, login: &Login) -> Result<async_imap::Session<Bounded>, Error> {
+    let secret = login
+        .secret
+        .read()
+        .await
+        .map_err(|error| io::Error::new(io::ErrorKind::NotFound, error.fault().text.clone()))?;
+    let (user, secret) = (login.user.as_str(), secret.reveal());
+    let session = match login.mechanism {
+        Mechanism::XOAuth2 => {
+            let token = format!("user={user}\x01auth=Bearer {secret}\x01\x01");
+            client.authenticate("XOAUTH2", Once(token)).await
+        }
+        _ if user.is_ascii() && secret.is_ascii() => client.login(user, secret).await,
+        _ => client.authenticate("PLAIN", Once(format!("\0{user}\0{secret}"))).await,
     };
     session.map_err(|(error, _)| error)
 }
 
-struct PlainLogin<'a> {
-    user: &'a str,
-    password: &'a str,
-}
+/// Answers the first challenge; a further one explains a refusal, and wants an empty answer.
+struct Once(String);
 
-impl Authenticator for PlainLogin<'_> {
+impl Authenticator for Once {
     type Response = String;
 
     fn process(&mut self, _challenge: &[u8]) -> String {
-        format!("\0{}\0{}", self.user, self.password)
+        std::mem::take(&mut self.0)
     }
 }
 

@@ -8,6 +8,7 @@ pub mod dkim;
 pub mod file;
 pub mod imap;
 pub mod inbound;
+pub mod login;
 pub mod mime;
 pub mod sendmail;
 pub mod smtp;

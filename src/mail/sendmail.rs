@@ -35,7 +35,6 @@ impl Transport for Sendmail {
         if !turn.gate.passed().await {
             return Ok(None);
         }
-        let transient = |error: &dyn std::fmt::Display| SendError::Transient(fault(error.to_string()));
         let mut child = Command::new(&self.program)
             .arg("-i")
             .arg("-f")
@@ -47,7 +46,7 @@ impl Transport for Sendmail {
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .map_err(|error| transient(&error))?;
+            .map_err(|error| unusable(error.to_string()))?;
         let stdin = child.stdin.take();
         let message = local_lines(&mail.bytes);
         // Both at once: a program that complains before it has read everything would else wait for us, and we for it.
@@ -72,12 +71,16 @@ impl Transport for Sendmail {
         let output = output.map_err(|error| lost(error.to_string()))?;
         let said = if output.stderr.is_empty() { &output.stdout } else { &output.stderr };
         let said = quoted(&String::from_utf8_lossy(said), mail);
-        match verdict(output.status) {
-            Verdict::Taken => Ok(Some(Receipt { reply: said })),
-            Verdict::Later => Err(SendError::Transient(fault(format!("{}: {said}", output.status)))),
-            Verdict::Never => Err(SendError::Permanent(fault(format!("{}: {said}", output.status)))),
-            Verdict::Nobody => Err(lost(format!("{}: {said}", output.status))),
-        }
+        let said_so = format!("{}: {said}", output.status);
+        Err(match verdict(output.status) {
+            Verdict::Taken => return Ok(Some(Receipt { reply: said })),
+            Verdict::Unusable => unusable(said_so),
+            Verdict::Later => SendError::Transient(fault(said_so)),
+            Verdict::Never(status) => {
+                SendError::Permanent(Fault { enhanced: status.map(str::to_owned), ..fault(said_so) })
+            }
+            Verdict::Nobody => lost(said_so),
+        })
     }
 }
 
@@ -85,18 +88,24 @@ impl Transport for Sendmail {
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {
     Taken,
+    /// The program, this machine or its configuration: the next mail would fare no better.
+    Unusable,
     Later,
-    Never,
+    /// With the status code that says the same (RFC 3463), where there is one.
+    Never(Option<&'static str>),
     /// Killed by a signal.
     Nobody,
 }
 
-/// sysexits.h: EX_DATAERR 65, EX_NOUSER 67 and EX_NOHOST 68 are about the mail or its recipient; the rest, EX_TEMPFAIL 75
-/// among them, about this machine, its configuration or its rights, which someone can mend.
+/// sysexits.h: EX_DATAERR 65, EX_NOUSER 67 and EX_NOHOST 68 are about the mail or its recipient; from EX_UNAVAILABLE 69 on,
+/// but for EX_TEMPFAIL 75 and EX_PROTOCOL 76, it is what someone here can mend, as are 126 and 127 of a shell.
 fn verdict(status: ExitStatus) -> Verdict {
     match status.code() {
         Some(0) => Verdict::Taken,
-        Some(65 | 67 | 68) => Verdict::Never,
+        Some(65) => Verdict::Never(None),
+        Some(67) => Verdict::Never(Some("5.1.1")),
+        Some(68) => Verdict::Never(Some("5.1.2")),
+        Some(64 | 69..=74 | 77 | 78 | 126 | 127) => Verdict::Unusable,
         Some(_) => Verdict::Later,
         None => Verdict::Nobody,
     }
@@ -119,6 +128,10 @@ fn local_lines(message: &[u8]) -> Vec<u8> {
 
 fn fault(text: String) -> Fault {
     Fault::new("sendmail", one_line(&text))
+}
+
+fn unusable(text: String) -> SendError {
+    SendError::Transient(Fault::new("program", one_line(&text)))
 }
 
 #[cfg(test)]
@@ -160,21 +173,23 @@ mod tests {
     #[tokio::test]
     async fn exit_codes_tell_later_from_never() {
         let folder = tempfile::tempdir().expect("a folder");
-        for (script, expected) in [
-            ("cat >/dev/null; echo 'no user -ada@example.net' >&2; exit 67", "permanent"),
-            ("exit 68", "permanent"),
-            ("exit 65", "permanent"),
-            ("cat >/dev/null; exit 75", "transient"),
-            ("exit 78", "transient"),
-            ("exit 1", "transient"),
-            ("cat >/dev/null; kill -9 $$", "unknown"),
+        for (script, expected, phase) in [
+            ("cat >/dev/null; echo 'no user -ada@example.net' >&2; exit 67", "permanent", "sendmail"),
+            ("exit 68", "permanent", "sendmail"),
+            ("exit 65", "permanent", "sendmail"),
+            ("cat >/dev/null; exit 75", "transient", "sendmail"),
+            ("exit 1", "transient", "sendmail"),
+            ("exit 78", "transient", "program"),
+            ("exit 127", "transient", "program"),
+            ("cat >/dev/null; kill -9 $$", "unknown", "sendmail"),
         ] {
             let error = program(folder.path(), script).send(&mail()).await.expect_err(script);
-            assert_eq!((error.kind(), error.fault().phase), (expected, "sendmail"), "{script}");
+            assert_eq!((error.kind(), error.fault().phase), (expected, phase), "{script}");
+            assert_eq!(error.is_outage(), phase == "program");
             assert!(!error.to_string().contains("ada@"), "{error}");
         }
         let missing = Sendmail::new(folder.path().join("nothing"), Duration::from_secs(1));
-        assert_eq!(missing.send(&mail()).await.expect_err("no program").kind(), "transient");
+        assert!(missing.send(&mail()).await.expect_err("no program").is_outage());
     }
 
     #[tokio::test]

@@ -293,6 +293,23 @@ async fn a_maildir_is_worked_through_and_what_a_person_should_read_is_flagged() 
 /// Reports of real mail servers, where PAPERPOST_MAILLAB names the folder that has them: their names begin with what
 /// they are (`dsn-failed-5.1.1-…`). None is about a mail of ours, so none may change anything.
 #[tokio::test]
+async fn what_is_no_message_holds_up_none_behind_it() {
+    let world = sent().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["new/1.folder", "cur"] {
+        std::fs::create_dir_all(folder.path().join(name)).expect("a folder");
+    }
+    std::os::unix::fs::symlink("/nowhere", folder.path().join("new/2.link")).expect("a link");
+    let report = Dsn { to: &return_path(&world), ..Dsn::default() }.text();
+    std::fs::write(folder.path().join("new/3.x"), report).expect("written");
+    let inbox = Inbox::Maildir(folder.path().to_owned());
+    let result = inbox::run(&world.store, &settings(&world), &inbox, &world.clock).await;
+    assert!(result.expect_err("a trouble").to_string().contains("new/1.folder: is no message"));
+    assert_eq!(consent(&world), "suppressed");
+    assert!(folder.path().join("cur/3.x:2,S").exists());
+}
+
+#[tokio::test]
 async fn reports_of_real_servers_are_understood() {
     let Some(folder) = std::env::var_os("PAPERPOST_MAILLAB") else {
         eprintln!("skipped: PAPERPOST_MAILLAB names no folder");

@@ -140,6 +140,30 @@ async fn settings_on_the_command_line_count_on_both_sides_of_the_command() {
 }
 
 #[tokio::test]
+async fn check_tries_what_is_set_and_warns_of_what_will_not_do() {
+    let (home, _site, _smtp) = home().await;
+    home.write("encrypted.pem", "-----BEGIN ENCRYPTED PRIVATE KEY-----\n\n-----END ENCRYPTED PRIVATE KEY-----\n");
+    home.write("subscriptions.toml", "");
+    for (set, code, expected) in [
+        (["dkim.rsa_selector=s", "dkim.rsa_key=nonsense"], 1, "dkim.rsa_key: no private key in PEM"),
+        (["dkim.rsa_selector=s", "dkim.rsa_key_file=encrypted.pem"], 1, "dkim.rsa_key: the key is encrypted"),
+        (["smtp.tls=implicit", "smtp.ca_file=encrypted.pem"], 1, "smtp.ca_file"),
+        (["smtp.tls=starttls", "smtp.port=465"], 0, "servers speak smtp.tls = \"implicit\" on port 465"),
+        (["mail.transport=sendmail", "sendmail.command=/nowhere/sendmail"], 0, "there is no /nowhere/sendmail"),
+        (["bounces.maildir=nowhere", "mail.bounce=b@example.org"], 0, "has no folder `new`, so it is no Maildir"),
+        (["bounces.maildir=nowhere", "log.level=info"], 0, "mail.bounce: is missing, so no bounce comes"),
+        (["web.listen=127.0.0.1:8035", "log.level=info"], 0, "but no mail links to it"),
+    ] {
+        let checked = home.run(&["check", "--set", set[0], "--set", set[1]]).await;
+        assert!(
+            checked.status.code() == Some(code) && said(&checked).contains(expected),
+            "{set:?}: {}",
+            said(&checked)
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_test_mail_tells_what_the_server_answered() {
     let (home, _site, smtp) = home().await;
     let sent = home.run(&["test-mail", "ada@example.org"]).await;
@@ -148,6 +172,21 @@ async fn a_test_mail_tells_what_the_server_answered() {
     let refused = home.run(&["test-mail", "ada@example.org"]).await;
     assert_eq!(refused.status.code(), Some(1));
     assert!(said(&refused).contains("5.7.1") && said(&refused).contains("relaying denied"), "{}", said(&refused));
+    // As a digest's, the return path names somebody: nobody.
+    home.run(&["test-mail", "ada@example.org", "--set", "mail.bounce=bounces@example.org"]).await;
+    assert!(smtp.mails()[1].from.starts_with("MAIL FROM:<bounces+"), "{}", smtp.mails()[1].from);
+    // Two that wait for each other to begin, and two that begin at once.
+    let mute = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let mute = mute.local_addr().expect("an address").port();
+    for (port, more, expected) in [
+        (mute, ["smtp.tls=none", "smtp.timeout=300ms"], "set smtp.tls to \"implicit\""),
+        (smtp.port(), ["smtp.tls=implicit", "smtp.timeout=3s"], "set smtp.tls to \"starttls\""),
+    ] {
+        let port = format!("smtp.port={port}");
+        let failed =
+            home.run(&["test-mail", "ada@example.org", "--set", &port, "--set", more[0], "--set", more[1]]).await;
+        assert!(said(&failed).contains(expected), "{}", said(&failed));
+    }
 }
 
 #[tokio::test]

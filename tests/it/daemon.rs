@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::process::{Home, said, until};
 use crate::site::{Fault, Site, day, paper};
-use crate::smtp::SmtpServer;
+use crate::smtp::{Offer, SmtpServer};
 use crate::world::World;
 
 // The first edition comes at once; the next slot must not come while a test runs.
@@ -53,6 +53,23 @@ async fn it_works_from_the_first_minute_rereads_at_sighup_and_ends_at_sigterm() 
     assert_eq!(daemon.ended().await, Some(0));
     let log = home.read("log");
     assert!(!log.contains("ada@example.org") && !log.contains("grace@example.org"), "addresses are masked: {log}");
+}
+
+#[tokio::test]
+async fn a_refused_login_is_tried_once_and_then_ever_less_often() {
+    let site = site_with_a_paper().await;
+    let smtp = SmtpServer::offering(Offer::default().with("AUTH PLAIN")).await;
+    let home = Home::new(&site, &smtp, &format!("{ADA}{GRACE}"));
+    let settings = home.read("paperpost.toml") + "username = \"papers\"\npassword = \"wrong\"\n";
+    home.write("paperpost.toml", &settings);
+    let mut daemon = home.daemon("log");
+    until("the refusal is told", || home.read("log").contains("the mail server refuses the login")).await;
+    smtp.settled().await;
+    let logins = smtp.lines().iter().filter(|line| line.starts_with("AUTH")).count();
+    assert!(logins <= 2, "{logins}: one for each connection at most");
+    daemon.signal("-TERM");
+    assert_eq!(daemon.ended().await, Some(0));
+    assert!(!home.read("log").contains("wrong\""), "{}", home.read("log"));
 }
 
 #[tokio::test]

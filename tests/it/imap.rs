@@ -8,6 +8,7 @@ use paperpost::clock::Clock;
 use paperpost::jobs::bounce::{self, Outcome::Report};
 use paperpost::jobs::inbox::{self, Inbox};
 use paperpost::mail::imap::{Imap, ImapSettings, LONGEST_MESSAGE};
+use paperpost::mail::login::{Login, Mechanism};
 use paperpost::mail::smtp::Tls;
 use paperpost::store::Taken;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
@@ -84,7 +85,7 @@ async fn what_was_taken_in_is_deleted_where_that_is_wanted_and_nothing_else_is()
 async fn a_password_of_any_characters_logs_in() {
     let office = PostOffice::open().await;
     for (user, password) in [("ada", PASSWORD), ("mary", ASCII_PASSWORD)] {
-        let settings = ImapSettings { password: password.into(), ..office.imap(user, Tls::StartTls) };
+        let settings = ImapSettings { login: Login::new(user, password), ..office.imap(user, Tls::StartTls) };
         Imap::new(settings).expect("settings").open().await.expect("a session").close().await;
     }
 }
@@ -108,7 +109,7 @@ async fn every_trouble_is_said_in_words_that_help() {
     let starttls = office.imap("bounces", Tls::StartTls).port;
     for (settings, expected) in [
         (
-            ImapSettings { password: "guessed".into(), ..right.clone() },
+            ImapSettings { login: Login::new("bounces", "guessed"), ..right.clone() },
             format!("localhost:{imaps}: log in: [AUTHENTICATIONFAILED] Authentication failed."),
         ),
         (
@@ -163,8 +164,7 @@ async fn scripted(greeting: &str, answers: &[&'static str]) -> Scripted {
         port,
         tls: Tls::None,
         ca_file: Some(file.path().to_owned()),
-        user: "bounces".into(),
-        password: "hunter2".into(),
+        login: Login::new("bounces", "hunter2"),
         mailbox: "INBOX".into(),
         delete: false,
         connect_timeout: Duration::from_secs(5),
@@ -217,15 +217,46 @@ async fn what_is_slipped_in_before_tls_is_no_answer() {
         ("hünter2", [injected, "+ \r\n", "A0001 NO who are you?\r\n"]),
     ] {
         let server = scripted("* OK welcome\r\n", &answers).await;
-        let password = password.into();
-        let said = refusal(ImapSettings { tls: Tls::StartTls, password, ..server.settings }).await;
+        let login = Login::new("bounces", password);
+        let said = refusal(ImapSettings { tls: Tls::StartTls, login, ..server.settings }).await;
         assert!(said.ends_with(": log in: who are you?"), "{said}");
     }
 }
 
+/// What a server says while a mailbox is opened.
+const OPEN: [&str; 3] = ["TAG OK in\r\n", "* CAPABILITY IMAP4rev1\r\nTAG OK\r\n", "* 1 EXISTS\r\nTAG OK\r\n"];
+
+#[tokio::test]
+async fn a_token_is_shown_as_google_and_microsoft_want_it() {
+    let login = Login { mechanism: Mechanism::XOAuth2, ..Login::new("bounces@example.org", "t0ken") };
+    let welcomed = scripted("* OK welcome\r\n", &[&["+ \r\n", "A0001 OK in\r\n"], &OPEN[1..]].concat()).await;
+    let settings = ImapSettings { login: login.clone(), ..welcomed.settings };
+    Imap::new(settings).expect("settings").open().await.expect("a session");
+    let shown = "dXNlcj1ib3VuY2VzQGV4YW1wbGUub3JnAWF1dGg9QmVhcmVyIHQwa2VuAQE=";
+    assert_eq!(welcomed.heard.lock().expect("no panic")[..2], ["A0001 AUTHENTICATE XOAUTH2", shown]);
+    // A refusal is explained before it is said, and the explanation wants an answer.
+    let refused =
+        scripted("* OK welcome\r\n", &["+ \r\n", "+ eyJzdGF0dXMiOiI0MDAifQ==\r\n", "A0001 NO expired\r\n"]).await;
+    let said = refusal(ImapSettings { login, ..refused.settings }).await;
+    assert!(said.ends_with(": log in: expired"), "{said}");
+}
+
+#[tokio::test]
+async fn one_message_that_cannot_be_had_holds_up_no_other() {
+    const FOUND: &str = "* SEARCH 7 8\r\nTAG OK\r\n";
+    const LETTER: &str = "* 2 FETCH (UID 8 BODY[]<0> {17}\r\nSubject: Hello\r\n\r)\r\nTAG OK\r\n";
+    let world = sent().await;
+    let answers = [&OPEN[..], &[FOUND, "TAG NO it is broken\r\n", LETTER, "TAG OK\r\n", "TAG OK\r\n"]].concat();
+    let server = scripted("* OK welcome\r\n", &answers).await;
+    let inbox = Inbox::Imap(Imap::new(server.settings).expect("settings"));
+    let result = inbox::run(&world.store, &settings(&world), &inbox, &world.clock).await;
+    assert!(result.expect_err("a refusal").to_string().ends_with("UID FETCH: it is broken"));
+    let heard = server.heard.lock().expect("no panic");
+    assert!(heard.iter().any(|line| line.contains("UID STORE 8")), "{heard:?}");
+}
+
 #[tokio::test]
 async fn a_refusal_in_the_midst_is_no_empty_mailbox() {
-    const OPEN: [&str; 3] = ["TAG OK in\r\n", "* CAPABILITY IMAP4rev1\r\nTAG OK\r\n", "* 1 EXISTS\r\nTAG OK\r\n"];
     const FOUND: &str = "* SEARCH 7\r\nTAG OK\r\n";
     const LETTER: &str = "* 1 FETCH (UID 7 BODY[]<0> {17}\r\nSubject: Hello\r\n\r)\r\nTAG OK\r\n";
     let world = sent().await;
@@ -301,8 +332,7 @@ fn another_machine_is_never_asked_in_the_clear() {
         port: 143,
         tls: Tls::None,
         ca_file: None,
-        user: "bounces".into(),
-        password: "hunter2".into(),
+        login: Login::new("bounces", "hunter2"),
         mailbox: "INBOX".into(),
         delete: false,
         connect_timeout: Duration::from_secs(1),

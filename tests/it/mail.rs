@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use chrono::DateTime;
 use mail_auth::common::parse::TxtRecordParser;
 use mail_auth::common::verify::DomainKey;
@@ -16,8 +17,9 @@ use mail_auth::{AuthenticatedMessage, DkimResult, MessageAuthenticator, Paramete
 use paperpost::core::address::Address;
 use paperpost::core::delivery::{Receipt, SendError};
 use paperpost::mail::dkim::{Algorithm, Key, Signer, new_key};
+use paperpost::mail::login::{Credential, Login, Mechanism};
 use paperpost::mail::mime::{Letter, Mailbox, compose};
-use paperpost::mail::smtp::{Login, SettingsError, Smtp, SmtpSettings, Timeouts, Tls};
+use paperpost::mail::smtp::{SettingsError, Smtp, SmtpSettings, Timeouts, Tls};
 use paperpost::mail::{Mail, ServerError, Transport};
 
 use crate::smtp::{Act, Offer, SmtpServer};
@@ -145,7 +147,7 @@ async fn one_fault(phase: &'static str, act: Act, pipelining: bool) -> String {
     }
     server.will(phase, act);
     let mut settings = server.settings(offer.tls);
-    settings.login = encrypted.then(|| Login::Password { user: "a".into(), password: "b".into() });
+    settings.login = encrypted.then(|| Login::new("a", "b"));
     let smtp = smtp(settings);
     let first = smtp.send(&mail("first")).await;
     let second = smtp.send(&mail("second")).await;
@@ -437,14 +439,17 @@ async fn what_is_slipped_in_before_tls_is_refused() {
 
 #[tokio::test]
 async fn logins_are_made_as_the_server_offers_them() {
-    let password = || Login::Password { user: "digest".into(), password: "hunter2".into() };
-    let token = || Login::OAuth2 { user: "digest@example.org".into(), token: "t0ken".into() };
+    let password = || Login::new("digest", "hunter2");
+    let by = |mechanism| Login { mechanism, ..password() };
+    let token = Login { mechanism: Mechanism::XOAuth2, ..Login::new("digest@example.org", "t0ken") };
     for (offered, login, said) in [
         ("AUTH LOGIN PLAIN", password(), vec!["AUTH PLAIN AGRpZ2VzdABodW50ZXIy"]),
         ("AUTH=LOGIN", password(), vec!["AUTH LOGIN", "ZGlnZXN0", "aHVudGVyMg=="]),
+        ("AUTH SCRAM-SHA-256 PLAIN", by(Mechanism::Plain), vec!["AUTH PLAIN AGRpZ2VzdABodW50ZXIy"]),
+        ("AUTH PLAIN LOGIN", by(Mechanism::Login), vec!["AUTH LOGIN", "ZGlnZXN0", "aHVudGVyMg=="]),
         (
             "AUTH PLAIN XOAUTH2",
-            token(),
+            token,
             vec!["AUTH XOAUTH2 dXNlcj1kaWdlc3RAZXhhbXBsZS5vcmcBYXV0aD1CZWFyZXIgdDBrZW4BAQ=="],
         ),
     ] {
@@ -458,12 +463,30 @@ async fn logins_are_made_as_the_server_offers_them() {
 }
 
 #[tokio::test]
+async fn a_token_that_is_renewed_while_the_program_runs_is_the_one_that_is_shown() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let offer = Offer { tls: Tls::Implicit, ..Offer::default().with("AUTH XOAUTH2") };
+    let server = SmtpServer::offering(offer).await;
+    let mut settings = server.settings(Tls::Implicit);
+    settings.login =
+        Some(Login { mechanism: Mechanism::XOAuth2, ..Login::new("digest", Credential::File(file.path().to_owned())) });
+    let smtp = smtp(settings);
+    for token in ["first", "second"] {
+        std::fs::write(file.path(), format!("{token}\n")).expect("written");
+        smtp.send(&mail("1")).await.expect_err("the server knows neither");
+        let shown = server.lines().into_iter().rfind(|line| line.starts_with("AUTH")).expect("a login");
+        let shown = BASE64_STANDARD.decode(shown.trim_start_matches("AUTH XOAUTH2 ")).expect("base64");
+        assert_eq!(String::from_utf8_lossy(&shown), format!("user=digest\x01auth=Bearer {token}\x01\x01"));
+    }
+}
+
+#[tokio::test]
 async fn scram_is_preferred_shows_no_password_and_is_not_fallen_back_from() {
     for (password, expected) in [("hunter2", "sent"), ("hunter3", "transient auth")] {
         let offer = Offer { tls: Tls::Implicit, login: vec!["hunter2".into()], ..Offer::default() };
         let server = SmtpServer::offering(offer.with("AUTH PLAIN LOGIN SCRAM-SHA-256")).await;
         let mut settings = server.settings(Tls::Implicit);
-        settings.login = Some(Login::Password { user: "digest".into(), password: password.into() });
+        settings.login = Some(Login::new("digest", password));
         assert_eq!(word(&smtp(settings).send(&mail("1")).await), expected);
         let lines = server.lines();
         assert!(!lines.iter().any(|line| line.starts_with("AUTH PLAIN") || line == "AUTH LOGIN"), "{lines:?}");
@@ -473,7 +496,7 @@ async fn scram_is_preferred_shows_no_password_and_is_not_fallen_back_from() {
     let server = SmtpServer::offering(offer).await;
     server.will("auth", Act::Say("235 2.7.0 come in"));
     let mut settings = server.settings(Tls::Implicit);
-    settings.login = Some(Login::Password { user: "digest".into(), password: "hunter2".into() });
+    settings.login = Some(Login::new("digest", "hunter2"));
     assert_eq!(word(&smtp(settings).send(&mail("1")).await), "transient auth");
 }
 
@@ -482,7 +505,7 @@ async fn a_wrong_password_is_no_mails_fault_and_is_never_shown() {
     let offer = Offer { tls: Tls::Implicit, ..Offer::default().with("AUTH PLAIN LOGIN") };
     let server = SmtpServer::offering(offer).await;
     let mut settings = server.settings(Tls::Implicit);
-    settings.login = Some(Login::Password { user: "digest".into(), password: "hunter2".into() });
+    settings.login = Some(Login::new("digest", "hunter2"));
     assert!(!format!("{settings:?}").contains("hunter2"));
     let error = smtp(settings.clone()).send(&mail("1")).await.expect_err("refused");
     assert_eq!(error.to_string(), "auth: 535 5.7.8 wrong");

@@ -6,7 +6,8 @@ use mail_parser::MessageParser;
 use paperpost::clock::Clock;
 use paperpost::core::address::Address;
 use paperpost::mail::dkim::{Algorithm, Key, new_key};
-use paperpost::mail::smtp::{Login, Smtp, SmtpSettings, Tls};
+use paperpost::mail::login::Login;
+use paperpost::mail::smtp::{Smtp, SmtpSettings, Tls};
 use paperpost::mail::{Mail, Transport};
 
 use crate::mail::Records;
@@ -110,12 +111,13 @@ async fn an_address_that_does_not_exist_comes_back_and_gets_no_more_mail() {
 
     // What a reader's mail program does with the other address of List-Unsubscribe.
     let mail = String::from_utf8_lossy(&office.mails("ada", 1).await[0]).replace("\r\n ", " ");
-    let (_, rest) = mail.split_once("<mailto:").expect("an address to leave by");
+    let (_, rest) = mail.split_once("\r\nList-Unsubscribe: ").expect("a way to leave");
+    let (_, rest) = rest.split_once("<mailto:").expect("an address to leave by");
     let (to, subject) = rest.split_once('>').and_then(|(url, _)| url.split_once("?subject=")).expect("a subject");
     let mut settings = SmtpSettings::new("localhost", office.submission, "client.example.org");
     settings.tls = Tls::StartTls;
     settings.ca_file = Some(office.ca_file());
-    settings.login = Some(Login::Password { user: "ada".into(), password: PASSWORD.into() });
+    settings.login = Some(Login::new("ada", PASSWORD));
     let address = |text| Address::parse(text).expect("an address");
     let request = Mail {
         from: Some(address("ada@example.org")),

@@ -17,6 +17,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use paperpost::mail::imap::{Imap, ImapSettings};
+use paperpost::mail::login::Login;
 use paperpost::mail::smtp::Tls;
 use tempfile::TempDir;
 
@@ -83,8 +84,7 @@ impl PostOffice {
             port: self.imap_port(tls),
             tls,
             ca_file: Some(self.ca_file()),
-            user: user.into(),
-            password: PASSWORD.into(),
+            login: Login::new(user, PASSWORD),
             mailbox: "INBOX".into(),
             delete: false,
             connect_timeout: Duration::from_secs(5),

@@ -93,6 +93,7 @@ impl World {
                         keyring: Arc::new(Keyring::new(&[7; 32], [])),
                         base_url: None,
                         mailbox: address("papers@example.org"),
+                        person: address("papers@example.org"),
                         bounce: None,
                     },
                     signer: None,

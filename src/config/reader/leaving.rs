@@ -14,6 +14,13 @@ const MAX_BOUNCE_LOCAL: usize = 16;
 /// Characters of a secret; fewer could be guessed.
 const MIN_TOKEN_KEY: usize = 32;
 
+/// Whether two domains may be of one organisation, so that the one may sign for the other: their last two labels are the
+/// same (RFC 9989 goes by a tree of DNS records, which can't be looked up here).
+fn is_related(a: &str, b: &str) -> bool {
+    let last_two = |domain: &str| domain.rsplit('.').take(2).map(str::to_ascii_lowercase).collect::<Vec<_>>();
+    last_two(a) == last_two(b)
+}
+
 impl Reader {
     pub(super) fn bounce_address(&mut self) -> Option<Address> {
         self.get("mail.bounce", |node| {
@@ -32,6 +39,13 @@ impl Reader {
         let ed25519 = self.dkim_key("ed25519");
         if rsa.is_none() && ed25519.is_none() {
             return None;
+        }
+        if let (Some(domain), Some(place)) = (&domain, self.place("dkim.domain"))
+            && !is_related(domain, from_domain)
+        {
+            let message = format!("dkim.domain: has nothing in common with {from_domain}, which the mails are from");
+            let hint = "receivers take a signature of another domain for no proof of the sender (DMARC)";
+            self.merged.problems.push(Problem::warning(place, message).hint(hint.to_owned()));
         }
         Some(Dkim { domain: domain.unwrap_or_else(|| from_domain.to_owned()), rsa, ed25519 })
     }
@@ -63,11 +77,23 @@ impl Reader {
     }
 
     pub(super) fn inbox(&mut self) -> Option<Inbox> {
-        let maildir = self.path("bounces.maildir").map(Inbox::Maildir);
+        let maildir = self.path("bounces.maildir").inspect(|path| {
+            if let (false, Some(place)) = (path.join("new").is_dir(), self.place("bounces.maildir")) {
+                let message = format!("bounces.maildir: {} has no folder `new`, so it is no Maildir", path.display());
+                self.merged.problems.push(Problem::warning(place, message));
+            }
+        });
+        let maildir = maildir.map(Inbox::Maildir);
         let imap = self.imap().map(Inbox::Imap);
         if let (Some(_), Some(_), Some(place)) = (&maildir, &imap, self.place("imap.host")) {
             let message = "imap.host: is set, and bounces.maildir as well; only one can count";
             self.merged.problems.push(Problem::error(place, message));
+        }
+        let place = ["bounces.maildir", "imap.host"].iter().find_map(|key| self.place(key));
+        if let (Some(place), None) = (place, self.place("mail.bounce")) {
+            let message = "mail.bounce: is missing, so no bounce comes to the mailbox that is set for them";
+            let hint = "add bounce = \"bounces@example.org\" to [mail], with that mailbox's address";
+            self.merged.problems.push(Problem::warning(place, message).hint(hint.to_owned()));
         }
         maildir.or(imap)
     }
@@ -77,7 +103,9 @@ impl Reader {
         let host = self.get("imap.host", values::host);
         let tls = self.tls("imap", host.as_deref());
         let default_port = if tls == Tls::Implicit { 993 } else { 143 };
-        let port = self.port("imap.port").unwrap_or(default_port);
+        let port = self.port("imap.port");
+        self.warn_of_port("imap", port, tls, &[(993, Tls::Implicit), (143, Tls::StartTls)]);
+        let port = port.unwrap_or(default_port);
         let errors = self.merged.problems.len();
         let login = self.login("imap");
         let ca_file = self.ca_file("imap.ca_file");
@@ -104,6 +132,11 @@ impl Reader {
         {
             let message = "web.base_url: mails link there, but without web.listen the daemon serves no page";
             let hint = "add listen = \"127.0.0.1:8035\" to [web], and let your web server pass requests on to it";
+            self.merged.problems.push(Problem::warning(place, message).hint(hint.to_owned()));
+        }
+        if let (Some(_), None, Some(place)) = (&listen, self.place("web.base_url"), self.place("web.listen")) {
+            let message = "web.listen: the page for leaving is served, but no mail links to it";
+            let hint = "add base_url = \"https://papers.example.org\" to [web], as readers reach it";
             self.merged.problems.push(Problem::warning(place, message).hint(hint.to_owned()));
         }
         Web { listen, base_url }

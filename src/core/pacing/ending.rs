@@ -46,7 +46,11 @@ impl Ending {
         let fault = error.fault();
         let words = || fault.to_string();
         let Some(code) = fault.code else {
-            return if matches!(fault.phase, "rcpt" | "data" | "body") { Self::OwnTrouble } else { Self::Untried };
+            return match (fault.phase, bounce::refusal(fault)) {
+                (_, Some(Class::Hard)) => Self::NoMailbox { words: words() },
+                ("rcpt" | "data" | "body" | "sendmail", _) => Self::OwnTrouble,
+                _ => Self::Untried,
+            };
         };
         match fault.phase {
             // Nothing is said of the recipient yet. What is final speaks of this mail, which is too large, say.

@@ -77,16 +77,19 @@ pub enum Algorithm {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DkimError {
     /// It is no PEM file with a private key.
-    #[error("dkim key: no private key in PEM (-----BEGIN PRIVATE KEY-----)")]
+    #[error("no private key in PEM (-----BEGIN PRIVATE KEY-----)")]
     NotPem,
+    /// It is one that only a passphrase opens.
+    #[error("the key is encrypted; `openssl pkey -in FILE -out FILE2` takes the passphrase away")]
+    Encrypted,
     /// It is a key, but none of use here.
-    #[error("dkim key: neither Ed25519 nor RSA of 2048 bits or more")]
+    #[error("the key is neither Ed25519 nor RSA of 2048 bits or more")]
     Unfit,
     /// The selector or the domain is no part of a domain name.
-    #[error("dkim: the selector and the domain must be letters, digits, hyphens and dots")]
+    #[error("the selector and the domain must be letters, digits, hyphens and dots")]
     Name,
     /// The library failed, for want of memory or randomness.
-    #[error("dkim: the cryptographic library failed")]
+    #[error("the cryptographic library failed")]
     Library,
 }
 
@@ -94,6 +97,9 @@ impl Key {
     /// Reads a private key in PEM, PKCS#8 or PKCS#1, as OpenSSL and opendkim-genkey write them.
     pub fn from_pem(selector: &str, pem: &str) -> Result<Self, DkimError> {
         check_name(selector)?;
+        if pem.contains("ENCRYPTED") {
+            return Err(DkimError::Encrypted);
+        }
         let der = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| DkimError::NotPem)?;
         let pair = match &der {
             PrivateKeyDer::Pkcs1(key) => {
@@ -316,6 +322,8 @@ bh=2jUSOH9NhtVGCQWNr9BrIAPreKQjO6Sn7XIkfJVOzv8=;\r\n b=";
             assert!(quoted.iter().all(|string| string.len() <= 255));
         }
         assert_eq!(Key::from_pem("s", "nonsense").err(), Some(DkimError::NotPem));
+        let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\n\n-----END ENCRYPTED PRIVATE KEY-----\n";
+        assert_eq!(Key::from_pem("s", encrypted).err(), Some(DkimError::Encrypted));
         assert_eq!(Key::from_pem("s\r\nx", "").err(), Some(DkimError::Name));
         assert_eq!(Signer::new("example.org; x", Vec::new()).err(), Some(DkimError::Name));
     }

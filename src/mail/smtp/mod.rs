@@ -13,8 +13,8 @@
 //!                  wire, reply: bytes in time
 //! ```
 
+mod auth;
 mod capabilities;
-mod login;
 mod pool;
 mod reply;
 mod scram;
@@ -23,7 +23,6 @@ mod transaction;
 mod verdict;
 mod wire;
 
-use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,6 +32,7 @@ pub use pool::Smtp;
 pub use reply::reply_codes;
 
 use super::connect::ServerError;
+use super::login::Login;
 
 /// How to reach the server and how to behave towards it.
 #[derive(Clone, Debug)]
@@ -114,57 +114,6 @@ pub enum Pipelining {
     Mails,
 }
 
-/// How to log in.
-#[derive(Clone)]
-pub enum Login {
-    /// AUTH SCRAM-SHA-256, PLAIN or LOGIN: the first of them that the server has.
-    Password {
-        /// The user name.
-        user: String,
-        /// The password.
-        password: Password,
-    },
-    /// AUTH XOAUTH2, as Google and Microsoft have it.
-    OAuth2 {
-        /// The mailbox.
-        user: String,
-        /// The access token.
-        token: Password,
-    },
-}
-
-/// Without the user, who often is an address.
-impl fmt::Debug for Login {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Login::Password { .. } => "Password",
-            Login::OAuth2 { .. } => "OAuth2",
-        })
-    }
-}
-
-/// A secret that does not print itself.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Password(String);
-
-impl Password {
-    pub(super) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl<S: Into<String>> From<S> for Password {
-    fn from(secret: S) -> Self {
-        Self(secret.into())
-    }
-}
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
-
 /// How long each step may take. The defaults are RFC 5321's, section 4.5.3.2; a shorter `end_of_data` makes duplicates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
@@ -202,16 +151,16 @@ impl Default for Timeouts {
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// Where the server is or whom to trust.
-    #[error("smtp {0}")]
+    #[error("smtp.{0}")]
     Server(#[from] ServerError),
     /// TLS is off, but the host is another machine.
-    #[error("smtp tls: may be off only for a server on this machine (localhost, 127.0.0.1, ::1)")]
+    #[error("smtp.tls: may be off only for a server on this machine (localhost, 127.0.0.1, ::1)")]
     Clear,
     /// The EHLO name would break the command.
-    #[error("smtp hello: must be a host name like mail.example.org or an address like [192.0.2.1]")]
+    #[error("smtp.ehlo: must be a host name like mail.example.org or an address like [192.0.2.1]")]
     Hello,
     /// A limit of zero.
-    #[error("smtp connections and mails per connection: must be at least 1")]
+    #[error("smtp.connections and smtp.mails_per_connection: must be at least 1")]
     Limits,
 }
 
@@ -269,11 +218,5 @@ mod tests {
         ] {
             assert_eq!(wire_form(message.as_bytes()).as_deref(), expected.map(str::as_bytes), "{message:?}");
         }
-    }
-
-    #[test]
-    fn a_password_does_not_print() {
-        let login = Login::Password { user: "digest".into(), password: "hunter2".into() };
-        assert_eq!(format!("{login:?} {:?}", Password::from("hunter2")), "Password ***");
     }
 }

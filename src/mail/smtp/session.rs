@@ -6,8 +6,8 @@
 use std::time::Instant;
 
 use super::super::connect::{Connector, Stream};
+use super::auth::log_in;
 use super::capabilities::Capabilities;
-use super::login::log_in;
 use super::reply::Reply;
 use super::verdict::refusal;
 use super::wire::{Trouble, Wire};

@@ -1,17 +1,18 @@
-//! AUTH (RFC 4954): by the best mechanism that the server offers and the settings allow.
+//! AUTH (RFC 4954): by the mechanism that the settings name, or by the best that the server offers.
 //!
-//! For a password that is SCRAM-SHA-256, else PLAIN (RFC 4616), else LOGIN; for an access token XOAUTH2. Only ever reached
-//! over verified TLS or on this machine. A server that refuses one mechanism is not tried with a weaker one.
+//! Only ever reached over verified TLS or on this machine. A server that refuses one mechanism is not tried with a weaker
+//! one: the settings can name it.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
+use super::Timeouts;
 use super::capabilities::Capabilities;
 use super::reply::Reply;
 use super::scram::{self, Scram, ScramError};
 use super::session::{command, fault, trouble};
 use super::wire::Wire;
-use super::{Login, Timeouts};
 use crate::core::delivery::SendError;
+use crate::mail::login::{Login, Mechanism};
 
 /// Logs in. Every failure is transient: none says anything about a mail.
 pub(super) async fn log_in(
@@ -20,25 +21,41 @@ pub(super) async fn log_in(
     offered: &Capabilities,
     timeouts: &Timeouts,
 ) -> Result<(), SendError> {
-    let offers = |mechanism: &str| offered.auth.iter().any(|offer| offer == mechanism);
-    let mut dialogue = Dialogue { wire, timeouts };
-    match login {
-        Login::Password { user, password } if offers(scram::NAME) => dialogue.scram(user, password.reveal()).await,
-        Login::Password { user, password } if offers("PLAIN") => {
-            let token = BASE64_STANDARD.encode(format!("\0{user}\0{}", password.reveal()));
+    let accepted = match login.mechanism {
+        Mechanism::Best => &[Mechanism::ScramSha256, Mechanism::Plain, Mechanism::Login][..],
+        ref named => std::slice::from_ref(named),
+    };
+    let offers = |mechanism: &&Mechanism| offered.auth.iter().any(|offer| offer == name(**mechanism));
+    let Some(mechanism) = accepted.iter().find(offers) else {
+        return Err(fault("auth", "the server offers no way to log in that fits the settings"));
+    };
+    let (user, password) = (&login.user, login.secret.read().await?);
+    let (password, mut dialogue) = (password.reveal(), Dialogue { wire, timeouts });
+    match mechanism {
+        Mechanism::ScramSha256 => dialogue.scram(user, password).await,
+        Mechanism::Plain | Mechanism::Best => {
+            let token = BASE64_STANDARD.encode(format!("\0{user}\0{password}"));
             dialogue.run(&[format!("AUTH PLAIN {token}")]).await
         }
-        Login::Password { user, password } if offers("LOGIN") => {
-            let answers = [user, password.reveal()].map(|answer| BASE64_STANDARD.encode(answer));
-            let [user, password] = answers;
+        Mechanism::Login => {
+            let [user, password] = [user, password].map(|answer| BASE64_STANDARD.encode(answer));
             dialogue.run(&["AUTH LOGIN".into(), user, password]).await
         }
-        Login::OAuth2 { user, token } if offers("XOAUTH2") => {
-            let token = BASE64_STANDARD.encode(format!("user={user}\x01auth=Bearer {}\x01\x01", token.reveal()));
+        Mechanism::XOAuth2 => {
+            let token = BASE64_STANDARD.encode(format!("user={user}\x01auth=Bearer {password}\x01\x01"));
             // A refused token is explained in a 334, which an empty line answers.
             dialogue.run(&[format!("AUTH XOAUTH2 {token}"), String::new()]).await
         }
-        _ => Err(fault("auth", "the server offers no way to log in that fits the settings")),
+    }
+}
+
+/// As servers offer it.
+fn name(mechanism: Mechanism) -> &'static str {
+    match mechanism {
+        Mechanism::ScramSha256 => scram::NAME,
+        Mechanism::Plain | Mechanism::Best => "PLAIN",
+        Mechanism::Login => "LOGIN",
+        Mechanism::XOAuth2 => "XOAUTH2",
     }
 }
 
