@@ -21,7 +21,7 @@ use foldhash::fast::FixedState;
 use lettre::Message;
 use lettre::message::{MultiPart, SinglePart, header};
 use paperpost::core::candidate::Candidate;
-use paperpost::core::digest::{self, CardPart, Chosen, Facts, Piece, Section};
+use paperpost::core::digest::{self, Chosen, EncodedPaper, Facts, Section};
 use paperpost::core::matching::{Reasons, reasons};
 use paperpost::jobs::letter::Writer;
 use paperpost::mail::mime::{self, Letter, Mailbox};
@@ -41,12 +41,13 @@ fn main() {
     let mailings = mailings(&store);
     let contents: Vec<Content> = mailings.iter().map(|mailing| Content::of(&store, mailing)).collect();
     let facts: Vec<Facts<'_>> = contents.iter().map(Content::facts).collect();
-    let mut parts = Parts::default();
+    let ids = contents.iter().flat_map(|content| &content.papers).map(|(candidate, _)| candidate.id);
+    let papers: Papers = ids.map(|id| (id, Arc::default())).collect();
     let all = || facts.iter().zip(&mailings);
-    let bytes: usize = all().map(|(facts, mailing)| ours(facts, mailing, &mut parts)).sum();
+    let bytes: usize = all().map(|(facts, mailing)| ours(facts, mailing, &papers)).sum();
     println!("{MAILS} mails of twenty papers, {} octets each", bytes / MAILS);
     let rounds = if quick { 10 } else { 100 };
-    let ours = best_of(rounds, || all().map(|(facts, mailing)| ours(facts, mailing, &mut parts)).sum());
+    let ours = best_of(rounds, || all().map(|(facts, mailing)| ours(facts, mailing, &papers)).sum());
     let plain = best_of(rounds / 5, || all().map(|(facts, mailing)| plain(facts, mailing)).sum());
     let writer = Writer::new(store.clone(), sender::sender(None));
     let whole = best_of(rounds, || mailings.iter().map(|mailing| writer.write(mailing).expect("a mail").len()).sum());
@@ -95,8 +96,8 @@ impl Content {
     }
 }
 
-/// Parts of cards, made once.
-type Parts = HashMap<CardPart<'static>, Arc<Piece>, FixedState>;
+/// What is encoded of each paper, made once.
+type Papers = HashMap<u32, Arc<EncodedPaper>, FixedState>;
 
 /// The first mails that have all their papers.
 fn mailings(store: &Store) -> Vec<Mailing> {
@@ -107,19 +108,8 @@ fn mailings(store: &Store) -> Vec<Mailing> {
     mailings
 }
 
-/// Looks up a part that borrows among parts that own.
-fn known<'a>(parts: &HashMap<CardPart<'a>, Arc<Piece>, FixedState>, part: &CardPart<'a>) -> Option<Arc<Piece>> {
-    parts.get(part).cloned()
-}
-
-fn ours(facts: &Facts<'_>, mailing: &Mailing, parts: &mut Parts) -> usize {
-    let body = digest::encode(facts, |chosen, part| {
-        known(parts, &part).unwrap_or_else(|| {
-            let piece = Arc::new(part.encode(chosen));
-            parts.insert(part.into_owned(), piece.clone());
-            piece
-        })
-    });
+fn ours(facts: &Facts<'_>, mailing: &Mailing, papers: &Papers) -> usize {
+    let body = digest::encode(facts, |candidate| papers[&candidate.id].clone());
     let address = &mailing.subscription.address;
     let letter = Letter {
         from: Mailbox { name: Some("Paperpost".into()), address: address.clone() },

@@ -180,14 +180,20 @@ pub fn card(card: &Card) -> String {
 
 /// The beginning of a card, with its title.
 pub fn card_title(card: &Card) -> String {
-    let title = html! {
+    let [before, after] = title_parts(card.href.as_ref());
+    before + &runs(&card.title) + &after
+}
+
+/// What stands before and after the words of a title.
+pub fn title_parts(href: Option<&Href>) -> [String; 2] {
+    let begin = html! {
         (PreEscaped("<tr><td class=\"in\" style=\"")) (style::CARD) (PreEscaped("\">\n"))
-        h2 class="ac" style=(style::TITLE) dir="auto" {
-            (linked(card.href.as_ref(), style::TITLE_LINK, &runs(&card.title)))
+        (PreEscaped("<h2 class=\"ac\" style=\"")) (style::TITLE) (PreEscaped("\" dir=\"auto\">"))
+        @if let Some(href) = href {
+            (PreEscaped("<a class=\"ac\" href=\"")) (href) (PreEscaped("\" style=\"")) (style::TITLE_LINK) (PreEscaped("\">"))
         }
-        "\n"
     };
-    title.into_string()
+    [begin.into_string(), format!("{}</h2>\n", if href.is_some() { "</a>" } else { "" })]
 }
 
 /// Who wrote a paper, and its numbers.
@@ -203,18 +209,54 @@ pub fn card_facts(card: &Card) -> String {
 
 /// The abstract.
 pub fn card_abstract(card: &Card) -> String {
-    let shown = html! {
-        @if !card.abstract_text.is_empty() { p class="tx" style=(style::TEXT) dir="auto" { (runs(&card.abstract_text)) } "\n" }
-    };
-    shown.into_string()
+    if card.abstract_text.is_empty() {
+        return String::new();
+    }
+    let [before, after] = abstract_parts();
+    before + &runs(&card.abstract_text) + &after
+}
+
+/// What stands before and after the words of an abstract.
+pub fn abstract_parts() -> [String; 2] {
+    [format!("<p class=\"tx\" style=\"{}\" dir=\"auto\">", style::TEXT), "</p>\n".to_owned()]
+}
+
+/// What stands before and after words that matched.
+pub fn mark_parts() -> [String; 2] {
+    [format!("<span class=\"hl\" style=\"{}\">", style::HIGHLIGHT), "</span>".to_owned()]
+}
+
+/// A text as HTML wants it.
+pub fn escaped(text: &str) -> String {
+    html! { (text) }.into_string()
 }
 
 /// Why a paper is there.
 pub fn card_reasons(card: &Card) -> String {
-    let reasons = html! {
-        @if !card.because.is_empty() { p class="mu" style=(style::SMALL_APART) { (because(card)) } "\n" }
+    if card.because.is_empty() {
+        return String::new();
+    }
+    let [mut reasons, after] = reasons_parts(card.because_more);
+    for (number, query) in card.because.iter().enumerate() {
+        reasons.push_str(&reason(query, number == 0));
+    }
+    reasons + &after
+}
+
+/// What stands before and after the expressions that chose a paper, of which so many more are not named.
+pub fn reasons_parts(more: usize) -> [String; 2] {
+    let before = format!("<p class=\"mu\" style=\"{}\">Because it matches ", style::SMALL_APART);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    [before, more + "</p>\n"]
+}
+
+/// One of them, the first or a further one.
+pub fn reason(query: &str, is_first: bool) -> String {
+    let reason = html! {
+        @if !is_first { ", " }
+        span class="tx" dir="auto" style=(style::QUERY) { (query) }
     };
-    reasons.into_string()
+    reason.into_string()
 }
 
 /// The end of a card, with its further links.
@@ -230,33 +272,44 @@ pub fn card_links(card: &Card) -> String {
 
 /// Everything below the last section.
 pub fn tail(digest: &Digest) -> String {
-    tail_rows(digest) + &layout::tail(&PreEscaped(foot(digest)))
+    let mut out = waiting_row(digest.waiting);
+    if !digest.also.is_empty() {
+        let [before, after] = also_parts();
+        out.push_str(&before);
+        digest.also.iter().for_each(|one| out.push_str(&brief(one)));
+        out.push_str(&after);
+    }
+    out + &layout::tail(&PreEscaped(foot(digest)))
 }
 
-/// The last rows of the sheet: what waits, and what else is trending.
-pub fn tail_rows(digest: &Digest) -> String {
-    let rows = html! {
-        @if digest.waiting > 0 {
-            tr { td class="in" style=(style::NOTE) { p class="mu" style=(style::SMALL) { (waiting(digest.waiting)) } } }
-            "\n"
-        }
-        @if !digest.also.is_empty() {
-            (PreEscaped(section_heading(ALSO)))
-            tr {
-                td class="in" style=(style::NOTE) {
-                    @for brief in &digest.also {
-                        "\n" p class="mu" style=(style::BRIEF) {
-                            (linked(brief.href.as_ref(), style::LINK, &html! { span dir="auto" { (brief.title) } }))
-                            @if let Some(upvotes) = brief.upvotes { " · " (counted(upvotes, "upvote")) }
-                        }
-                    }
-                    "\n"
-                }
-            }
-            "\n"
-        }
+/// A row that tells what waits; nothing when nothing does.
+pub fn waiting_row(count: usize) -> String {
+    if count == 0 {
+        return String::new();
+    }
+    let row = html! {
+        tr { td class="in" style=(style::NOTE) { p class="mu" style=(style::SMALL) { (waiting(count)) } } }
+        "\n"
     };
-    rows.into_string()
+    row.into_string()
+}
+
+/// What stands before and after the papers that trend as well.
+pub fn also_parts() -> [String; 2] {
+    let before = format!("<tr><td class=\"in\" style=\"{}\">\n", style::NOTE);
+    [section_heading(ALSO) + &before, "</td></tr>\n".to_owned()]
+}
+
+/// One of them, in a line.
+pub fn brief(brief: &Brief) -> String {
+    let line = html! {
+        p class="mu" style=(style::BRIEF) {
+            (linked(brief.href.as_ref(), style::LINK, &html! { span dir="auto" { (brief.title) } }))
+            @if let Some(upvotes) = brief.upvotes { " · " (counted(upvotes, "upvote")) }
+        }
+        "\n"
+    };
+    line.into_string()
 }
 
 /// What stands below the sheet.
@@ -336,12 +389,17 @@ fn linked(href: Option<&Href>, style: &str, content: &Markup) -> Markup {
     }
 }
 
-fn runs(runs: &[Run]) -> Markup {
-    html! {
-        @for run in runs {
-            @if run.matched { span class="hl" style=(style::HIGHLIGHT) { (run.text) } } @else { (run.text) }
+fn runs(runs: &[Run]) -> String {
+    let [open, close] = mark_parts();
+    let mut out = String::new();
+    for run in runs {
+        let text = escaped(&run.text);
+        match run.matched {
+            true => [&open, text.as_str(), &close].iter().for_each(|part| out.push_str(part)),
+            false => out.push_str(&text),
         }
     }
+    out
 }
 
 fn byline(card: &Card) -> Markup {
@@ -368,17 +426,6 @@ fn numbers(card: &Card) -> Option<Markup> {
         card.listed.as_ref().map(|day| html! { "listed " (day) }),
     ];
     joined(known.into_iter().flatten())
-}
-
-fn because(card: &Card) -> Markup {
-    html! {
-        "Because it matches "
-        @for (i, query) in card.because.iter().enumerate() {
-            @if i > 0 { ", " }
-            span class="tx" dir="auto" style=(style::QUERY) { (query) }
-        }
-        @if card.because_more > 0 { " and " (card.because_more) " more" }
-    }
 }
 
 fn links(card: &Card) -> Markup {

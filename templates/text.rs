@@ -4,7 +4,7 @@
 //! [`WIDTH`] columns, an address alone on its line and never broken, no rules or boxes of punctuation; a paper's title
 //! stands at the margin and the rest of it is indented.
 
-use crate::digest::{ALSO, Card, Contact, Digest, Run, contacts, counted, waiting};
+use crate::digest::{ALSO, Brief, Card, Contact, Digest, Run, contacts, counted, waiting};
 
 /// The longest line, in columns; wide (East Asian) characters take two. Only an address or a longer word goes beyond.
 pub const WIDTH: usize = 72;
@@ -103,23 +103,43 @@ pub fn card_links(card: &Card) -> String {
 
 /// Everything below the last section.
 pub fn tail(digest: &Digest) -> String {
-    let mut out = String::new();
-    if digest.waiting > 0 {
-        out.push_str("\n\n");
-        wrap(&mut out, &waiting(digest.waiting), "");
-    }
+    let mut out = waiting_line(digest.waiting);
     if !digest.also.is_empty() {
-        out.push_str(&section_heading(ALSO));
-        for brief in &digest.also {
-            let votes = brief.upvotes.map(|votes| format!(" · {}", counted(votes, "upvote"))).unwrap_or_default();
-            out.push('\n');
-            wrap(&mut out, &format!("{}{votes}", brief.title), "");
-            if let Some(href) = &brief.href {
-                address(&mut out, "", href.as_str());
-            }
-        }
+        out.push_str(&also_heading());
+        digest.also.iter().for_each(|one| out.push_str(&brief(one)));
     }
-    out.push_str("\n\n");
+    out + &foot(digest)
+}
+
+/// What waits; nothing when nothing does.
+pub fn waiting_line(count: usize) -> String {
+    let mut out = String::new();
+    if count > 0 {
+        out.push_str("\n\n");
+        wrap(&mut out, &waiting(count), "");
+    }
+    out
+}
+
+/// The heading of what trends as well.
+pub fn also_heading() -> String {
+    section_heading(ALSO)
+}
+
+/// A paper that does.
+pub fn brief(brief: &Brief) -> String {
+    let mut out = String::from("\n");
+    let votes = brief.upvotes.map(|votes| format!(" · {}", counted(votes, "upvote"))).unwrap_or_default();
+    wrap(&mut out, &format!("{}{votes}", brief.title), "");
+    if let Some(href) = &brief.href {
+        address(&mut out, "", href.as_str());
+    }
+    out
+}
+
+/// What stands at the end: the sources, why the mail came, how to change or to stop it.
+pub fn foot(digest: &Digest) -> String {
+    let mut out = String::from("\n\n");
     for source in &digest.sources {
         wrap(&mut out, &format!("{}: {}", source.name, source.state), "");
     }

@@ -54,7 +54,7 @@ pub struct Match {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Reasons {
     /// The keyword expressions that matched, as their owner wrote them, in the profile's order.
-    pub queries: Vec<String>,
+    pub queries: Vec<Arc<str>>,
     /// Byte ranges of matched terms in the title: sorted, apart, on character boundaries.
     pub title: Vec<Range<usize>>,
     /// The same in the abstract.
@@ -221,14 +221,14 @@ pub struct Reasoner {
     exclude: Vec<Resolved>,
     limits: Vec<Resolved>,
     /// With how their owner wrote them.
-    keywords: Vec<(Resolved, String)>,
+    keywords: Vec<(Resolved, Arc<str>)>,
 }
 
 impl Reasoner {
     /// Resolves all expressions of a profile.
     pub fn new(profile: &Profile) -> Self {
         let all = |queries: &[Query]| queries.iter().map(|query| Resolved::of(query.expr())).collect();
-        let keyword = |query: &Query| (Resolved::of(query.expr()), query.to_string());
+        let keyword = |query: &Query| (Resolved::of(query.expr()), query.to_string().into());
         Self {
             must: all(&profile.must),
             exclude: all(&profile.exclude),

@@ -1,49 +1,95 @@
-//! Quoted-printable text (RFC 2045 section 6.7), made to be joined.
+//! Quoted-printable text (RFC 2045 section 6.7), made to be joined and marked.
 //!
 //! A [`QuotedPrintable`] begins and ends at the start of a line, so pieces encoded once (a paper's card) can be joined
 //! by copying bytes: the join decodes to the joined texts, with no soft break to mend. Beyond the RFC it promises that
 //! no line begins with a dot, so SMTP has nothing to stuff, nor with `From `, which mailbox files would quote and a
-//! signature would not survive, and that no character is split over two lines.
+//! signature would not survive, and that no character is split over two lines. A [`Stretchable`] can also be cut: it knows
+//! where each of its bytes has come to stand.
 
-use std::sync::Arc;
+use std::ops::Range;
 
-/// A text in quoted-printable: ASCII, CRLF line ends, lines of at most 76 characters. Clones and joins share its bytes.
-#[derive(Clone, Debug, Default)]
-pub struct QuotedPrintable {
-    pieces: Vec<Arc<[u8]>>,
-}
+/// A text in quoted-printable: ASCII, CRLF line ends, lines of at most 76 characters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QuotedPrintable(Vec<u8>);
 
 impl QuotedPrintable {
     /// Encodes a text. Its line ends (LF, CRLF or CR) become CRLF; other C0 controls but the tab are dropped, because
     /// nothing in a mail can mean them.
     pub fn encode(text: &str) -> Self {
-        let mut encoded = Vec::with_capacity(text.len() + text.len() / 16 + 16);
-        encode_into(&mut encoded, text);
-        Self { pieces: if encoded.is_empty() { Vec::new() } else { vec![encoded.into()] } }
+        let mut encoded = Self(Vec::with_capacity(text.len() + text.len() / 16 + 16));
+        encoded.push_str(text);
+        encoded
     }
 
-    /// What is encoded already, one after another.
-    pub fn joined<'a>(parts: impl Iterator<Item = &'a QuotedPrintable>) -> Self {
-        Self { pieces: parts.flat_map(|part| part.pieces.iter().cloned()).collect() }
+    /// Nothing yet, with room for so many octets.
+    pub fn with_capacity(octets: usize) -> Self {
+        Self(Vec::with_capacity(octets))
     }
 
-    /// Appends the encoded bytes of a text that nothing follows: the soft break that lets pieces join has nothing to join
-    /// with.
-    pub fn write_whole(&self, out: &mut Vec<u8>) {
-        self.pieces.iter().for_each(|piece| out.extend_from_slice(piece));
-        if self.pieces.last().is_some_and(|last| last.ends_with(SOFT_BREAK)) {
-            out.truncate(out.len() - SOFT_BREAK.len());
+    /// Encodes a text and appends it.
+    pub fn push_str(&mut self, text: &str) {
+        encode_into(&mut self.0, text);
+    }
+
+    /// Appends what is encoded already.
+    pub fn push(&mut self, other: &QuotedPrintable) {
+        self.0.extend_from_slice(&other.0);
+    }
+
+    /// Appends what is encoded already, with `marks`, ranges in its text in order and apart, each set between two pieces.
+    /// Returns how many marks there were.
+    pub fn push_marked(
+        &mut self,
+        text: &Stretchable,
+        marks: impl Iterator<Item = Range<usize>>,
+        [open, close]: [&QuotedPrintable; 2],
+    ) -> usize {
+        let (mut at, mut count) = (0, 0);
+        for mark in marks {
+            self.push_stretch(text, at..mark.start);
+            self.push(open);
+            self.push_stretch(text, mark.clone());
+            self.push(close);
+            (at, count) = (mark.end, count + 1);
         }
+        self.push_stretch(text, at..text.len());
+        count
+    }
+
+    /// Appends a stretch of a text, which begins and ends at the start of a line wherever it did so before.
+    fn push_stretch(&mut self, text: &Stretchable, range: Range<usize>) {
+        let (mut from, to) = (text.places[range.start] as usize, text.places[range.end] as usize);
+        let encoded = &text.encoded.0;
+        // What was in the midst of a line may not begin one.
+        while from < to && (encoded[from] == b'.' || encoded[from..to].starts_with(b"From ")) {
+            escape(&mut self.0, encoded[from]);
+            self.0.extend_from_slice(SOFT_BREAK);
+            from += 1;
+        }
+        self.0.extend_from_slice(&encoded[from..to]);
+        if from < to && encoded[to - 1] != b'\n' {
+            self.0.extend_from_slice(SOFT_BREAK);
+        }
+    }
+
+    /// Whoever writes it where nothing follows needs no soft break at its end, which lets pieces join.
+    pub fn whole(&self) -> &[u8] {
+        self.0.strip_suffix(SOFT_BREAK).unwrap_or(&self.0)
     }
 
     /// Octets of the encoded form, the ones that Gmail counts before it clips.
     pub fn len(&self) -> usize {
-        self.pieces.iter().map(|piece| piece.len()).sum()
+        self.0.len()
     }
 
     /// Whether there is nothing at all.
     pub fn is_empty(&self) -> bool {
-        self.pieces.is_empty()
+        self.0.is_empty()
+    }
+
+    /// Keeps the first so many octets, which end where a line ends.
+    pub fn truncate(&mut self, octets: usize) {
+        self.0.truncate(octets);
     }
 }
 
@@ -56,6 +102,62 @@ impl From<&str> for QuotedPrintable {
 impl From<String> for QuotedPrintable {
     fn from(text: String) -> Self {
         Self::encode(&text)
+    }
+}
+
+/// An encoded text any stretch of which can be copied.
+#[derive(Clone, Debug, Default)]
+pub struct Stretchable {
+    encoded: QuotedPrintable,
+    /// By byte of the text, and once more for its end: where it stands in the encoded form.
+    places: Vec<u32>,
+}
+
+impl Stretchable {
+    /// Encodes a text of one line, each character as `written` has it: `&amp;` for `&`, say.
+    pub fn new(text: &str, written: impl Fn(&str) -> String) -> Self {
+        let mut encoded = Vec::with_capacity(text.len() + text.len() / 16 + 16);
+        let mut places = Vec::with_capacity(text.len() + 1);
+        let mut column = 0;
+        for (at, character) in text.char_indices() {
+            let written =
+                if character.is_ascii_control() { String::new() } else { written(character.encode_utf8(&mut [0; 4])) };
+            let width: usize = written.bytes().map(|byte| if LITERAL[byte as usize] { 1 } else { 3 }).sum();
+            if column + width > WIDTH {
+                encoded.extend_from_slice(SOFT_BREAK);
+                column = 0;
+            }
+            places.resize(at + character.len_utf8(), encoded.len() as u32);
+            let is_unfit = column == 0 && (character == '.' || text[at..].starts_with("From "));
+            for byte in written.bytes() {
+                if LITERAL[byte as usize] && !is_unfit {
+                    encoded.push(byte);
+                    column += 1;
+                } else {
+                    column += escape(&mut encoded, byte);
+                }
+            }
+        }
+        places.push(encoded.len() as u32);
+        if column > 0 {
+            encoded.extend_from_slice(SOFT_BREAK);
+        }
+        Self { encoded: QuotedPrintable(encoded), places }
+    }
+
+    /// Bytes of the text.
+    pub fn len(&self) -> usize {
+        self.places.len() - 1
+    }
+
+    /// Whether there is no text.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Octets that it takes in memory, about.
+    pub fn weight(&self) -> usize {
+        self.encoded.len() + size_of_val(self.places.as_slice())
     }
 }
 
@@ -167,12 +269,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn encoded(text: &str) -> String {
-        String::from_utf8(QuotedPrintable::encode(text).pieces.concat()).expect("ASCII")
+        String::from_utf8(QuotedPrintable::encode(text).0).expect("ASCII")
     }
 
     /// A decoder as simple as can be: the oracle.
     fn decoded(encoded: &QuotedPrintable) -> String {
-        let text = String::from_utf8(encoded.pieces.concat()).expect("ASCII").replace("=\r\n", "");
+        let text = String::from_utf8(encoded.0.clone()).expect("ASCII").replace("=\r\n", "");
         let mut out = Vec::new();
         let mut rest = text.as_bytes();
         while let [first, tail @ ..] = rest {
@@ -186,6 +288,18 @@ mod tests {
             }
         }
         String::from_utf8(out).expect("UTF-8").replace("\r\n", "\n")
+    }
+
+    /// Complains of lines that the module's page forbids.
+    fn check_lines(encoded: &QuotedPrintable) -> Result<(), TestCaseError> {
+        let lines = std::str::from_utf8(&encoded.0).expect("ASCII");
+        prop_assert!(lines.is_empty() || lines.ends_with("\r\n"));
+        for line in lines.split("\r\n") {
+            prop_assert!(line.len() <= 76 && !line.starts_with('.') && !line.starts_with("From "), "{line:?}");
+            prop_assert!(!line.ends_with([' ', '\t']), "{line:?}");
+            prop_assert!(line.bytes().all(|b| (b' '..0x7F).contains(&b) || b == b'\t'), "{line:?}");
+        }
+        Ok(())
     }
 
     #[test]
@@ -215,19 +329,50 @@ mod tests {
         assert_eq!(text, format!("{}=\r\n=2Eb\r\n", "x".repeat(75)), "the dot begins a line");
     }
 
+    #[test]
+    fn what_stood_in_the_midst_of_a_line_is_cut_out_as_if_it_had_begun_one() {
+        let text = Stretchable::new(&format!("{}..From b", "x".repeat(50)), str::to_owned);
+        let mut out = QuotedPrintable::default();
+        out.push_stretch(&text, 50..53);
+        out.push_stretch(&text, 52..57);
+        assert_eq!(String::from_utf8(out.0).expect("ASCII"), "=2E=\r\n=2E=\r\nF=\r\n=46=\r\nrom =\r\n");
+    }
+
     proptest! {
         #[test]
         fn any_pieces_join_to_the_joined_text(pieces in prop::collection::vec("[ -~\té€𝄞\n.=F]{0,90}|(From |\\.| ){1,40}", 0..5)) {
-            let encoded: Vec<QuotedPrintable> = pieces.iter().map(|piece| QuotedPrintable::encode(piece)).collect();
-            let joined = QuotedPrintable::joined(encoded.iter());
-            prop_assert_eq!(decoded(&joined), pieces.concat());
-            let lines = String::from_utf8(joined.pieces.concat()).expect("ASCII");
-            prop_assert!(lines.is_empty() || lines.ends_with("\r\n"));
-            for line in lines.split("\r\n") {
-                prop_assert!(line.len() <= 76 && !line.starts_with('.') && !line.starts_with("From "), "{line:?}");
-                prop_assert!(!line.ends_with([' ', '\t']), "{line:?}");
-                prop_assert!(line.bytes().all(|b| (b' '..0x7F).contains(&b) || b == b'\t'), "{line:?}");
+            let mut joined = QuotedPrintable::default();
+            for (number, piece) in pieces.iter().enumerate() {
+                match number % 2 {
+                    0 => joined.push(&QuotedPrintable::encode(piece)),
+                    _ => joined.push_str(piece),
+                }
             }
+            prop_assert_eq!(decoded(&joined), pieces.concat());
+            check_lines(&joined)?;
+        }
+
+        #[test]
+        fn any_stretches_can_be_marked(
+            text in "[ -~é€𝄞.=F&]{0,200}|(From |\\.|&| ){1,60}",
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
+        ) {
+            let html = |character: &str| character.replace('&', "&amp;").replace('"', "&quot;");
+            let mut cuts: Vec<usize> = cuts.iter().map(|cut| text.floor_char_boundary(cut.index(text.len() + 1))).collect();
+            cuts.sort_unstable();
+            let marks: Vec<Range<usize>> = cuts.chunks_exact(2).map(|cut| cut[0]..cut[1]).collect();
+            let (open, close) = (QuotedPrintable::encode("<b a=\"1\">"), QuotedPrintable::encode("</b>"));
+            let mut marked = QuotedPrintable::encode("before\n");
+            let count = marked.push_marked(&Stretchable::new(&text, html), marks.iter().cloned(), [&open, &close]);
+            prop_assert_eq!(count, marks.len());
+            let (mut expected, mut at) = ("before\n".to_owned(), 0);
+            for mark in marks {
+                let part = |range: Range<usize>| html(&text[range]);
+                expected.push_str(&format!("{}<b a=\"1\">{}</b>", part(at..mark.start), part(mark.clone())));
+                at = mark.end;
+            }
+            prop_assert_eq!(decoded(&marked), expected + &html(&text[at..]));
+            check_lines(&marked)?;
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::returns::Returns;
 use crate::core::address::Address;
+use crate::core::candidate::Candidate;
 use crate::core::digest::{self, Chosen, Facts, Rendered, Section, SourceNote};
 use crate::core::matching::Reasoner;
 use crate::core::paper::SourceId;
@@ -14,7 +15,7 @@ use crate::mail::dkim::{DkimError, Signer};
 use crate::mail::mime::{self, Letter, Mailbox};
 use crate::source::health;
 use crate::store::{Mailing, SourceStatus, Store, StoreError};
-use shared::Shared;
+use shared::{Papers, Shared};
 
 /// Who writes, and what every mail says of the list.
 #[derive(Clone)]
@@ -72,8 +73,9 @@ impl Writer {
 
     /// The mail as it goes over the wire: the same bytes whenever it is written, the signature with them.
     pub fn write(&self, mailing: &Mailing) -> Result<Vec<u8>, WriteError> {
-        let body = self.facts(mailing, |facts| {
-            digest::encode(facts, |chosen, part| self.shared.part(mailing.read, chosen, part))
+        let body = self.facts(mailing, |facts, papers| {
+            let of = |candidate: &Candidate| papers.get(&candidate.id).map(|paper| paper.encoded.clone());
+            digest::encode(facts, |candidate| of(candidate).unwrap_or_default())
         })?;
         let bytes = mime::compose(&Letter {
             from: self.sender.from.clone(),
@@ -106,11 +108,11 @@ impl Writer {
 
     /// What the reader sees.
     pub fn render(&self, mailing: &Mailing) -> Result<Rendered, StoreError> {
-        self.facts(mailing, digest::render)
+        self.facts(mailing, |facts, _| digest::render(facts))
     }
 
     /// Gathers what the edition froze, and has it shown.
-    fn facts<T>(&self, mailing: &Mailing, show: impl FnOnce(&Facts<'_>) -> T) -> Result<T, StoreError> {
+    fn facts<T>(&self, mailing: &Mailing, show: impl FnOnce(&Facts<'_>, &Papers) -> T) -> Result<T, StoreError> {
         let ids: Vec<u32> = mailing.papers.iter().flatten().chain(&mailing.also).copied().collect();
         let (papers, sources) = self.shared.known(&self.store, &ids, mailing.read)?;
         let subscription = &mailing.subscription;
@@ -130,7 +132,8 @@ impl Writer {
             .map(|status| (status, health::note(&status.outcome, status.last_good, status.route)))
             .collect();
         let schedule = format!("{} ({})", subscription.schedule, subscription.zone);
-        Ok(show(&Facts {
+        let stop = self.sender.returns.link(&mailing.subscriber);
+        let facts = Facts {
             name: subscription.name.as_deref(),
             zone: subscription.zone,
             slot: mailing.slot,
@@ -150,7 +153,8 @@ impl Writer {
                 .collect(),
             schedule: &schedule,
             change: self.sender.change.as_deref(),
-            stop: Some(&self.sender.returns.link(&mailing.subscriber)),
-        }))
+            stop: Some(&stop),
+        };
+        Ok(show(&facts, &papers))
     }
 }

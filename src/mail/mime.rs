@@ -80,7 +80,7 @@ pub fn compose(letter: &Letter) -> Vec<u8> {
     for (kind, body) in [("text/plain", &letter.text), ("text/html", &letter.html)] {
         out.extend_from_slice(format!("--{boundary}\r\nContent-Type: {kind}; charset=utf-8\r\n").as_bytes());
         out.extend_from_slice(b"Content-Transfer-Encoding: quoted-printable\r\n\r\n");
-        body.write_whole(&mut out);
+        out.extend_from_slice(body.whole());
         out.extend_from_slice(b"\r\n");
     }
     out.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
@@ -377,7 +377,7 @@ Content-Transfer-Encoding: quoted-printable
         let (mut whole, mut spliced) = (letter(), letter());
         whole.html = "<p>é</p><i>b</i>\n".into();
         spliced.html = "<p>é</p>".into();
-        spliced.html = QuotedPrintable::joined([&spliced.html, &"<i>b</i>\n".into()].into_iter());
+        spliced.html.push_str("<i>b</i>\n");
         let html = |letter: &Letter| {
             let bytes = compose(letter);
             MessageParser::default().parse(&bytes).and_then(|m| m.body_html(0).map(|h| h.into_owned()))

@@ -1,19 +1,26 @@
-//! A digest as the two bodies of a mail, put together from encoded pieces.
+//! A digest as the two bodies of a mail, put together from what is encoded already.
 //!
-//! The cards are most of a digest, and what they show stands in many: a card is cut into parts that hang on few things
-//! each ([`CardPart`]), a part is rendered and encoded once ([`Piece`]), and copied from then on. The bodies are the same,
-//! octet for octet, whether a part was made just now or long ago, and they decode to what [`render`](super::render) gives.
+//! Most of a digest are its cards, and nearly all of a card is the same in every mail that shows it on a day: what differs
+//! are the words that are marked in it and the keywords that it is there for. So what there is to show of a paper is
+//! rendered and encoded once ([`EncodedPaper`]), its title and abstract so that any stretch of them can be marked, and
+//! copied from then on. The bodies are the same, octet for octet, whether a part was made just now or long ago, and they
+//! decode to what [`render`](super::render) gives.
 
-use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use chrono::NaiveDate;
-use templates::{Card, Digest, digest, layout, text};
+use templates::{Card, Digest, Href, digest, layout, text};
 
-use super::size::Size;
-use super::{ABSTRACT_LIMITS, Chosen, Facts, because, card, filled, frame, runs_of_abstract, runs_of_title};
-use crate::core::quoted::QuotedPrintable;
+use super::{
+    ABSTRACT_LIMITS, Chosen, Extent, Facts, MAX_BYTES, MAX_ENCODED, MAX_TITLE, NO_TITLE, because, brief, card, excerpt,
+    filled, frame, without_extras,
+};
+use crate::core::candidate::Candidate;
+use crate::core::matching::Reasons;
+use crate::core::paper::Paper;
+use crate::core::quoted::{QuotedPrintable, Stretchable};
 
 /// A digest, ready to be the body of a mail.
 #[derive(Clone, Debug)]
@@ -24,203 +31,166 @@ pub struct Encoded {
     pub html: QuotedPrintable,
     /// The plain-text alternative.
     pub text: QuotedPrintable,
+    /// How much of the facts it shows.
+    pub extent: Extent,
+}
+
+/// Encodes the facts, with as much of each abstract as leaves both alternatives within [`MAX_BYTES`] and [`MAX_ENCODED`].
+/// For papers that [`fits`](super::fits) let through it always succeeds in that; at the last step the extras (what else is
+/// trending, the state of the sources) go, the chosen papers stay. `of` has what is encoded of a paper already.
+pub fn encode(facts: &Facts<'_>, of: impl Fn(&Candidate) -> Arc<EncodedPaper>) -> Encoded {
+    let frame = frame(facts);
+    let mut bodies = Bodies::new();
+    bodies.head(&frame);
+    let begun = bodies.len();
+    for (step, limit) in ABSTRACT_LIMITS.into_iter().enumerate() {
+        bodies.back_to(begun);
+        bodies.sections(facts, &frame, step, &of);
+        bodies.tail(facts, &frame, &of);
+        if bodies.are_within_limits() {
+            return bodies.ended(frame, Extent::Abstracts(limit));
+        }
+    }
+    let frame = without_extras(frame);
+    bodies.back_to(begun);
+    bodies.sections(facts, &frame, ABSTRACT_LIMITS.len() - 1, &of);
+    bodies.tail(facts, &frame, &of);
+    bodies.ended(frame, Extent::NoExtras)
+}
+
+/// Both alternatives in the making.
+struct Bodies {
+    html: Body,
+    text: Body,
+}
+
+/// One alternative.
+#[derive(Default)]
+struct Body {
+    encoded: QuotedPrintable,
+    /// What it decodes to, in bytes.
+    bytes: usize,
 }
 
 /// A part of a digest in both alternatives, either of which may be empty. It begins and ends at line breaks.
 #[derive(Debug)]
-pub struct Piece {
+struct Piece {
     html: Part,
     text: Part,
 }
 
+/// An encoded part of one alternative.
 #[derive(Debug)]
 struct Part {
     encoded: QuotedPrintable,
-    size: Size,
+    bytes: usize,
 }
 
-/// A part of a card, with all that it depends on besides what is known of its paper.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum CardPart<'a> {
-    /// The marked title in HTML.
-    Title {
-        /// The paper's number.
-        paper: u32,
-        /// Byte ranges of matched terms.
-        marks: Cow<'a, [Range<usize>]>,
-    },
-    /// Authors and numbers, and all of the paper as plain text, which shows no marks.
-    Facts {
-        /// The paper's number.
-        paper: u32,
-        /// The reader's day.
-        today: NaiveDate,
-        /// How its votes grew.
-        trend: Option<Cow<'a, str>>,
-        /// Characters of the abstract.
-        limit: usize,
-    },
-    /// The marked abstract in HTML.
-    Abstract {
-        /// The paper's number.
-        paper: u32,
-        /// Its characters.
-        limit: usize,
-        /// Byte ranges of matched terms.
-        marks: Cow<'a, [Range<usize>]>,
-    },
-    /// Why it was chosen, which is no matter of the paper.
-    Reasons {
-        /// The expressions that chose it.
-        queries: Cow<'a, [String]>,
-    },
-    /// Further links.
-    Links {
-        /// The paper's number.
-        paper: u32,
-    },
+/// What is encoded of a paper, for all mails that show it as it was known at one time. Each part is made when it is first
+/// asked for.
+#[derive(Debug, Default)]
+pub struct EncodedPaper {
+    title: OnceLock<Words>,
+    /// By step of [`ABSTRACT_LIMITS`]; `None` when there is nothing to show.
+    abstracts: [OnceLock<Option<Words>>; ABSTRACT_LIMITS.len()],
+    /// Authors and numbers, and all of the paper as plain text, which shows no marks; the last few that were asked for.
+    facts: Mutex<VecDeque<(Look, Arc<Piece>)>>,
+    links: OnceLock<Piece>,
+    /// In one line, as a paper that trends.
+    brief: OnceLock<Piece>,
 }
 
-impl<'a> CardPart<'a> {
-    /// The parts of a card in their order, for a reader whose day is `today`, with at most `limit` characters of the
-    /// abstract.
-    fn of(chosen: &'a Chosen<'_>, today: NaiveDate, limit: usize) -> [Self; 5] {
-        let Chosen { candidate, reasons, trend } = chosen;
-        let paper = candidate.id;
-        [
-            Self::Title { paper, marks: Cow::Borrowed(&reasons.title) },
-            Self::Facts { paper, today, trend: trend.as_deref().map(Cow::Borrowed), limit },
-            Self::Abstract { paper, limit, marks: Cow::Borrowed(&reasons.abstract_text) },
-            Self::Reasons { queries: Cow::Borrowed(&reasons.queries) },
-            Self::Links { paper },
-        ]
+/// How the facts of a paper are to look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Look {
+    /// The reader's day.
+    today: NaiveDate,
+    /// How its votes grew.
+    trend: Option<String>,
+    /// The step of [`ABSTRACT_LIMITS`].
+    step: usize,
+}
+
+/// Looks of one paper that are kept: each zone's day, in the lengths that a full mail leaves room for.
+const LOOKS: usize = 8;
+
+/// Words of HTML that can be marked, between two tags.
+#[derive(Debug)]
+struct Words {
+    before: Part,
+    words: Stretchable,
+    /// What the words take in HTML, in bytes.
+    bytes: usize,
+    /// How much of the paper's own text they are, in bytes: no mark reaches further.
+    end: usize,
+    after: Part,
+}
+
+impl EncodedPaper {
+    fn title(&self, paper: &Paper) -> &Words {
+        self.title.get_or_init(|| {
+            let shown = excerpt::shown(&paper.title, excerpt::cut(&paper.title, MAX_TITLE));
+            let shown = if paper.title.is_empty() { NO_TITLE } else { &shown };
+            let href = Href::web(&paper.url);
+            Words::new(digest::title_parts(href.as_ref()), shown, excerpt::cut(&paper.title, MAX_TITLE).0)
+        })
     }
 
-    /// The same, borrowing nothing.
-    pub fn into_owned(self) -> CardPart<'static> {
-        let owned = |marks: Cow<'_, [Range<usize>]>| Cow::Owned(marks.into_owned());
-        match self {
-            Self::Title { paper, marks } => CardPart::Title { paper, marks: owned(marks) },
-            Self::Facts { paper, today, trend, limit } => {
-                CardPart::Facts { paper, today, trend: trend.map(|trend| Cow::Owned(trend.into_owned())), limit }
-            }
-            Self::Abstract { paper, limit, marks } => CardPart::Abstract { paper, limit, marks: owned(marks) },
-            Self::Reasons { queries } => CardPart::Reasons { queries: Cow::Owned(queries.into_owned()) },
-            Self::Links { paper } => CardPart::Links { paper },
+    fn abstract_text(&self, paper: &Paper, step: usize) -> Option<&Words> {
+        let words = self.abstracts[step].get_or_init(|| {
+            let cut = excerpt::cut(&paper.abstract_text, ABSTRACT_LIMITS[step]);
+            let shown = excerpt::shown(&paper.abstract_text, cut);
+            (!shown.is_empty()).then(|| Words::new(digest::abstract_parts(), &shown, cut.0))
+        });
+        words.as_ref()
+    }
+
+    fn facts(&self, candidate: &Candidate, today: NaiveDate, trend: Option<&str>, step: usize) -> Arc<Piece> {
+        let is_it = |look: &Look| (look.today, look.trend.as_deref(), look.step) == (today, trend, step);
+        if let Some((_, piece)) = self.known_facts().iter().find(|(look, _)| is_it(look)) {
+            return piece.clone();
         }
-    }
-
-    /// Renders and encodes the part of this paper's card.
-    pub fn encode(&self, chosen: &Chosen<'_>) -> Piece {
-        let paper = &chosen.candidate.paper;
-        match self {
-            Self::Title { .. } => {
-                let href = templates::Href::web(&paper.url);
-                let card = Card { title: runs_of_title(chosen), href, ..Card::default() };
-                Piece::new(&digest::card_title(&card), "")
-            }
-            Self::Facts { today, limit, .. } => {
-                let card = card(chosen, *today, *limit);
-                Piece::new(&digest::card_facts(&card), &text::card_paper(&card))
-            }
-            Self::Abstract { limit, .. } => {
-                let card = Card { abstract_text: runs_of_abstract(chosen, *limit), ..Card::default() };
-                Piece::new(&digest::card_abstract(&card), "")
-            }
-            Self::Reasons { .. } => {
-                let (because, because_more) = because(chosen);
-                let card = Card { because, because_more, ..Card::default() };
-                Piece::new(&digest::card_reasons(&card), &text::card_reasons(&card))
-            }
-            Self::Links { .. } => {
-                let card = card(chosen, NaiveDate::MIN, 0);
-                Piece::new(&digest::card_links(&card), &text::card_links(&card))
-            }
+        // Not under the lock: two may make the same at once, which are alike.
+        let trend = trend.map(str::to_owned);
+        let plain = Chosen { candidate, reasons: Reasons::default(), trend: trend.clone() };
+        let card = card(&plain, today, ABSTRACT_LIMITS[step]);
+        let piece = Arc::new(Piece::new(&digest::card_facts(&card), &text::card_paper(&card)));
+        let mut known = self.known_facts();
+        if known.len() == LOOKS {
+            known.pop_front();
         }
+        known.push_back((Look { today, trend, step }, piece.clone()));
+        piece
+    }
+
+    fn known_facts(&self) -> MutexGuard<'_, VecDeque<(Look, Arc<Piece>)>> {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn links(&self, candidate: &Candidate) -> &Piece {
+        self.links.get_or_init(|| {
+            let plain = Chosen { candidate, reasons: Reasons::default(), trend: None };
+            let card = card(&plain, NaiveDate::MIN, 0);
+            Piece::new(&digest::card_links(&card), &text::card_links(&card))
+        })
+    }
+
+    fn brief(&self, candidate: &Candidate) -> &Piece {
+        self.brief.get_or_init(|| {
+            let brief = brief(candidate);
+            Piece::new(&digest::brief(&brief), &text::brief(&brief))
+        })
     }
 }
 
-/// Renders and encodes the facts, with as much of each abstract as [`render`](super::render) shows. `part` gives what
-/// [`CardPart::encode`] gives.
-pub fn encode(facts: &Facts<'_>, mut part: impl FnMut(&Chosen<'_>, CardPart<'_>) -> Arc<Piece>) -> Encoded {
-    let frame = frame(facts);
-    let before = head(&frame);
-    let headings: Vec<Arc<Piece>> = frame.sections.iter().map(|section| heading(&section.name)).collect();
-    let after = tail(&frame);
-    for limit in ABSTRACT_LIMITS {
-        let pieces = pieces(facts, &before, &headings, after.clone(), limit, &mut part);
-        if pieces.is_within_limits() {
-            return pieces.joined(frame.subject);
-        }
-    }
-    let after = tail(&Digest { also: Vec::new(), sources: Vec::new(), ..frame.clone() });
-    pieces(facts, &before, &headings, after, 0, &mut part).joined(frame.subject)
-}
-
-/// Everything above the first section. Most of the HTML is the same in every mail.
-fn head(frame: &Digest) -> Vec<Arc<Piece>> {
-    static SAME: LazyLock<[Arc<Piece>; 3]> = LazyLock::new(|| {
-        let [begin, _, style, _, sheet] = layout::head_parts("", "");
-        [begin, style, sheet].map(|part| Arc::new(Piece::new(&part, "")))
-    });
-    let [begin, style, sheet] = SAME.clone();
-    let [_, named, _, opened, _] = layout::head_parts(&frame.subject, &frame.preheader);
-    let own = |html: &str, text: &str| Arc::new(Piece::new(html, text));
-    let rows = own(&digest::head_rows(frame), &text::head(frame));
-    vec![begin, own(&named, ""), style, own(&opened, ""), sheet, rows]
-}
-
-fn heading(name: &str) -> Arc<Piece> {
-    Arc::new(Piece::new(&digest::section_heading(name), &text::section_heading(name)))
-}
-
-/// Everything below the last section.
-fn tail(frame: &Digest) -> [Arc<Piece>; 4] {
-    static SAME: LazyLock<[Arc<Piece>; 2]> =
-        LazyLock::new(|| layout::tail_parts().map(|part| Arc::new(Piece::new(part, ""))));
-    let [begin, end] = SAME.clone();
-    let own = |html: &str, text: &str| Arc::new(Piece::new(html, text));
-    [own(&digest::tail_rows(frame), &text::tail(frame)), begin, own(&digest::foot(frame), ""), end]
-}
-
-/// The pieces of a digest in their order.
-fn pieces(
-    facts: &Facts<'_>,
-    before: &[Arc<Piece>],
-    headings: &[Arc<Piece>],
-    after: [Arc<Piece>; 4],
-    limit: usize,
-    part: &mut impl FnMut(&Chosen<'_>, CardPart<'_>) -> Arc<Piece>,
-) -> Pieces {
-    let today = facts.slot.date();
-    let mut pieces = before.to_vec();
-    for (section, heading) in filled(facts).zip(headings) {
-        pieces.push(heading.clone());
-        for chosen in &section.papers {
-            pieces.extend(CardPart::of(chosen, today, limit).map(|wanted| part(chosen, wanted)));
-        }
-    }
-    pieces.extend(after);
-    Pieces(pieces)
-}
-
-struct Pieces(Vec<Arc<Piece>>);
-
-impl Pieces {
-    fn is_within_limits(&self) -> bool {
-        let (mut html, mut text) = (Size::default(), Size::default());
-        for piece in &self.0 {
-            html.add(piece.html.size);
-            text.add(piece.text.size);
-        }
-        html.is_within_limits() && text.is_within_limits()
-    }
-
-    fn joined(&self, subject: String) -> Encoded {
-        Encoded {
-            subject,
-            html: QuotedPrintable::joined(self.0.iter().map(|piece| &piece.html.encoded)),
-            text: QuotedPrintable::joined(self.0.iter().map(|piece| &piece.text.encoded)),
+impl Words {
+    fn new([before, after]: [String; 2], words: &str, end: usize) -> Self {
+        Self {
+            before: Part::new(&before),
+            bytes: digest::escaped(words).len(),
+            words: Stretchable::new(words, digest::escaped),
+            end,
+            after: Part::new(&after),
         }
     }
 }
@@ -229,15 +199,165 @@ impl Piece {
     fn new(html: &str, text: &str) -> Self {
         Self { html: Part::new(html), text: Part::new(text) }
     }
-
-    /// What it takes in memory, about, in bytes.
-    pub fn weight(&self) -> usize {
-        size_of::<Self>() + self.html.encoded.len() + self.text.encoded.len()
-    }
 }
 
 impl Part {
     fn new(part: &str) -> Self {
-        Self { encoded: QuotedPrintable::encode(part), size: Size::of(part) }
+        Self { encoded: QuotedPrintable::encode(part), bytes: part.len() }
+    }
+}
+
+/// What is the same in every mail.
+struct Same {
+    /// The document up to its title, from there to what is said of it in the body, and from there to the first row.
+    head: [Part; 3],
+    /// What stands before and after the foot.
+    tail: [Part; 2],
+    mark: [Part; 2],
+    also: [Part; 2],
+    also_heading: Part,
+}
+
+impl Same {
+    fn parts() -> &'static Self {
+        static SAME: LazyLock<Same> = LazyLock::new(|| {
+            let [begin, _, style, _, sheet] = layout::head_parts("", "");
+            Same {
+                head: [begin, style, sheet].map(|part| Part::new(&part)),
+                tail: layout::tail_parts().map(Part::new),
+                mark: digest::mark_parts().map(|part| Part::new(&part)),
+                also: digest::also_parts().map(|part| Part::new(&part)),
+                also_heading: Part::new(&text::also_heading()),
+            }
+        });
+        &SAME
+    }
+}
+
+impl Body {
+    fn push(&mut self, part: &Part) {
+        self.encoded.push(&part.encoded);
+        self.bytes += part.bytes;
+    }
+
+    fn push_str(&mut self, part: &str) {
+        self.encoded.push_str(part);
+        self.bytes += part.len();
+    }
+
+    /// The words with what matched of them marked: ranges of the paper's own `text`.
+    fn push_words(&mut self, words: &Words, text: &str, matched: &[Range<usize>]) {
+        let [open, close] = &Same::parts().mark;
+        self.push(&words.before);
+        let marks = excerpt::marks(text, matched, words.end);
+        let count = self.encoded.push_marked(&words.words, marks, [&open.encoded, &close.encoded]);
+        self.bytes += words.bytes + count * (open.bytes + close.bytes);
+        self.push(&words.after);
+    }
+
+    fn is_within_limits(&self) -> bool {
+        self.bytes <= MAX_BYTES && self.encoded.len() <= MAX_ENCODED
+    }
+}
+
+impl Bodies {
+    /// Room for a digest of twenty papers.
+    fn new() -> Self {
+        let body = |octets| Body { encoded: QuotedPrintable::with_capacity(octets), bytes: 0 };
+        Self { html: body(64 << 10), text: body(32 << 10) }
+    }
+
+    fn push(&mut self, piece: &Piece) {
+        self.html.push(&piece.html);
+        self.text.push(&piece.text);
+    }
+
+    /// Everything above the first section.
+    fn head(&mut self, frame: &Digest) {
+        let [_, named, _, opened, _] = layout::head_parts(&frame.subject, &frame.preheader);
+        let [begin, style, sheet] = &Same::parts().head;
+        self.html.push(begin);
+        self.html.push_str(&named);
+        self.html.push(style);
+        self.html.push_str(&opened);
+        self.html.push(sheet);
+        self.html.push_str(&digest::head_rows(frame));
+        self.text.push_str(&text::head(frame));
+    }
+
+    fn sections(
+        &mut self,
+        facts: &Facts<'_>,
+        frame: &Digest,
+        step: usize,
+        of: &impl Fn(&Candidate) -> Arc<EncodedPaper>,
+    ) {
+        let today = facts.slot.date();
+        let mut known = Vec::new();
+        for (section, shown) in filled(facts).zip(&frame.sections) {
+            self.html.push_str(&digest::section_heading(&shown.name));
+            self.text.push_str(&text::section_heading(&shown.name));
+            for Chosen { candidate, reasons, trend } in &section.papers {
+                let (paper, encoded) = (&candidate.paper, of(candidate));
+                self.html.push_words(encoded.title(paper), &paper.title, &reasons.title);
+                self.push(&encoded.facts(candidate, today, trend.as_deref(), step));
+                if let Some(words) = encoded.abstract_text(paper, step) {
+                    self.html.push_words(words, &paper.abstract_text, &reasons.abstract_text);
+                }
+                self.reasons(&reasons.queries, &mut known);
+                self.push(encoded.links(candidate));
+            }
+        }
+    }
+
+    /// Why a paper is there. Several papers of a mail are there for the same reasons.
+    fn reasons<'f>(&mut self, queries: &'f [Arc<str>], known: &mut Vec<(&'f [Arc<str>], Piece)>) {
+        if queries.is_empty() {
+            return;
+        }
+        let at = known.iter().position(|(known, _)| *known == queries).unwrap_or_else(|| {
+            let (because, because_more) = because(queries);
+            let card = Card { because, because_more, ..Card::default() };
+            known.push((queries, Piece::new(&digest::card_reasons(&card), &text::card_reasons(&card))));
+            known.len() - 1
+        });
+        self.push(&known[at].1);
+    }
+
+    /// Everything below the last section.
+    fn tail(&mut self, facts: &Facts<'_>, frame: &Digest, of: &impl Fn(&Candidate) -> Arc<EncodedPaper>) {
+        let Same { tail: [begin, end], also: [before, after], also_heading, .. } = Same::parts();
+        self.html.push_str(&digest::waiting_row(frame.waiting));
+        self.text.push_str(&text::waiting_line(frame.waiting));
+        if !frame.also.is_empty() {
+            self.html.push(before);
+            self.text.push(also_heading);
+            facts.also[..frame.also.len()].iter().for_each(|candidate| self.push(of(candidate).brief(candidate)));
+            self.html.push(after);
+        }
+        self.html.push(begin);
+        self.html.push_str(&digest::foot(frame));
+        self.html.push(end);
+        self.text.push_str(&text::foot(frame));
+    }
+
+    /// Octets and bytes of both so far.
+    fn len(&self) -> [(usize, usize); 2] {
+        [&self.html, &self.text].map(|body| (body.encoded.len(), body.bytes))
+    }
+
+    fn back_to(&mut self, len: [(usize, usize); 2]) {
+        for (body, (octets, bytes)) in [&mut self.html, &mut self.text].into_iter().zip(len) {
+            body.encoded.truncate(octets);
+            body.bytes = bytes;
+        }
+    }
+
+    fn are_within_limits(&self) -> bool {
+        self.html.is_within_limits() && self.text.is_within_limits()
+    }
+
+    fn ended(self, frame: Digest, extent: Extent) -> Encoded {
+        Encoded { subject: frame.subject, html: self.html.encoded, text: self.text.encoded, extent }
     }
 }

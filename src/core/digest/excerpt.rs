@@ -39,10 +39,34 @@ pub(super) fn clip(text: &str, limit: usize) -> String {
     clipped
 }
 
-/// `text` up to byte `end` as runs, where `matched` gives the byte ranges to highlight. A range that does not fit the
-/// text, as when a later version of it replaced the one that matched, is clipped to it or left out.
-pub(super) fn runs(text: &str, matched: &[Range<usize>], (end, ellipsis): (usize, bool)) -> Vec<Run> {
+/// What a cut leaves of a text.
+pub(super) fn shown(text: &str, (end, ellipsis): (usize, bool)) -> String {
+    let mut shown = text[..end].to_owned();
+    shown.extend(ellipsis.then_some(ELLIPSIS));
+    shown
+}
+
+/// The ranges to highlight in `text` up to byte `end`, in order and apart. A range that does not fit the text, as when a
+/// later version of it replaced the one that matched, is clipped to it or left out.
+pub(super) fn marks<'a>(
+    text: &'a str,
+    matched: &'a [Range<usize>],
+    end: usize,
+) -> impl Iterator<Item = Range<usize>> + 'a {
     let shown = &text[..end];
+    let mut at = 0;
+    matched.iter().filter_map(move |range| {
+        let (start, stop) = (range.start.max(at), range.end.min(end));
+        if start >= stop || !shown.is_char_boundary(start) || !shown.is_char_boundary(stop) {
+            return None;
+        }
+        at = stop;
+        Some(start..stop)
+    })
+}
+
+/// `text` up to byte `end` as runs, where `matched` gives the byte ranges to highlight, see [`marks`].
+pub(super) fn runs(text: &str, matched: &[Range<usize>], (end, ellipsis): (usize, bool)) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     let mut push = |text: &str, matched: bool| {
         if !text.is_empty() {
@@ -50,16 +74,12 @@ pub(super) fn runs(text: &str, matched: &[Range<usize>], (end, ellipsis): (usize
         }
     };
     let mut at = 0;
-    for range in matched {
-        let (start, stop) = (range.start.max(at), range.end.min(end));
-        let (Some(before), Some(term)) = (shown.get(at..start), shown.get(start..stop)) else { continue };
-        if !term.is_empty() {
-            push(before, false);
-            push(term, true);
-            at = stop;
-        }
+    for mark in marks(text, matched, end) {
+        push(&text[at..mark.start], false);
+        push(&text[mark.clone()], true);
+        at = mark.end;
     }
-    push(&shown[at..], false);
+    push(&text[at..end], false);
     if ellipsis {
         match runs.last_mut() {
             Some(last) if !last.matched => last.text.push(ELLIPSIS),
@@ -118,7 +138,9 @@ mod tests {
     use super::*;
 
     fn shown(text: &str, limit: usize) -> String {
-        runs(text, &[], cut(text, limit)).into_iter().map(|run| run.text).collect()
+        let shown = super::shown(text, cut(text, limit));
+        assert_eq!(runs(text, &[], cut(text, limit)).into_iter().map(|run| run.text).collect::<String>(), shown);
+        shown
     }
 
     #[test]

@@ -12,6 +12,8 @@ mod excerpt;
 mod size;
 mod words;
 
+use std::sync::Arc;
+
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use chrono_tz::Tz;
 use templates::{Brief, Card, Code, Contact, Digest, Href, SourceLine};
@@ -19,7 +21,7 @@ use templates::{Brief, Card, Code, Contact, Digest, Href, SourceLine};
 use super::candidate::Candidate;
 use super::matching::Reasons;
 use super::paper::{Paper, Route, clean_text};
-pub use encoded::{CardPart, Encoded, Piece, encode};
+pub use encoded::{Encoded, EncodedPaper, encode};
 pub use size::{MAX_BYTES, MAX_ENCODED, Room, fits, heading_room, quoted_printable_len, reasons_room};
 pub use words::trend;
 
@@ -34,6 +36,9 @@ const MAX_ORGANIZATION: usize = 80;
 const MAX_QUERY: usize = 80;
 const MAX_SENTENCE: usize = 200;
 const MAX_SIDE_LINK: usize = 500;
+
+/// What stands where a title should.
+const NO_TITLE: &str = "(no title)";
 
 /// The longest lists that are shown.
 const MAX_AUTHORS: usize = 3;
@@ -124,6 +129,10 @@ pub fn compose(facts: &Facts<'_>, abstract_limit: usize) -> Digest {
     digest
 }
 
+fn without_extras(digest: Digest) -> Digest {
+    Digest { also: Vec::new(), sources: Vec::new(), ..digest }
+}
+
 /// The sections that have a paper.
 fn filled<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = &'a Section<'a>> {
     facts.sections.iter().filter(|section| !section.papers.is_empty())
@@ -162,27 +171,29 @@ fn frame(facts: &Facts<'_>) -> Digest {
     }
 }
 
-/// Renders the facts with as much of each abstract as leaves both alternatives within [`MAX_BYTES`] and
-/// [`MAX_ENCODED`]. For papers that [`fits`] let through it always succeeds in that; at the last step the extras (what
-/// else is trending, the state of the sources) go, the chosen papers stay.
+/// Renders the facts, with as much of each abstract as the mail has room for: see [`encode`].
 pub fn render(facts: &Facts<'_>) -> Rendered {
-    for limit in ABSTRACT_LIMITS {
-        let rendered = rendered(compose(facts, limit));
-        if size::is_within_limits(&rendered.html) && size::is_within_limits(&rendered.text) {
-            return rendered;
-        }
-    }
-    rendered(Digest { also: Vec::new(), sources: Vec::new(), ..compose(facts, 0) })
+    let mut digest = match encode(facts, |_| Arc::default()).extent {
+        Extent::Abstracts(limit) => compose(facts, limit),
+        Extent::NoExtras => without_extras(compose(facts, 0)),
+    };
+    let (html, text) = (templates::digest::html(&digest), templates::text::text(&digest));
+    Rendered { html, text, subject: std::mem::take(&mut digest.subject) }
 }
 
-fn rendered(digest: Digest) -> Rendered {
-    Rendered { html: templates::digest::html(&digest), text: templates::text::text(&digest), subject: digest.subject }
+/// How much of a digest a mail has room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// So many characters of each abstract.
+    Abstracts(usize),
+    /// No abstract, and none of the extras: what else is trending, the state of the sources.
+    NoExtras,
 }
 
 fn card(chosen: &Chosen<'_>, today: NaiveDate, abstract_limit: usize) -> Card {
     let Chosen { candidate, trend, .. } = chosen;
     let paper = &candidate.paper;
-    let (because, because_more) = because(chosen);
+    let (because, because_more) = because(&chosen.reasons.queries);
     Card {
         title: runs_of_title(chosen),
         href: Href::web(&paper.url),
@@ -203,7 +214,7 @@ fn card(chosen: &Chosen<'_>, today: NaiveDate, abstract_limit: usize) -> Card {
 fn runs_of_title(chosen: &Chosen<'_>) -> Vec<templates::Run> {
     let title = &chosen.candidate.paper.title;
     match excerpt::cut(title, MAX_TITLE) {
-        (0, _) if title.is_empty() => vec![templates::Run { text: "(no title)".to_owned(), matched: false }],
+        (0, _) if title.is_empty() => vec![templates::Run { text: NO_TITLE.to_owned(), matched: false }],
         cut => excerpt::runs(title, &chosen.reasons.title, cut),
     }
 }
@@ -214,8 +225,7 @@ fn runs_of_abstract(chosen: &Chosen<'_>, limit: usize) -> Vec<templates::Run> {
 }
 
 /// The first expressions that chose a paper, and how many more there are.
-fn because(chosen: &Chosen<'_>) -> (Vec<String>, usize) {
-    let queries = &chosen.reasons.queries;
+fn because(queries: &[Arc<str>]) -> (Vec<String>, usize) {
     let shown = queries.iter().take(MAX_QUERIES).map(|query| excerpt::clip(query, MAX_QUERY)).collect();
     (shown, queries.len().saturating_sub(MAX_QUERIES))
 }

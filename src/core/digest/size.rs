@@ -133,37 +133,6 @@ pub fn quoted_printable_len(text: &str) -> usize {
     text.split('\n').map(encoded_line_len).sum()
 }
 
-/// What one alternative of a mail takes, added up from parts that end where a line ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Size {
-    bytes: usize,
-    encoded: usize,
-}
-
-impl Size {
-    /// What a part takes.
-    pub(super) fn of(part: &str) -> Self {
-        // The empty line after the last line end is the whole's, not each part's.
-        Self { bytes: part.len(), encoded: quoted_printable_len(part) - encoded_line_len("") }
-    }
-
-    /// Adds a part.
-    pub(super) fn add(&mut self, part: Size) {
-        self.bytes += part.bytes;
-        self.encoded += part.encoded;
-    }
-
-    /// Whether the whole is within both limits.
-    pub(super) fn is_within_limits(self) -> bool {
-        self.bytes <= MAX_BYTES && self.encoded + encoded_line_len("") <= MAX_ENCODED
-    }
-}
-
-/// Whether one alternative of a mail is within both limits.
-pub(super) fn is_within_limits(alternative: &str) -> bool {
-    alternative.len() <= MAX_BYTES && quoted_printable_len(alternative) <= MAX_ENCODED
-}
-
 fn encoded_line_len(line: &str) -> usize {
     const EDGES_AND_BREAK: usize = 2 + 2 + 2;
     const SOFT_BREAK: usize = 3;
@@ -219,12 +188,14 @@ fn measured(sections: &[Section<'_>]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use chrono::NaiveDate;
     use chrono_tz::Tz;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::core::digest::{Facts, SourceNote, compose, render};
+    use crate::core::digest::{Facts, SourceNote, compose, encode, render};
     use crate::core::paper::{Listing, Paper, PaperKey, SourceId};
     use crate::core::query::Query;
     use crate::core::subscription::{Keyword, Rank};
@@ -253,7 +224,7 @@ mod tests {
         candidate.paper.authors = vec!["A. Author".into(); 8];
         candidate.paper.organization = Some("Some University".into());
         candidate.paper.code = Some("https://example.org/somebody/something".into());
-        let keywords = ["retrieval", "\"state space\"", "graph -survey", "title:agents"].map(String::from);
+        let keywords = ["retrieval", "\"state space\"", "graph -survey", "title:agents"].map(Arc::from);
         let profile = profile("Search", &keywords);
         let mut room = Room::default();
         room.add_heading(heading_room(&profile));
@@ -333,8 +304,8 @@ mod tests {
     }
 
     /// A profile of these keywords, as far as they are keywords.
-    fn profile(name: &str, keywords: &[String]) -> Profile {
-        let keyword = |text: &String| Some(Keyword { query: Query::parse(text).ok()?, weight: 1.0 });
+    fn profile(name: &str, keywords: &[Arc<str>]) -> Profile {
+        let keyword = |text: &Arc<str>| Some(Keyword { query: Query::parse(text).ok()?, weight: 1.0 });
         Profile {
             name: name.to_owned(),
             keywords: keywords.iter().filter_map(keyword).collect(),
@@ -350,6 +321,7 @@ mod tests {
     fn any_reasons() -> impl Strategy<Value = Reasons> {
         (prop::collection::vec(text(1..90), 0..6), 0usize..40).prop_map(|(queries, marks)| {
             let marks: Vec<_> = (0..marks).map(|i| i * 12..i * 12 + 3).collect();
+            let queries = queries.into_iter().map(Arc::from).collect();
             Reasons { queries, title: marks.clone(), abstract_text: marks }
         })
     }
@@ -381,7 +353,7 @@ mod tests {
                 // What can be marked in a title are its words.
                 let title = crate::core::text::words(&candidate.paper.title).into_iter().map(|word| word.range);
                 let profile = profile(&name, &reasons.queries);
-                let queries = profile.keywords.iter().map(|keyword| keyword.query.to_string()).collect();
+                let queries = profile.keywords.iter().map(|keyword| keyword.query.to_string().into()).collect();
                 let reasons = Reasons { title: title.step_by(2).collect(), queries, abstract_text: Vec::new() };
                 let mut room = Room::default();
                 room.add_card(Room::of_card(candidate), reasons_room(&profile));
@@ -417,10 +389,10 @@ mod tests {
             let preheader = compose(&facts, 0).preheader.chars().count();
             prop_assert!((40..=90).contains(&preheader), "a preheader of {}", preheader);
             let rendered = render(&facts);
-            for alternative in [&rendered.html, &rendered.text] {
+            let encoded = encode(&facts, |_| Arc::default());
+            for (alternative, encoded) in [(&rendered.html, encoded.html), (&rendered.text, encoded.text)] {
                 prop_assert!(alternative.len() <= MAX_BYTES, "{} bytes", alternative.len());
-                let encoded = quoted_printable_len(alternative);
-                prop_assert!(encoded <= MAX_ENCODED, "{encoded} bytes encoded");
+                prop_assert!(encoded.len() <= MAX_ENCODED, "{} bytes encoded", encoded.len());
             }
             prop_assert!(rendered.subject.chars().count() <= 120);
             prop_assert_eq!(rendered.html.matches("<h2 class=\"ac\"").count(), fitting, "a paper for each");
