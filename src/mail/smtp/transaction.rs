@@ -97,7 +97,7 @@ impl Session {
         self.announce(&envelope, announced.is_some() || self.pipelines(settings)).await?;
 
         let limits = self.timeouts;
-        self.hand_over(message, turn, settings).await?;
+        self.hand_over(&message, turn, settings).await?;
         match self.wire.reply(limits.end_of_data).await {
             Ok(reply) if reply.is_positive() => Ok(Receipt { reply: receipt(&reply) }),
             Ok(reply) if reply.code == 421 => Err(Stop::Lost(refusal("body", &reply))),
@@ -109,24 +109,24 @@ impl Session {
 
     /// Writes the message, and its final dot once the gate is passed; in one write when it is open already. With the dot
     /// goes the announcement of the next mail, when that is wanted and the mail is known.
-    async fn hand_over(&mut self, message: Vec<u8>, turn: &mut Turn<'_>, settings: &SmtpSettings) -> Result<(), Stop> {
+    async fn hand_over(&mut self, message: &[u8], turn: &mut Turn<'_>, settings: &SmtpSettings) -> Result<(), Stop> {
         let mut rest = message;
         if turn.gate.known().is_none() {
-            rest.truncate(rest.len() - DOT.len());
-            self.write_message(&rest, Behind::Nothing).await?;
-            rest = DOT.to_vec();
+            self.write_message(rest, b"", Behind::Nothing).await?;
+            rest = b"";
         }
         if !turn.gate.passed().await {
             return Err(Stop::Withheld);
         }
+        let mut end = DOT.to_vec();
         let next = turn.next.get().filter(|_| self.may_announce(settings));
         let announced = next.and_then(|next| {
             let envelope = self.envelope(next, settings.dsn).ok()?;
-            rest.extend_from_slice(group(&envelope).as_bytes());
+            end.extend_from_slice(group(&envelope).as_bytes());
             Some(Announced { message_id: next.message_id.clone(), envelope })
         });
         let behind_it = if announced.is_some() { Behind::NextMail } else { Behind::Nothing };
-        self.write_message(&rest, behind_it).await?;
+        self.write_message(rest, &end, behind_it).await?;
         self.announced = announced;
         Ok(())
     }
@@ -140,12 +140,12 @@ impl Session {
         self.pipelines(settings) && settings.pipelining == Pipelining::Mails && !self.is_spent(settings)
     }
 
-    async fn write_message(&mut self, bytes: &[u8], behind_it: Behind) -> Result<(), Stop> {
+    async fn write_message(&mut self, message: &[u8], end: &[u8], behind_it: Behind) -> Result<(), Stop> {
         // What the server says before it has the message can't be about the message; a 250 would pass for it.
         if !self.wire.is_quiet() {
             return Err(self.broken_off(&Trouble::Unasked).await);
         }
-        let Err(broken) = self.wire.write(bytes, self.timeouts.message).await else { return Ok(()) };
+        let Err(broken) = self.wire.write_both(message, end, self.timeouts.message).await else { return Ok(()) };
         if behind_it == Behind::Nothing {
             // The final dot is not out.
             return Err(self.broken_off(&broken).await);

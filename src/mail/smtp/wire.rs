@@ -1,5 +1,6 @@
 //! A connection as SMTP sees it: lines go out, replies come in, each within its time.
 
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Waker};
 use std::time::Duration;
@@ -27,7 +28,7 @@ pub(super) enum Trouble {
     #[error("the server spoke before it was asked, or closed the connection")]
     Unasked,
     #[error(transparent)]
-    Broken(#[from] std::io::Error),
+    Broken(#[from] io::Error),
     #[error(transparent)]
     Garbage(#[from] Garbage),
 }
@@ -47,6 +48,25 @@ impl Wire {
     pub(super) async fn write(&mut self, bytes: &[u8], limit: Duration) -> Result<(), Trouble> {
         let write = async {
             self.stream.write_all(bytes).await?;
+            self.stream.flush().await
+        };
+        Ok(tokio::time::timeout(limit, write).await.map_err(|_| Trouble::TimedOut(limit))??)
+    }
+
+    /// Writes two things one after the other, in one write where the stream can: a small one behind a large one would else be
+    /// a packet of its own.
+    pub(super) async fn write_both(&mut self, first: &[u8], then: &[u8], limit: Duration) -> Result<(), Trouble> {
+        let write = async {
+            let mut slices = [IoSlice::new(first), IoSlice::new(then)];
+            let mut left = &mut slices[..];
+            // Past what is empty already.
+            IoSlice::advance_slices(&mut left, 0);
+            while !left.is_empty() {
+                match self.stream.write_vectored(left).await? {
+                    0 => return Err(io::ErrorKind::WriteZero.into()),
+                    written => IoSlice::advance_slices(&mut left, written),
+                }
+            }
             self.stream.flush().await
         };
         Ok(tokio::time::timeout(limit, write).await.map_err(|_| Trouble::TimedOut(limit))??)
