@@ -29,13 +29,13 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::letter::{self, Sender};
+use super::letter::{self, Sender, WriteError};
 use super::pace::Pace;
 use crate::clock::Clock;
 use crate::core::delivery::{Fault, Outcome, Receipt, SendError, outcome};
 use crate::core::pacing::Ending;
 use crate::mail::{Gate, Mail, Transport, Turn};
-use crate::store::{Claim, Mailing, Recorded, Store, StoreError};
+use crate::store::{Claim, Recorded, Store, StoreError};
 use clerk::{Clerk, Told};
 use rests::Rests;
 
@@ -205,15 +205,19 @@ impl<T: Transport> Worker<T> {
             let handed = claim?;
             let desk = self.desks.acquire().await;
             let (mails, claim) = (self.mails.clone(), handed.0.clone());
-            let made = tokio::task::spawn_blocking(move || make(&mails, &claim.mailing)).await;
+            let made = tokio::task::spawn_blocking(move || make(&mails, &claim)).await;
             drop(desk);
-            let fault = match made {
+            let fault = |error: &dyn std::fmt::Display| Fault::new("render", error.to_string());
+            let result = Err(match made {
                 Ok(Ok(mail)) => return Some((handed, mail)),
+                // An order that this program can't read any more: it holds no other mail, and can be retried by hand.
+                Ok(Err(WriteError::Store(error @ StoreError::Unreadable { .. }))) => {
+                    SendError::Permanent(fault(&error))
+                }
                 // What can't be read now may be readable again once the disk or the program is mended.
-                Ok(Err(error)) => error.to_string(),
-                Err(panic) => panic.to_string(),
-            };
-            let result = Err(SendError::Transient(Fault::new("render", fault)));
+                Ok(Err(error)) => SendError::Transient(fault(&error)),
+                Err(panic) => SendError::Transient(fault(&panic)),
+            });
             self.tell(Told::Ended(ended(&handed.0, result, self.clock.now()))).await;
         }
     }
@@ -241,12 +245,13 @@ impl<T: Transport> Worker<T> {
     }
 }
 
-fn make(mails: &letter::Writer, mailing: &Mailing) -> Result<Mail, letter::WriteError> {
+fn make(mails: &letter::Writer, claim: &Claim) -> Result<Mail, WriteError> {
+    let mailing = claim.mailing()?;
     Ok(Mail {
-        from: Some(mails.return_path(mailing)),
-        to: mailing.subscription.address.clone(),
-        message_id: mailing.message_id.clone(),
-        bytes: mails.write(mailing)?,
+        from: Some(mails.return_path(&mailing)),
+        bytes: mails.write(&mailing)?,
+        to: mailing.subscription.address,
+        message_id: mailing.message_id,
     })
 }
 
@@ -264,7 +269,7 @@ fn ended(claim: &Claim, result: Result<Receipt, SendError>, now: DateTime<Utc>) 
 
 /// The edition and the attempt: what names a claim.
 fn key(claim: &Claim) -> (i64, u32) {
-    (claim.mailing.edition, claim.attempt)
+    (claim.edition, claim.attempt)
 }
 
 impl<T> Clone for Worker<T> {

@@ -5,27 +5,40 @@
 //! flight, and loses none (I5, I10). How an attempt ended, [`super::outbox`] has.
 
 use chrono::{DateTime, Duration, NaiveDateTime, Utc};
-use rusqlite::{OptionalExtension, Row, Transaction, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::outbox::{OutboxState, finish, note};
 use super::subscriptions::restore;
-use super::{Result, Store, StoreError, from_json, instant, slot};
+use super::{Result, Store, from_json, instant, slot};
 use crate::core::delivery::Tries;
 use crate::core::pacing::Room;
 use crate::core::subscription::Subscription;
 use crate::core::token::SubscriberId;
 
-/// A lease on one mail, and everything the mail is made from.
+/// A lease on one mail, and everything the mail is made from, as it stands in the database.
 #[derive(Clone, Debug)]
 pub struct Claim {
-    /// What to send.
-    pub mailing: Mailing,
+    /// The edition's number.
+    pub edition: i64,
+    /// The recipient's domain.
+    pub domain: String,
     /// Which attempt this is, from 1. An outcome counts only for the claim it was made under.
     pub attempt: u32,
     /// What the earlier ones have come to.
     pub tries: Tries,
     /// When the mail was queued.
     pub queued: DateTime<Utc>,
+    inputs: Inputs,
+}
+
+impl Claim {
+    /// What to send. Reading it takes longer than claiming it, so that is left to whoever makes the mail.
+    ///
+    /// # Errors
+    /// [`StoreError::Unreadable`](super::StoreError::Unreadable): another version, or nobody knows who, wrote it.
+    pub fn mailing(&self) -> Result<Mailing> {
+        self.inputs.read(self.edition)
+    }
 }
 
 /// What a look into the lanes brought.
@@ -70,8 +83,25 @@ pub struct Mailing {
     pub message_id: String,
 }
 
-/// The columns of a mailing, with what `mailing` reads them by.
-const MAILING: &str = "e.id, e.slot, e.read, e.decided, e.papers, e.also, e.owed, e.looked_at,
+/// The inputs as texts and numbers.
+#[derive(Clone, Debug)]
+struct Inputs {
+    slot: String,
+    read: i64,
+    decided: i64,
+    papers: String,
+    also: String,
+    owed: String,
+    looked_at: u32,
+    address: String,
+    token: SubscriberId,
+    is_paused: bool,
+    definition: String,
+    message_id: String,
+}
+
+/// The columns of [`Inputs`], in their order.
+const INPUTS: &str = "e.slot, e.read, e.decided, e.papers, e.also, e.owed, e.looked_at,
     s.address, s.token, s.paused, d.text, o.message_id
     FROM editions e
     JOIN outbox o ON o.edition = e.id
@@ -126,7 +156,7 @@ impl Store {
                     if mail.is_abandoned && is_held(mail.edition) {
                         set_lease(tx, mail.edition, now + lease)?;
                     } else {
-                        claimed.claims.extend(take(tx, mail, now, lease)?);
+                        claimed.claims.extend(take(tx, domain, mail, now, lease)?);
                     }
                 }
             }
@@ -138,14 +168,7 @@ impl Store {
     /// Which of these claims, given by edition and attempt, may be sent: those whose subscriber may still be written to, and
     /// whose lease nobody else has taken over. Asked right before the step that can't be undone.
     pub fn may_send(&self, claims: &[(i64, u32)]) -> Result<Vec<bool>> {
-        self.read(|tx| {
-            let mut may = tx.prepare_cached(
-                "SELECT s.consent = 'confirmed' AND s.listed = 1 AND o.state = 'claimed' AND o.attempts = ?2
-                 FROM outbox o JOIN editions e ON e.id = o.edition JOIN subscriptions s ON s.id = e.subscription
-                 WHERE o.edition = ?1",
-            )?;
-            claims.iter().map(|claim| Ok(may.query_row(*claim, |row| row.get(0))?)).collect()
-        })
+        self.read(|tx| may_send(tx, claims))
     }
 
     /// Gives claims back untried, as a graceful stop does; they keep their place in their lane.
@@ -175,9 +198,19 @@ impl Store {
     pub fn mailing(&self, edition: i64) -> Result<Option<Mailing>> {
         self.read(|tx| {
             let known = tx.query_row("SELECT 1 FROM outbox WHERE edition = ?", [edition], |_| Ok(())).optional()?;
-            known.map(|()| mailing(tx, edition)).transpose()
+            known.map(|()| inputs(tx, edition)?.read(edition)).transpose()
         })
     }
+}
+
+/// See [`Store::may_send`].
+pub(super) fn may_send(tx: &Transaction<'_>, claims: &[(i64, u32)]) -> Result<Vec<bool>> {
+    let mut may = tx.prepare_cached(
+        "SELECT s.consent = 'confirmed' AND s.listed = 1 AND o.state = 'claimed' AND o.attempts = ?2
+         FROM outbox o JOIN editions e ON e.id = o.edition JOIN subscriptions s ON s.id = e.subscription
+         WHERE o.edition = ?1",
+    )?;
+    claims.iter().map(|claim| Ok(may.query_row(*claim, |row| row.get(0))?)).collect()
 }
 
 /// The domains that have mails waiting or under way, in turn: from behind `after` to the end, then from the start to it.
@@ -251,30 +284,33 @@ fn waiting(tx: &Transaction<'_>, domain: &str, limit: usize) -> Result<Vec<Waiti
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Claims a mail, or ends it when there is nothing to claim any more.
-fn take(tx: &Transaction<'_>, mail: &Waiting, now: DateTime<Utc>, lease: Duration) -> Result<Option<Claim>> {
+/// Claims a mail, or ends it when its subscriber may not be written to any more.
+fn take(
+    tx: &Transaction<'_>,
+    domain: &str,
+    mail: &Waiting,
+    now: DateTime<Utc>,
+    lease: Duration,
+) -> Result<Option<Claim>> {
     let edition = mail.edition;
     if !mail.is_welcome {
         finish(tx, edition, OutboxState::Dropped, now)?;
         note(tx, edition, now, "dropped", None, "the subscriber has left")?;
         return Ok(None);
     }
-    let mailing = match mailing(tx, edition) {
-        Ok(mailing) => mailing,
-        // An order that this program can't read any more holds no other mail, and can be retried by hand.
-        Err(error @ StoreError::Unreadable { .. }) => {
-            finish(tx, edition, OutboxState::Failed, now)?;
-            note(tx, edition, now, "permanent", None, &error.to_string())?;
-            return Ok(None);
-        }
-        Err(error) => return Err(error),
-    };
     tx.prepare_cached(
         "UPDATE outbox SET state = 'claimed', due = ?2, attempts = attempts + 1, in_doubt = max(in_doubt, ?3)
          WHERE edition = ?1",
     )?
     .execute(params![edition, (now + lease).timestamp(), mail.is_abandoned])?;
-    Ok(Some(Claim { mailing, attempt: mail.attempts + 1, tries: mail.tries, queued: mail.queued }))
+    Ok(Some(Claim {
+        edition,
+        domain: domain.to_owned(),
+        attempt: mail.attempts + 1,
+        tries: mail.tries,
+        queued: mail.queued,
+        inputs: inputs(tx, edition)?,
+    }))
 }
 
 fn set_lease(tx: &Transaction<'_>, edition: i64, end: DateTime<Utc>) -> Result<()> {
@@ -282,29 +318,42 @@ fn set_lease(tx: &Transaction<'_>, edition: i64, end: DateTime<Utc>) -> Result<(
     Ok(())
 }
 
-fn mailing(tx: &Transaction<'_>, edition: i64) -> Result<Mailing> {
-    let mut query = tx.prepare_cached(&format!("SELECT {MAILING} WHERE e.id = ?"))?;
-    let mut rows = query.query([edition])?;
-    match rows.next()? {
-        Some(row) => mailing_of(row),
-        None => Err(rusqlite::Error::QueryReturnedNoRows.into()),
-    }
+fn inputs(tx: &Transaction<'_>, edition: i64) -> Result<Inputs> {
+    let mut query = tx.prepare_cached(&format!("SELECT {INPUTS} WHERE e.id = ?"))?;
+    Ok(query.query_row([edition], |row| {
+        Ok(Inputs {
+            slot: row.get(0)?,
+            read: row.get(1)?,
+            decided: row.get(2)?,
+            papers: row.get(3)?,
+            also: row.get(4)?,
+            owed: row.get(5)?,
+            looked_at: row.get(6)?,
+            address: row.get(7)?,
+            token: row.get(8)?,
+            is_paused: row.get(9)?,
+            definition: row.get(10)?,
+            message_id: row.get(11)?,
+        })
+    })?)
 }
 
-fn mailing_of(row: &Row<'_>) -> Result<Mailing> {
-    let text = |index: usize| row.get::<_, String>(index);
-    let owed: Vec<u32> = from_json("list of papers", &text(6)?)?;
-    Ok(Mailing {
-        edition: row.get(0)?,
-        slot: slot(&text(1)?)?,
-        read: row.get(2)?,
-        decided: instant(row.get(3)?),
-        papers: from_json("list of papers", &text(4)?)?,
-        also: from_json("list of papers", &text(5)?)?,
-        owed: owed.len(),
-        looked_at: row.get(7)?,
-        subscriber: row.get(9)?,
-        subscription: restore(&text(8)?, &text(11)?, row.get(10)?)?,
-        message_id: row.get(12)?,
-    })
+impl Inputs {
+    fn read(&self, edition: i64) -> Result<Mailing> {
+        let list = "list of papers";
+        let owed: Vec<u32> = from_json(list, &self.owed)?;
+        Ok(Mailing {
+            edition,
+            subscription: restore(&self.address, &self.definition, self.is_paused)?,
+            subscriber: self.token,
+            slot: slot(&self.slot)?,
+            read: self.read,
+            decided: instant(self.decided),
+            papers: from_json(list, &self.papers)?,
+            also: from_json(list, &self.also)?,
+            owed: owed.len(),
+            looked_at: self.looked_at,
+            message_id: self.message_id.clone(),
+        })
+    }
 }

@@ -55,10 +55,12 @@ impl Store {
     pub fn sent_since(&self, since: DateTime<Utc>) -> Result<Vec<Sent>> {
         self.read(|tx| {
             let mut sent = tx.prepare_cached(
-                "SELECT o.domain, max(a.at), count(*), sum(a.outcome IN ('sent', 'unknown'))
-                 FROM attempts a JOIN outbox o ON o.edition = a.edition
-                 WHERE a.at >= ? AND (a.outcome IN ('sent', 'unknown') OR a.phase IN ('mail', 'rcpt', 'data', 'body'))
-                 GROUP BY o.domain, a.at / 300 ORDER BY 2",
+                "SELECT domain, max(at), count(*), sum(taken) FROM (
+                     SELECT domain, due AS at, 1 AS taken FROM outbox WHERE state = 'sent' AND due >= ?1
+                     UNION ALL
+                     SELECT o.domain, a.at, a.outcome = 'unknown' FROM attempts a JOIN outbox o ON o.edition = a.edition
+                     WHERE a.at >= ?1 AND (a.outcome = 'unknown' OR a.phase IN ('mail', 'rcpt', 'data', 'body')))
+                 GROUP BY domain, at / 300 ORDER BY 2",
             )?;
             let rows = sent.query_map([since.timestamp()], |row| {
                 // What is written is cut to the second.

@@ -24,6 +24,7 @@ mod prune;
 mod status;
 mod subscriptions;
 mod suppressions;
+mod tally;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -47,6 +48,7 @@ pub use prune::Pruned;
 pub use status::{EditionStatus, QueueStatus, SourceStatus, SubscriberStatus};
 pub use subscriptions::{SyncReport, Withheld};
 pub use suppressions::{AddressHash, Imported, Reason, Suppression};
+use tally::Tally;
 
 /// The database. Clones share its connections.
 #[derive(Clone, Debug)]
@@ -56,6 +58,7 @@ pub struct Store {
     writer: Arc<Mutex<Connection>>,
     /// For whoever reads; `None` for a database in memory, which has one connection only.
     readers: Option<Arc<Readers>>,
+    tally: Arc<Tally>,
 }
 
 /// Connections that only read: as many as there are reads at once.
@@ -159,12 +162,17 @@ impl Store {
     fn over(writer: Connection, path: &Path) -> Self {
         let readers = Readers { path: path.to_owned(), idle: Mutex::default() };
         let readers = (path != Path::new(IN_MEMORY)).then(|| Arc::new(readers));
-        Self { writer: Arc::new(Mutex::new(writer)), readers }
+        Self { writer: Arc::new(Mutex::new(writer)), readers, tally: Arc::default() }
     }
 
     /// What tells this database from every other: 16 random bytes.
     pub fn id(&self) -> Result<Vec<u8>> {
         self.read(|tx| Ok(tx.query_row("SELECT value FROM meta WHERE key = 'database'", [], |row| row.get(0))?))
+    }
+
+    /// Attempts that this process has recorded, by how they ended.
+    pub fn recorded(&self) -> [(&'static str, u64); 4] {
+        self.tally.counts()
     }
 
     /// Asks `refuse` at every commit; `true` turns it into a rollback. For tests of what a crash leaves behind.

@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde::Serialize;
 
-use super::{Result, Store, bounces, holds, instant, slot};
+use super::{Result, Store, bounces, claims, holds, instant, slot};
 use crate::core::delivery::{Outcome, Receipt, SendError, Tries};
 use crate::core::pacing::Change;
 
@@ -95,13 +95,15 @@ pub struct OutboxEntry {
 impl Store {
     /// Records how attempts ended and what follows from it, all in one commit: for the mail, for the recipient's address
     /// (as a report that came back would), and for the pace (`changes`). `is_lasting` is that of [`Store::take_bounce`].
+    /// Then answers what [`Store::may_send`] does about `asking`.
     pub fn record(
         &self,
         outcomes: &[Recorded],
         changes: &[Change],
         is_lasting: impl Fn(&[DateTime<Utc>]) -> bool,
-    ) -> Result<()> {
-        self.write(|tx| {
+        asking: &[(i64, u32)],
+    ) -> Result<Vec<bool>> {
+        let answers = self.write(|tx| {
             for recorded in outcomes {
                 let (state, due) = match recorded.outcome {
                     Outcome::Sent => (OutboxState::Sent, recorded.at),
@@ -114,7 +116,7 @@ impl Store {
                 // says that the mail is out.
                 tx.prepare_cached(
                     "UPDATE outbox SET state = ?3, due = ?4, in_doubt = max(in_doubt, ?5), tries = ?6, unknowns = ?7,
-                            tried = ?8
+                            tried = ?8, reply = ?9
                      WHERE edition = ?1 AND (state = 'claimed' AND attempts = ?2 OR ?3 = 'sent')",
                 )?
                 .execute(params![
@@ -125,22 +127,23 @@ impl Store {
                     is_unknown,
                     count,
                     unknowns,
-                    first.map(|at| at.timestamp())
+                    first.map(|at| at.timestamp()),
+                    recorded.result.as_ref().ok().map(|receipt| &receipt.reply)
                 ])?;
-                match &recorded.result {
-                    Ok(receipt) => note(tx, recorded.edition, recorded.at, "sent", None, &receipt.reply)?,
-                    Err(error) => {
-                        note(tx, recorded.edition, recorded.at, error.kind(), Some(error), &error.fault().text)?;
-                        bounces::refused(tx, recorded, &is_lasting)?;
-                    }
+                if let Err(error) = &recorded.result {
+                    note(tx, recorded.edition, recorded.at, error.kind(), Some(error), &error.fault().text)?;
+                    bounces::refused(tx, recorded, &is_lasting)?;
                 }
             }
             if let Some(sent) = outcomes.iter().find(|recorded| recorded.outcome == Outcome::Sent) {
                 tx.prepare_cached("INSERT OR IGNORE INTO meta (key, value) VALUES ('first-mail', CAST(? AS BLOB))")?
                     .execute([sent.at.timestamp().to_string()])?;
             }
-            holds::keep(tx, changes)
-        })
+            holds::keep(tx, changes)?;
+            claims::may_send(tx, asking)
+        })?;
+        outcomes.iter().for_each(|recorded| self.tally.count(&recorded.result));
+        Ok(answers)
     }
 
     /// When the next mail is due, if any is queued.
@@ -174,8 +177,8 @@ impl Store {
         self.read(|tx| {
             let mut entries = tx.prepare_cached(&format!(
                 "SELECT o.edition, o.state, s.address, e.slot, o.message_id, o.attempts, o.queued, o.due,
-                        (SELECT concat_ws(' ', phase || ':', code, enhanced, reply) FROM attempts a
-                         WHERE a.edition = o.edition ORDER BY a.id DESC LIMIT 1)
+                        coalesce(o.reply, (SELECT concat_ws(' ', phase || ':', code, enhanced, reply) FROM attempts a
+                         WHERE a.edition = o.edition ORDER BY a.id DESC LIMIT 1))
                  FROM outbox {outbox}
                  JOIN editions e ON e.id = o.edition JOIN subscriptions s ON s.id = e.subscription
                  WHERE o.state IN (SELECT value FROM json_each(?)) AND {which} LIMIT ?"
@@ -233,22 +236,13 @@ impl Store {
     pub fn attempts(&self, edition: i64) -> Result<Vec<(DateTime<Utc>, String, String)>> {
         self.read(|tx| {
             let mut attempts = tx.prepare_cached(
-                "SELECT at, outcome, concat_ws(' ', phase || ':', code, enhanced, reply) FROM attempts
-                 WHERE edition = ? ORDER BY id",
+                "SELECT at, outcome, concat_ws(' ', phase || ':', code, enhanced, reply), id FROM attempts
+                 WHERE edition = ?1
+                 UNION ALL SELECT due, state, reply, 1 << 62 FROM outbox WHERE edition = ?1 AND reply IS NOT NULL
+                 ORDER BY 4",
             )?;
             let rows = attempts.query_map([edition], |row| Ok((instant(row.get(0)?), row.get(1)?, row.get(2)?)))?;
             Ok(rows.collect::<Result<_, _>>()?)
-        })
-    }
-
-    /// The newest attempt there is, and how many attempts later than `after` ended in each way.
-    pub fn attempts_after(&self, after: i64) -> Result<(i64, Vec<(String, u64)>)> {
-        self.read(|tx| {
-            let newest = tx.query_row("SELECT coalesce(max(id), 0) FROM attempts", [], |row| row.get(0))?;
-            let mut counts =
-                tx.prepare_cached("SELECT outcome, count(*) FROM attempts WHERE id > ? GROUP BY outcome")?;
-            let counts = counts.query_map([after], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
-            Ok((newest, counts))
         })
     }
 }

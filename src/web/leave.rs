@@ -7,32 +7,32 @@ use axum::response::Response;
 use mail_parser::{MessageParser, MimeHeaders};
 use templates::pages;
 
-use super::{Shared, blocking, not_found, page, unavailable};
+use super::{Web, blocking, not_found, page, unavailable};
 use crate::core::token::Purpose;
 use crate::jobs;
 
 /// Asks. Anybody may look, any number of times: link scanners do.
-pub(super) async fn show(State(shared): State<Shared>, Path(token): Path<String>) -> Response {
-    match shared.web.keyring.verify(Purpose::Unsubscribe, &token) {
-        Some(_) => page(StatusCode::OK, pages::leave(&shared.web.sender)),
+pub(super) async fn show(State(web): State<Web>, Path(token): Path<String>) -> Response {
+    match web.keyring.verify(Purpose::Unsubscribe, &token) {
+        Some(_) => page(StatusCode::OK, pages::leave(&web.sender)),
         None => not_found(),
     }
 }
 
 /// Withdraws at once. The answer is the same the second time, and for a subscriber who is long gone.
 pub(super) async fn leave(
-    State(shared): State<Shared>,
+    State(web): State<Web>,
     Path(token): Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let Some(subscriber) = shared.web.keyring.verify(Purpose::Unsubscribe, &token) else { return not_found() };
+    let Some(subscriber) = web.keyring.verify(Purpose::Unsubscribe, &token) else { return not_found() };
     match is_one_click(&headers, &body) {
         Some(true) => {}
         Some(false) => return unclear(StatusCode::BAD_REQUEST),
         None => return unclear(StatusCode::UNSUPPORTED_MEDIA_TYPE),
     }
-    let (store, now) = (shared.web.store.clone(), shared.web.clock.now());
+    let (store, now) = (web.store.clone(), web.clock.now());
     match blocking(move || jobs::leave::run(&store, &subscriber, now)).await {
         Some(()) => page(StatusCode::OK, pages::left()),
         None => unavailable(),

@@ -11,7 +11,7 @@
 mod leave;
 mod watch;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -113,19 +113,8 @@ pub async fn serve(listener: TcpListener, web: Web, limits: Limits, stop: Cancel
     let _ = tokio::time::timeout(GRACE, open.shutdown()).await;
 }
 
-#[derive(Clone)]
-struct Shared {
-    web: Web,
-    counted: Arc<Mutex<watch::Counted>>,
-}
-
 fn router(web: Web) -> Router {
     let policy = policy();
-    let mut counted = watch::Counted::default();
-    if let Err(error) = counted.look(&web.store) {
-        tracing::warn!(%error, "attempts are counted from the first look at /metrics");
-    }
-    let shared = Shared { web, counted: Arc::new(Mutex::new(counted)) };
     Router::new()
         .route("/u/{token}", get(leave::show).post(leave::leave))
         .route("/healthz", get(watch::health))
@@ -134,7 +123,7 @@ fn router(web: Web) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn(within_limit))
         .layer(from_fn_with_state(policy, guarded))
-        .with_state(shared)
+        .with_state(web)
 }
 
 /// The Content-Security-Policy: nothing but our own style sheet and our own form.

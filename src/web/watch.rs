@@ -1,60 +1,34 @@
 //! `/healthz` and `/metrics`: numbers about sources, the queue and what was sent; nothing about anybody.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::PoisonError;
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 
-use super::{Shared, blocking};
+use super::{Web, blocking};
 use crate::core::pacing::Cause;
 use crate::store::{OutboxState, Store, StoreError};
 
-/// What has been counted since the start. The database forgets old attempts; a counter must not.
-#[derive(Debug, Default)]
-pub(super) struct Counted {
-    /// The newest attempt that is counted; `None` before the first look, which only says where to begin.
-    seen: Option<i64>,
-    attempts: BTreeMap<String, u64>,
-}
-
 /// 200 when the database answers.
-pub(super) async fn health(State(shared): State<Shared>) -> Response {
-    match blocking(move || shared.web.store.id()).await {
+pub(super) async fn health(State(web): State<Web>) -> Response {
+    match blocking(move || web.store.id()).await {
         Some(_) => (StatusCode::OK, "ok\n").into_response(),
         None => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n").into_response(),
     }
 }
 
 /// The Prometheus text format, version 0.0.4.
-pub(super) async fn metrics(State(shared): State<Shared>) -> Response {
-    let text = blocking(move || {
-        let mut counted = shared.counted.lock().unwrap_or_else(PoisonError::into_inner);
-        counted.look(&shared.web.store)?;
-        text(&shared.web.store, &counted, shared.web.clock.now())
-    });
+pub(super) async fn metrics(State(web): State<Web>) -> Response {
+    let text = blocking(move || text(&web.store, web.clock.now()));
     match text.await {
         Some(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
         None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
 }
 
-impl Counted {
-    /// Counts what is new since the last look.
-    pub(super) fn look(&mut self, store: &Store) -> Result<(), StoreError> {
-        let (newest, counts) = store.attempts_after(self.seen.unwrap_or(i64::MAX))?;
-        for (outcome, count) in counts {
-            *self.attempts.entry(outcome).or_default() += count;
-        }
-        self.seen = Some(newest);
-        Ok(())
-    }
-}
-
-fn text(store: &Store, counted: &Counted, now: DateTime<Utc>) -> Result<String, StoreError> {
+fn text(store: &Store, now: DateTime<Utc>) -> Result<String, StoreError> {
     let mut out = String::new();
     family(&mut out, "paperpost_outbox_mails", "gauge", "Mails by their state.");
     let queue = store.queue()?;
@@ -80,8 +54,7 @@ fn text(store: &Store, counted: &Counted, now: DateTime<Utc>) -> Result<String, 
         line(&mut out, "paperpost_source_failures", "source", source.source.as_str(), source.failures);
     }
     family(&mut out, "paperpost_delivery_attempts_total", "counter", "Attempts since the start, by how they ended.");
-    for outcome in ["sent", "transient", "permanent", "unknown", "dropped"] {
-        let count = counted.attempts.get(outcome).copied().unwrap_or(0);
+    for (outcome, count) in store.recorded() {
         line(&mut out, "paperpost_delivery_attempts_total", "outcome", outcome, count);
     }
     Ok(out)

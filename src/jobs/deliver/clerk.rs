@@ -40,6 +40,9 @@ pub(super) enum Told {
     Broken,
 }
 
+/// A claim, and where whoever asks whether it may be sent hears the answer.
+type Asking = ((i64, u32), oneshot::Sender<bool>);
+
 /// What was handed out and has not ended.
 struct Out {
     claim: Arc<Claim>,
@@ -146,8 +149,7 @@ impl Clerk {
                     Told::Broken => self.is_broken = true,
                 }
             }
-            self.record(ended);
-            self.answer(asking);
+            self.record(ended, asking);
             self.claim();
         }
         self.close()
@@ -189,7 +191,7 @@ impl Clerk {
         }
         let mut waiting: HashMap<&str, u32> = HashMap::new();
         for claim in &self.waiting {
-            *waiting.entry(domain(claim)).or_default() += 1;
+            *waiting.entry(&claim.domain).or_default() += 1;
         }
         let pacer = &mut self.pacer;
         let room = |domain: &str| match pacer.room_for(domain, now) {
@@ -204,7 +206,7 @@ impl Clerk {
             closed => closed,
         };
         let is_held = |edition| {
-            let held = self.out.keys().map(|key| key.0).chain(self.waiting.iter().map(|claim| claim.mailing.edition));
+            let held = self.out.keys().map(|key| key.0).chain(self.waiting.iter().map(|claim| claim.edition));
             held.into_iter().any(|held| held == edition)
         };
         match self.store.claim(now, limit, LEASE, &self.lane, room, is_held) {
@@ -230,7 +232,7 @@ impl Clerk {
                 self.waiting.push_back(claim);
                 continue;
             }
-            match self.pacer.begin(domain(&claim), now) {
+            match self.pacer.begin(&claim.domain, now) {
                 Ok(()) => {
                     let key = super::key(&claim);
                     self.out.insert(key, Out { claim: claim.clone(), begun: now, is_let_through: false });
@@ -248,7 +250,7 @@ impl Clerk {
     /// A claim that was handed out has come to its end.
     fn is_back(&mut self, claim: (i64, u32), now: DateTime<Utc>, ending: &Ending) {
         let Some(Out { claim: known, begun, .. }) = self.out.remove(&claim) else { return };
-        let changes = self.pacer.end(domain(&known), begun, now, ending);
+        let changes = self.pacer.end(&known.domain, begun, now, ending);
         for change in &changes {
             if change.hold.as_ref().is_some_and(|hold| hold.since == now) {
                 self.rests.begin(change.domain.clone(), now);
@@ -264,43 +266,48 @@ impl Clerk {
         self.untried.push(claim);
     }
 
-    fn record(&mut self, mut ended: Vec<Recorded>) {
+    /// Commits the outcomes, then answers who asked, by the state of that moment.
+    fn record(&mut self, mut ended: Vec<Recorded>, asking: Vec<Asking>) {
         for recorded in &mut ended {
             self.count(recorded);
             let key = (recorded.edition, recorded.attempt);
-            let domain = self.out.get(&key).map(|out| domain(&out.claim).to_owned());
+            let domain = self.out.get(&key).map(|out| out.claim.domain.clone());
             self.is_back(key, recorded.at, &Ending::of(&recorded.result));
             recorded.is_doubtful = domain.is_some_and(|domain| self.pacer.disbelieves(&domain));
         }
-        if !self.unrecorded.is_empty() {
+        let claims: Vec<(i64, u32)> = asking.iter().map(|(claim, _)| *claim).collect();
+        let may = if !self.unrecorded.is_empty() {
+            // What came to its end after a commit failed is committed at the close, and nobody is let through.
             self.unrecorded.extend(ended);
-        } else if !ended.is_empty()
-            && let Err(error) = self.write_down(&ended)
-        {
-            tracing::error!(%error, "could not record what was sent");
-            self.unrecorded = ended;
-            self.halt.cancel();
-        }
+            Vec::new()
+        } else if !ended.is_empty() {
+            self.write_down(&ended, &claims).unwrap_or_else(|error| {
+                tracing::error!(%error, "could not record what was sent");
+                self.unrecorded = ended;
+                self.halt.cancel();
+                Vec::new()
+            })
+        } else if !claims.is_empty() {
+            self.store.may_send(&claims).unwrap_or_else(|error| {
+                self.end(error);
+                Vec::new()
+            })
+        } else {
+            Vec::new()
+        };
+        self.answer(asking, &may);
     }
 
-    fn write_down(&mut self, ended: &[Recorded]) -> Result<(), StoreError> {
+    fn write_down(&mut self, ended: &[Recorded], asking: &[(i64, u32)]) -> Result<Vec<bool>, StoreError> {
         let Settings { soft_limit, soft_days, .. } = self.settings;
         let is_lasting = |times: &[DateTime<Utc>]| bounce::is_lasting(times, soft_limit, soft_days);
-        self.store.record(ended, &self.changes, is_lasting)?;
+        let may = self.store.record(ended, &self.changes, is_lasting, asking)?;
         self.changes.clear();
-        Ok(())
+        Ok(may)
     }
 
-    fn answer(&mut self, asking: Vec<((i64, u32), oneshot::Sender<bool>)>) {
-        if asking.is_empty() {
-            return;
-        }
-        let claims: Vec<(i64, u32)> = asking.iter().map(|(claim, _)| *claim).collect();
-        let may = if self.unrecorded.is_empty() { self.store.may_send(&claims) } else { Ok(Vec::new()) };
-        let may = may.unwrap_or_else(|error| {
-            self.end(error);
-            Vec::new()
-        });
+    /// `may` is by place in `asking`; whoever has none may not.
+    fn answer(&mut self, asking: Vec<Asking>, may: &[bool]) {
         let mut refused = Vec::new();
         for (index, (claim, answer)) in asking.into_iter().enumerate() {
             let yes = may.get(index).copied().unwrap_or(false);
@@ -336,11 +343,11 @@ impl Clerk {
                 let error = if out.is_let_through { SendError::Unknown(fault) } else { SendError::Transient(fault) };
                 ended(&out.claim, Err(error), now)
             });
-            self.record(lost.collect());
+            self.record(lost.collect(), Vec::new());
         }
         if !self.unrecorded.is_empty() {
             let unrecorded = std::mem::take(&mut self.unrecorded);
-            self.write_down(&unrecorded)?;
+            self.write_down(&unrecorded, &[])?;
         }
         self.untried.extend(std::mem::take(&mut self.waiting).iter().map(|claim| super::key(claim)));
         if !self.untried.is_empty() {
@@ -384,10 +391,6 @@ impl Clerk {
             }
         }
     }
-}
-
-fn domain(claim: &Claim) -> &str {
-    claim.mailing.subscription.address.domain()
 }
 
 /// Says that a domain, or everything, rests from now on. Its name may be a person's, so it stands in `paperpost status`.
