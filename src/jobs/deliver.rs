@@ -3,14 +3,14 @@
 //! A claimed mail is made from what its edition froze: the papers as they were known then, the order as it was then, the
 //! Date, the Message-ID and the boundary. So a second attempt is the same mail.
 //!
-//! Nothing waits that need not. Each worker makes its next mail while it sends one, and begins to send it while the outcome
-//! of the last one is being committed; only the step by which the other side takes the mail waits for that commit, at a
-//! [`Gate`]. The clerk commits outcomes in groups, opens the gates, and claims more before the workers run dry.
+//! Nothing waits that need not. The makers make mails ahead of the workers, each of which begins to send its next one while
+//! the outcome of the last one is being committed; only the step by which the other side takes the mail waits for that
+//! commit, at a [`Gate`]. The clerk commits outcomes in groups, opens the gates, and claims more before the makers run dry.
 //! So nothing is marked sent before the server has taken it, and a crash repeats at most one mail a worker.
 //!
 //! ```text
-//!  clerk ──claims──▶ worker: make the next ∥ send this one ──outcome, "may I?"──▶ clerk
-//!    └───────────────────────────gate───────────┘
+//!  clerk ──claims──▶ makers ──mails──▶ workers ──outcome, "may I?"──▶ clerk
+//!    └──────────────────────────────────gate──────┘
 //! ```
 //!
 //! How fast mails leave, and which domain has to wait, is the clerk's matter ([`crate::core::pacing`]). A run never sleeps:
@@ -20,16 +20,17 @@
 //! work to the others. When the last one has left, untried claims are given back, and the caller waits before it asks again.
 
 mod clerk;
+mod maker;
 mod rests;
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use chrono::{DateTime, Utc};
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::letter::{self, Sender, WriteError};
+use super::letter::{Sender, Writer};
 use super::pace::Pace;
 use crate::clock::Clock;
 use crate::core::delivery::{Fault, Outcome, Receipt, SendError, outcome};
@@ -37,6 +38,7 @@ use crate::core::pacing::Ending;
 use crate::mail::{Gate, Mail, Transport, Turn};
 use crate::store::{Claim, Recorded, Store, StoreError};
 use clerk::{Clerk, Told};
+use maker::Maker;
 use rests::Rests;
 
 /// What delivering depends on besides the database.
@@ -85,13 +87,26 @@ pub async fn run<T: Transport + 'static>(
     let (clerk, claims) = Clerk::new(store.clone(), settings.clone(), clock.clone(), halt.clone(), rests.clone())?;
     let (told, hears) = mpsc::channel(clerk::GROUP);
     let clerk = tokio::task::spawn_blocking(move || clerk.keep_books(hears));
+    let claims = Arc::new(tokio::sync::Mutex::new(claims));
+    let (made, ready) = mpsc::channel(connections);
+    let maker = Maker {
+        claims: claims.clone(),
+        ready: made,
+        mails: Writer::new(store.clone(), settings.sender.clone()),
+        clock: clock.clone(),
+        halt: halt.clone(),
+        told: told.clone(),
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let makers = std::iter::repeat_n(maker, cores.min(connections));
+    let makers: JoinSet<()> = makers.fold(JoinSet::new(), |mut set, maker| {
+        set.spawn_blocking(|| maker.work());
+        set
+    });
     let worker = Worker {
-        claims: Arc::new(tokio::sync::Mutex::new(claims)),
+        ready: Arc::new(tokio::sync::Mutex::new(ready)),
         passed_on: Arc::default(),
         rests,
-        mails: letter::Writer::new(store.clone(), settings.sender.clone()),
-        // To make a mail takes a core, not a connection.
-        desks: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from))),
         transport: transport.clone(),
         clock: clock.clone(),
         halt: halt.clone(),
@@ -106,7 +121,7 @@ pub async fn run<T: Transport + 'static>(
             halt.cancel();
         }
     }
-    worker.give_back_the_rest().await;
+    worker.give_back_the_rest(&claims, makers).await;
     match clerk.await {
         Ok(report) => report,
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
@@ -115,14 +130,11 @@ pub async fn run<T: Transport + 'static>(
 
 /// One of those who send at the same time.
 struct Worker<T> {
-    /// What the clerk has claimed and nobody has taken up.
-    claims: Arc<tokio::sync::Mutex<mpsc::Receiver<Handed>>>,
+    /// From the makers.
+    ready: Arc<tokio::sync::Mutex<mpsc::Receiver<Ready>>>,
     /// Mails of workers that have left, for the others to send, and the news of them.
     passed_on: Arc<(Mutex<Vec<Ready>>, Notify)>,
-    mails: letter::Writer,
     rests: Arc<Rests>,
-    /// How many mails are made at once.
-    desks: Arc<Semaphore>,
     transport: Arc<T>,
     clock: Clock,
     halt: CancellationToken,
@@ -137,7 +149,7 @@ type Ready = (Handed, Mail);
 
 impl<T: Transport> Worker<T> {
     async fn work(self) {
-        let mut ready = self.make_next().await;
+        let mut ready = self.take_up().await;
         while let Some((handed, mail)) = ready {
             let (claim, begun) = &handed;
             if self.halt.is_cancelled() {
@@ -145,12 +157,12 @@ impl<T: Transport> Worker<T> {
             }
             if self.rests.hold(mail.to.domain(), *begun) {
                 self.tell(Told::Untried(key(claim))).await;
-                ready = self.make_next().await;
+                ready = self.take_up().await;
                 continue;
             }
             let following = OnceLock::new();
             let (may_go_on, next) = tokio::join!(self.deliver(claim, &mail, &following), async {
-                let (handed, mail) = self.make_next().await?;
+                let (handed, mail) = self.take_up().await?;
                 following.set(mail).ok();
                 Some(handed)
             });
@@ -176,62 +188,53 @@ impl<T: Transport> Worker<T> {
             Err(error) => Err(error),
         };
         // Without a session this one leaves; others may have one: a server can allow fewer than are asked for.
-        let has_no_session = result.as_ref().is_err_and(SendError::is_outage);
+        let (has_failed, has_no_session) = (result.is_err(), result.as_ref().is_err_and(SendError::is_outage));
         if result.as_ref().is_err_and(|error| error.fault().is_refused_login()) {
             // The others would be refused as well, and too many refusals lock an account.
             self.halt.cancel();
         }
-        self.rests.hear(mail.to.domain(), &Ending::of(&result), self.clock.now());
         self.tell(Told::Ended(ended(claim, result, self.clock.now()))).await;
+        if has_failed {
+            // The clerk may make a rest of it, which the next mail has to keep.
+            let (answer, noted) = oneshot::channel();
+            self.tell(Told::Heed(answer)).await;
+            noted.await.ok();
+        }
         !has_no_session
     }
 
-    /// Takes up a claim and makes its mail; `None` when none is left or no further one is to be begun.
-    async fn make_next(&self) -> Option<Ready> {
+    /// Takes up a mail; `None` when none is left or no further one is to be begun.
+    async fn take_up(&self) -> Option<Ready> {
         loop {
-            let claim = tokio::select! {
+            tokio::select! {
                 biased;
-                () = self.halt.cancelled() => None,
+                () = self.halt.cancelled() => return None,
                 // Others may wait for its end: it has its part in what a domain may have under way.
-                () = self.passed_on.1.notified() => match self.passed_on().pop() {
-                    Some(ready) => {
-                        self.passed_on.1.notify_one();
-                        return Some(ready);
-                    }
-                    None => continue,
+                () = self.passed_on.1.notified() => if let Some(ready) = self.passed_on().pop() {
+                    self.passed_on.1.notify_one();
+                    return Some(ready);
                 },
-                claim = async { self.claims.lock().await.recv().await } => claim,
-            };
-            let handed = claim?;
-            let desk = self.desks.acquire().await;
-            let (mails, claim) = (self.mails.clone(), handed.0.clone());
-            let made = tokio::task::spawn_blocking(move || make(&mails, &claim)).await;
-            drop(desk);
-            let fault = |error: &dyn std::fmt::Display| Fault::new("render", error.to_string());
-            let result = Err(match made {
-                Ok(Ok(mail)) => return Some((handed, mail)),
-                // An order that this program can't read any more: it holds no other mail, and can be retried by hand.
-                Ok(Err(WriteError::Store(error @ StoreError::Unreadable { .. }))) => {
-                    SendError::Permanent(fault(&error))
-                }
-                // What can't be read now may be readable again once the disk or the program is mended.
-                Ok(Err(error)) => SendError::Transient(fault(&error)),
-                Err(panic) => SendError::Transient(fault(&panic)),
-            });
-            self.tell(Told::Ended(ended(&handed.0, result, self.clock.now()))).await;
+                ready = async { self.ready.lock().await.recv().await } => return ready,
+            }
         }
     }
 
-    /// Gives back what nobody has taken up, and hangs up on the clerk.
-    async fn give_back_the_rest(self) {
-        let mut claims = self.claims.lock().await;
-        claims.close();
-        while let Ok((claim, _)) = claims.try_recv() {
-            self.tell(Told::Untried(key(&claim))).await;
-        }
+    /// Gives back what nobody will send, and hangs up on the clerk.
+    async fn give_back_the_rest(self, claims: &tokio::sync::Mutex<mpsc::Receiver<Handed>>, mut makers: JoinSet<()>) {
         let passed_on = std::mem::take(&mut *self.passed_on());
         for (handed, _) in passed_on {
             self.tell(Told::Untried(key(&handed.0))).await;
+        }
+        let mut ready = self.ready.lock().await;
+        ready.close();
+        while let Some((handed, _)) = ready.recv().await {
+            self.tell(Told::Untried(key(&handed.0))).await;
+        }
+        while makers.join_next().await.is_some() {}
+        let mut claims = claims.lock().await;
+        claims.close();
+        while let Some((claim, _)) = claims.recv().await {
+            self.tell(Told::Untried(key(&claim))).await;
         }
     }
 
@@ -243,16 +246,6 @@ impl<T: Transport> Worker<T> {
     async fn tell(&self, told: Told) {
         self.told.send(told).await.ok();
     }
-}
-
-fn make(mails: &letter::Writer, claim: &Claim) -> Result<Mail, WriteError> {
-    let mailing = claim.mailing()?;
-    Ok(Mail {
-        from: Some(mails.return_path(&mailing)),
-        bytes: mails.write(&mailing)?,
-        to: mailing.subscription.address,
-        message_id: mailing.message_id,
-    })
 }
 
 /// What follows from the end of an attempt.
@@ -275,11 +268,9 @@ fn key(claim: &Claim) -> (i64, u32) {
 impl<T> Clone for Worker<T> {
     fn clone(&self) -> Self {
         Self {
-            claims: self.claims.clone(),
+            ready: self.ready.clone(),
             passed_on: self.passed_on.clone(),
             rests: self.rests.clone(),
-            mails: self.mails.clone(),
-            desks: self.desks.clone(),
             transport: self.transport.clone(),
             clock: self.clock.clone(),
             halt: self.halt.clone(),

@@ -34,6 +34,8 @@ pub(super) enum Told {
     MaySend((i64, u32), oneshot::Sender<bool>),
     /// An attempt has ended.
     Ended(Recorded),
+    /// Whoever tells this waits until what was told before has its consequences.
+    Heed(oneshot::Sender<()>),
     /// A claim that nobody will try.
     Untried((i64, u32)),
     /// A fault in the program ended a worker, which tells no more of what it had.
@@ -141,15 +143,20 @@ impl Clerk {
         while hears.blocking_recv_many(&mut group, GROUP) > 0 {
             let mut asking = Vec::new();
             let mut ended = Vec::new();
+            let mut heeded = Vec::new();
             for told in group.drain(..) {
                 match told {
                     Told::MaySend(claim, answer) => asking.push((claim, answer)),
                     Told::Ended(recorded) => ended.push(recorded),
+                    Told::Heed(answer) => heeded.push(answer),
                     Told::Untried(claim) => self.give_back(claim),
                     Told::Broken => self.is_broken = true,
                 }
             }
             self.record(ended, asking);
+            for answer in heeded {
+                answer.send(()).ok();
+            }
             self.claim();
         }
         self.close()

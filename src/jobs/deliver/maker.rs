@@ -1,0 +1,79 @@
+//! Those who make mails of claims, one to a core, each on a thread of its own.
+//!
+//! They work ahead of those who send, who then never wait for a thread to wake: as many made mails as there are connections
+//! lie ready, and no more.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::clerk::Told;
+use super::{Handed, Ready, ended, key};
+use crate::clock::Clock;
+use crate::core::delivery::{Fault, SendError};
+use crate::jobs::letter::{Writer, WriteError};
+use crate::mail::Mail;
+use crate::store::{Claim, StoreError};
+
+/// See the module's page.
+#[derive(Clone)]
+pub(super) struct Maker {
+    /// What the clerk has claimed.
+    pub(super) claims: Arc<Mutex<mpsc::Receiver<Handed>>>,
+    /// To those who send.
+    pub(super) ready: mpsc::Sender<Ready>,
+    pub(super) mails: Writer,
+    pub(super) clock: Clock,
+    pub(super) halt: CancellationToken,
+    pub(super) told: mpsc::Sender<Told>,
+}
+
+impl Maker {
+    /// Works until nothing more is claimed, no further mail is to be begun, or nobody is left to send one. Blocks.
+    pub(super) fn work(self) {
+        let runtime = tokio::runtime::Handle::current();
+        while let Some(handed) = runtime.block_on(self.next_claim()) {
+            let told = match make(&self.mails, &handed.0) {
+                Ok(mail) => match self.ready.blocking_send((handed, mail)) {
+                    Ok(()) => continue,
+                    Err(mpsc::error::SendError((handed, _))) => Told::Untried(key(&handed.0)),
+                },
+                Err(error) => Told::Ended(ended(&handed.0, Err(error), self.clock.now())),
+            };
+            self.told.blocking_send(told).ok();
+        }
+    }
+
+    async fn next_claim(&self) -> Option<Handed> {
+        tokio::select! {
+            biased;
+            () = self.halt.cancelled() => None,
+            () = self.ready.closed() => None,
+            claim = async { self.claims.lock().await.recv().await } => claim,
+        }
+    }
+}
+
+/// The mail of a claim.
+fn make(mails: &Writer, claim: &Claim) -> Result<Mail, SendError> {
+    let write = || -> Result<Mail, WriteError> {
+        let mailing = claim.mailing()?;
+        Ok(Mail {
+            from: Some(mails.return_path(&mailing)),
+            bytes: mails.write(&mailing)?,
+            to: mailing.subscription.address,
+            message_id: mailing.message_id,
+        })
+    };
+    let fault = |error: &dyn std::fmt::Display| Fault::new("render", error.to_string());
+    match catch_unwind(AssertUnwindSafe(write)) {
+        Ok(Ok(mail)) => Ok(mail),
+        // An order that this program can't read any more: it holds no other mail, and can be retried by hand.
+        Ok(Err(WriteError::Store(error @ StoreError::Unreadable { .. }))) => Err(SendError::Permanent(fault(&error))),
+        // What can't be read now may be readable again once the disk or the program is mended.
+        Ok(Err(error)) => Err(SendError::Transient(fault(&error))),
+        Err(_) => Err(SendError::Transient(fault(&"a fault in the program ended the making of it"))),
+    }
+}
