@@ -2,14 +2,17 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use paperpost::core::query::{Query, lint};
+use paperpost::core::query::{Clause, Expr, Query, lint};
 
 fuzz_target!(|text: &str| {
     match Query::parse(text) {
         Ok(query) => {
-            let canonical = query.canonical();
-            let again = Query::parse(&canonical).expect("the canonical spelling parses");
-            assert_eq!(again.canonical(), canonical);
+            let again: Expr = query.canonical().parse().expect("the canonical spelling can be read back");
+            assert_eq!(&again, query.expr());
+            for clause in query.expr().clauses() {
+                let again: Clause = clause.to_string().parse().expect("so can each clause alone");
+                assert_eq!(&again, clause);
+            }
             for found in lint(&query, None) {
                 assert!(text.get(found.span).is_some(), "a lint points into the text");
             }

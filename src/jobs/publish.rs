@@ -85,7 +85,13 @@ pub fn run(
     }
     let planner = Planner::new(store, settings, now)?;
     let mut desk = Desk { matcher: planner.pool().matcher(), slots: HashMap::new(), scratch: Scratch::default() };
-    store.each_literal(|number, clause| desk.matcher.insert(planner.pool(), number, &clause.literal()))?;
+    if !desk.learn(store, planner.pool())? {
+        tracing::warn!("a compiled keyword can't be read: all are compiled anew");
+        store.forget_orders()?;
+        compile(store, stop)?;
+        desk.learn(store, planner.pool())?;
+    }
+    let mut damaged = 0;
     let mut report = Report { candidates: planner.pool().candidates().len(), ..Report::default() };
     let mut pace = Pace::default();
     while !stop.is_cancelled() {
@@ -105,8 +111,16 @@ pub fn run(
             tracing::error!(subscription = fault.subscription, error = fault.why, "no edition could be decided");
         }
         report.faults += batch.faults.len();
+        damaged += batch.damaged;
         progress(&batch);
         if is_last {
+            if damaged > 0 {
+                tracing::warn!(
+                    orders = damaged,
+                    "compiled orders can't be read: all are compiled anew by the next run"
+                );
+                store.forget_orders()?;
+            }
             return Ok(report);
         }
     }
@@ -161,6 +175,14 @@ struct Desk {
     /// By schedule and zone: when editions are due.
     slots: HashMap<String, Slots>,
     scratch: Scratch,
+}
+
+impl Desk {
+    /// Finds the papers of every literal; whether all could be read.
+    fn learn(&mut self, store: &Store, pool: &Pool) -> Result<bool, StoreError> {
+        self.matcher = pool.matcher();
+        store.each_literal(|number, clause| self.matcher.insert(pool, number, &clause.literal()))
+    }
 }
 
 /// When the editions of one schedule in one zone are due, seen from now.

@@ -165,9 +165,9 @@ impl Vocabulary {
         }
         let mut vocabulary = Self::default();
         for (number, line) in (0u32..).zip(lines) {
-            match Query::parse(line).map_err(|_| Stale)?.expr() {
-                Expr::Clause(clause) if vocabulary.number(clause) == number => {}
-                _ => return Err(Stale),
+            let clause: Clause = line.parse().map_err(|_| Stale)?;
+            if vocabulary.number(&clause) != number {
+                return Err(Stale);
             }
         }
         Ok(vocabulary)

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::{Clause, Comparison, Extra, Field, Kind, MAX_BYTES, Measure, QueryError};
+use super::{Clause, Comparison, Extra, Field, Kind, Measure, QueryError};
 use crate::core::paper::PaperKey;
 use crate::core::text;
 
@@ -42,11 +42,6 @@ pub(super) enum TokenKind {
 
 /// The tokens of `text`.
 pub(super) fn tokens(text: &str) -> Result<Vec<Token>, QueryError> {
-    if text.len() > MAX_BYTES {
-        let message = format!("the expression is {} bytes long; at most {MAX_BYTES} are allowed", text.len());
-        let start = text.floor_char_boundary(MAX_BYTES);
-        return Err(QueryError::new(start..text.len(), message).hint("split it into several keywords"));
-    }
     let mut lexer = Lexer { text, at: 0, tokens: Vec::new() };
     while lexer.token()? {}
     Ok(lexer.tokens)
@@ -315,7 +310,7 @@ impl<'a> Lexer<'a> {
         let length = rest.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count();
         self.at += 1 + length;
         match rest[..length].parse::<f32>() {
-            Ok(weight) if (0.01..=100.0).contains(&weight) && length <= 8 => {
+            Ok(weight) if (0.01..=100.0).contains(&weight) => {
                 self.push(start, TokenKind::Weight(weight));
                 Ok(())
             }
@@ -327,10 +322,11 @@ impl<'a> Lexer<'a> {
 
 /// Whether a character right after `AND` makes it part of a longer word.
 fn is_inside_word(c: char) -> bool {
-    !(is_space(c) || is_quote(c) || matches!(c, '(' | ')'))
+    !(is_space(c) || is_quote(c) || matches!(c, '(' | ')' | '^'))
 }
 
-fn operator(name: &str) -> Option<TokenKind> {
+/// The operator of this name.
+pub(super) fn operator(name: &str) -> Option<TokenKind> {
     match name {
         "AND" => Some(TokenKind::And),
         "OR" => Some(TokenKind::Or),
@@ -339,7 +335,8 @@ fn operator(name: &str) -> Option<TokenKind> {
     }
 }
 
-fn measure(name: &str) -> Option<Measure> {
+/// The number of this name, in any case.
+pub(super) fn measure(name: &str) -> Option<Measure> {
     match name.to_ascii_lowercase().as_str() {
         "upvotes" => Some(Measure::Upvotes),
         "comments" => Some(Measure::Comments),

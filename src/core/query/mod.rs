@@ -3,6 +3,9 @@
 //! `docs/query-language.md` is its manual. A [`Query`] keeps the text as its owner wrote it beside what it means, an
 //! [`Expr`]. Parsing never panics, takes linear time and is bounded by [`MAX_BYTES`], [`MAX_TERMS`] and [`MAX_DEPTH`],
 //! so that everything behind it may recurse over an expression without fear.
+//!
+//! What is printed can be read back: an [`Expr`] and each [`Clause`] of it alone. The bound in bytes is for what people
+//! type; what is printed may be longer, and is read without it.
 
 use std::fmt;
 use std::ops::Range;
@@ -165,6 +168,15 @@ impl Query {
     /// Parses an expression. `docs/query-language.md` is its grammar. Fails with the place, what was expected there and,
     /// where one is known, a cure.
     pub fn parse(text: &str) -> Result<Self, QueryError> {
+        if text.len() > MAX_BYTES {
+            let message = format!("the expression is {} bytes long; at most {MAX_BYTES} are allowed", text.len());
+            let start = text.floor_char_boundary(MAX_BYTES);
+            return Err(QueryError::new(start..text.len(), message).hint("split it into several keywords"));
+        }
+        Self::of_any_length(text)
+    }
+
+    fn of_any_length(text: &str) -> Result<Self, QueryError> {
         let (expr, spans) = parser::parse(text)?;
         Ok(Self { text: text.trim().to_owned(), expr, spans: spans.into() })
     }
@@ -185,7 +197,8 @@ impl Query {
         &self.spans
     }
 
-    /// The expression in one fixed spelling, which parses to the same meaning.
+    /// The expression in one fixed spelling, which an [`Expr`] can be read back from. It may be longer than what was
+    /// written: a field that stood before a group stands before each of its words.
     pub fn canonical(&self) -> String {
         self.expr.to_string()
     }
@@ -243,11 +256,33 @@ impl std::str::FromStr for Query {
     }
 }
 
+/// Reads back what was kept of a query, of any length.
 impl TryFrom<String> for Query {
     type Error = QueryError;
 
     fn try_from(text: String) -> Result<Self, QueryError> {
-        Self::parse(&text)
+        Self::of_any_length(&text)
+    }
+}
+
+/// Reads back what was printed, of any length.
+impl std::str::FromStr for Expr {
+    type Err = QueryError;
+
+    fn from_str(text: &str) -> Result<Self, QueryError> {
+        Ok(parser::parse(text)?.0)
+    }
+}
+
+/// Reads back what was printed, of any length.
+impl std::str::FromStr for Clause {
+    type Err = QueryError;
+
+    fn from_str(text: &str) -> Result<Self, QueryError> {
+        match parser::parse(text)?.0 {
+            Expr::Clause(clause) => Ok(clause),
+            _ => Err(QueryError::new(0..text.len(), "expected one condition, found several")),
+        }
     }
 }
 
