@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::config::problem::SourceFile;
 use crate::config::{Place, Problem, Settings, Severity};
 use crate::core::matching::Pool;
-use crate::core::query::{Lint, Query, lint};
+use crate::core::query::{Lint, Query, Role, lint};
 
 /// Parses an expression; what is wrong is shown with a caret under it.
 pub(super) fn parse(text: &str) -> anyhow::Result<Query> {
@@ -19,10 +19,13 @@ pub(super) fn parse(text: &str) -> anyhow::Result<Query> {
 }
 
 /// Prints what was probably not meant.
-pub(super) fn warn(query: &Query, text: &str, recent: Option<&Pool>) {
-    for Lint { span, message, hint, .. } in lint(query, recent) {
-        eprintln!("{}", pretty(&at(text, span, Severity::Warning, message, hint)));
-    }
+pub(super) fn warn(query: &Query, text: &str, role: Role, recent: Option<&Pool>) {
+    lint(query, role, recent).into_iter().for_each(|lint| show(lint, text));
+}
+
+/// Prints one warning about an expression.
+pub(super) fn show(Lint { span, message, hint }: Lint, text: &str) {
+    eprintln!("{}", pretty(&at(text, span, Severity::Warning, message, hint)));
 }
 
 /// The papers that the next editions would look at, when there is a database that can be read.

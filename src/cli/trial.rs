@@ -13,6 +13,7 @@ use crate::config::Settings;
 use crate::config::settings::SourceSettings;
 use crate::core::candidate::Candidate;
 use crate::core::matching::Pool;
+use crate::core::query::Role;
 use crate::core::subscription::{Keyword, Profile, Rank};
 use crate::jobs;
 use crate::store::Store;
@@ -62,7 +63,7 @@ pub(super) async fn run(settings: &Settings, arguments: &Try) -> anyhow::Result<
         println!("no papers of the last {days} are known: --days looks further back, --fresh reads the sources now");
         return Ok(ExitCode::FAILURE);
     }
-    expression::warn(&query, &arguments.expression, Some(&pool));
+    expression::warn(&query, &arguments.expression, Role::Keyword, Some(&pool));
     let chosen = pool.select(&Profile {
         name: String::new(),
         keywords: vec![Keyword { query, weight: 1.0 }],

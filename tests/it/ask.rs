@@ -330,7 +330,23 @@ async fn a_doubtful_expression_is_warned_of_with_its_place() {
         &said(&home.run(&["check"]).await),
         &["subscriptions.toml:3:39", "matches 98 % of the recent papers, 65 of 66"],
     );
-    let subscribed = home.run(&["subscribe", "bob@example.org", "cats or dogs"]).await;
+    let subscribed = home.run(&["subscribe", "bob@example.org", "cats or dogs", "title:rag", "--exclude", "rag"]).await;
     assert!(subscribed.status.success());
-    has(&said(&subscribed), &["expression:1:6", "operators are written AND, OR and NOT"]);
+    has(
+        &said(&subscribed),
+        &["expression:1:6", "operators are written AND, OR and NOT", "nothing can match this here: exclude has `rag`"],
+    );
+    let file = "[defaults]\nmin_upvotes = 10\n[[subscription]]\nemail = \"ada@example.org\"\nexclude = [\"-survey\"]\n\
+                keywords = [\"mamba\", { query = \"scans upvotes<5\", weight = 2 }]\n";
+    home.write("subscriptions.toml", file);
+    has(
+        &said(&home.run(&["check"]).await),
+        &[
+            "subscriptions.toml:5:13",
+            "exclude: this excludes every paper that does not have it",
+            "subscriptions.toml:6:33",
+            "keywords: nothing can match this here: min_upvotes is 10",
+            "2 warnings",
+        ],
+    );
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Duration, TimeZone, Utc};
 use paperpost::core::candidate::Candidate;
 use paperpost::core::matching::Pool;
 use paperpost::core::paper::{Listing, Paper, PaperKey, SourceId};
-use paperpost::core::query::{Query, lint};
+use paperpost::core::query::{Query, Role, lint};
 
 fn now() -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2026, 3, 4, 12, 0, 0).single().expect("a valid time")
@@ -74,7 +74,7 @@ fn every_expression_in_the_manual_is_one() {
 fn a_linter_with_recent_papers_counts_what_matches() {
     let papers = |title: &str| (0..50).map(|_| paper(title)).collect::<Vec<_>>();
     let told = |expression: &str, pool: &Pool| {
-        let lints = lint(&Query::parse(expression).expect(expression), Some(pool));
+        let lints = lint(&Query::parse(expression).expect(expression), Role::Keyword, Some(pool));
         lints.into_iter().map(|lint| lint.message).collect::<Vec<_>>()
     };
     let pool = Pool::new([papers("Agents that plan"), papers("Speech")].concat(), now());
