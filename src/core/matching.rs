@@ -208,10 +208,11 @@ fn as_match(place: &Place, score: u32, rank: Rank) -> Match {
     Match { index: place.candidate as usize, score }
 }
 
-/// Why `profile` chose `candidate`; default when it did not. Without a pool, what hangs on the time or on other papers
-/// (`age`, `like:`) is taken to be as the choice needed it.
+/// Why `profile` chose `candidate`; default when it did not. Neither the time nor other papers are known: a limit that
+/// hangs on them (`age`, `like:`) is taken to be as the choice needed it, and a keyword is named only where none matches
+/// for certain.
 pub fn reasons(profile: &Profile, candidate: &Candidate) -> Reasons {
-    Reasoner::new(profile).reasons(&Document::new(candidate))
+    Reasoner::new(profile).reasons_knowing(&Document::new(candidate), Known::default())
 }
 
 /// Finds the [`reasons`] of one profile for many papers.
@@ -237,9 +238,10 @@ impl Reasoner {
         }
     }
 
-    /// Why the profile chose a paper whose words are cut already.
-    pub fn reasons<C: Borrow<Candidate>>(&self, document: &Document<C>) -> Reasons {
-        self.reasons_knowing(document, Known::default())
+    /// Why the profile chose, at `now`, a paper whose words are cut already. Other papers are not looked at: a keyword
+    /// that hangs on them (`like:`) is named only where none matches for certain, and so must have chosen it.
+    pub fn reasons<C: Borrow<Candidate>>(&self, document: &Document<C>, now: DateTime<Utc>) -> Reasons {
+        self.reasons_knowing(document, Known { now: Some(now), like: None })
     }
 
     fn reasons_knowing<C: Borrow<Candidate>>(&self, document: &Document<C>, known: Known<'_>) -> Reasons {
@@ -251,9 +253,13 @@ impl Reasoner {
             return reasons;
         }
         let mut marks = Marks::default();
-        for (expr, written) in self.keywords.iter().filter(|(expr, _)| admits(expr, true)) {
-            reasons.queries.push(written.clone());
-            document.mark(expr, &mut marks);
+        for truth in [Some(true), None] {
+            if reasons.queries.is_empty() {
+                for (expr, written) in self.keywords.iter().filter(|(expr, _)| document.admits(expr, known) == truth) {
+                    reasons.queries.push(written.clone());
+                    document.mark(expr, &mut marks);
+                }
+            }
         }
         if !reasons.queries.is_empty() || self.keywords.is_empty() {
             self.must.iter().for_each(|expr| document.mark(expr, &mut marks));

@@ -16,8 +16,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::core::digest::{self, Chosen, Room, Section};
 use crate::core::edition::{Choice, Chooser, Ledger};
-use crate::core::matching::{Matcher, Pool, Scratch, Vocabulary, reasons};
+use crate::core::matching::{Matcher, Pool, Reasoner, Scratch, Vocabulary};
 use crate::core::order::Order;
+use crate::core::query::walk::Document;
 use crate::core::schedule::Schedule;
 use crate::core::subscription::{Subscription, WhenEmpty};
 use crate::store::{Batch, Decision, Due, Edition, FAR_AHEAD, STEP, Standing, Store, StoreError};
@@ -345,17 +346,15 @@ impl Planner {
             .profiles
             .iter()
             .zip(sections)
-            .map(|(profile, indices)| Section {
-                name: &profile.name,
-                papers: indices
-                    .iter()
-                    .map(|index| &self.pool().candidates()[*index])
-                    .map(|candidate| Chosen {
-                        candidate,
-                        reasons: reasons(profile, candidate),
-                        trend: digest::trend(&candidate.votes, today, subscription.zone),
-                    })
-                    .collect(),
+            .map(|(profile, indices)| {
+                let reasoner = Reasoner::new(profile);
+                let chosen = indices.iter().map(|index| &self.pool().candidates()[*index]).map(|candidate| Chosen {
+                    candidate,
+                    // As the mail will give them, so that it is measured as it will be.
+                    reasons: reasoner.reasons(&Document::new(candidate), self.now),
+                    trend: digest::trend(&candidate.votes, today, subscription.zone),
+                });
+                Section { name: &profile.name, papers: chosen.collect() }
             })
             .collect();
         digest::fits(&sections)

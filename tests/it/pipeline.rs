@@ -129,6 +129,18 @@ async fn what_is_like_a_paper_comes_long_after_that_paper_has_left_the_window() 
 }
 
 #[tokio::test]
+async fn a_mail_gives_no_reason_that_does_not_hold() {
+    let mut world = World::new().await;
+    world.site.list(day("2026-11-22"), paper("2611.00001", "Speech for everybody"));
+    world.site.list(day("2026-11-23"), paper("2611.00002", "Robots at home"));
+    world.subscribe("email = \"ada@example.org\"\nkeywords = [\"speech\", \"like:2611.00002~0.5\", \"age<1d\"]");
+    world.once().await;
+    let mails = world.mails(ADA);
+    let because: Vec<&str> = mails[0].text.lines().filter(|line| line.contains("Because")).map(str::trim).collect();
+    assert_eq!(because, ["Because it matches speech", "Because it matches age<1d"]);
+}
+
+#[tokio::test]
 async fn slots_that_were_missed_collapse_into_one_edition() {
     let world = one_paper().await;
     world.once().await;

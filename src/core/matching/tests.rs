@@ -126,7 +126,20 @@ fn reasons_name_the_expressions_and_mark_the_words() {
     assert_eq!(marked(&paper.abstract_text, &why.abstract_text), ["naïve", "agents"]);
     let excluding = Profile { exclude: queries(&["survey"]), ..profile(&["state-space"]) };
     assert_eq!(pool.reasons(&excluding, 0), Reasons::default());
-    assert_eq!(reasons(&profile(&["age<1d models"]), &pool.candidates()[0]).queries, ["age<1d models"]);
+}
+
+#[test]
+fn a_reason_is_given_only_where_it_is_certain_or_the_only_one() {
+    let paper = candidate(1, "State-space models", "");
+    let without_time = |keywords: &[&str]| reasons(&profile(keywords), &paper).queries;
+    assert_eq!(without_time(&["age<1d models"]), ["age<1d models"]);
+    assert_eq!(without_time(&["age<1d", "models"]), ["models"]);
+    let next_week = |keywords: &[&str]| {
+        Reasoner::new(&profile(keywords)).reasons(&Document::new(&paper), now() + Duration::days(7)).queries
+    };
+    assert_eq!(next_week(&["age<1d", "models", "age>=7d", "like:2603.00002"]), ["models", "age>=7d"]);
+    assert_eq!(next_week(&["age<1d", "mamba", "like:2603.00002 models"]), ["like:2603.00002 models"]);
+    assert_eq!(next_week(&["age<1d", "like:2603.00002 mamba"]), [""; 0]);
 }
 
 #[test]

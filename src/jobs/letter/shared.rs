@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use chrono::{DateTime, Utc};
 use foldhash::fast::RandomState;
 
 use crate::core::candidate::Candidate;
@@ -46,9 +47,9 @@ struct Known {
 }
 
 impl KnownPaper {
-    /// Why a profile chose it.
-    pub(super) fn reasons(&self, reasoner: &Reasoner) -> Reasons {
-        reasoner.reasons(self.document.get_or_init(|| Document::new(self.candidate.clone())))
+    /// Why a profile chose it, at that time.
+    pub(super) fn reasons(&self, reasoner: &Reasoner, at: DateTime<Utc>) -> Reasons {
+        reasoner.reasons(self.document.get_or_init(|| Document::new(self.candidate.clone())), at)
     }
 }
 
