@@ -98,6 +98,22 @@ async fn explain_says_what_the_next_edition_makes_of_a_paper() {
 }
 
 #[tokio::test]
+async fn what_is_excluded_is_not_shown_by_its_title_either() {
+    let (home, _site, _smtp) = home().await;
+    home.write(
+        "subscriptions.toml",
+        "[[subscription]]\nemail = \"lab@example.org\"\nkeywords = [\"robots\"]\nexclude = [\"survey\"]\n",
+    );
+    home.run(&["scrape"]).await;
+    let told = explain(&home, &["lab@example.org", "2611.00002"]).await;
+    assert!(told.contains("yes  exclude") && !told.contains("also trending"), "{told}");
+    let told = explain(&home, &["lab@example.org", "2611.00001"]).await;
+    assert!(told.contains("no keyword matches") && told.contains("also trending"), "{told}");
+    let preview = said(&home.run(&["preview", "lab@example.org"]).await);
+    assert!(preview.contains("Retrieval at scale") && !preview.contains("A survey of retrieval"), "{preview}");
+}
+
+#[tokio::test]
 async fn explain_says_in_which_edition_a_paper_was() {
     let (home, _site, _smtp) = home().await;
     home.run(&["once"]).await;

@@ -261,6 +261,22 @@ async fn also_trending_shows_no_paper_twice_and_none_that_was_asked_for() {
 }
 
 #[tokio::test]
+async fn also_trending_shows_nothing_that_any_section_excludes() {
+    let mut world = one_paper().await;
+    world.site.list(day("2026-11-23"), paper("2611.00003", "A survey of kittens"));
+    world.site.list(day("2026-11-23"), paper("2611.00004", "Kittens at play"));
+    let section = |name: &str, keyword: &str, exclude: &str| {
+        format!("[[subscription.profile]]\nname = \"{name}\"\nkeywords = [\"{keyword}\"]\nexclude = [{exclude}]\n")
+    };
+    let sections = section("One", "retrieval", "\"survey\", \"dogs\"") + &section("Two", "memory", "");
+    world.change("retrieval", Some(&format!("email = \"ada@example.org\"\n{sections}")));
+    world.once().await;
+    let mail = &world.mails(ADA)[0];
+    assert!(mail.html.contains("Kittens at play") && mail.text.contains("Robots at home"), "{}", mail.text);
+    assert!(!mail.html.contains("survey") && !mail.text.contains("survey"), "{}", mail.text);
+}
+
+#[tokio::test]
 async fn an_empty_edition_sends_nothing_unless_a_note_was_asked_for() {
     let mut world = World::new().await;
     world.site.list(day("2026-11-23"), paper("2611.00002", "Robots at home"));

@@ -15,8 +15,8 @@ pub(super) trait Block: std::fmt::Debug + Send + Sync {
     /// Whether a paper is in the set of `literal`.
     fn finds(&self, literal: u32, paper: usize) -> bool;
 
-    /// Adds the papers that the keywords of `profile` ask for.
-    fn wanted(&self, profile: &CompiledProfile<'_>, into: &mut [u64; BLOCK / 64], scratch: &mut Scratch);
+    /// Adds the papers that the keywords of `profile` ask for, and those that it excludes.
+    fn settled(&self, profile: &CompiledProfile<'_>, into: &mut [u64; BLOCK / 64], scratch: &mut Scratch);
 
     /// How many papers of this block `profile` chooses.
     fn count(&self, profile: &CompiledProfile<'_>, skip: Option<&[u64; BLOCK / 64]>, scratch: &mut Scratch) -> usize;
@@ -56,6 +56,16 @@ struct Sets<const W: usize> {
     worths: Vec<Worth>,
     /// By worth, see [`Hit::stretches`]; apart, since few look at it.
     stretches: Vec<u64>,
+}
+
+/// What a profile says of the papers of a block.
+struct Said<const W: usize> {
+    /// A keyword asks for them.
+    wanted: [u64; W],
+    /// `exclude` has them.
+    excluded: [u64; W],
+    /// `must`, `exclude` and the limits leave them.
+    open: [u64; W],
 }
 
 /// What a literal finds: the papers as a set, and which of the block's worths are its own.
@@ -107,7 +117,7 @@ impl<const W: usize> Sets<W> {
         &self.worths[row.begin as usize..row.end as usize]
     }
 
-    /// What `profile` chooses, see [`Self::wanted_and_open`].
+    /// What `profile` chooses, see [`Self::said`].
     #[inline(always)]
     fn chosen(
         &self,
@@ -115,17 +125,17 @@ impl<const W: usize> Sets<W> {
         skip: Option<&[u64; BLOCK / 64]>,
         scratch: &mut Scratch,
     ) -> [u64; W] {
-        let (wanted, open) = self.wanted_and_open(profile, scratch);
+        let Said { wanted, open, .. } = self.said(profile, scratch);
         match skip {
             Some(skip) => std::array::from_fn(|word| wanted[word] & open[word] & !skip[word]),
             None => std::array::from_fn(|word| wanted[word] & open[word]),
         }
     }
 
-    /// What the keywords of `profile` ask for, and what its limits leave. Leaves the rows of the singles that find
-    /// something in `scratch`, and what its program has to score, if the scores there have room.
+    /// What `profile` says. Leaves the rows of the singles that find something in `scratch`, and what its program has to
+    /// score, if the scores there have room.
     #[inline(always)]
-    fn wanted_and_open(&self, profile: &CompiledProfile<'_>, scratch: &mut Scratch) -> ([u64; W], [u64; W]) {
+    fn said(&self, profile: &CompiledProfile<'_>, scratch: &mut Scratch) -> Said<W> {
         let Scratch { scores, rows, stack, .. } = scratch;
         let (singles, pairs, program) = profile.sections();
         let mut wanted = if profile.wants_every_paper() { self.all } else { [0; W] };
@@ -142,12 +152,12 @@ impl<const W: usize> Sets<W> {
         for [a, b] in pairs {
             unite(&mut wanted, &self.pair(*a, *b));
         }
-        if program.is_empty() {
-            return (wanted, self.all);
+        let mut said = Said { wanted, excluded: [0; W], open: self.all };
+        if !program.is_empty() {
+            stack.clear();
+            self.run(program, &mut said, scores, stack);
         }
-        stack.clear();
-        let open = self.run(program, &mut wanted, scores, stack);
-        (wanted, open)
+        said
     }
 
     /// Adds what the singles in these rows and the pairs are worth.
@@ -206,11 +216,9 @@ impl<const W: usize> Sets<W> {
         std::array::from_fn(|word| a[word] & (b[word] ^ flip))
     }
 
-    /// Runs a program: adds to `chosen` what its keywords choose, to `scores` what that is worth, and returns what `must`
-    /// and `exclude` leave.
+    /// Runs a program: adds to what is `said`, and to `scores` what its keywords are worth.
     #[inline(always)]
-    fn run(&self, program: &[u32], chosen: &mut [u64; W], scores: &mut [u32], stack: &mut Vec<u64>) -> [u64; W] {
-        let mut open = self.all;
+    fn run(&self, program: &[u32], said: &mut Said<W>, scores: &mut [u32], stack: &mut Vec<u64>) {
         let mut keyword = [0; W];
         let mut words = program.iter();
         while let Some(op) = words.next().and_then(|word| Op::decode(*word)) {
@@ -227,7 +235,7 @@ impl<const W: usize> Sets<W> {
                 }
                 Op::Keyword => {
                     keyword = pop(stack);
-                    unite(chosen, &keyword);
+                    unite(&mut said.wanted, &keyword);
                 }
                 Op::Points(weight) => {
                     let literal = words.next().copied().unwrap_or(u32::MAX);
@@ -235,15 +243,12 @@ impl<const W: usize> Sets<W> {
                 }
                 Op::Must => {
                     let set = pop::<W>(stack);
-                    (0..W).for_each(|word| open[word] &= set[word]);
+                    (0..W).for_each(|word| said.open[word] &= set[word]);
                 }
-                Op::Exclude => {
-                    let set = pop::<W>(stack);
-                    (0..W).for_each(|word| open[word] &= !set[word]);
-                }
+                Op::Exclude => unite(&mut said.excluded, &pop(stack)),
             }
         }
-        open
+        (0..W).for_each(|word| said.open[word] &= !said.excluded[word]);
     }
 
     /// Adds what a row is worth to the papers that are in `among`.
@@ -303,10 +308,10 @@ impl<const W: usize> Block for Sets<W> {
         self.set(literal)[paper / 64] >> (paper % 64) & 1 == 1
     }
 
-    fn wanted(&self, profile: &CompiledProfile<'_>, into: &mut [u64; BLOCK / 64], scratch: &mut Scratch) {
+    fn settled(&self, profile: &CompiledProfile<'_>, into: &mut [u64; BLOCK / 64], scratch: &mut Scratch) {
         scratch.scores.clear();
-        let chosen = self.wanted_and_open(profile, scratch).0;
-        (0..W).for_each(|word| into[word] |= chosen[word]);
+        let Said { wanted, excluded, .. } = self.said(profile, scratch);
+        (0..W).for_each(|word| into[word] |= wanted[word] | excluded[word]);
     }
 
     fn count(&self, profile: &CompiledProfile<'_>, skip: Option<&[u64; BLOCK / 64]>, scratch: &mut Scratch) -> usize {
