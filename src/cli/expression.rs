@@ -13,7 +13,7 @@ use crate::core::query::{Lint, Query, Role, lint};
 /// Parses an expression; what is wrong is shown with a caret under it.
 pub(super) fn parse(text: &str) -> anyhow::Result<Query> {
     Query::parse(text).map_err(|error| {
-        let problem = at(text, error.span, Severity::Error, error.message, error.hint);
+        let problem = at(text, error.span, Severity::Error, error.message, Some(error.hint));
         anyhow::anyhow!("this is no keyword expression\n{}", pretty(&problem))
     })
 }

@@ -48,7 +48,7 @@ pub fn words(text: &str) -> Vec<Word> {
 /// The ways in which one word may be asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Form {
-    /// Folded: compatibility forms, ligatures, case, accents, hyphens and LaTeX taken away. `diffus*` looks here.
+    /// Folded: compatibility forms, ligatures, case, accents, joiners, hyphens and LaTeX taken away. `diffus*` looks here.
     pub folded: String,
     /// Folded and stemmed: what a plain word means.
     pub stem: String,
@@ -82,8 +82,8 @@ impl Form {
     }
 }
 
-/// `word` without what readers don't tell apart: compatibility forms and ligatures, case, accents, joining hyphens,
-/// LaTeX accents. A Greek letter alone becomes its English name.
+/// `word` without what readers don't tell apart: compatibility forms and ligatures, case, accents, joining hyphens and
+/// invisible joiners, LaTeX accents. A Greek letter alone becomes its English name.
 pub fn fold(word: &str) -> String {
     let folded = if word.is_ascii() && !word.contains('\\') {
         drop_joiners(word.chars()).map(|c| c.to_ascii_lowercase()).collect()
@@ -95,7 +95,7 @@ pub fn fold(word: &str) -> String {
         for c in drop_joiners(plain.chars()).flat_map(char::to_lowercase) {
             match letter_without_decomposition(c) {
                 Some(letters) => folded.push_str(letters),
-                None if ('\u{300}'..='\u{36F}').contains(&c) => {}
+                None if matches!(c, '\u{300}'..='\u{36F}' | '\u{200C}' | '\u{200D}') => {}
                 None => folded.push(c),
             }
         }

@@ -1,5 +1,6 @@
 //! What someone typed into a form, as an expression.
 
+use super::lexer::is_quote;
 use super::{MAX_TERMS, Query, QueryError};
 use crate::core::text;
 
@@ -28,7 +29,7 @@ fn alternative(text: &str) -> Option<String> {
         .map(|chunk| chunk.trim_matches(|c: char| !c.is_alphanumeric() && c != '+' && c != '#'))
         .filter(|chunk| !matches!(*chunk, "AND" | "OR" | "NOT"))
         .filter(|chunk| text::words(chunk).iter().any(|word| !text::fold(&chunk[word.range.clone()]).is_empty()))
-        .map(|chunk| format!("\"{}\"", chunk.replace(['"', '“', '”', '„'], " ")))
+        .map(|chunk| format!("\"{}\"", chunk.replace(is_quote, " ")))
         .take(MAX_TERMS)
         .collect();
     (!words.is_empty()).then(|| format!("({})", words.join(" ")))

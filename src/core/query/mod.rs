@@ -12,10 +12,12 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+mod clean;
 mod error;
 mod lenient;
 mod lexer;
 mod lint;
+mod names;
 mod parser;
 mod pattern;
 mod print;
@@ -165,13 +167,13 @@ pub enum Extra {
 }
 
 impl Query {
-    /// Parses an expression. `docs/query-language.md` is its grammar. Fails with the place, what was expected there and,
-    /// where one is known, a cure.
+    /// Parses an expression. `docs/query-language.md` is its grammar. Fails with the place, what was expected there, and a
+    /// cure.
     pub fn parse(text: &str) -> Result<Self, QueryError> {
         if text.len() > MAX_BYTES {
             let message = format!("the expression is {} bytes long; at most {MAX_BYTES} are allowed", text.len());
             let start = text.floor_char_boundary(MAX_BYTES);
-            return Err(QueryError::new(start..text.len(), message).hint("split it into several keywords"));
+            return Err(QueryError::new(start..text.len(), message, "split it into several keywords"));
         }
         Self::of_any_length(text)
     }
@@ -281,7 +283,7 @@ impl std::str::FromStr for Clause {
     fn from_str(text: &str) -> Result<Self, QueryError> {
         match parser::parse(text)?.0 {
             Expr::Clause(clause) => Ok(clause),
-            _ => Err(QueryError::new(0..text.len(), "expected one condition, found several")),
+            _ => Err(QueryError::new(0..text.len(), "expected one condition", "write each for itself")),
         }
     }
 }

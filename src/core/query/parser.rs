@@ -10,18 +10,29 @@
 
 use std::ops::Range;
 
+use super::clean::Clean;
+use super::error::quoted;
 use super::lexer::{Token, TokenKind, tokens};
 use super::{Clause, Expr, Field, MAX_DEPTH, MAX_TERMS, QueryError};
 
 /// The expression in `text`, and the bytes of each of its clauses.
 pub(super) fn parse(text: &str) -> Result<(Expr, Vec<Range<usize>>), QueryError> {
+    let clean = Clean::new(text);
+    match parse_clean(&clean.text) {
+        Ok((expr, spans)) => Ok((expr, spans.into_iter().map(|span| clean.written(span)).collect())),
+        Err(error) => Err(QueryError { span: clean.written(error.span), ..error }),
+    }
+}
+
+fn parse_clean(text: &str) -> Result<(Expr, Vec<Range<usize>>), QueryError> {
     let mut parser =
         Parser { text, tokens: tokens(text)?.into_iter().peekable(), last: 0..0, depth: 0, spans: Vec::new() };
     let expr = parser.expr(Field::Any)?;
     match parser.tokens.next() {
         None => Ok((expr, parser.spans)),
         Some(token) if token.kind == TokenKind::Close => {
-            Err(QueryError::new(token.span, "nothing is open that this \")\" could close"))
+            let message = "nothing is open that this \")\" could close";
+            Err(QueryError::new(token.span, message, "take it out, or add a \"(\" where the group begins"))
         }
         Some(token) => Err(parser.expected(Some(token))),
     }
@@ -91,7 +102,7 @@ impl Parser<'_> {
                 }
                 _ => {
                     let message = format!("expected a word right after {:?}", &self.text[span.clone()]);
-                    return Err(QueryError::new(span, message).hint("put the minus before the field: `-title:survey`"));
+                    return Err(QueryError::new(span, message, "put the minus before the field: `-title:survey`"));
                 }
             },
             Some(Token { kind: TokenKind::Words(kind, text), span }) => {
@@ -118,9 +129,7 @@ impl Parser<'_> {
         self.depth -= 1;
         if !self.next_is(TokenKind::Close) {
             return match self.tokens.next() {
-                None => {
-                    Err(QueryError::new(open, "this \"(\" is never closed").hint("add a \")\" where the group ends"))
-                }
+                None => Err(QueryError::new(open, "this \"(\" is never closed", "add a \")\" where the group ends")),
                 token => Err(self.expected(token)),
             };
         }
@@ -130,8 +139,8 @@ impl Parser<'_> {
 
     fn clause(&mut self, span: Range<usize>, clause: Clause) -> Result<Expr, QueryError> {
         if self.spans.len() == MAX_TERMS {
-            return Err(QueryError::new(span, format!("more than {MAX_TERMS} words and conditions"))
-                .hint("split it into several keywords"));
+            let message = format!("more than {MAX_TERMS} words and conditions");
+            return Err(QueryError::new(span, message, "split it into several keywords"));
         }
         self.last = span.clone();
         self.spans.push(span);
@@ -142,29 +151,36 @@ impl Parser<'_> {
         self.depth += 1;
         match self.depth <= MAX_DEPTH {
             true => Ok(()),
-            false => Err(QueryError::new(self.last.clone(), format!("nested more than {MAX_DEPTH} deep"))),
+            false => {
+                let message = format!("nested more than {MAX_DEPTH} deep");
+                Err(QueryError::new(self.last.clone(), message, "take out parentheses that change nothing"))
+            }
         }
     }
 
     /// A word was expected and `found` is there.
     fn expected(&self, found: Option<Token>) -> QueryError {
-        let after = match &self.text[self.last.clone()] {
-            "" => String::new(),
-            last => format!(" after {last:?}"),
-        };
+        let last = &self.text[self.last.clone()];
+        let after = if last.is_empty() { String::new() } else { format!(" after {}", quoted(last)) };
         let Some(found) = found else {
             let end = self.text.trim_end().len();
-            return QueryError::new(end..end, format!("expected a word{after}"));
+            let hint = match last {
+                "" => "write a word to look for, such as `diffusion`",
+                "AND" | "OR" => "both sides need a word: `llm OR agents`",
+                "(" => "a group has words in it: `(llm OR agents)`",
+                _ => "what is not to be there follows: `NOT survey`",
+            };
+            return QueryError::new(end..end, format!("expected a word{after}"), hint);
         };
-        let word = self.text[found.span.clone()].to_owned();
-        let error = QueryError::new(found.span, format!("expected a word{after}, found {word:?}"));
-        match found.kind {
+        let word = &self.text[found.span.clone()];
+        let hint = match found.kind {
             TokenKind::And | TokenKind::Or | TokenKind::Not => {
-                error.hint(format!("to look for the word itself, quote it: `\"{word}\"`"))
+                format!("to look for the word itself, quote it: `\"{word}\"`")
             }
-            TokenKind::Weight(_) => error.hint("a weight stands right after its word, without a space, and once"),
-            _ => error,
-        }
+            TokenKind::Weight(_) => "a weight stands right after its word, without a space, and once".to_owned(),
+            _ => "a group has words in it: `(llm OR agents)`".to_owned(),
+        };
+        QueryError::new(found.span, format!("expected a word{after}, found {}", quoted(word)), hint)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter, Write};
 
-use super::lexer::{DEFAULT_LIKENESS, measure, operator};
+use super::names::{DEFAULT_LIKENESS, measure, operator};
 use super::{Clause, Comparison, Expr, Extra, Field, Kind, Measure};
 
 impl Display for Expr {

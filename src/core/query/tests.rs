@@ -89,40 +89,89 @@ fn an_error_says_where_what_and_how_to_mend_it() {
     #[rustfmt::skip]
     let cases = [
         // expression, bytes at fault, message, a part of the hint
-        ("", 0..0, "expected a word", ""),
-        ("graph AND", 9..9, "expected a word after \"AND\"", ""),
+        ("", 0..0, "expected a word", "such as `diffusion`"),
+        ("graph AND", 9..9, "expected a word after \"AND\"", "both sides"),
+        ("NOT", 3..3, "expected a word after \"NOT\"", "`NOT survey`"),
         ("OR graph", 0..2, "expected a word, found \"OR\"", "quote it"),
         ("OR^2", 0..2, "expected a word, found \"OR\"", "quote it"),
+        ("agents ANDNOT survey", 7..13, "expected a word, found \"ANDNOT\"", "`AND NOT`"),
         ("(graph", 0..1, "this \"(\" is never closed", "add a \")\""),
-        ("graph)", 5..6, "nothing is open that this \")\" could close", ""),
-        ("()", 1..2, "expected a word after \"(\", found \")\"", ""),
+        ("(", 1..1, "expected a word after \"(\"", "`(llm OR agents)`"),
+        ("graph)", 5..6, "nothing is open that this \")\" could close", "take it out"),
+        ("()", 1..2, "expected a word after \"(\", found \")\"", "`(llm OR agents)`"),
         ("\"graph", 0..6, "this quote is never closed", "another quote"),
+        ("'graph retrieval'", 0..1, "single quotes make no phrase", "`\"graph retrieval\"`"),
+        ("``graph retrieval''", 0..1, "single quotes make no phrase", "double quotes"),
         ("graph - survey", 6..7, "expected a word right after \"-\"", "`-word`"),
+        ("graph — survey", 6..9, "expected a word right after \"—\"", "`-word`"),
+        ("!survey", 0..1, "expected a word, found \"!\"", "`-survey` or `NOT survey`"),
+        ("agents title:！survey", 13..16, "expected a word, found \"!\"", "`-survey`"),
+        ("SE(3)-equivariant", 5..6, "expected a space before \"-\"", "`\"SE(3)-equivariant\"`"),
+        ("\"state space\"-model", 13..14, "expected a space before \"-\"", "quotes"),
+        ("\"a b\"~3–model", 7..10, "expected a space before \"–\"", "`agents -survey`"),
         ("titel:graph", 0..6, "there is no field \"titel:\"", "did you mean `title:`?"),
-        ("title: graph", 0..6, "expected a word right after \"title:\"", ""),
+        ("title: graph", 0..6, "expected a word right after \"title:\"", "`title:graph`"),
+        ("title:", 0..6, "expected a word right after \"title:\"", "without a space"),
         ("title:-graph", 0..6, "expected a word right after \"title:\"", "minus before the field"),
-        ("has:data", 4..8, "expected \"code\" or \"project\" after \"has:\"", ""),
+        ("title:author:graph", 6..13, "expected a word after \"title:\", found another condition", "one field"),
+        ("title:upvotes>3", 6..14, "expected a word after \"title:\", found another condition", "one field"),
+        ("has:data", 4..8, "expected \"code\" or \"project\" after \"has:\"", "has:project"),
         ("like:mamba", 5..10, "expected an arXiv identifier after \"like:\"", "like:2503.02130"),
         ("like:2503.02130~2", 5..17, "expected a similarity from 0.01 to 1 after \"~\"", "~0.3"),
         ("upvotes>=many", 9..13, "expected a whole number", "upvotes>=20"),
+        ("upvotes>=1.5", 9..12, "expected a whole number, without a unit", "`upvotes>=20`"),
+        ("upvotes=>3", 7..9, "expected \">=\", found \"=>\"", "`upvotes>=20`"),
         ("upvotes:20", 0..8, "expected a comparison after \"upvotes\"", "`upvotes>=20`"),
+        ("age:7d", 0..4, "expected a comparison after \"age\"", "`age<7d`"),
         ("age<7", 4..5, "expected an age in days or weeks", "age<7d"),
-        ("stars>99999999999", 6..17, "the number is too large", ""),
+        ("stars>99999999999", 6..17, "the number is too large", "100000000"),
         ("likes>5", 0..6, "expected a word: only upvotes, comments, stars and age can be compared", "upvotes>=20"),
+        ("likes=5", 0..6, "expected a word: only upvotes, comments, stars and age can be compared", "upvotes>=20"),
         ("gr*ph", 2..3, "expected \"*\" only at the end of a word", "`diffus*`"),
-        ("g*", 0..2, "expected at least two letters before \"*\"", ""),
+        ("=RAG*", 0..5, "an exact word can't be a beginning", "`RAG*`"),
+        ("gr?ph", 2..3, "expected no \"?\" inside a word", "`diffus*`"),
+        ("A*", 0..2, "expected at least two letters before \"*\"", "`\"A*\"`"),
+        ("a *", 2..3, "expected a word, found \"*\"", "`diffus*`"),
+        ("a = 5", 2..3, "expected a word, found \"=\"", "`=RAG`"),
         ("graph~3", 5..7, "expected \"~\" only after a quoted phrase or `like:`", "~5"),
         ("\"a b\"~0", 5..7, "expected a number of words from 1 to 100 after \"~\"", "~5"),
+        ("=\"a b\"~3", 6..8, "an exact phrase can't be loosened with \"~\"", "leave out"),
         ("graph^0", 5..7, "expected a weight from 0.01 to 100 after \"^\"", "^2"),
         ("graph ^2", 6..8, "expected a word after \"graph\", found \"^2\"", "without a space"),
         ("llm, agents", 3..4, "expected a space or an operator, not punctuation", "OR"),
+        ("llm、agents", 3..6, "expected a space or an operator, not punctuation", "OR"),
         ("llm || agents", 4..6, "expected a word, found \"||\"", "`OR`"),
+        ("llm|agents", 3..4, "expected a space or an operator, not \"|\"", "`a OR b`"),
+        ("llm&&agents", 3..5, "expected a space or an operator, not \"&&\"", "`a AND b`"),
         ("???", 0..3, "expected a word, found \"???\"", "letters and digits"),
     ];
     for (text, span, message, hint) in cases {
         let error = Query::parse(text).expect_err(text);
         assert_eq!((error.span.clone(), error.message.as_str()), (span, message), "{text}");
-        assert!(error.hint.as_deref().unwrap_or_default().contains(hint), "{text}: {:?}", error.hint);
+        assert!(!hint.is_empty() && error.hint.contains(hint), "{text}: {}", error.hint);
+    }
+    let long = Query::parse(&"\\".repeat(1_999)).expect_err("no word");
+    assert!(long.message.len() < 130 && long.message.ends_with("…\""), "{}", long.message);
+}
+
+#[test]
+fn signs_of_other_keyboards_are_read_as_what_they_stand_for() {
+    let same =
+        |a: &str, b: &str| assert_eq!(Query::parse(a).unwrap().expr(), Query::parse(b).unwrap().expr(), "{a} {b}");
+    for dash in ["\u{2010}", "\u{2011}", "\u{2012}", "–", "—", "\u{2015}", "−", "－"] {
+        same(&format!("agents {dash}survey"), "agents -survey");
+    }
+    for [open, close] in [["“", "”"], ["„", "“"], ["«", "»"], ["「", "」"], ["『", "』"], ["＂", "＂"]]
+    {
+        same(&format!("{open}a b{close}"), "\"a b\"");
+    }
+    same("upvotes≥20 stars ≤ 5", "upvotes>=20 stars<=5");
+    same("title：（a OR b） upvotes＞3", "title:(a OR b) upvotes>3");
+    same("like:arxiv:2503.02130v2~0.3", "like:2503.02130~0.3");
+    same("like:https://arxiv.org/abs/2503.02130 like:hf.co/papers/2503.02131", "like:2503.02130 like:2503.02131");
+    // Apostrophes are none.
+    for text in ["'graph", "models' errors", "'graph'", "the '90s", "O’Brien's"] {
+        assert!(Query::parse(text).is_ok(), "{text}");
     }
 }
 
@@ -189,6 +238,25 @@ fn a_form_takes_what_people_type() {
     assert!(Query::parse_lenient("?!").is_err());
 }
 
+#[test]
+fn what_cannot_be_seen_means_nothing() {
+    let same = |a: &str, b: &str| {
+        let literals = |text: &str| Query::parse(text).unwrap().expr().clauses()[0].literal();
+        assert_eq!(literals(a), literals(b), "{a:?}");
+    };
+    same("gr\u{200B}aph", "graph");
+    same("gra\u{AD}ph", "graph");
+    same("graph\u{200D}", "graph");
+    same("\u{FEFF}graph", "graph");
+    same("\u{1100}\u{1175}\u{1100}\u{1168}", "기계");
+    same("\u{93}graph retrieval\u{94}", "\"graph retrieval\"");
+    assert_eq!(Query::parse("\u{200B}-survey").unwrap().canonical(), "-survey");
+    let error = Query::parse("agents gr\u{200B}*ph").expect_err("a star inside");
+    assert_eq!(error.span, 12..13);
+    let spans = Query::parse("e\u{301}te\u{301} x2").unwrap().spans().to_vec();
+    assert_eq!(spans, [0..7, 8..10]);
+}
+
 proptest! {
     #[test]
     fn what_is_printed_is_read_back_as_the_same(expr in expressions()) {
@@ -203,7 +271,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_made_of_signs_makes_it_panic(text in "(\\(|\\)|\"|-| |a|b:|title:|like:2503.02130|AND|OR|NOT|\\^|2|~|\\*|=|>|age<|upvotes|3D|é|,|深|\\\\){0,40}") {
+    fn nothing_made_of_signs_makes_it_panic(text in "(\\(|\\)|\"|-| |a|b:|title:|like:2503.02130|AND|OR|NOT|\\^|2|~|\\*|=|>|age<|upvotes|3D|'|!|\\|\\?|&|–|ANDNOT|\\u{200B}|\\u{301}|＝|é|,|深|\\\\){0,40}") {
         check(&text)?;
     }
 }
@@ -224,7 +292,10 @@ fn check(text: &str) -> Result<(), TestCaseError> {
             is_read_back(query.expr())?;
             prop_assert!(query.spans().iter().all(|span| text.get(span.clone()).is_some()));
         }
-        Err(error) => prop_assert!(text.get(error.span.clone()).is_some(), "{:?}", error),
+        Err(error) => {
+            prop_assert!(text.get(error.span.clone()).is_some(), "{:?}", error);
+            prop_assert!(!error.message.is_empty() && !error.hint.is_empty());
+        }
     }
     if let Err(error) = Query::parse_lenient(text) {
         prop_assert!(text.len() > 300 || !text.chars().any(char::is_alphanumeric) || !error.message.is_empty());
