@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use paperpost::core::query::{Clause, Expr, Query, Role, lint};
+use paperpost::core::query::{Clause, Expr, Holdings, Query, Role, lint};
 
 fuzz_target!(|text: &str| {
     match Query::parse(text) {
@@ -13,7 +13,7 @@ fuzz_target!(|text: &str| {
                 let again: Clause = clause.to_string().parse().expect("so can each clause alone");
                 assert_eq!(&again, clause);
             }
-            for found in lint(&query, Role::Keyword, None) {
+            for found in lint(&query, Role::Keyword, &Holdings::default()) {
                 assert!(text.get(found.span).is_some(), "a lint points into the text");
             }
         }

@@ -82,11 +82,11 @@ pub(super) fn subscribe(settings: &Settings, arguments: &Subscribe) -> anyhow::R
 
 /// Prints what was probably not meant.
 fn warn(settings: &Settings, new: &NewSubscription, arguments: &Subscribe) {
-    let recent = expression::recent(settings);
+    let holdings = expression::holdings(settings);
     for (queries, texts, role) in
         [(&new.keywords, &arguments.keywords, Role::Keyword), (&new.exclude, &arguments.exclude, Role::Exclude)]
     {
-        queries.iter().zip(texts).for_each(|(query, text)| expression::warn(query, text, role, recent.as_ref()));
+        queries.iter().zip(texts).for_each(|(query, text)| expression::warn(query, text, role, &holdings));
     }
     let profile = Profile {
         name: String::new(),

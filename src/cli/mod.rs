@@ -273,7 +273,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         Command::Check => {
-            return Ok(show::check(config::check(config.as_deref(), &set, environment(), expression::recent)));
+            return Ok(show::check(config::check(config.as_deref(), &set, environment(), expression::holdings)));
         }
         _ => {}
     }

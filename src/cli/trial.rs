@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use clap::Args;
@@ -56,14 +57,19 @@ pub(super) async fn run(settings: &Settings, arguments: &Try) -> anyhow::Result<
         );
     };
     let first = now.date_naive() - Days::new(u64::from(arguments.days) - 1);
-    let pool = Pool::new(store.listed_since(first)?, now);
+    let mut liked = store.papers_by_arxiv(query.liked())?;
+    if let (true, Ok(Some(kept))) = (arguments.fresh, wiring::look(settings)) {
+        liked.extend(kept.papers_by_arxiv(query.liked())?);
+    }
+    let pool = Arc::new(Pool::with_liked(store.listed_since(first)?, &liked, now));
     let all = pool.candidates().len();
     let days = format!("{} {}", arguments.days, plural(arguments.days as usize, "day"));
     if all == 0 {
         println!("no papers of the last {days} are known: --days looks further back, --fresh reads the sources now");
         return Ok(ExitCode::FAILURE);
     }
-    expression::warn(&query, &arguments.expression, Role::Keyword, Some(&pool));
+    let holdings = expression::holdings_of(settings, &store, &pool);
+    expression::warn(&query, &arguments.expression, Role::Keyword, &holdings);
     let chosen = pool.select(&Profile {
         name: String::new(),
         keywords: vec![Keyword { query, weight: 1.0 }],

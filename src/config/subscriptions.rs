@@ -17,9 +17,8 @@ use super::problem::{Place, Problem, Severity, SourceFile};
 use super::settings::{Digest, SourceSettings};
 use super::values;
 use crate::core::address::Address;
-use crate::core::matching::Pool;
 use crate::core::paper::SourceId;
-use crate::core::query::{Lint, Query, Role, lint, lint_profile};
+use crate::core::query::{Holdings, Lint, Query, Role, lint, lint_profile};
 use crate::core::schedule::Schedule;
 use crate::core::subscription::{Keyword, Profile, Rank, Subscription, WhenEmpty};
 
@@ -34,8 +33,8 @@ const MOST_UPVOTES: u32 = 1_000_000;
 pub(super) enum Lints<'a> {
     /// They are not.
     Off,
-    /// They are, by these papers where a share of them tells.
-    On { recent: Option<&'a Pool> },
+    /// They are, as far as these tell.
+    On(&'a Holdings),
 }
 
 /// Reads files one after the other and gathers what they say.
@@ -271,7 +270,7 @@ impl<'a> Reading<'a> {
             let hint = "add keywords = [\"retrieval\", \"language model\"], or min_upvotes for the most liked papers";
             self.push(problem.hint(hint.to_owned()));
         }
-        if matches!(self.lints, Lints::On { .. }) && self.errors == errors {
+        if matches!(self.lints, Lints::On(_)) && self.errors == errors {
             self.warn_of_what_is_ruled_out(fields, &profile);
         }
         profile
@@ -322,8 +321,8 @@ impl<'a> Reading<'a> {
 
     fn query(&mut self, node: &Node, role: Role) -> Option<Query> {
         let query = values::query(node).map_err(|wrong| self.wrong(node, "query", wrong)).ok()?;
-        if let Lints::On { recent } = self.lints {
-            lint(&query, role, recent).into_iter().for_each(|lint| self.warn(node, role, lint));
+        if let Lints::On(holdings) = self.lints {
+            lint(&query, role, holdings).into_iter().for_each(|lint| self.warn(node, role, lint));
         }
         Some(query)
     }

@@ -312,6 +312,27 @@ async fn try_can_read_the_sources_itself_and_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn what_nothing_here_can_match_is_warned_of_and_an_older_paper_can_be_named() {
+    let (home, _site, _smtp) = home().await;
+    let file = "[[subscription]]\nemail = \"ada@example.org\"\n\
+                keywords = [\"like:2611.00005\", \"like:2611.99999\", \"category:cs.LG\", \"source:hugginface\"]\n";
+    home.write("subscriptions.toml", file);
+    let names_no_paper = said(&home.run(&["check"]).await);
+    has(&names_no_paper, &["says what a paper is filed under", "did you mean `huggingface`?", "2 warnings"]);
+    home.run(&["scrape"]).await;
+    sql(&home, "UPDATE papers SET first_seen = first_seen - 20 * 86400 WHERE key = 'arxiv:2611.00005'");
+    has(&said(&home.run(&["check"]).await), &["subscriptions.toml:3:33", "2611.99999 is not known here", "3 warnings"]);
+    let subscribed = said(&home.run(&["subscribe", "eve@example.org", "like:2611.00005"]).await);
+    assert!(subscribed.contains("is subscribed") && !subscribed.contains("not known"), "{subscribed}");
+    for fresh in [&[][..], &["--fresh"]] {
+        let arguments = [&["try", "like:2611.00005~0.01", "--days", "1"], fresh].concat();
+        let tried = said(&home.run(&arguments).await);
+        assert!(tried.contains("Retrieval at scale") && !tried.contains("not known"), "{tried}");
+    }
+    has(&said(&home.run(&["try", "category:cs.LG"]).await), &["says what a paper is filed under"]);
+}
+
+#[tokio::test]
 async fn a_wrong_expression_is_shown_with_its_fault_marked() {
     let (home, _site, _smtp) = home().await;
     let wrong = home.run(&["try", "agents AND (rag"]).await;
@@ -358,7 +379,7 @@ async fn a_doubtful_expression_is_warned_of_with_its_place() {
     has(
         &said(&home.run(&["check"]).await),
         &[
-            "subscriptions.toml:5:13",
+            "subscriptions.toml:5:14",
             "exclude: this excludes every paper that does not have it",
             "subscriptions.toml:6:33",
             "keywords: nothing can match this here: min_upvotes is 10",

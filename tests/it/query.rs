@@ -1,10 +1,12 @@
 //! The query language, judged case by case, and the index against the plain evaluator.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Duration, TimeZone, Utc};
 use paperpost::core::candidate::Candidate;
 use paperpost::core::matching::Pool;
 use paperpost::core::paper::{Listing, Paper, PaperKey, SourceId};
-use paperpost::core::query::{Query, Role, lint};
+use paperpost::core::query::{Holdings, Query, Role, lint};
 
 fn now() -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2026, 3, 4, 12, 0, 0).single().expect("a valid time")
@@ -73,12 +75,14 @@ fn every_expression_in_the_manual_is_one() {
 #[test]
 fn a_linter_with_recent_papers_counts_what_matches() {
     let papers = |title: &str| (0..50).map(|_| paper(title)).collect::<Vec<_>>();
-    let told = |expression: &str, pool: &Pool| {
-        let lints = lint(&Query::parse(expression).expect(expression), Role::Keyword, Some(pool));
+    let pool = Arc::new(Pool::new([papers("Agents that plan"), papers("Speech")].concat(), now()));
+    let holdings = Holdings { recent: Some(pool), ..Holdings::default() };
+    let told = |expression: &str, role| {
+        let lints = lint(&Query::parse(expression).expect(expression), role, &holdings);
         lints.into_iter().map(|lint| lint.message).collect::<Vec<_>>()
     };
-    let pool = Pool::new([papers("Agents that plan"), papers("Speech")].concat(), now());
-    assert_eq!(told("agents", &pool), ["this matches 50 % of the recent papers, 50 of 100"]);
-    assert_eq!(told("agents speech", &pool), [""; 0]);
-    assert_eq!(told("like:2603.00002", &pool), ["the paper 2603.00002 is not known here, so nothing is like it"]);
+    assert_eq!(told("agents", Role::Keyword), ["this matches 50 % of the recent papers, 50 of 100"]);
+    assert_eq!(told("agents", Role::Exclude), ["this excludes 50 % of the recent papers, 50 of 100"]);
+    assert_eq!(told("agents", Role::Must), [""; 0]);
+    assert_eq!(told("agents speech", Role::Keyword), [""; 0]);
 }

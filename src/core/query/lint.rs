@@ -1,9 +1,12 @@
 //! What is valid but hardly meant: expressions that match nearly everything, or nothing.
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use super::{Clause, Field, Kind, Query};
+use super::error::quoted;
+use super::{Clause, Field, Kind, Label, Literal, Query};
 use crate::core::matching::Pool;
+use crate::core::paper::SourceId;
 use worth::{Worth, worth};
 
 mod implied;
@@ -20,7 +23,7 @@ pub struct Lint {
     /// What is odd, in one clause.
     pub message: String,
     /// What to do about it.
-    pub hint: Option<String>,
+    pub hint: String,
 }
 
 /// What an expression of a profile is there for.
@@ -34,15 +37,27 @@ pub enum Role {
     Exclude,
 }
 
+/// What is known where an expression is to be used. What isn't known is not warned of.
+#[derive(Default)]
+pub struct Holdings {
+    /// The papers that the next editions would look at: they show when nearly all match.
+    pub recent: Option<Arc<Pool>>,
+    /// Whether a paper is known, however old, by its arXiv identifier.
+    pub has_paper: Option<Box<dyn Fn(&str) -> bool>>,
+    /// Every source that is configured or was ever read.
+    pub sources: Option<Vec<SourceId>>,
+    /// Whether any source says what a paper is filed under.
+    pub tells_categories: Option<bool>,
+}
+
 /// A share of recent papers above which an expression chooses hardly anything.
 const BROAD: f64 = 0.4;
 /// Fewer recent papers than this say nothing about a share.
 const ENOUGH: usize = 50;
 
-/// Warnings about an expression; with a pool of recent papers also when nearly all of them match it, and when a paper that
-/// `like:` names is unknown.
-pub fn lint(query: &Query, role: Role, recent: Option<&Pool>) -> Vec<Lint> {
-    let mut linter = Linter { query, role, recent, lints: Vec::new() };
+/// Warnings about an expression, as far as the holdings tell.
+pub fn lint(query: &Query, role: Role, holdings: &Holdings) -> Vec<Lint> {
+    let mut linter = Linter { query, role, holdings, lints: Vec::new() };
     linter.clauses();
     linter.logic();
     linter.share();
@@ -52,14 +67,13 @@ pub fn lint(query: &Query, role: Role, recent: Option<&Pool>) -> Vec<Lint> {
 struct Linter<'a> {
     query: &'a Query,
     role: Role,
-    recent: Option<&'a Pool>,
+    holdings: &'a Holdings,
     lints: Vec<Lint>,
 }
 
 impl Linter<'_> {
     fn warn(&mut self, span: Range<usize>, message: impl Into<String>, hint: &str) {
-        let hint = (!hint.is_empty()).then(|| hint.to_owned());
-        self.lints.push(Lint { span, message: message.into(), hint });
+        self.lints.push(Lint { span, message: message.into(), hint: hint.to_owned() });
     }
 
     /// Each clause for itself.
@@ -77,12 +91,36 @@ impl Linter<'_> {
                     let hint = format!("`={}` finds only the capital", text.to_uppercase());
                     self.warn(span.clone(), format!("\"{text}\" also finds variables and initials"), &hint);
                 }
-                Clause::Like { id, .. } if self.recent.is_some_and(|pool| !pool.knows(id)) => {
-                    self.warn(span.clone(), format!("the paper {id} is not known here, so nothing is like it"), "");
+                Clause::Like { id, .. } if self.holdings.has_paper.as_ref().is_some_and(|has_paper| !has_paper(id)) => {
+                    let message = format!("the paper {id} is not known here, so nothing is like it");
+                    self.warn(span.clone(), message, "only papers that a source has listed can be named");
+                }
+                Clause::Text { field: Field::Category, .. } if self.holdings.tells_categories == Some(false) => {
+                    let message = "no source here says what a paper is filed under, so this finds nothing";
+                    self.warn(span.clone(), message, "look for its words: `\"reinforcement learning\"`");
+                }
+                Clause::Text { field: Field::Source, .. } => {
+                    if let Literal::Source(label) = clause.literal() {
+                        self.source(span.clone(), &label);
+                    }
                 }
                 _ => {}
             }
         }
+    }
+
+    fn source(&mut self, span: Range<usize>, label: &Label) {
+        let Some(sources) = &self.holdings.sources else { return };
+        let names = || sources.iter().map(SourceId::as_str);
+        if names().any(|name| label.finds(name)) {
+            return;
+        }
+        let nearest = names().map(|name| (strsim::damerau_levenshtein(name, &label.name), name)).min();
+        let hint = match nearest {
+            Some((1..=2, name)) => format!("did you mean `{name}`?"),
+            _ => format!("there are: {}", names().collect::<Vec<_>>().join(", ")),
+        };
+        self.warn(span, format!("there is no source {}", quoted(&label.name)), &hint);
     }
 
     /// What the expression can and cannot match, whatever the papers are.
@@ -120,7 +158,8 @@ impl Linter<'_> {
     }
 
     fn share(&mut self) {
-        let Some(pool) = self.recent.filter(|pool| pool.candidates().len() >= ENOUGH) else { return };
+        let recent = self.holdings.recent.as_deref();
+        let Some(pool) = recent.filter(|pool| pool.candidates().len() >= ENOUGH) else { return };
         let (found, all) = (pool.count(self.query), pool.candidates().len());
         if self.role != Role::Must && found as f64 > BROAD * all as f64 && self.lints.is_empty() {
             let verb = if self.role == Role::Exclude { "excludes" } else { "matches" };
@@ -148,7 +187,10 @@ mod tests {
     }
 
     fn messages_as(role: Role, text: &str) -> Vec<String> {
-        lint(&Query::parse(text).expect(text), role, None).into_iter().map(|lint| lint.message).collect()
+        lint(&Query::parse(text).expect(text), role, &Holdings::default())
+            .into_iter()
+            .map(|lint| lint.message)
+            .collect()
     }
 
     #[test]
@@ -248,9 +290,38 @@ mod tests {
     }
 
     #[test]
+    fn what_nothing_here_can_match_is_told() {
+        let holdings = Holdings {
+            recent: None,
+            has_paper: Some(Box::new(|id| id == "2603.00001")),
+            sources: ["huggingface", "arxiv-cs"].map(|name| SourceId::parse(name).expect("a name")).to_vec().into(),
+            tells_categories: Some(false),
+        };
+        let told = |text: &str, holdings: &Holdings| {
+            let lints = lint(&Query::parse(text).expect(text), Role::Keyword, holdings).into_iter();
+            lints.map(|lint| (lint.span, format!("{}; {}", lint.message, lint.hint))).collect::<Vec<_>>()
+        };
+        for (text, span, part) in [
+            ("speech category:cs.LG", 7..21, "filed under, so this finds nothing"),
+            ("source:hugginface", 0..17, "there is no source \"hugginface\"; did you mean `huggingface`?"),
+            ("x2 source:openreview*", 3..21, "there is no source \"openreview\"; there are: huggingface, arxiv-cs"),
+            ("like:2603.00002", 0..15, "the paper 2603.00002 is not known here"),
+        ] {
+            let found = told(text, &holdings);
+            assert!(found.len() == 1 && found[0].0 == span && found[0].1.contains(part), "{text}: {found:?}");
+            assert_eq!(told(text, &Holdings::default()), [], "{text}");
+        }
+        for fine in ["source:huggingface", "source:arxiv*", "like:2603.00001"] {
+            assert_eq!(told(fine, &holdings), [], "{fine}");
+        }
+        assert_eq!(told("category:cs", &Holdings { tells_categories: Some(true), ..holdings }), []);
+    }
+
+    #[test]
     fn slips_are_told_where_they_stand() {
         let query = Query::parse("cats or R").expect("an expression");
-        let spans: Vec<_> = lint(&query, Role::Keyword, None).into_iter().map(|lint| lint.span).collect();
+        let spans: Vec<_> =
+            lint(&query, Role::Keyword, &Holdings::default()).into_iter().map(|lint| lint.span).collect();
         assert_eq!(spans, [5..7, 8..9]);
     }
 }

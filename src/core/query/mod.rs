@@ -25,7 +25,7 @@ mod print;
 pub mod walk;
 
 pub use error::QueryError;
-pub use lint::{Lint, Role, lint, lint_profile};
+pub use lint::{Holdings, Lint, Role, lint, lint_profile};
 pub use pattern::{Label, Literal, Name, Part, Pattern, Unit, name_words};
 
 /// The longest expression, in bytes.

@@ -33,7 +33,7 @@ fn ruled_out(query: &Query, profile: &Profile, musts: &[Query]) -> Option<Lint> 
         (None, None) if rules_out(&votes, false) => format!("min_upvotes is {}", profile.min_upvotes),
         (None, None) => return None,
     };
-    let hint = Some("take one of the two out".to_owned());
+    let hint = "take one of the two out".to_owned();
     Some(Lint { span: whole(query), message: format!("nothing can match this here: {why}"), hint })
 }
 
