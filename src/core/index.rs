@@ -123,6 +123,11 @@ impl Index {
         }
     }
 
+    /// How close the paper at this place is to another, by its arXiv identifier; `None` to itself and to an unknown one.
+    pub fn likeness(&self, paper: u32, id: &str) -> Option<f32> {
+        self.likeness.of(paper as usize, id)
+    }
+
     /// Whether the text of the paper that a `like:` names is known.
     pub fn knows(&self, id: &str) -> bool {
         self.likeness.knows(id)

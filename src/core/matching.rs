@@ -14,7 +14,8 @@
 //! place = 2 in the title + 1 in the abstract     2 for an author, 4 · similarity for `like:`, 0 for filters
 //! ```
 //! A keyword of two clauses, `a b`, is worth half as much again in a paper where both stand within about ten words of each
-//! other. Equal scores go by momentum ([`super::trend`]), then by day, newest first, then by the paper's key, so that the order
+//! other, whatever their weights. Keywords of one clause that find the same are one, with the greatest of their weights. All
+//! of it is in whole hundredths: what a clause is worth is rounded, its weighted worth cut off. Equal scores go by momentum ([`super::trend`]), then by day, newest first, then by the paper's key, so that the order
 //! is the same on every run.
 
 use std::borrow::Borrow;
@@ -27,7 +28,7 @@ use super::candidate::Candidate;
 use super::index::Index;
 use super::paper::Paper;
 use super::query::Query;
-use super::query::walk::{Document, Known, Marks, Resolved};
+use super::query::walk::{Document, Known, Likeness, Marks, Resolved};
 use super::subscription::{Profile, Rank};
 
 mod best;
@@ -160,11 +161,17 @@ impl Pool {
         self.index.knows(arxiv_id)
     }
 
+    /// How close the candidate with this index is to a paper that a `like:` names: the cosine, from 0 to 1. `None` to
+    /// itself and to an unknown one.
+    pub fn likeness(&self, index: usize, arxiv_id: &str) -> Option<f32> {
+        self.index.likeness(*self.places.get(index)?, arxiv_id)
+    }
+
     /// Why `profile` chose the candidate with this index; default when it did not.
     pub fn reasons(&self, profile: &Profile, index: usize) -> Reasons {
         match self.candidates.get(index) {
             Some(candidate) => {
-                let like = |id: &str, least| self.is_like(index, id, least);
+                let like = |id: &str| self.likeness(index, id);
                 Reasoner::new(profile).reasons_knowing(&Document::new(candidate), self.known(&like))
             }
             None => Reasons::default(),
@@ -174,16 +181,11 @@ impl Pool {
     /// Clause by clause, why `profile` does or does not choose the candidate with this index; `None` beyond the last.
     pub fn explain(&self, profile: &Profile, index: usize) -> Option<Explanation> {
         let candidate = self.candidates.get(index)?;
-        Some(explain::explain(profile, candidate, self.known(&|id, least| self.is_like(index, id, least))))
+        Some(explain::explain(profile, candidate, self.known(&|id| self.likeness(index, id))))
     }
 
-    fn known<'a>(&self, like: &'a dyn Fn(&str, u8) -> bool) -> Known<'a> {
+    fn known<'a>(&self, like: &'a Likeness<'a>) -> Known<'a> {
         Known { now: Some(self.now), like: Some(like) }
-    }
-
-    fn is_like(&self, index: usize, id: &str, least: u8) -> bool {
-        let place = self.places[index];
-        self.index.find(&super::query::Literal::Like(id.to_owned(), least)).iter().any(|hit| hit.paper == place)
     }
 
     fn index(&self) -> &Index {

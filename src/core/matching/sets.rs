@@ -176,7 +176,7 @@ impl<const W: usize> Sets<W> {
                 self.add(self.row(*a), &both, WEIGHT_ONE, scores);
                 if b & NEGATED == 0 {
                     self.add(self.row(*b), &both, WEIGHT_ONE, scores);
-                    self.add_nearness(self.row(*a), self.row(*b), scores);
+                    self.add_nearness([self.row(*a), self.row(*b)], [WEIGHT_ONE; 2], scores);
                 }
             }
         }
@@ -241,6 +241,10 @@ impl<const W: usize> Sets<W> {
                     let literal = words.next().copied().unwrap_or(u32::MAX);
                     self.add(self.row(literal), &keyword, weight, scores);
                 }
+                Op::Near(weights) => {
+                    let pair = [(); 2].map(|()| self.row(words.next().copied().unwrap_or(u32::MAX)));
+                    self.add_nearness(pair, weights, scores);
+                }
                 Op::Must => {
                     let set = pop::<W>(stack);
                     (0..W).for_each(|word| said.open[word] &= set[word]);
@@ -265,10 +269,11 @@ impl<const W: usize> Sets<W> {
         }
     }
 
-    /// Adds half of what two rows are worth to the papers where they stand near each other.
+    /// Adds half of what two rows are worth, each by its weight, to the papers where they stand near each other.
     #[inline(always)]
-    fn add_nearness(&self, a: u32, b: u32, scores: &mut [u32]) {
-        let (a, b) = (self.rows[a as usize], self.rows[b as usize]);
+    fn add_nearness(&self, pair: [u32; 2], weights: [u32; 2], scores: &mut [u32]) {
+        let [a, b] = pair.map(|row| self.rows[row as usize]);
+        let weighted = |points: u16, weight: u32| u32::from(points) * weight / WEIGHT_ONE;
         let mut other = b.begin as usize;
         for own in a.begin as usize..a.end as usize {
             let Worth { paper, points } = self.worths[own];
@@ -278,9 +283,10 @@ impl<const W: usize> Sets<W> {
             if other < b.end as usize
                 && self.worths[other].paper == paper
                 && Hit::near(self.stretches[own], self.stretches[other])
+                && let Some(score) = scores.get_mut(usize::from(paper))
             {
-                let score = &mut scores[usize::from(paper)];
-                *score = (*score + (u32::from(points) + u32::from(self.worths[other].points)) / 2).min(MOST_SCORE);
+                let both = weighted(points, weights[0]) + weighted(self.worths[other].points, weights[1]);
+                *score = (*score + both / 2).min(MOST_SCORE);
             }
         }
     }
@@ -347,5 +353,86 @@ fn pop<const W: usize>(stack: &mut Vec<u64>) -> [u64; W] {
             top
         }
         None => [0; W],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::core::matching::Vocabulary;
+    use crate::core::paper::SourceId;
+    use crate::core::query::Query;
+    use crate::core::query::tests::expressions;
+    use crate::core::subscription::{Keyword, Profile};
+
+    /// Random sets for the literals of a random profile, and what is chosen of them and counted: as this machine does it,
+    /// and in the narrow form.
+    fn both_forms<const W: usize>(profile: &Profile, papers: usize, seed: u64) -> Result<(), TestCaseError> {
+        let mut vocabulary = Vocabulary::default();
+        let compiled = CompiledProfile::new(profile, &mut vocabulary);
+        let mut state = seed | 1;
+        let mut random = |below: u64| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state % below
+        };
+        let mut sets = Sets::<W>::new(papers);
+        for literal in 0..vocabulary.len() as u32 {
+            let share = random(4);
+            let has: Vec<u16> = (0..papers as u16).filter(|_| random(4) < share).collect();
+            let worths: Vec<(Worth, u64)> = has
+                .into_iter()
+                .map(|paper| (Worth { paper, points: random(2_000) as u16 }, random(u64::MAX)))
+                .collect();
+            sets.insert(literal, &mut worths.into_iter());
+        }
+        let skip: [u64; BLOCK / 64] = std::array::from_fn(|_| random(u64::MAX) & random(u64::MAX));
+        let day = |paper: usize| 739_000 + (paper % 9) as u32;
+        for skip in [None, Some(&skip)] {
+            let (mut wide, mut narrow) = (Scratch::default(), Scratch::default());
+            let count = sets.count(&compiled, skip, &mut wide);
+            let chosen = sets.chosen(&compiled, skip, &mut narrow);
+            prop_assert_eq!(count, chosen.iter().map(|word| word.count_ones() as usize).sum::<usize>());
+            for most in [3, usize::MAX] {
+                sets.select(&compiled, most, skip, &day, &mut wide);
+                sets.choose(&compiled, most, skip, &day, &mut narrow);
+                let of = |scratch: &Scratch| scratch.best.sorted().collect::<Vec<_>>();
+                prop_assert_eq!(of(&wide), of(&narrow));
+                prop_assert_eq!(of(&wide).len(), count.min(most));
+            }
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn the_wide_form_chooses_and_counts_as_the_narrow_one_does(
+            keywords in prop::collection::vec((expressions(), prop::sample::select(vec![1.0f32, 0.5])), 0..4),
+            exclude in prop::option::of(expressions()),
+            rank in prop::sample::select(vec![Rank::Relevance, Rank::Trending, Rank::Newest]),
+            seed in any::<u64>(),
+            share in 1usize..=64,
+        ) {
+            let query = |expr: &crate::core::query::Expr| Query::parse(&expr.to_string()).expect("an expression");
+            let keyword = |(expr, weight): &(_, f32)| Keyword { query: query(expr), weight: *weight };
+            let profile = Profile {
+                name: String::new(),
+                keywords: keywords.iter().map(keyword).collect(),
+                exclude: exclude.iter().map(query).collect(),
+                must: Vec::new(),
+                min_upvotes: 1,
+                sources: vec![SourceId::parse("graph").expect("a name")],
+                max_papers: 20,
+                rank,
+            };
+            both_forms::<1>(&profile, share, seed)?;
+            both_forms::<2>(&profile, 64 + share, seed)?;
+            both_forms::<4>(&profile, 192 + share, seed)?;
+            both_forms::<8>(&profile, 448 + share, seed)?;
+            both_forms::<16>(&profile, 960 + share, seed)?;
+        }
     }
 }
