@@ -36,7 +36,19 @@ pub struct Word {
 }
 
 /// Positions that a sentence's end counts for: more than any word a phrase may skip.
-const SENTENCE_GAP: u32 = 8;
+pub const SENTENCE_GAP: u32 = 8;
+
+/// Abbreviations that are hardly ever the last word of a sentence; `U.S.`, `e.g.` and the like are told by their points.
+const ABBREVIATIONS: [&str; 15] =
+    ["al", "approx", "cf", "Dr", "Eq", "Eqs", "Fig", "Figs", "Mr", "Mrs", "Prof", "resp", "Sec", "vs", "Vs"];
+
+/// Those before a number; `no` is a word as well.
+const BEFORE_NUMBERS: [&str; 6] = ["No", "Nos", "no", "pp", "Vol", "vol"];
+
+/// Whether a character may end a sentence.
+pub fn is_end_mark(c: char) -> bool {
+    matches!(c, '.' | '!' | '?' | '。' | '！' | '？')
+}
 
 /// The words of `text`, by position; a compound comes after its parts. Takes linear time.
 pub fn words(text: &str) -> Vec<Word> {
@@ -276,6 +288,11 @@ fn is_word_char(c: char) -> bool {
     c.is_alphanumeric() && !is_unspaced(c)
 }
 
+/// Whether a piece between points is one of an abbreviation, as in `e.g.` and `Ph.D.`.
+fn is_initial(piece: &str) -> bool {
+    (1..=2).contains(&piece.len()) && piece.bytes().all(|b| b.is_ascii_alphabetic())
+}
+
 /// Cuts a text from left to right; never looks back further than one word.
 struct Cutter<'a> {
     text: &'a str,
@@ -294,13 +311,29 @@ impl Cutter<'_> {
             } else if c == '\\' {
                 self.command();
             } else {
-                self.at += c.len_utf8();
-                let ends = matches!(c, '.' | '!' | '?') && self.peek(0).is_none_or(char::is_whitespace);
-                if ends || matches!(c, '。' | '！' | '？') {
+                if is_end_mark(c) && self.ends_sentence(c) {
                     self.position += SENTENCE_GAP;
                 }
+                self.at += c.len_utf8();
             }
         }
+    }
+
+    /// Whether the mark here ends a sentence. None does within a word, before a small letter, or after an abbreviation.
+    fn ends_sentence(&self, mark: char) -> bool {
+        if !mark.is_ascii() {
+            return true;
+        }
+        let after = &self.rest()[1..];
+        let next = after.trim_start().chars().next();
+        if !after.is_empty() && !after.starts_with(char::is_whitespace) || next.is_some_and(char::is_lowercase) {
+            return false;
+        }
+        let word = self.text[..self.at].rsplit(|c: char| !c.is_alphanumeric() && c != '.').next().unwrap_or_default();
+        let is_abbreviation = ABBREVIATIONS.contains(&word)
+            || (BEFORE_NUMBERS.contains(&word) && next.is_some_and(|c| c.is_ascii_digit()))
+            || (word.contains('.') && word.split('.').all(is_initial));
+        mark != '.' || !is_abbreviation
     }
 
     fn rest(&self) -> &str {
@@ -426,6 +459,37 @@ mod tests {
         assert_eq!(cut("C++, C# and F#; R&D in C++17."), ["C++", "C#", "and", "F#", "R", "D", "in", "C++", "17"]);
         assert_eq!(cut("Llama 3.1 beats v2. Yes"), ["Llama", "3.1", "beats", "v2", "Yes"]);
         assert_eq!(cut("the model's and the models' loss"), ["the", "model", "and", "the", "models", "loss"]);
+    }
+
+    #[test]
+    fn a_sentence_ends_where_a_reader_takes_a_breath() {
+        let gaps = |text: &str| {
+            let words: Vec<Word> = words(text).into_iter().filter(|word| word.length == 1).collect();
+            words.windows(2).filter(|pair| pair[1].position > pair[0].position + 1).count()
+        };
+        for one in [
+            "Humans vs. Machines: a duel",
+            "Opus No. 1 in C",
+            "Some nets, e.g. GANs",
+            "the U.S. Senate",
+            "Vaswani et al. Attend",
+            "See Fig. 3",
+            "Is it so? or not",
+            "Yahoo! answers",
+            "GPT-3.5 and Node.js",
+        ] {
+            assert_eq!(gaps(one), 0, "{one}");
+        }
+        for two in [
+            "We build a graph. Retrieval follows.",
+            "All you need? Maybe",
+            "We say no. Never",
+            "a 。b",
+            "in 2020. GANs",
+            "of 3.5. Then",
+        ] {
+            assert_eq!(gaps(two), 1, "{two}");
+        }
     }
 
     #[test]

@@ -31,8 +31,8 @@ pub(super) enum TokenKind {
     Not,
     /// `title:`; its words or a parenthesis come right after.
     Field(Field),
-    /// Words, whose field the parser knows.
-    Words(Kind, String),
+    /// Words, whose field the parser knows, and how many they are.
+    Words(Kind, String, usize),
     /// A clause that stands for itself.
     Clause(Clause),
     /// `^2`
@@ -364,7 +364,8 @@ impl<'a> Lexer<'a> {
             let hint = format!("to look for the name, quote it: `\"{words}*\"`");
             return Err(QueryError::new(span, "expected at least two letters before \"*\"", hint));
         }
-        self.push(span.start, TokenKind::Words(kind, words.to_owned()));
+        let count = cut.iter().filter(|word| word.length == 1).count();
+        self.push(span.start, TokenKind::Words(kind, words.to_owned(), count));
         Ok(())
     }
 

@@ -91,6 +91,14 @@ impl Linter<'_> {
                     let hint = format!("`={}` finds only the capital", text.to_uppercase());
                     self.warn(span.clone(), format!("\"{text}\" also finds variables and initials"), &hint);
                 }
+                Clause::Text { kind: Kind::Near(_), .. } if clause.literal().is_of_one_word() => {
+                    let message = "this is one word, so there is nothing for it to be near";
+                    self.warn(span.clone(), message, "name another: `\"graph retrieval\"~5`");
+                }
+                Clause::Text { kind: Kind::Phrase | Kind::Near(_), text, .. } if has_inner_star(text) => {
+                    let message = "in quotes \"*\" means nothing: the word is looked for as it stands";
+                    self.warn(span.clone(), message, "a beginning stands by itself: `graph retr*`");
+                }
                 Clause::Like { id, .. } if self.holdings.has_paper.as_ref().is_some_and(|has_paper| !has_paper(id)) => {
                     let message = format!("the paper {id} is not known here, so nothing is like it");
                     self.warn(span.clone(), message, "only papers that a source has listed can be named");
@@ -172,6 +180,11 @@ impl Linter<'_> {
 /// From the first clause of an expression to the last.
 fn whole(query: &Query) -> Range<usize> {
     query.spans.first().map_or(0, |span| span.start)..query.spans.last().map_or(0, |span| span.end)
+}
+
+/// Whether a `*` stands where it would make a beginning of a word; `A*` is a name.
+fn has_inner_star(phrase: &str) -> bool {
+    phrase.split_whitespace().filter_map(|word| word.strip_suffix('*')).any(|word| word.chars().count() > 1)
 }
 
 fn is_lone_letter(text: &str) -> bool {
@@ -323,5 +336,10 @@ mod tests {
         let spans: Vec<_> =
             lint(&query, Role::Keyword, &Holdings::default()).into_iter().map(|lint| lint.span).collect();
         assert_eq!(spans, [5..7, 8..9]);
+        assert!(messages("\"graph graphs\"~3").concat().contains("this is one word"));
+        assert!(messages("x2 \"graph retr*\"").concat().contains("in quotes \"*\" means nothing"));
+        for fine in ["\"graph retrieval\"~3", "\"A* search\"", "\"LLM llms agents\"~3"] {
+            assert_eq!(messages(fine), [""; 0], "{fine}");
+        }
     }
 }

@@ -30,8 +30,10 @@ pub use pattern::{Label, Literal, Name, Part, Pattern, Unit, name_words};
 
 /// The longest expression, in bytes.
 pub const MAX_BYTES: usize = 2_000;
-/// The most clauses in one expression.
+/// The most words and conditions in one expression.
 pub const MAX_TERMS: usize = 200;
+/// The most different words that are to stand near each other: each is looked for around each of the others.
+pub const MAX_NEAR: usize = 10;
 /// How deep parentheses and negations may nest.
 pub const MAX_DEPTH: usize = 64;
 
@@ -98,7 +100,8 @@ pub enum Kind {
     Word,
     /// `"graph retrieval"`: the same, one right after the other.
     Phrase,
-    /// `"graph retrieval"~5`: the same, in any order, with at most so many other words among them.
+    /// `"graph retrieval"~5`: the same, in any order, with at most so many other words among them. One that is there twice
+    /// counts once.
     Near(u8),
     /// `diffus*`: folded, begins so.
     Prefix,

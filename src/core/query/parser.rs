@@ -13,7 +13,7 @@ use std::ops::Range;
 use super::clean::Clean;
 use super::error::quoted;
 use super::lexer::{Token, TokenKind, tokens};
-use super::{Clause, Expr, Field, MAX_DEPTH, MAX_TERMS, QueryError};
+use super::{Clause, Expr, Field, Kind, Literal, MAX_DEPTH, MAX_NEAR, MAX_TERMS, QueryError};
 
 /// The expression in `text`, and the bytes of each of its clauses.
 pub(super) fn parse(text: &str) -> Result<(Expr, Vec<Range<usize>>), QueryError> {
@@ -25,8 +25,14 @@ pub(super) fn parse(text: &str) -> Result<(Expr, Vec<Range<usize>>), QueryError>
 }
 
 fn parse_clean(text: &str) -> Result<(Expr, Vec<Range<usize>>), QueryError> {
-    let mut parser =
-        Parser { text, tokens: tokens(text)?.into_iter().peekable(), last: 0..0, depth: 0, spans: Vec::new() };
+    let mut parser = Parser {
+        text,
+        tokens: tokens(text)?.into_iter().peekable(),
+        last: 0..0,
+        depth: 0,
+        terms: 0,
+        spans: Vec::new(),
+    };
     let expr = parser.expr(Field::Any)?;
     match parser.tokens.next() {
         None => Ok((expr, parser.spans)),
@@ -44,6 +50,8 @@ struct Parser<'a> {
     /// The bytes of the token read last.
     last: Range<usize>,
     depth: usize,
+    /// Words and conditions so far.
+    terms: usize,
     spans: Vec<Range<usize>>,
 }
 
@@ -97,18 +105,18 @@ impl Parser<'_> {
             Some(Token { kind: TokenKind::Open, span }) => self.group(span, field)?,
             Some(Token { kind: TokenKind::Field(field), span }) => match self.tokens.next() {
                 Some(Token { kind: TokenKind::Open, span }) => self.group(span, field)?,
-                Some(Token { kind: TokenKind::Words(kind, text), span: words }) => {
-                    self.clause(span.start..words.end, Clause::Text { field, kind, text })?
+                Some(Token { kind: TokenKind::Words(kind, text, count), span: words }) => {
+                    self.clause(span.start..words.end, Clause::Text { field, kind, text }, count)?
                 }
                 _ => {
                     let message = format!("expected a word right after {:?}", &self.text[span.clone()]);
                     return Err(QueryError::new(span, message, "put the minus before the field: `-title:survey`"));
                 }
             },
-            Some(Token { kind: TokenKind::Words(kind, text), span }) => {
-                self.clause(span, Clause::Text { field, kind, text })?
+            Some(Token { kind: TokenKind::Words(kind, text, count), span }) => {
+                self.clause(span, Clause::Text { field, kind, text }, count)?
             }
-            Some(Token { kind: TokenKind::Clause(clause), span }) => self.clause(span, clause)?,
+            Some(Token { kind: TokenKind::Clause(clause), span }) => self.clause(span, clause, 1)?,
             token => return Err(self.expected(token)),
         };
         match self.tokens.peek() {
@@ -137,10 +145,19 @@ impl Parser<'_> {
         Ok(inner)
     }
 
-    fn clause(&mut self, span: Range<usize>, clause: Clause) -> Result<Expr, QueryError> {
-        if self.spans.len() == MAX_TERMS {
+    /// A clause of so many words.
+    fn clause(&mut self, span: Range<usize>, clause: Clause, words: usize) -> Result<Expr, QueryError> {
+        self.terms += words;
+        if self.terms > MAX_TERMS {
             let message = format!("more than {MAX_TERMS} words and conditions");
             return Err(QueryError::new(span, message, "split it into several keywords"));
+        }
+        if let Clause::Text { kind: Kind::Near(_), .. } = clause
+            && let Literal::Text { pattern, .. } = clause.literal()
+            && pattern.units.len() > MAX_NEAR
+        {
+            let message = format!("more than {MAX_NEAR} words that stand near each other");
+            return Err(QueryError::new(span, message, "without the \"~\" a phrase may have more"));
         }
         self.last = span.clone();
         self.spans.push(span);

@@ -26,6 +26,7 @@ fn clauses() -> impl Strategy<Value = Clause> {
             "upvotes",
             "age",
             "3D",
+            "b.",
             "OR",
         ])
     };
@@ -44,7 +45,7 @@ fn clauses() -> impl Strategy<Value = Clause> {
     let kind = prop_oneof![
         4 => words().prop_map(|word| (Kind::Word, word.to_owned())),
         1 => words().prop_map(|word| (Kind::Exact, word.to_owned())),
-        1 => words().prop_filter("two letters at least", |word| word.chars().count() > 1)
+        1 => words().prop_filter("two letters at least", |word| word.trim_end_matches('.').chars().count() > 1)
             .prop_map(|word| (Kind::Prefix, word.to_owned())),
         2 => prop::collection::vec(words(), 1..4).prop_map(|words| (Kind::Phrase, words.join(" "))),
         1 => prop::collection::vec(words(), 1..3).prop_map(|words| (Kind::ExactPhrase, words.join(" "))),
@@ -181,6 +182,12 @@ fn limits_are_told_and_never_hurt() {
     assert!(message("(".repeat(1_000)).contains("deep"));
     assert!(message("-".repeat(1_000) + "a").contains("deep"));
     assert!(message("a ".repeat(201)).contains("200"));
+    assert!(message(format!("\"{}\" b", "a ".repeat(200))).contains("200"));
+    assert!(message("upvotes>3 ".repeat(100) + &"state-space ".repeat(51)).contains("200"));
+    assert!(
+        message(format!("x2 \"{}\"~9", ('a'..='k').map(|c| format!("{c}{c} ")).collect::<String>())).contains("10")
+    );
+    assert!(Query::parse(&format!("\"{}\"~9", "the ".repeat(199))).is_ok(), "one word");
     assert!(message("é".repeat(1_001)).contains("2000"));
     assert!(Query::parse(&format!("{}a{}", "(".repeat(64), ")".repeat(64))).is_ok());
 }

@@ -297,7 +297,7 @@ type End = (u32, usize);
 /// The only part of a pattern that is one plain word.
 fn single(pattern: &Pattern) -> Option<&Part> {
     match (pattern.units.as_slice(), pattern.near) {
-        ([Unit { parts, whole: None }], None) => match parts.as_slice() {
+        ([Unit { parts, whole: None, .. }], None) => match parts.as_slice() {
             [part] => Some(part),
             _ => None,
         },
@@ -323,7 +323,9 @@ fn find(pattern: &Pattern, words: &Words) -> Vec<Range<usize>> {
                 let start = tokens[tokens.partition_point(|token| token.start < position)].range.start;
                 let mut ends: Vec<End> = vec![(position, start)];
                 for unit in &pattern.units {
-                    ends = ends.into_iter().flat_map(|end| unit_ends(unit, tokens, end)).collect();
+                    let gap = unit.after_end.then_some(text::SENTENCE_GAP);
+                    let next = |end: End| [Some(end), gap.map(|gap| (end.0 + gap, end.1))].into_iter().flatten();
+                    ends = ends.into_iter().flat_map(next).flat_map(|end| unit_ends(unit, tokens, end)).collect();
                     ends.sort_unstable();
                     ends.dedup();
                 }

@@ -42,7 +42,10 @@ pub(super) fn bounds(comparison: Comparison, value: u32) -> RangeInclusive<u64> 
 
 /// Whether a text with `a` has `b`: the same words more exactly, or more words.
 fn has_pattern(a: &Pattern, b: &Pattern) -> bool {
-    let each = || a.units.len() == b.units.len() && a.units.iter().zip(&b.units).all(|(a, b)| has_unit(a, b));
+    let each = || {
+        let mut pairs = a.units.iter().zip(&b.units);
+        a.units.len() == b.units.len() && pairs.all(|(a, b)| has_unit(a, b) && (b.after_end || !a.after_end))
+    };
     match (b.units.as_slice(), b.near) {
         ([only], _) => a.units.iter().any(|unit| has_unit(unit, only)),
         (_, Some(within)) => a.near.is_none_or(|near| near <= within) && each(),
@@ -51,7 +54,7 @@ fn has_pattern(a: &Pattern, b: &Pattern) -> bool {
 }
 
 fn has_unit(a: &Unit, b: &Unit) -> bool {
-    a == b
+    (&a.parts, &a.whole) == (&b.parts, &b.whole)
         || match (a.parts.as_slice(), &a.whole) {
             ([only], None) => matches!(b.parts.as_slice(), [part] if has_part(only, part)),
             // A compound as it is written.
