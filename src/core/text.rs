@@ -8,8 +8,8 @@
 //! - A compound ("state-space", "GPT-4o") is its parts, one after the other, *and* the parts run together; so "state
 //!   space", "state-space" and "statespace" meet.
 //! - Scripts written without spaces are cut by character: a run of them in a query is a phrase, hence exact.
-//! - LaTeX commands are markup and vanish, but for the Greek letters, which are read by their name, as are ε and β when
-//!   they stand alone. Accents written in LaTeX (`H\"older`) are accents.
+//! - LaTeX commands are markup and vanish, but for letters: the Greek ones are read by their name, as are ε and β when they
+//!   stand alone, and those with accents (`H\"older`, `\v{C}ech`) as accents are.
 //! - A sentence's end keeps phrases from reaching across it.
 //!
 //! What is absent: stop words (a phrase needs them; the linter warns of them alone) and languages other than English
@@ -23,6 +23,9 @@ use foldhash::fast::FixedState;
 use rust_stemmers::{Algorithm, Stemmer};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
+
+mod apart;
+mod latex;
 
 /// A word of a text, or several that a hyphen joins.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +67,7 @@ pub struct Form {
     pub folded: String,
     /// Folded and stemmed: what a plain word means.
     pub stem: String,
-    /// A second stem, for a lower-case word that may be the plural of an acronym: `llms`.
+    /// A second stem, for a word that may be something else: a lower-case one the plural of an acronym, `llms`; or `US`.
     pub singular: Option<String>,
 }
 
@@ -78,10 +81,24 @@ impl Form {
         if acronym && folded.len() > 2 {
             return Self { stem: stem(&folded[..folded.len() - 1]), singular: None, folded };
         }
+        if folded == COUNTRY {
+            return Self::of_country(word, folded);
+        }
         let stem = stem(&folded);
         let singular = (word.chars().filter(|c| c.is_uppercase()).count() < 2 && is_vowelless_plural(&folded))
-            .then(|| folded[..folded.len() - 1].to_owned());
+            .then(|| folded[..folded.len() - 1].to_owned())
+            .filter(|singular| *singular != stem);
         Self { stem, singular, folded }
+    }
+
+    /// `US` is a country and may be the word "us" in capitals; `U.S.` is the country alone.
+    fn of_country(word: &str, folded: String) -> Self {
+        const ALONE: &str = "u.s.";
+        match word {
+            "US" => Self { stem: folded.clone(), singular: Some(ALONE.to_owned()), folded },
+            _ if word.contains('.') => Self { stem: ALONE.to_owned(), singular: None, folded },
+            _ => Self { stem: folded.clone(), singular: None, folded },
+        }
     }
 
     /// Whether a plain word of a query with the form `self` finds `other`.
@@ -97,12 +114,13 @@ impl Form {
 /// `word` without what readers don't tell apart: compatibility forms and ligatures, case, accents, joining hyphens and
 /// invisible joiners, LaTeX accents. A Greek letter alone becomes its English name.
 pub fn fold(word: &str) -> String {
-    let folded = if word.is_ascii() && !word.contains('\\') {
+    if let Some(greek) = latex::greek(word) {
+        return greek.to_owned();
+    }
+    let folded: String = if word.is_ascii() && !word.contains('\\') {
         drop_joiners(word.chars()).map(|c| c.to_ascii_lowercase()).collect()
-    } else if let Some(command) = word.strip_prefix('\\').filter(|rest| rest.starts_with(|c: char| c.is_alphabetic())) {
-        command.trim_start_matches("var").to_ascii_lowercase()
     } else {
-        let plain: String = without_latex_accents(word).nfkd().collect();
+        let plain: String = latex::written_out(word).nfkd().collect();
         let mut folded = String::with_capacity(plain.len());
         for c in drop_joiners(plain.chars()).flat_map(char::to_lowercase) {
             match letter_without_decomposition(c) {
@@ -113,35 +131,18 @@ pub fn fold(word: &str) -> String {
         }
         folded.nfc().collect()
     };
-    match greek_name(&folded) {
+    match latex::greek_name(&folded) {
         Some(name) => name.to_owned(),
         None => folded,
     }
 }
 
-/// Folded words that the stemmer would confuse with something a reader of papers keeps apart, and their stems. The point
-/// in `organ.` is there because "organization" stems to "organ".
-const APART: [(&str, &str); 12] = [
-    ("animal", "animal"),
-    ("animals", "animal"),
-    ("organ", "organ."),
-    ("organs", "organ."),
-    ("universe", "universe"),
-    ("universes", "universe"),
-    ("university", "university"),
-    ("universities", "university"),
-    ("importance", "importance"),
-    ("numerous", "numerous"),
-    ("relativity", "relativity"),
-    ("relativistic", "relativity"),
-];
+/// The only country whose letters are a word.
+const COUNTRY: &str = "us";
 
-/// The English stem of a folded word (Snowball, <https://snowballstem.org/algorithms/english/stemmer.html>). A word with
-/// digits, signs or other scripts is its own stem.
+/// The English stem of a folded word (Snowball, <https://snowballstem.org/algorithms/english/stemmer.html>), but for those
+/// that it would take for another's. A word with digits, signs or other scripts is its own stem.
 fn stem(folded: &str) -> String {
-    if let Some((_, stem)) = APART.iter().find(|(word, _)| *word == folded) {
-        return (*stem).to_owned();
-    }
     if folded.len() < 3 || !folded.bytes().all(|b| b.is_ascii_lowercase()) {
         return folded.to_owned();
     }
@@ -157,7 +158,8 @@ fn stem(folded: &str) -> String {
         if stems.len() >= MANY {
             stems.clear();
         }
-        let stem = Stemmer::create(Algorithm::English).stem(folded).into_owned();
+        let stemmed = || Stemmer::create(Algorithm::English).stem(folded).into_owned();
+        let stem = apart::stem(folded).map_or_else(stemmed, ToOwned::to_owned);
         stems.insert(folded.to_owned(), stem.clone());
         stem
     })
@@ -189,40 +191,6 @@ fn drop_joiners(chars: impl Iterator<Item = char>) -> impl Iterator<Item = char>
     })
 }
 
-fn without_latex_accents(word: &str) -> String {
-    let mut out = String::with_capacity(word.len());
-    let mut rest = word;
-    while let Some(c) = rest.chars().next() {
-        match latex_accent(rest) {
-            Some((letter, length)) => {
-                out.push(letter);
-                rest = &rest[length..];
-            }
-            None => {
-                out.push(c);
-                rest = &rest[c.len_utf8()..];
-            }
-        }
-    }
-    out
-}
-
-/// An accented letter in LaTeX at the start of `text`, as `\"o`, `\'{e}` or `{\"o}`: the letter and the bytes it takes.
-fn latex_accent(text: &str) -> Option<(char, usize)> {
-    let braced = text.starts_with('{');
-    let mut bytes = text.bytes().enumerate().skip(usize::from(braced)).peekable();
-    let _ = bytes.next_if(|(_, b)| *b == b'\\')?;
-    let _ = bytes.next_if(|(_, b)| b"\"'`^~=.".contains(b))?;
-    let inner = bytes.next_if(|(_, b)| *b == b'{').is_some();
-    let (_, letter) = bytes.next_if(|(_, b)| b.is_ascii_alphabetic())?;
-    let mut end = bytes.peek().map_or(text.len(), |(at, _)| *at);
-    for _ in 0..usize::from(inner) + usize::from(braced) {
-        let (at, _) = bytes.next_if(|(_, b)| *b == b'}')?;
-        end = at + 1;
-    }
-    Some((char::from(letter), end))
-}
-
 /// What a letter that has no decomposition is read as.
 fn letter_without_decomposition(c: char) -> Option<&'static str> {
     let letters = match c {
@@ -238,37 +206,6 @@ fn letter_without_decomposition(c: char) -> Option<&'static str> {
         _ => return None,
     };
     Some(letters)
-}
-
-const GREEK: [(&str, &str); 24] = [
-    ("α", "alpha"),
-    ("β", "beta"),
-    ("γ", "gamma"),
-    ("δ", "delta"),
-    ("ε", "epsilon"),
-    ("ζ", "zeta"),
-    ("η", "eta"),
-    ("θ", "theta"),
-    ("ι", "iota"),
-    ("κ", "kappa"),
-    ("λ", "lambda"),
-    ("μ", "mu"),
-    ("ν", "nu"),
-    ("ξ", "xi"),
-    ("ο", "omicron"),
-    ("π", "pi"),
-    ("ρ", "rho"),
-    ("σ", "sigma"),
-    ("τ", "tau"),
-    ("υ", "upsilon"),
-    ("φ", "phi"),
-    ("χ", "chi"),
-    ("ψ", "psi"),
-    ("ω", "omega"),
-];
-
-fn greek_name(folded: &str) -> Option<&'static str> {
-    GREEK.iter().find(|(letter, _)| *letter == folded).map(|(_, name)| *name)
 }
 
 /// Whether `c` joins the parts of a compound when it stands between two letters or digits.
@@ -304,7 +241,7 @@ struct Cutter<'a> {
 impl Cutter<'_> {
     fn run(&mut self) {
         while let Some(c) = self.peek(0) {
-            if is_word_char(c) || latex_accent(self.rest()).is_some() {
+            if is_word_char(c) || latex::letter(self.rest()).is_some() {
                 self.compound();
             } else if is_unspaced(c) && c.is_alphanumeric() {
                 self.character(c);
@@ -383,9 +320,9 @@ impl Cutter<'_> {
             {
                 self.at += c.len_utf8();
                 previous = c;
-            } else if let Some((letter, length)) = latex_accent(self.rest()) {
+            } else if let Some((letters, length)) = latex::letter(self.rest()) {
+                previous = letters.chars().next_back().unwrap_or(' ');
                 self.at += length;
-                previous = letter;
             } else {
                 break;
             }
@@ -420,8 +357,7 @@ impl Cutter<'_> {
         let name: usize = self.rest()[1..].bytes().take_while(u8::is_ascii_alphabetic).count();
         let start = self.at;
         self.at += 1 + name;
-        let folded = fold(&self.text[start..self.at]);
-        if name > 0 && GREEK.iter().any(|(_, greek)| *greek == folded) {
+        if latex::greek(&self.text[start..self.at]).is_some() {
             self.push(start);
         }
     }
@@ -499,6 +435,10 @@ mod tests {
         assert_eq!(fold("β"), "beta");
         assert_eq!(cut(r#"H\"older and Schr{\"o}dinger"#), [r#"H\"older"#, "and", r#"Schr{\"o}dinger"#]);
         assert_eq!(fold(r#"Schr{\"o}dinger"#), fold("Schrödinger"));
+        assert_eq!(cut(r"\v{C}ech and S\o rensen, $\vec x$"), [r"\v{C}ech", "and", r"S\o rensen", "x"]);
+        for (latex, written) in [(r"\v{C}ech", "Čech"), (r"S\o{}rensen", "Sørensen"), (r"Erd\H{o}s", "Erdős")] {
+            assert_eq!(fold(latex), fold(written));
+        }
     }
 
     #[test]
@@ -512,6 +452,9 @@ mod tests {
             ("Transformers", "transformer"),
             ("LLMs", "LLM"),
             ("llms", "LLM"),
+            ("LLMS", "LLM"),
+            ("US", "U.S"),
+            ("us", "US"),
             ("GPUs", "gpu"),
             ("naïve", "naive"),
             ("efﬁcient", "efficiently"),
@@ -527,7 +470,10 @@ mod tests {
             ("animation", "animal"),
             ("C", "C++"),
             ("RL", "RLS"),
+            ("MCT", "MCTS"),
             ("organ", "organization"),
+            ("transformer", "transformation"),
+            ("U.S", "us"),
         ] {
             assert!(!meets(a, b), "{a} {b}");
         }

@@ -178,7 +178,7 @@ const COMMON: [&str; 60] = [
     "improv",
     "state",
     "art",
-    "experi",
+    "experiment",
     "achiev",
     "ai",
     "algorithm",
