@@ -107,11 +107,14 @@ impl Linter<'_> {
                     let message = "no source here says what a paper is filed under, so this finds nothing";
                     self.warn(span.clone(), message, "look for its words: `\"reinforcement learning\"`");
                 }
-                Clause::Text { field: Field::Source, .. } => {
-                    if let Literal::Source(label) = clause.literal() {
-                        self.source(span.clone(), &label);
+                Clause::Text { field: Field::Source | Field::Author, .. } => match clause.literal() {
+                    Literal::Source(label) => self.source(span.clone(), &label),
+                    Literal::Author(name) if name.is_of_initials() => {
+                        let message = "initials alone find nobody: one word of the name must be there in full";
+                        self.warn(span.clone(), message, "write `author:\"B. Sample\"`");
                     }
-                }
+                    _ => {}
+                },
                 _ => {}
             }
         }
@@ -336,9 +339,12 @@ mod tests {
         let spans: Vec<_> =
             lint(&query, Role::Keyword, &Holdings::default()).into_iter().map(|lint| lint.span).collect();
         assert_eq!(spans, [5..7, 8..9]);
+        assert!(messages("author:\"Y. L.\"").concat().contains("initials alone"));
         assert!(messages("\"graph graphs\"~3").concat().contains("this is one word"));
         assert!(messages("x2 \"graph retr*\"").concat().contains("in quotes \"*\" means nothing"));
-        for fine in ["\"graph retrieval\"~3", "\"A* search\"", "\"LLM llms agents\"~3"] {
+        for fine in
+            ["author:\"Y. Lee\"", "author:李", "\"graph retrieval\"~3", "\"A* search\"", "\"LLM llms agents\"~3"]
+        {
             assert_eq!(messages(fine), [""; 0], "{fine}");
         }
     }

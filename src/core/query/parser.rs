@@ -152,6 +152,12 @@ impl Parser<'_> {
             let message = format!("more than {MAX_TERMS} words and conditions");
             return Err(QueryError::new(span, message, "split it into several keywords"));
         }
+        if let Clause::Text { field: Field::Author | Field::Category | Field::Source, kind, .. } = clause
+            && matches!(kind, Kind::Exact | Kind::ExactPhrase | Kind::Near(_))
+        {
+            let message = "expected a name without \"=\" or \"~\"";
+            return Err(QueryError::new(span, message, "write `author:sample` or `author:\"Bea Sample\"`"));
+        }
         if let Clause::Text { kind: Kind::Near(_), .. } = clause
             && let Literal::Text { pattern, .. } = clause.literal()
             && pattern.units.len() > MAX_NEAR

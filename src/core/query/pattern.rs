@@ -189,28 +189,33 @@ impl Part {
 
 impl Name {
     /// Whether it is the name whose folded words are `name`: each word is there, in any order, or as its initial, and at
-    /// least one is there in full.
+    /// least one is there in full. An initial of the other name stands for a word of this one only where nothing in full is
+    /// left that the word could have been: "Bea S. Other" is no Bea Sample.
     pub fn finds(&self, name: &[String]) -> bool {
         let mut free: Vec<&str> = name.iter().map(String::as_str).collect();
         let mut open: Vec<&str> = Vec::new();
         let last = self.words.len() - 1;
+        let (mut is_named, mut is_shortened) = (false, false);
         for (at, word) in self.words.iter().enumerate() {
             let full = |other: &&str| *other == word || (self.prefix && at == last && other.starts_with(word.as_str()));
             match free.iter().position(full) {
                 Some(found) => {
+                    is_named |= !is_letter(word);
                     free.swap_remove(found);
                 }
                 None => open.push(word),
             }
         }
-        open.len() < self.words.len()
-            && open.into_iter().all(|word| match free.iter().position(|other| is_initial(word, other)) {
-                Some(found) => {
-                    free.swap_remove(found);
-                    true
-                }
-                None => false,
-            })
+        for word in open {
+            let Some(found) = free.iter().position(|other| is_initial(word, other)) else { return false };
+            is_shortened |= is_letter(free.swap_remove(found)) && !is_letter(word);
+        }
+        is_named && !(is_shortened && free.into_iter().any(|other| !is_letter(other)))
+    }
+
+    /// Whether it has initials alone, and so is nobody's.
+    pub(super) fn is_of_initials(&self) -> bool {
+        self.words.iter().all(|word| is_letter(word))
     }
 }
 
@@ -236,6 +241,12 @@ pub fn name_words(name: &str) -> Vec<String> {
         .map(|word| text::fold(&name[word.range]))
         .filter(|word| !word.is_empty())
         .collect()
+}
+
+/// Whether a word of a name is just a letter; characters of scripts without case are words.
+fn is_letter(word: &str) -> bool {
+    let mut chars = word.chars();
+    chars.next().is_some_and(char::is_lowercase) && chars.next().is_none()
 }
 
 /// Whether one of two words is the initial of the other.

@@ -61,15 +61,21 @@ fn clauses() -> impl Strategy<Value = Clause> {
     ]);
     prop_oneof![
         8 => (field, kind).prop_map(|(field, (kind, text))| Clause::Text { field, kind, text })
-            .prop_filter("an operator alone is no word", |clause| !is_operator(clause)),
+            .prop_filter("an operator alone is no word, and names have no signs", |clause| can_be_parsed(clause)),
         1 => (measure, comparison, 0u32..5).prop_map(|(measure, comparison, value)| Clause::Number { measure, comparison, value }),
         1 => prop::sample::select(vec![Clause::Has(Extra::Code), Clause::Has(Extra::Project)]),
         1 => (0u32..6, 1u8..=100).prop_map(|(n, threshold)| Clause::Like { id: format!("2603.{n:05}"), threshold }),
     ]
 }
 
-fn is_operator(clause: &Clause) -> bool {
-    matches!(clause, Clause::Text { field: Field::Any, kind: Kind::Word, text } if text == "OR")
+fn can_be_parsed(clause: &Clause) -> bool {
+    match clause {
+        Clause::Text { field: Field::Any, kind: Kind::Word, text } => text != "OR",
+        Clause::Text { field: Field::Author | Field::Category | Field::Source, kind, .. } => {
+            matches!(kind, Kind::Word | Kind::Phrase | Kind::Prefix)
+        }
+        _ => true,
+    }
 }
 
 /// Random expressions, as the parser could have made them.
@@ -136,6 +142,8 @@ fn an_error_says_where_what_and_how_to_mend_it() {
         ("a = 5", 2..3, "expected a word, found \"=\"", "`=RAG`"),
         ("graph~3", 5..7, "expected \"~\" only after a quoted phrase or `like:`", "~5"),
         ("\"a b\"~0", 5..7, "expected a number of words from 1 to 100 after \"~\"", "~5"),
+        ("x2 author:=sample", 3..17, "expected a name without \"=\" or \"~\"", "author:sample"),
+        ("author:\"sample Bea\"~5", 0..21, "expected a name without \"=\" or \"~\"", "author:\"Bea Sample\""),
         ("=\"a b\"~3", 6..8, "an exact phrase can't be loosened with \"~\"", "leave out"),
         ("graph^0", 5..7, "expected a weight from 0.01 to 100 after \"^\"", "^2"),
         ("graph ^2", 6..8, "expected a word after \"graph\", found \"^2\"", "without a space"),
