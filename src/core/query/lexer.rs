@@ -50,7 +50,7 @@ struct Lexer<'a> {
     text: &'a str,
     at: usize,
     tokens: Vec<Token>,
-    /// Where the last single quote stands that could close something.
+    /// See [`last_closing`].
     last_closing: usize,
 }
 
@@ -77,19 +77,21 @@ fn is_end(c: char) -> bool {
     is_space(c) || is_quote(c) || matches!(c, '(' | ')' | '^') || is_comma(c)
 }
 
-fn is_comma(c: char) -> bool {
+/// What parts the items of a list.
+pub(super) fn is_comma(c: char) -> bool {
     matches!(c, ',' | ';' | '、')
 }
 
+/// Where the last single quote stands, outside of phrases, that could close something.
 fn last_closing(text: &str) -> usize {
-    let mut last = 0;
-    let mut before = ' ';
+    let (mut last, mut before, mut is_quoted) = (0, ' ', false);
     let mut chars = text.char_indices().peekable();
     while let Some((at, c)) = chars.next() {
         let ends = !chars.peek().is_some_and(|(_, next)| next.is_alphanumeric());
-        if is_single_quote(c) && before.is_alphanumeric() && ends {
+        if !is_quoted && is_single_quote(c) && before.is_alphanumeric() && ends {
             last = at;
         }
+        is_quoted ^= is_quote(c);
         before = c;
     }
     last

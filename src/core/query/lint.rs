@@ -42,13 +42,16 @@ pub enum Role {
 pub struct Holdings {
     /// The papers that the next editions would look at: they show when nearly all match.
     pub recent: Option<Arc<Pool>>,
-    /// Whether a paper is known, however old, by its arXiv identifier.
-    pub has_paper: Option<Box<dyn Fn(&str) -> bool>>,
+    /// Whether a paper is known, however old.
+    pub has_paper: Option<HasPaper>,
     /// Every source that is configured or was ever read.
     pub sources: Option<Vec<SourceId>>,
     /// Whether any source says what a paper is filed under.
     pub tells_categories: Option<bool>,
 }
+
+/// Says of an arXiv identifier whether its paper is known.
+pub type HasPaper = Box<dyn Fn(&str) -> bool>;
 
 /// A share of recent papers above which an expression chooses hardly anything.
 const BROAD: f64 = 0.4;

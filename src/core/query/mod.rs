@@ -25,7 +25,7 @@ mod print;
 pub mod walk;
 
 pub use error::QueryError;
-pub use lint::{Holdings, Lint, Role, lint, lint_profile};
+pub use lint::{HasPaper, Holdings, Lint, Role, lint, lint_profile};
 pub use pattern::{Label, Literal, Name, Part, Pattern, Unit, name_words};
 
 /// The longest expression, in bytes.
@@ -187,7 +187,8 @@ impl Query {
     }
 
     /// Parses what someone typed into a form: an expression when it is one, else its words. Commas, semicolons and line
-    /// breaks part alternatives. Fails only when there is no word at all or far too many.
+    /// breaks part alternatives; one that only excludes holds for all others. Fails only when there is no word at all or far
+    /// too many.
     pub fn parse_lenient(text: &str) -> Result<Self, QueryError> {
         lenient::parse(text)
     }

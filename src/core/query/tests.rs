@@ -61,7 +61,7 @@ fn clauses() -> impl Strategy<Value = Clause> {
     ]);
     prop_oneof![
         8 => (field, kind).prop_map(|(field, (kind, text))| Clause::Text { field, kind, text })
-            .prop_filter("an operator alone is no word, and names have no signs", |clause| can_be_parsed(clause)),
+            .prop_filter("an operator alone is no word, and names have no signs", can_be_parsed),
         1 => (measure, comparison, 0u32..5).prop_map(|(measure, comparison, value)| Clause::Number { measure, comparison, value }),
         1 => prop::sample::select(vec![Clause::Has(Extra::Code), Clause::Has(Extra::Project)]),
         1 => (0u32..6, 1u8..=100).prop_map(|(n, threshold)| Clause::Like { id: format!("2603.{n:05}"), threshold }),
@@ -250,7 +250,21 @@ fn a_form_takes_what_people_type() {
     reads("what is RAG? (and why))", "\"what\" \"is\" \"RAG\" \"and\" \"why\"");
     reads("vision & language!", "\"vision\" \"language\"");
     reads("AND then", "\"then\"");
+    reads("agents, -survey", "agents -survey");
+    reads("llm agents; rl\n-survey -(review news)\n", "(llm agents OR rl) (-survey -(review news))");
+    reads("-survey, -review", "-survey -review");
+    reads("\"graph, retrieval\", speech", "\"graph, retrieval\" OR speech");
+    reads("\"graph\nretrieval, speech", "\"graph\" OR retrieval OR speech");
+    reads("llm，agents、rl", "llm OR agents OR rl");
+    reads("graph\u{93}x", "\"graph x\"");
     assert!(Query::parse_lenient("?!").is_err());
+    // What it takes to make an expression of it is not the typist's fault.
+    let long = "abcdefg:hijklmnop, ".repeat(100);
+    assert!(long.len() <= MAX_BYTES && Query::parse_lenient(&long).expect("long").to_string().len() > MAX_BYTES);
+    let many = "a, ".repeat(201);
+    let error = Query::parse_lenient(&many).expect_err("too many");
+    assert_eq!((error.span, error.message.contains("200")), (0..many.len(), true));
+    assert!(Query::parse_lenient(&"x2 ".repeat(700)).expect_err("too long").message.contains("2000"));
 }
 
 #[test]
@@ -286,7 +300,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_made_of_signs_makes_it_panic(text in "(\\(|\\)|\"|-| |a|b:|title:|like:2503.02130|AND|OR|NOT|\\^|2|~|\\*|=|>|age<|upvotes|3D|'|!|\\|\\?|&|–|ANDNOT|\\u{200B}|\\u{301}|＝|é|,|深|\\\\){0,40}") {
+    fn nothing_made_of_signs_makes_it_panic(text in "(\\(|\\)|\"|-| |a|b:|title:|like:2503\\.02130|.|AND|OR|NOT|\\^|2|~|\\*|=|>|age<|upvotes|3D|'|!|\\|\\?|&|–|ANDNOT|\\u{200B}|\\u{301}|＝|é|,|深|\\\\){0,40}") {
         check(&text)?;
     }
 }
@@ -312,8 +326,22 @@ fn check(text: &str) -> Result<(), TestCaseError> {
             prop_assert!(!error.message.is_empty() && !error.hint.is_empty());
         }
     }
-    if let Err(error) = Query::parse_lenient(text) {
-        prop_assert!(text.len() > 300 || !text.chars().any(char::is_alphanumeric) || !error.message.is_empty());
+    match Query::parse_lenient(text) {
+        Ok(query) => {
+            let again = Query::try_from(String::from(query.clone()));
+            prop_assert_eq!(again.as_ref().map(Query::expr), Ok(query.expr()));
+        }
+        Err(error) => {
+            prop_assert!(text.get(error.span.clone()).is_some(), "{:?}", error);
+            // A digit is always a word.
+            prop_assert!(text.len() > 300 || !text.contains(|c: char| c.is_ascii_digit()), "{:?}", error);
+        }
+    }
+    for role in [Role::Keyword, Role::Must, Role::Exclude] {
+        if let Ok(query) = Query::parse(text) {
+            let lints = lint(&query, role, &Holdings::default());
+            prop_assert!(lints.iter().all(|lint| text.get(lint.span.clone()).is_some() && !lint.hint.is_empty()));
+        }
     }
     Ok(())
 }
