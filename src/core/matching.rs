@@ -39,7 +39,7 @@ mod sets;
 mod wide;
 
 pub use compile::{CompiledProfile, LANGUAGE, Stale, Vocabulary, source_clause};
-pub use explain::{Check, Explanation, Finding, Verdict};
+pub use explain::{Check, Explanation, Finding, Hundredths, Judged, Verdict};
 pub use kernel::{Matcher, Scratch, Skip};
 
 /// A chosen paper.

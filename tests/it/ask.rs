@@ -202,7 +202,12 @@ sources = ["huggingface-trending"]
     has(
         &explain(&home, &["lab@example.org", "2611.00004"]).await,
         &[
-            "by none of the 4 sections",
+            "not chosen by any of the 4 sections",
+            "section \"Walking\": it lacks `stairs OR hills`, which it must have",
+            "section \"Searching\": no keyword matches: `retrieval`",
+            "section \"Elsewhere\": none of the chosen sources lists it: `huggingface-trending`",
+            "section \"Large\": no keyword matches: `scale -survey` (it lacks scale), `cities`",
+            "yes  -survey",
             "Section \"Walking\": not chosen: lacks what it must have",
             "no   stairs",
             "Section \"Elsewhere\": not chosen: none of the chosen sources lists it",
@@ -329,6 +334,10 @@ async fn what_nothing_here_can_match_is_warned_of_and_an_older_paper_can_be_name
         let tried = said(&home.run(&arguments).await);
         assert!(tried.contains("Retrieval at scale") && !tried.contains("not known"), "{tried}");
     }
+    let far = said(&home.run(&["try", "like:2611.00005~0.99"]).await);
+    has(&far, &["0 of 6 papers", "the closest to 2611.00005 that is not found: 0."]);
+    let near = said(&home.run(&["try", "like:2611.00005~0.01", "--days", "1"]).await);
+    assert!(near.lines().any(|line| line.contains("30  0.") && line.ends_with("Retrieval at scale")), "{near}");
     has(&said(&home.run(&["try", "category:cs.LG"]).await), &["says what a paper is filed under"]);
 }
 

@@ -189,6 +189,27 @@ not chosen: excluded
     assert_eq!(explanation.to_string(), expected);
     wants.exclude.clear();
     assert_eq!(pool.explain(&wants, 0).map(|e| e.verdict), Some(Verdict::TooFewVotes));
+    let mut wants =
+        profile(&["diffusion -(video OR audio)", "like:2603.00002~0.3", "like:2603.00009", "like:2603.00001"]);
+    wants.must = queries(&["-age<1d"]);
+    let papers = vec![candidate(1, "Video diffusion", "A survey."), candidate(2, "Audio diffusion", "A method.")];
+    let explanation = Pool::new(papers, now()).explain(&wants, 0).expect("the first candidate");
+    let expected = "\
+not chosen: lacks what it must have
+  no   keyword      diffusion -(video OR audio)
+         yes  diffusion
+         no   -video
+         yes  -audio
+  no   keyword      like:2603.00002~0.3
+         no   like:2603.00002~0.3 (similarity 0.11)
+  no   keyword      like:2603.00009
+         no   like:2603.00009 (that paper is not known)
+  no   keyword      like:2603.00001
+         no   like:2603.00001 (it is that paper)
+  no   must         -age<1d
+         no   -age<1d (it is 0 days old)
+";
+    assert_eq!(explanation.to_string(), expected);
     assert_eq!(pool.explain(&wants, 1), None);
 }
 
