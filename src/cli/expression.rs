@@ -60,8 +60,12 @@ fn by_settings(settings: &Settings) -> Holdings {
 
 /// Sources that were read once have papers still, whatever the settings say now.
 fn add_sources(holdings: &mut Holdings, store: &Store) {
-    let read = store.sources().unwrap_or_default().into_iter().map(|status| status.source);
-    holdings.sources.get_or_insert_default().extend(read);
+    let sources = holdings.sources.get_or_insert_default();
+    for status in store.sources().unwrap_or_default() {
+        if !sources.contains(&status.source) {
+            sources.push(status.source);
+        }
+    }
 }
 
 fn at(text: &str, span: std::ops::Range<usize>, severity: Severity, message: String, hint: String) -> Problem {

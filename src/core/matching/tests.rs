@@ -335,11 +335,21 @@ fn numbered(mut papers: Vec<Candidate>) -> Vec<Candidate> {
 /// Random profiles of every kind.
 fn profiles() -> impl Strategy<Value = Profile> {
     let weight = prop::sample::select(vec![1.0f32, 1.0, 1.0, 2.0, 0.5, 0.03, 100.0]);
-    let query = || expressions().prop_map(|expr| Query::parse(&expr.to_string()).expect("printed expressions parse"));
+    let parsed = |expr: Expr| Query::parse(&expr.to_string()).expect("printed expressions parse");
+    // Two words are what a keyword often is, and hardly ever what chance makes of one.
+    let word = || {
+        let plain = prop::sample::select(vec!["graph", "retrieval", "a", "b", "LLM", "c-a-b"])
+            .prop_map(|word| word.parse().expect("a word"));
+        (plain, prop::option::of(prop::sample::select(vec![0.5f32, 2.0]))).prop_map(|(word, weight)| match weight {
+            Some(weight) => Expr::Weighted(Box::new(word), weight),
+            None => word,
+        })
+    };
+    let query = || prop_oneof![2 => expressions(), 1 => prop::collection::vec(word(), 2).prop_map(Expr::And)];
     (
-        prop::collection::vec((query(), weight), 0..5),
-        prop::option::weighted(0.2, query()),
-        prop::option::weighted(0.3, query()),
+        prop::collection::vec((query().prop_map(parsed), weight), 0..5),
+        prop::option::weighted(0.2, expressions().prop_map(parsed)),
+        prop::option::weighted(0.3, expressions().prop_map(parsed)),
         prop::sample::select(vec![0, 0, 0, 1, 2]),
         prop::collection::vec(sources(), 0..2),
         prop::sample::select(vec![Rank::Relevance, Rank::Relevance, Rank::Trending, Rank::Newest]),

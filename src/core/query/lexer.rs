@@ -194,15 +194,18 @@ impl<'a> Lexer<'a> {
         }
         let spaced = after.trim_start_matches(is_space);
         let is_compared = |rest: &str| {
-            let value = rest.strip_prefix('=').map(|value| value.trim_start_matches(is_space));
-            rest.starts_with(is_comparison) || value.is_some_and(|v| v.starts_with(|c: char| c.is_ascii_digit()))
+            let value = rest.trim_start_matches('=').trim_start_matches(is_space);
+            let is_equal = rest.starts_with('=') && value.starts_with(|c: char| c.is_ascii_digit());
+            is_equal || rest.starts_with(is_comparison)
         };
         if let Some(measure) = measure(name) {
-            if spaced.starts_with("=>") || spaced.starts_with("=<") {
+            let turned =
+                [("=>", ">="), ("=<", "<="), ("==", "=")].into_iter().find(|(sign, _)| spaced.starts_with(sign));
+            if let Some((sign, right)) = turned {
                 let begin = self.text.len() - spaced.len();
-                let (sign, right) = if spaced.starts_with("=>") { ("=>", ">=") } else { ("=<", "<=") };
                 let message = format!("expected \"{right}\", found \"{sign}\"");
-                return Err(QueryError::new(begin..begin + 2, message, format!("write `{name}{right}20`")));
+                let value = if measure == Measure::Age { "7d" } else { "20" };
+                return Err(QueryError::new(begin..begin + 2, message, format!("write `{name}{right}{value}`")));
             }
             if is_compared(spaced) {
                 return self.number(start, name, measure, self.text.len() - spaced.len());
@@ -230,7 +233,8 @@ impl<'a> Lexer<'a> {
             let behind = &value[inner.len()..];
             let is_field = behind.starts_with(':') && is_known(inner);
             if is_field || (measure(inner).is_some() && behind.starts_with(is_comparison)) {
-                let span = self.at..self.at + inner.len() + 1;
+                let sign = behind.chars().next().map_or(0, char::len_utf8);
+                let span = self.at..self.at + inner.len() + sign;
                 let message = format!("expected a word after \"{name}:\", found another condition");
                 return Err(QueryError::new(span, message, "one field for a word: `title:graph author:sample`"));
             }

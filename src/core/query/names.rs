@@ -73,7 +73,11 @@ pub(super) fn condition(
             let unknown = |hint: String| QueryError::new(name.clone(), format!("there is no field \"{named}:\""), hint);
             Err(match (measure(&lower), closest(&lower)) {
                 (Some(measure), _) => {
-                    let sign = if measure == Measure::Age { "<" } else { ">=" };
+                    let sign = match measure {
+                        _ if value.starts_with(['<', '>', '=']) => "",
+                        Measure::Age => "<",
+                        _ => ">=",
+                    };
                     let message = format!("expected a comparison after \"{named}\"");
                     QueryError::new(name, message, format!("write `{lower}{sign}{}`", cut(value)))
                 }

@@ -121,6 +121,7 @@ fn an_error_says_where_what_and_how_to_mend_it() {
         ("title:", 0..6, "expected a word right after \"title:\"", "without a space"),
         ("title:-graph", 0..6, "expected a word right after \"title:\"", "minus before the field"),
         ("title:author:graph", 6..13, "expected a word after \"title:\", found another condition", "one field"),
+        ("title:upvotes≥3", 6..16, "expected a word after \"title:\", found another condition", "one field"),
         ("title:upvotes>3", 6..14, "expected a word after \"title:\", found another condition", "one field"),
         ("has:data", 4..8, "expected \"code\" or \"project\" after \"has:\"", "has:project"),
         ("like:mamba", 5..10, "expected an arXiv identifier after \"like:\"", "like:2503.02130"),
@@ -128,11 +129,14 @@ fn an_error_says_where_what_and_how_to_mend_it() {
         ("upvotes>=many", 9..13, "expected a whole number", "upvotes>=20"),
         ("upvotes>=1.5", 9..12, "expected a whole number, without a unit", "`upvotes>=20`"),
         ("upvotes=>3", 7..9, "expected \">=\", found \"=>\"", "`upvotes>=20`"),
+        ("age == 3d", 4..6, "expected \"=\", found \"==\"", "`age=7d`"),
+        ("upvotes:>20", 0..8, "expected a comparison after \"upvotes\"", "`upvotes>20`"),
         ("upvotes:20", 0..8, "expected a comparison after \"upvotes\"", "`upvotes>=20`"),
         ("age:7d", 0..4, "expected a comparison after \"age\"", "`age<7d`"),
         ("age<7", 4..5, "expected an age in days or weeks", "age<7d"),
         ("stars>99999999999", 6..17, "the number is too large", "100000000"),
         ("likes>5", 0..6, "expected a word: only upvotes, comments, stars and age can be compared", "upvotes>=20"),
+        ("likes==5", 0..6, "expected a word: only upvotes, comments, stars and age can be compared", "upvotes>=20"),
         ("likes=5", 0..6, "expected a word: only upvotes, comments, stars and age can be compared", "upvotes>=20"),
         ("gr*ph", 2..3, "expected \"*\" only at the end of a word", "`diffus*`"),
         ("=RAG*", 0..5, "an exact word can't be a beginning", "`RAG*`"),
@@ -300,7 +304,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_made_of_signs_makes_it_panic(text in "(\\(|\\)|\"|-| |a|b:|title:|like:2503\\.02130|.|AND|OR|NOT|\\^|2|~|\\*|=|>|age<|upvotes|3D|'|!|\\|\\?|&|–|ANDNOT|\\u{200B}|\\u{301}|＝|é|,|深|\\\\){0,40}") {
+    fn nothing_made_of_signs_makes_it_panic(text in "(\\(|\\)|\"|-| |a|b:|title:|like:2503\\.02130|.|AND|OR|NOT|\\^|2|~|\\*|=|>|age<|≥|upvotes|3D|'|!|\\|\\?|&|–|ANDNOT|\\u{200B}|\\u{301}|＝|é|,|深|\\\\){0,40}") {
         check(&text)?;
     }
 }
