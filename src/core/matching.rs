@@ -36,11 +36,13 @@ mod compile;
 mod explain;
 mod kernel;
 mod sets;
+mod vocabulary;
 mod wide;
 
-pub use compile::{CompiledProfile, LANGUAGE, Stale, Vocabulary, source_clause};
+pub use compile::{CompiledProfile, LANGUAGE, Stale, source_clause};
 pub use explain::{Check, Explanation, Finding, Hundredths, Judged, Verdict};
 pub use kernel::{Matcher, Scratch, Skip};
+pub use vocabulary::Vocabulary;
 
 /// A chosen paper.
 #[derive(Clone, Copy, Debug, PartialEq)]

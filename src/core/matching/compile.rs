@@ -13,12 +13,10 @@
 //! ```
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
-use foldhash::fast::FixedState;
-
+use super::Vocabulary;
 use crate::core::paper::SourceId;
-use crate::core::query::{Clause, Comparison, Expr, Field, Kind, Literal, Measure, Query};
+use crate::core::query::{Clause, Comparison, Expr, Field, Kind, Measure, Query};
 use crate::core::subscription::{Profile, Rank};
 
 /// The version of the query language, of the literals and of this encoding, together.
@@ -32,16 +30,6 @@ pub(super) const NEGATED: u32 = 1 << 31;
 pub(super) const WEIGHT_ONE: u32 = 100;
 /// The most that a keyword's and a clause's weight come to together.
 const MOST_WEIGHT: u32 = 100 * WEIGHT_ONE;
-
-/// The numbers of literals, from 0 in the order they were first met.
-#[derive(Clone, Debug, Default)]
-pub struct Vocabulary {
-    numbers: HashMap<Literal, u32, FixedState>,
-    /// What was asked before, so that a clause that many profiles share is stemmed once.
-    asked: HashMap<Clause, u32, FixedState>,
-    /// By number: the clause it was first met in.
-    clauses: Vec<Clause>,
-}
 
 /// A profile, ready to be evaluated: words of its own, or borrowed from an array of many profiles, which is the faster to
 /// walk through.
@@ -112,73 +100,6 @@ impl Op {
             (8, weights) => Op::Near([weights >> WEIGHT_BITS, weights & ((1 << WEIGHT_BITS) - 1)]),
             _ => return None,
         })
-    }
-}
-
-impl Vocabulary {
-    /// How many literals it has.
-    pub fn len(&self) -> usize {
-        self.clauses.len()
-    }
-
-    /// Whether it has none.
-    pub fn is_empty(&self) -> bool {
-        self.clauses.is_empty()
-    }
-
-    /// The number of a literal that it has.
-    pub fn get(&self, literal: &Literal) -> Option<u32> {
-        self.numbers.get(literal).copied()
-    }
-
-    /// By number: the clause that each literal was first met in. Numbering these in order makes the vocabulary anew.
-    pub fn clauses(&self) -> &[Clause] {
-        &self.clauses
-    }
-
-    /// The literals with their numbers, in no order.
-    pub(super) fn literals(&self) -> impl Iterator<Item = (&Literal, u32)> {
-        self.numbers.iter().map(|(literal, number)| (literal, *number))
-    }
-
-    /// The number of a clause's literal, a new one if it is new.
-    pub fn number(&mut self, clause: &Clause) -> u32 {
-        if let Some(number) = self.asked.get(clause) {
-            return *number;
-        }
-        let next = self.clauses.len() as u32;
-        let number = *self.numbers.entry(clause.literal()).or_insert(next);
-        if number == next {
-            self.clauses.push(clause.clone());
-        }
-        self.asked.insert(clause.clone(), number);
-        number
-    }
-
-    /// As bytes: the version, then each literal in the query language, a line each.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = format!("{LANGUAGE}\n").into_bytes();
-        for clause in &self.clauses {
-            bytes.extend_from_slice(format!("{clause}\n").as_bytes());
-        }
-        bytes
-    }
-
-    /// From bytes. Fails when another version wrote them.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Stale> {
-        let text = std::str::from_utf8(bytes).map_err(|_| Stale)?;
-        let mut lines = text.lines();
-        if lines.next().and_then(|version| version.parse().ok()) != Some(LANGUAGE) {
-            return Err(Stale);
-        }
-        let mut vocabulary = Self::default();
-        for (number, line) in (0u32..).zip(lines) {
-            let clause: Clause = line.parse().map_err(|_| Stale)?;
-            if vocabulary.number(&clause) != number {
-                return Err(Stale);
-            }
-        }
-        Ok(vocabulary)
     }
 }
 
@@ -354,33 +275,32 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// A keyword of two, which may be plain words or a word and a negation.
+    /// A keyword of two, which may be two words, or a word and a negation.
     fn both(&mut self, expr: &Expr, a: &Expr, b: &Expr, weight: f32) {
-        let (first, second) = (unweighted(a, weight), unweighted(b, weight));
-        let pair = match (first, second) {
+        let has_room = self.pairs.len() < MOST;
+        match (unweighted(a, weight), unweighted(b, weight)) {
             ((Expr::Clause(a), weight_a), (Expr::Clause(b), weight_b)) => {
                 let weights = [hundredths(weight_a), hundredths(weight_b)];
                 let pair = [self.vocabulary.number(a), self.vocabulary.number(b)];
-                if weights != [WEIGHT_ONE; 2] || self.pairs.len() == MOST {
+                if has_room && weights == [WEIGHT_ONE; 2] {
+                    self.pairs.push(pair);
+                } else {
                     self.any(expr, weight);
                     self.program.extend([Op::Near(weights).encode(), pair[0], pair[1]]);
-                    return;
                 }
-                Some(pair)
             }
-            ((Expr::Clause(a), weight), (Expr::Not(b), _)) | ((Expr::Not(b), _), (Expr::Clause(a), weight)) => {
+            ((Expr::Clause(a), of_a), (Expr::Not(b), _)) | ((Expr::Not(b), _), (Expr::Clause(a), of_a))
+                if has_room && hundredths(of_a) == WEIGHT_ONE =>
+            {
                 match unweighted(b, 1.0).0 {
-                    Expr::Clause(b) if hundredths(weight) == WEIGHT_ONE && self.pairs.len() < MOST => {
-                        Some([self.vocabulary.number(a), self.vocabulary.number(b) | NEGATED])
+                    Expr::Clause(b) => {
+                        let pair = [self.vocabulary.number(a), self.vocabulary.number(b) | NEGATED];
+                        self.pairs.push(pair);
                     }
-                    _ => None,
+                    _ => self.any(expr, weight),
                 }
             }
-            _ => None,
-        };
-        match pair {
-            Some(pair) => self.pairs.push(pair),
-            None => self.any(expr, weight),
+            _ => self.any(expr, weight),
         }
     }
 

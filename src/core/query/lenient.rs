@@ -1,7 +1,7 @@
 //! What someone typed into a form, as an expression.
 
 use super::clean::Clean;
-use super::lexer::{is_comma, is_quote};
+use super::signs::{is_comma, is_quote};
 use super::{Clause, Expr, Field, Kind, MAX_BYTES, MAX_TERMS, Query, QueryError};
 use crate::core::text;
 

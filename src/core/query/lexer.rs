@@ -8,6 +8,10 @@ use std::ops::Range;
 
 use super::error::quoted;
 use super::names::{condition, field, is_known, measure, operator};
+use super::signs::{
+    is_comma, is_comparison, is_dash, is_end, is_end_of_value, is_quote, is_single_quote, is_space, last_closing,
+    refuse_signs,
+};
 use super::{Clause, Comparison, Field, Kind, Measure, QueryError};
 use crate::core::text;
 
@@ -52,49 +56,6 @@ struct Lexer<'a> {
     tokens: Vec<Token>,
     /// See [`last_closing`].
     last_closing: usize,
-}
-
-fn is_space(c: char) -> bool {
-    c.is_whitespace() || c.is_control()
-}
-
-/// Quotes of many countries: any of them opens a phrase, and any closes it.
-pub(super) fn is_quote(c: char) -> bool {
-    matches!(c, '"' | '“' | '”' | '„' | '‟' | '«' | '»' | '「' | '」' | '『' | '』')
-}
-
-fn is_single_quote(c: char) -> bool {
-    matches!(c, '\'' | '‘' | '’' | '‚' | '‛' | '`' | '´' | '‹' | '›')
-}
-
-/// What programs and people make of a minus.
-fn is_dash(c: char) -> bool {
-    matches!(c, '-' | '\u{2010}'..='\u{2015}' | '−' | '\u{FE58}' | '\u{FE63}')
-}
-
-/// Where a word ends, beside spaces and quotes.
-fn is_end(c: char) -> bool {
-    is_space(c) || is_quote(c) || matches!(c, '(' | ')' | '^') || is_comma(c)
-}
-
-/// What parts the items of a list.
-pub(super) fn is_comma(c: char) -> bool {
-    matches!(c, ',' | ';' | '、')
-}
-
-/// Where the last single quote stands, outside of phrases, that could close something.
-fn last_closing(text: &str) -> usize {
-    let (mut last, mut before, mut is_quoted) = (0, ' ', false);
-    let mut chars = text.char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
-        let ends = !chars.peek().is_some_and(|(_, next)| next.is_alphanumeric());
-        if !is_quoted && is_single_quote(c) && before.is_alphanumeric() && ends {
-            last = at;
-        }
-        is_quoted ^= is_quote(c);
-        before = c;
-    }
-    last
 }
 
 impl<'a> Lexer<'a> {
@@ -193,11 +154,7 @@ impl<'a> Lexer<'a> {
             return self.field(name, value);
         }
         let spaced = after.trim_start_matches(is_space);
-        let is_compared = |rest: &str| {
-            let value = rest.trim_start_matches('=').trim_start_matches(is_space);
-            let is_equal = rest.starts_with('=') && value.starts_with(|c: char| c.is_ascii_digit());
-            is_equal || rest.starts_with(is_comparison)
-        };
+        let is_number = |value: &str| value.starts_with(|c: char| c.is_ascii_digit());
         if let Some(measure) = measure(name) {
             let turned =
                 [("=>", ">="), ("=<", "<="), ("==", "=")].into_iter().find(|(sign, _)| spaced.starts_with(sign));
@@ -207,10 +164,14 @@ impl<'a> Lexer<'a> {
                 let value = if measure == Measure::Age { "7d" } else { "20" };
                 return Err(QueryError::new(begin..begin + 2, message, format!("write `{name}{right}{value}`")));
             }
-            if is_compared(spaced) {
+            // `age = 3d` is a number, but `age =RAG` are two words.
+            let is_equal = spaced.strip_prefix('=').is_some_and(|value| is_number(value.trim_start_matches(is_space)));
+            if after.starts_with('=') || is_equal || spaced.starts_with(is_comparison) {
                 return self.number(start, name, measure, self.text.len() - spaced.len());
             }
-        } else if after.starts_with(is_comparison) || (name.len() > 1 && is_compared(after)) {
+        } else if after.starts_with(is_comparison)
+            || (name.len() > 1 && after.starts_with('=') && is_number(after.trim_start_matches('=')))
+        {
             let message = "expected a word: only upvotes, comments, stars and age can be compared";
             let sign = after.chars().next().map_or(0, char::len_utf8);
             let span = start..start + name.len() + sign;
@@ -390,43 +351,5 @@ impl<'a> Lexer<'a> {
                 Err(QueryError::new(start..self.at, message, "`diffusion^2` counts twice"))
             }
         }
-    }
-}
-
-fn is_comparison(c: char) -> bool {
-    matches!(c, '<' | '>' | '≤' | '≥')
-}
-
-/// Where the value of a condition ends.
-fn is_end_of_value(c: char) -> bool {
-    is_space(c) || matches!(c, '(' | ')' | '^')
-}
-
-/// Refuses signs inside a word, which begins at `begin`, that mean something where they stand alone or in other languages.
-fn refuse_signs(word: &str, begin: usize) -> Result<(), QueryError> {
-    let refused = |at: usize, length, message: &str, hint: &str| {
-        Err(QueryError::new(begin + at..begin + at + length, message, hint))
-    };
-    if let Some(at) = word.find('~') {
-        let hint = "write `\"graph retrieval\"~5` for words that stand near each other";
-        return refused(at, word.len() - at, "expected \"~\" only after a quoted phrase or `like:`", hint);
-    }
-    let is_word = |c: char| c.is_alphanumeric();
-    if !word.contains(is_word) {
-        return Ok(());
-    }
-    if let Some(at) = word.find('|') {
-        return refused(at, 1, "expected a space or an operator, not \"|\"", "write `a OR b` for either");
-    }
-    if let Some(at) = word.find("&&") {
-        return refused(at, 2, "expected a space or an operator, not \"&&\"", "write `a b` or `a AND b` for both");
-    }
-    let mut marks = word.match_indices('?').map(|(at, _)| at);
-    match marks.find(|at| word[..*at].ends_with(is_word) && word[at + 1..].starts_with(is_word)) {
-        Some(at) => {
-            let hint = "`diffus*` finds every word that begins so; no sign stands for one letter";
-            refused(at, 1, "expected no \"?\" inside a word", hint)
-        }
-        None => Ok(()),
     }
 }

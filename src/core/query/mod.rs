@@ -21,6 +21,7 @@ mod names;
 mod parser;
 mod pattern;
 mod print;
+mod signs;
 #[doc(hidden)]
 pub mod walk;
 

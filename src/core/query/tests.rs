@@ -136,6 +136,7 @@ fn an_error_says_where_what_and_how_to_mend_it() {
         ("age<7", 4..5, "expected an age in days or weeks", "age<7d"),
         ("stars>99999999999", 6..17, "the number is too large", "100000000"),
         ("likes>5", 0..6, "expected a word: only upvotes, comments, stars and age can be compared", "upvotes>=20"),
+        ("upvotes=(20)", 8..8, "expected a whole number", "upvotes>=20"),
         ("likes==5", 0..6, "expected a word: only upvotes, comments, stars and age can be compared", "upvotes>=20"),
         ("likes=5", 0..6, "expected a word: only upvotes, comments, stars and age can be compared", "upvotes>=20"),
         ("gr*ph", 2..3, "expected \"*\" only at the end of a word", "`diffus*`"),
@@ -220,7 +221,9 @@ fn operators_bind_as_documented() {
 
 #[test]
 fn words_that_look_like_something_else_are_printed_so_that_they_are_words_still() {
-    for text in ["(age) =3D", "age AND =3D^2 x", "-(age) =3D", "title:(age OR b)", "(=3D) =RAG", "\"OR\" =OR OR*"] {
+    for text in
+        ["SE=(2S) a", "(age) =3D", "age AND =3D^2 x", "-(age) =3D", "title:(age OR b)", "(=3D) =RAG", "\"OR\" =OR OR*"]
+    {
         let expr = Query::parse(text).expect(text).expr().clone();
         assert_eq!(expr.to_string().parse(), Ok(expr), "{text}");
     }
@@ -304,7 +307,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_made_of_signs_makes_it_panic(text in "(\\(|\\)|\"|-| |a|b:|title:|like:2503\\.02130|.|AND|OR|NOT|\\^|2|~|\\*|=|>|age<|≥|upvotes|3D|'|!|\\|\\?|&|–|ANDNOT|\\u{200B}|\\u{301}|＝|é|,|深|\\\\){0,40}") {
+    fn nothing_made_of_signs_makes_it_panic(text in "(\\(|\\)|\"|-| |a|b:|title:|like:2503\\.02130|.|AND|OR|NOT|\\^|2|~|\\*|=|>|age<|≥|upvotes|SE|3D|'|!|\\|\\?|&|–|ANDNOT|\\u{200B}|\\u{301}|＝|é|,|深|\\\\){0,40}") {
         check(&text)?;
     }
 }
