@@ -121,10 +121,12 @@ impl Likeness {
     }
 
     /// For each paper that is named, the closest that was not found.
-    fn nearest<'a>(&'a self, pool: &'a Pool, found: &'a [usize]) -> impl Iterator<Item = String> + 'a {
-        let others = || (0..pool.candidates().len()).filter(|index| !found.contains(index));
+    fn nearest(&self, pool: &Pool, found: &[usize]) -> impl Iterator<Item = String> {
+        let mut is_found = vec![false; pool.candidates().len()];
+        found.iter().for_each(|index| is_found[*index] = true);
         self.liked.iter().filter_map(move |id| {
-            let closest = others().filter_map(|index| Some((pool.likeness(index, id)?, index)));
+            let others = (0..is_found.len()).filter(|index| !is_found[*index]);
+            let closest = others.filter_map(|index| Some((pool.likeness(index, id)?, index)));
             let (likeness, index) = closest.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
             let title = &pool.candidates()[index].paper.title;
             Some(format!("the closest to {id} that is not found: {}  {title}", Hundredths(likeness)))

@@ -15,8 +15,8 @@
 //! ```
 //! A keyword of two clauses, `a b`, is worth half as much again in a paper where both stand within about ten words of each
 //! other, whatever their weights. Keywords of one clause that find the same are one, with the greatest of their weights. All
-//! of it is in whole hundredths: what a clause is worth is rounded, its weighted worth cut off. Equal scores go by momentum ([`super::trend`]), then by day, newest first, then by the paper's key, so that the order
-//! is the same on every run.
+//! of it is in whole hundredths: what a clause is worth is rounded, its weighted worth cut off. Equal scores go by momentum
+//! ([`super::trend`]), then by day, newest first, then by the paper's key, so that the order is the same on every run.
 
 use std::borrow::Borrow;
 use std::ops::Range;
