@@ -2,19 +2,33 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use paperpost::core::query::{Query, lint};
+use paperpost::core::query::{Clause, Expr, Holdings, Query, Role, lint};
 
 fuzz_target!(|text: &str| {
     match Query::parse(text) {
         Ok(query) => {
-            let canonical = query.canonical();
-            let again = Query::parse(&canonical).expect("the canonical spelling parses");
-            assert_eq!(again.canonical(), canonical);
-            for found in lint(&query, None) {
-                assert!(text.get(found.span).is_some(), "a lint points into the text");
+            let again: Expr = query.canonical().parse().expect("the canonical spelling can be read back");
+            assert_eq!(&again, query.expr());
+            for clause in query.expr().clauses() {
+                let again: Clause = clause.to_string().parse().expect("so can each clause alone");
+                assert_eq!(&again, clause);
             }
+            for role in [Role::Keyword, Role::Must, Role::Exclude] {
+                for found in lint(&query, role, &Holdings::default()) {
+                    assert!(text.get(found.span).is_some(), "a lint points into the text");
+                }
+            }
+        }
+        Err(error) => {
+            assert!(text.get(error.span).is_some(), "an error points into the text");
+            assert!(!error.hint.is_empty(), "and says how to mend it");
+        }
+    }
+    match Query::parse_lenient(text) {
+        Ok(query) => {
+            let again = Query::try_from(String::from(query.clone())).expect("what is kept of a query can be read back");
+            assert_eq!(again.expr(), query.expr());
         }
         Err(error) => assert!(text.get(error.span).is_some(), "an error points into the text"),
     }
-    let _ = Query::parse_lenient(text);
 });

@@ -11,7 +11,9 @@ use super::{expression, parse_address};
 use crate::config::edit::{self, NewSubscription};
 use crate::config::{self, Settings};
 use crate::core::address::Address;
+use crate::core::query::{Role, lint_profile};
 use crate::core::schedule::Schedule;
+use crate::core::subscription::{Keyword, Profile, Rank};
 
 /// What `subscribe` takes.
 #[derive(Debug, Args)]
@@ -69,17 +71,36 @@ pub(super) fn subscribe(settings: &Settings, arguments: &Subscribe) -> anyhow::R
     };
     let changed = edit::subscribe(&text, &new).with_context(|| path.display().to_string())?;
     edit::write(&path, &changed).with_context(|| format!("can't write {}", path.display()))?;
-    let recent = expression::recent(settings);
-    for (query, text) in new.keywords.iter().zip(&arguments.keywords).chain(new.exclude.iter().zip(&arguments.exclude))
-    {
-        expression::warn(query, text, recent.as_ref());
-    }
+    warn(settings, &new, arguments);
     println!("{} is subscribed in {}", new.email.reveal(), path.display());
     println!(
         "a running daemon takes it in at SIGHUP; `paperpost preview {}` shows the next digest",
         new.email.reveal()
     );
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints what was probably not meant.
+fn warn(settings: &Settings, new: &NewSubscription, arguments: &Subscribe) {
+    let holdings = expression::holdings(settings);
+    for (queries, texts, role) in
+        [(&new.keywords, &arguments.keywords, Role::Keyword), (&new.exclude, &arguments.exclude, Role::Exclude)]
+    {
+        queries.iter().zip(texts).for_each(|(query, text)| expression::warn(query, text, role, &holdings));
+    }
+    let profile = Profile {
+        name: String::new(),
+        keywords: new.keywords.iter().map(|query| Keyword { query: query.clone(), weight: 1.0 }).collect(),
+        exclude: new.exclude.clone(),
+        must: Vec::new(),
+        min_upvotes: new.min_upvotes.unwrap_or(0),
+        sources: Vec::new(),
+        max_papers: new.max_papers.unwrap_or(settings.digest.max_papers),
+        rank: Rank::default(),
+    };
+    for (_, at, lint) in lint_profile(&profile) {
+        expression::show(lint, &arguments.keywords[at]);
+    }
 }
 
 /// Removes a subscription from the file.

@@ -10,8 +10,7 @@ use super::{refuse, subscriptions, wiring};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::core::address::Address;
-use crate::core::matching::{Check, Explanation, Finding, Verdict};
-use crate::core::query::{Expr, Query};
+use crate::core::matching::{Check, Explanation, Finding, Judged, Verdict};
 use crate::core::subscription::WhenEmpty;
 use crate::jobs::explain::{
     self, Case, EditionReport, Fate, Found, Next, Obstacle, Outlook, PaperReport, Role, SectionReport,
@@ -71,12 +70,13 @@ fn explain_paper(case: &Case<'_>, address: &Address, paper: &KnownPaper) -> anyh
     let candidate = &paper.candidate;
     println!("{}", candidate.paper.title);
     let listings = candidate.listings.iter().map(|listing| format!("{} of {}", listing.source, listing.day));
+    let upvotes = candidate.upvotes().unwrap_or(0);
     println!(
-        "{}, on the {} {}, {} upvotes, first seen {}",
+        "{}, on the {} {}, {upvotes} {}, first seen {}",
         candidate.paper.key,
         plural(candidate.listings.len(), "list"),
         listings.collect::<Vec<_>>().join(", "),
-        candidate.upvotes().unwrap_or(0),
+        plural(upvotes as usize, "upvote"),
         local(paper.first_seen, zone),
     );
     println!("\n{}: {}", address.reveal(), outlook(case, &report));
@@ -133,13 +133,20 @@ fn outlook(case: &Case<'_>, report: &PaperReport) -> String {
             .to_owned()
         }
         Outlook::NotChosen => {
-            let reason = match report.findings.as_slice() {
-                [(_, explanation)] => because(explanation),
-                several => format!("by none of the {} sections, each for a reason of its own", several.len()),
+            let reason = |explanation: &Explanation| {
+                let lacks_votes = explanation.verdict == Verdict::TooFewVotes;
+                let hope = |until| format!("; it comes once it has them, until {}", local(until, zone));
+                let hope = report.waits_until.filter(|_| lacks_votes).map(hope).unwrap_or_default();
+                because(explanation) + &hope
             };
-            let hope = |until| format!("; it comes once it has them, until {}", local(until, zone));
-            let hope = report.waits_until.map(hope).unwrap_or_default();
-            format!("not chosen: {reason}{hope}")
+            match report.findings.as_slice() {
+                [(_, explanation)] => format!("not chosen: {}", reason(explanation)),
+                several => {
+                    let of_section = |(name, explanation)| format!("\n  section \"{name}\": {}", reason(explanation));
+                    let sections: String = several.iter().map(|(name, why)| of_section((name, why))).collect();
+                    format!("not chosen by any of the {} sections{sections}", several.len())
+                }
+            }
         }
         Outlook::BeforeStart { listed, since } => {
             format!("chosen, but listed {listed}, before the subscription's first day {since}")
@@ -171,36 +178,24 @@ fn because(explanation: &Explanation) -> String {
 /// An expression, and what of it the paper has or lacks, where only some of its clauses decide.
 fn in_short(finding: &Finding) -> String {
     let text = &finding.text;
-    let names = finding.clauses.iter().map(|(clause, _)| clause.as_str());
-    if finding.check == Check::MinUpvotes {
-        return names.collect::<Vec<_>>().join(", ");
+    match finding.clauses.as_slice() {
+        [only] if finding.check == Check::MinUpvotes => return only.to_string(),
+        [Judged { value: Some(value), .. }] => return format!("`{text}` ({value})"),
+        _ => {}
     }
-    let signs = Query::parse(text).map(|query| signs(query.expr(), true)).unwrap_or_default();
-    let (mut has, mut lacks) = (Vec::new(), Vec::new());
-    for ((clause, holds), is_wanted) in finding.clauses.iter().zip(signs) {
-        // Under a NOT, what holds is what speaks against.
-        if (*holds == is_wanted) == finding.matches {
-            if *holds { &mut has } else { &mut lacks }.push(clause.as_str());
-        }
-    }
-    if has.len() + lacks.len() == finding.clauses.len() {
+    let named = |clause: &Judged| Judged { is_negated: false, ..clause.clone() }.to_string();
+    let at_fault: Vec<&Judged> = finding.clauses.iter().filter(|clause| clause.is_met() == finding.matches).collect();
+    if at_fault.len() == finding.clauses.len() {
         return format!("`{text}`");
     }
+    // Under a NOT, what the paper has is what speaks against it.
+    let (has, lacks): (Vec<&Judged>, Vec<&Judged>) = at_fault.into_iter().partition(|clause| clause.holds);
+    let [has, lacks] = [has, lacks].map(|clauses| clauses.into_iter().map(named).collect::<Vec<_>>());
     let has = (!has.is_empty()).then(|| format!("has {}", has.join(", ")));
     let lacks = (!lacks.is_empty()).then(|| format!("lacks {}", lacks.join(", ")));
     match [has, lacks].into_iter().flatten().collect::<Vec<_>>() {
         parts if parts.is_empty() => format!("`{text}`"),
         parts => format!("`{text}` (it {})", parts.join(" and ")),
-    }
-}
-
-/// By clause, from left to right: whether the expression wants it to hold.
-fn signs(expr: &Expr, is_wanted: bool) -> Vec<bool> {
-    match expr {
-        Expr::Clause(_) => vec![is_wanted],
-        Expr::Not(inner) => signs(inner, !is_wanted),
-        Expr::Weighted(inner, _) => signs(inner, is_wanted),
-        Expr::And(all) | Expr::Or(all) => all.iter().flat_map(|inner| signs(inner, is_wanted)).collect(),
     }
 }
 
@@ -349,20 +344,40 @@ mod tests {
 
     #[test]
     fn what_decides_an_expression_is_what_it_wants_and_misses_or_shuns_and_finds() {
-        let short = |check, text: &str, matches, holds: &[bool]| {
-            let query = Query::parse(text).expect(text);
-            let clauses = query.expr().clauses().into_iter().map(ToString::to_string).zip(holds.iter().copied());
-            in_short(&Finding { check, text: text.to_owned(), matches, clauses: clauses.collect() })
+        let short = |check, text: &str, matches, clauses: &[(&str, bool)]| {
+            let judged = |(clause, holds): &(&str, bool)| Judged {
+                clause: clause.trim_start_matches('-').to_owned(),
+                is_negated: clause.starts_with('-'),
+                holds: *holds,
+                value: clause.contains('>').then(|| "it has 3".to_owned()),
+            };
+            let clauses = clauses.iter().map(judged).collect();
+            in_short(&Finding { check, text: text.to_owned(), matches, clauses })
         };
-        let keyword = |text, holds| short(Check::Keyword, text, false, holds);
+        let keyword = |text, clauses: &[(&str, bool)]| short(Check::Keyword, text, false, clauses);
         assert_eq!(keyword("mamba", &[]), "`mamba`");
-        assert_eq!(keyword("agents -survey", &[false, false]), "`agents -survey` (it lacks agents)");
-        assert_eq!(keyword("a2c OR ppo", &[false, false]), "`a2c OR ppo`");
-        assert_eq!(keyword("agents -survey", &[true, true]), "`agents -survey` (it has survey)");
-        assert_eq!(keyword("(a2c OR ppo) -survey", &[false, false, true]), "`(a2c OR ppo) -survey`");
         assert_eq!(
-            short(Check::Exclude, "survey OR review", true, &[true, false]),
+            keyword("agents -survey", &[("agents", false), ("-survey", false)]),
+            "`agents -survey` (it lacks agents)"
+        );
+        assert_eq!(keyword("a2c OR ppo", &[("a2c", false), ("ppo", false)]), "`a2c OR ppo`");
+        assert_eq!(
+            keyword("agents -survey", &[("agents", true), ("-survey", true)]),
+            "`agents -survey` (it has survey)"
+        );
+        assert_eq!(
+            keyword("(a2c OR ppo) -survey", &[("a2c", false), ("ppo", false), ("-survey", true)]),
+            "`(a2c OR ppo) -survey`"
+        );
+        assert_eq!(keyword("upvotes>5", &[("upvotes>5", false)]), "`upvotes>5` (it has 3)");
+        assert_eq!(
+            keyword("a2c upvotes>5", &[("a2c", true), ("upvotes>5", false)]),
+            "`a2c upvotes>5` (it lacks upvotes>5 (it has 3))"
+        );
+        assert_eq!(
+            short(Check::Exclude, "survey OR review", true, &[("survey", true), ("review", false)]),
             "`survey OR review` (it has survey)"
         );
+        assert_eq!(short(Check::MinUpvotes, "upvotes>=5", false, &[("upvotes>=5", false)]), "upvotes>=5 (it has 3)");
     }
 }

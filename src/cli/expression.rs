@@ -8,7 +8,9 @@ use crate::clock::Clock;
 use crate::config::problem::SourceFile;
 use crate::config::{Place, Problem, Settings, Severity};
 use crate::core::matching::Pool;
-use crate::core::query::{Lint, Query, lint};
+use crate::core::paper::PaperKey;
+use crate::core::query::{Holdings, Lint, Query, Role, lint};
+use crate::store::Store;
 
 /// Parses an expression; what is wrong is shown with a caret under it.
 pub(super) fn parse(text: &str) -> anyhow::Result<Query> {
@@ -19,23 +21,56 @@ pub(super) fn parse(text: &str) -> anyhow::Result<Query> {
 }
 
 /// Prints what was probably not meant.
-pub(super) fn warn(query: &Query, text: &str, recent: Option<&Pool>) {
-    for Lint { span, message, hint, .. } in lint(query, recent) {
-        eprintln!("{}", pretty(&at(text, span, Severity::Warning, message, hint)));
+pub(super) fn warn(query: &Query, text: &str, role: Role, holdings: &Holdings) {
+    lint(query, role, holdings).into_iter().for_each(|lint| show(lint, text));
+}
+
+/// Prints one warning about an expression.
+pub(super) fn show(Lint { span, message, hint }: Lint, text: &str) {
+    eprintln!("{}", pretty(&at(text, span, Severity::Warning, message, hint)));
+}
+
+/// What is known of papers and sources: by the settings, and by the database when there is one that can be read.
+pub(super) fn holdings(settings: &Settings) -> Holdings {
+    let mut holdings = by_settings(settings);
+    let Ok(Some(store)) = wiring::look(settings) else { return holdings };
+    let now = Clock::System.now();
+    let recent = store.candidates(now - wiring::publish(settings).window).ok().zip(store.liked_papers().ok());
+    holdings.recent = recent.map(|((_, candidates), liked)| Arc::new(Pool::with_liked(candidates, &liked, now)));
+    add_sources(&mut holdings, &store);
+    let is_known = move |id: &str| PaperKey::arxiv(id).is_some_and(|key| matches!(store.paper(&key), Ok(Some(_))));
+    Holdings { has_paper: Some(Box::new(is_known)), ..holdings }
+}
+
+/// The same of papers that are at hand, and of the sources that listed them.
+pub(super) fn holdings_of(settings: &Settings, store: &Store, pool: &Arc<Pool>) -> Holdings {
+    let mut holdings = by_settings(settings);
+    add_sources(&mut holdings, store);
+    let known = pool.clone();
+    Holdings { recent: Some(pool.clone()), has_paper: Some(Box::new(move |id| known.knows(id))), ..holdings }
+}
+
+fn by_settings(settings: &Settings) -> Holdings {
+    Holdings {
+        sources: Some(settings.sources.iter().map(|source| source.id.clone()).collect()),
+        tells_categories: Some(settings.sources.iter().any(|source| source.enabled && source.kind.tells_categories())),
+        ..Holdings::default()
     }
 }
 
-/// The papers that the next editions would look at, when there is a database that can be read.
-pub(super) fn recent(settings: &Settings) -> Option<Pool> {
-    let store = wiring::look(settings).ok()??;
-    let now = Clock::System.now();
-    let (_, candidates) = store.candidates(now - wiring::publish(settings).window).ok()?;
-    Some(Pool::with_liked(candidates, &store.liked_papers().ok()?, now))
+/// Sources that were read once have papers still, whatever the settings say now.
+fn add_sources(holdings: &mut Holdings, store: &Store) {
+    let sources = holdings.sources.get_or_insert_default();
+    for status in store.sources().unwrap_or_default() {
+        if !sources.contains(&status.source) {
+            sources.push(status.source);
+        }
+    }
 }
 
-fn at(text: &str, span: std::ops::Range<usize>, severity: Severity, message: String, hint: Option<String>) -> Problem {
+fn at(text: &str, span: std::ops::Range<usize>, severity: Severity, message: String, hint: String) -> Problem {
     let place = Place::Text(Arc::new(SourceFile::new("expression", text)), span);
-    Problem { severity, place, message, hint }
+    Problem { severity, place, message, hint: Some(hint) }
 }
 
 fn pretty(problem: &Problem) -> String {

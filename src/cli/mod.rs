@@ -273,7 +273,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         Command::Check => {
-            let mut report = config::check(config.as_deref(), &set, environment(), expression::recent);
+            let mut report = config::check(config.as_deref(), &set, environment(), expression::holdings);
             report.add(report.settings.as_ref().map(wiring::unusable).unwrap_or_default());
             return Ok(show::check(report));
         }

@@ -1,7 +1,8 @@
 //! The command that tries an expression on the papers of the last days, before anyone subscribes to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use clap::Args;
@@ -12,7 +13,8 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::config::settings::SourceSettings;
 use crate::core::candidate::Candidate;
-use crate::core::matching::Pool;
+use crate::core::matching::{Hundredths, Pool};
+use crate::core::query::{Query, Role};
 use crate::core::subscription::{Keyword, Profile, Rank};
 use crate::jobs;
 use crate::store::Store;
@@ -55,14 +57,20 @@ pub(super) async fn run(settings: &Settings, arguments: &Try) -> anyhow::Result<
         );
     };
     let first = now.date_naive() - Days::new(u64::from(arguments.days) - 1);
-    let pool = Pool::new(store.listed_since(first)?, now);
+    let mut liked = store.papers_by_arxiv(query.liked())?;
+    if let (true, Ok(Some(kept))) = (arguments.fresh, wiring::look(settings)) {
+        liked.extend(kept.papers_by_arxiv(query.liked())?);
+    }
+    let pool = Arc::new(Pool::with_liked(store.listed_since(first)?, &liked, now));
     let all = pool.candidates().len();
     let days = format!("{} {}", arguments.days, plural(arguments.days as usize, "day"));
     if all == 0 {
         println!("no papers of the last {days} are known: --days looks further back, --fresh reads the sources now");
         return Ok(ExitCode::FAILURE);
     }
-    expression::warn(&query, &arguments.expression, Some(&pool));
+    let holdings = expression::holdings_of(settings, &store, &pool);
+    expression::warn(&query, &arguments.expression, Role::Keyword, &holdings);
+    let likeness = Likeness::new(&query);
     let chosen = pool.select(&Profile {
         name: String::new(),
         keywords: vec![Keyword { query, weight: 1.0 }],
@@ -73,20 +81,57 @@ pub(super) async fn run(settings: &Settings, arguments: &Try) -> anyhow::Result<
         max_papers: u32::MAX,
         rank: Rank::Newest,
     });
-    let chosen: Vec<&Candidate> = chosen.iter().map(|found| &pool.candidates()[found.index]).collect();
+    let chosen: Vec<usize> = chosen.iter().map(|found| found.index).collect();
+    let candidates = || chosen.iter().map(|index| &pool.candidates()[*index]);
     let width = terminal_size::terminal_size().map(|(terminal_size::Width(width), _)| usize::from(width));
-    histogram(&by_day(pool.candidates(), &chosen), width.unwrap_or(80));
+    histogram(&by_day(pool.candidates(), candidates()), width.unwrap_or(80));
     let share = 100.0 * chosen.len() as f64 / all as f64;
     println!("{} of {all} {} of the last {days} ({share:.1} %)", chosen.len(), plural(all, "paper"));
-    for candidate in chosen.iter().take(arguments.limit) {
+    let print = |line: String| println!("{}", width.map_or(line.clone(), |width| shortened(&line, width)));
+    for (index, candidate) in chosen.iter().zip(candidates()).take(arguments.limit) {
         let day = candidate.day().map(|day| day.to_string()).unwrap_or_default();
-        let line = format!("  {day}  {:>4}  {}", candidate.upvotes().unwrap_or(0), candidate.paper.title);
-        println!("{}", width.map_or(line.clone(), |width| shortened(&line, width)));
+        let likeness = likeness.column(&pool, *index);
+        print(format!("  {day}  {:>4}  {likeness}{}", candidate.upvotes().unwrap_or(0), candidate.paper.title));
     }
     if chosen.len() > arguments.limit {
         println!("  and {} older (--limit {})", chosen.len() - arguments.limit, chosen.len());
     }
+    likeness.nearest(&pool, &chosen).for_each(print);
     Ok(ExitCode::SUCCESS)
+}
+
+/// How close papers are to those that an expression names: what a threshold is chosen by.
+struct Likeness {
+    liked: BTreeSet<String>,
+}
+
+impl Likeness {
+    fn new(query: &Query) -> Self {
+        Self { liked: query.liked().map(ToOwned::to_owned).collect() }
+    }
+
+    /// How close a paper is to the one that it is closest to; nothing for an expression that names none.
+    fn column(&self, pool: &Pool, index: usize) -> String {
+        let closest = self.liked.iter().filter_map(|id| pool.likeness(index, id)).max_by(f32::total_cmp);
+        match closest {
+            Some(likeness) => format!("{}  ", Hundredths(likeness)),
+            None if self.liked.is_empty() => String::new(),
+            None => "      ".to_owned(),
+        }
+    }
+
+    /// For each paper that is named, the closest that was not found.
+    fn nearest(&self, pool: &Pool, found: &[usize]) -> impl Iterator<Item = String> {
+        let mut is_found = vec![false; pool.candidates().len()];
+        found.iter().for_each(|index| is_found[*index] = true);
+        self.liked.iter().filter_map(move |id| {
+            let others = (0..is_found.len()).filter(|index| !is_found[*index]);
+            let closest = others.filter_map(|index| Some((pool.likeness(index, id)?, index)));
+            let (likeness, index) = closest.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+            let title = &pool.candidates()[index].paper.title;
+            Some(format!("the closest to {id} that is not found: {}  {title}", Hundredths(likeness)))
+        })
+    }
 }
 
 /// What the sources list now, in a database that ends with this process.
@@ -110,12 +155,12 @@ async fn fresh(settings: &Settings, days: u32, now: DateTime<Utc>) -> anyhow::Re
 }
 
 /// By the day they were first listed: how many papers match, of how many.
-fn by_day(all: &[Candidate], chosen: &[&Candidate]) -> BTreeMap<NaiveDate, (usize, usize)> {
+fn by_day<'a>(all: &[Candidate], chosen: impl Iterator<Item = &'a Candidate>) -> BTreeMap<NaiveDate, (usize, usize)> {
     let mut days: BTreeMap<NaiveDate, (usize, usize)> = BTreeMap::new();
     for day in all.iter().filter_map(Candidate::day) {
         days.entry(day).or_default().1 += 1;
     }
-    for day in chosen.iter().filter_map(|candidate| candidate.day()) {
+    for day in chosen.filter_map(Candidate::day) {
         days.entry(day).or_default().0 += 1;
     }
     days

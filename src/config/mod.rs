@@ -28,7 +28,7 @@ pub use secret::Secret;
 pub use settings::Settings;
 pub use values::nearest_zone;
 
-use crate::core::matching::Pool;
+use crate::core::query::Holdings;
 use crate::core::subscription::Subscription;
 use layers::Layers;
 use problem::SourceFile;
@@ -97,17 +97,17 @@ impl Report {
 }
 
 /// Reads settings and subscriptions and reports on both: a fault in the settings hides none in the subscriptions.
-/// Expressions that are hardly meant so are warned of; `recent` finds the papers that show which are too broad.
+/// Expressions that are hardly meant so are warned of; `holdings` finds what shows which.
 pub fn check(
     path: Option<&Path>,
     overrides: &[(String, String)],
     environment: impl Iterator<Item = (String, String)>,
-    recent: impl FnOnce(&Settings) -> Option<Pool>,
+    holdings: impl FnOnce(&Settings) -> Holdings,
 ) -> Report {
     let (mut settings, mut all) = read_settings(path, overrides, environment);
     let is_right = all.is_empty();
     all.append(&mut settings.warnings);
-    let (subscriptions, problems) = read_subscriptions(&settings, Lints::On { recent: recent(&settings).as_ref() });
+    let (subscriptions, problems) = read_subscriptions(&settings, Lints::On(&holdings(&settings)));
     all.extend(problems.iter().cloned());
     Report {
         file: settings.file.clone(),

@@ -96,6 +96,15 @@ pub enum SourceKind {
     HuggingFaceTrending,
 }
 
+impl SourceKind {
+    /// Whether it says what a paper is filed under: what `category:` looks at.
+    pub fn tells_categories(self) -> bool {
+        match self {
+            Self::HuggingFaceDaily | Self::HuggingFaceTrending => false,
+        }
+    }
+}
+
 /// `[http]`
 #[derive(Clone, Debug)]
 pub struct Http {

@@ -17,9 +17,8 @@ use super::problem::{Place, Problem, Severity, SourceFile};
 use super::settings::{Digest, SourceSettings};
 use super::values;
 use crate::core::address::Address;
-use crate::core::matching::Pool;
 use crate::core::paper::SourceId;
-use crate::core::query::{Query, lint};
+use crate::core::query::{Holdings, Lint, Query, Role, lint, lint_profile};
 use crate::core::schedule::Schedule;
 use crate::core::subscription::{Keyword, Profile, Rank, Subscription, WhenEmpty};
 
@@ -34,8 +33,8 @@ const MOST_UPVOTES: u32 = 1_000_000;
 pub(super) enum Lints<'a> {
     /// They are not.
     Off,
-    /// They are, by these papers where a share of them tells.
-    On { recent: Option<&'a Pool> },
+    /// They are, as far as these tell.
+    On(&'a Holdings),
 }
 
 /// Reads files one after the other and gathers what they say.
@@ -257,8 +256,8 @@ impl<'a> Reading<'a> {
         let profile = Profile {
             name,
             keywords: self.keywords(fields),
-            exclude: self.queries(fields, "exclude"),
-            must: self.queries(fields, "must"),
+            exclude: self.queries(fields, Role::Exclude),
+            must: self.queries(fields, Role::Must),
             min_upvotes: self.get(fields, "min_upvotes", min_upvotes).unwrap_or(defaults.min_upvotes),
             sources: self.sources(fields).unwrap_or_else(|| defaults.sources.clone()),
             max_papers: self.get(fields, "max_papers", values::max_papers).unwrap_or(defaults.max_papers),
@@ -271,7 +270,26 @@ impl<'a> Reading<'a> {
             let hint = "add keywords = [\"retrieval\", \"language model\"], or min_upvotes for the most liked papers";
             self.push(problem.hint(hint.to_owned()));
         }
+        if matches!(self.lints, Lints::On(_)) && self.errors == errors {
+            self.warn_of_what_is_ruled_out(fields, &profile);
+        }
         profile
+    }
+
+    /// Warns of expressions that the rest of their profile leaves nothing of.
+    fn warn_of_what_is_ruled_out(&mut self, fields: &Fields<'_>, profile: &Profile) {
+        for (role, at, lint) in lint_profile(profile) {
+            let nodes = fields.get(key(role)).and_then(|list| list.list().ok()).unwrap_or_default();
+            let Some(node) = nodes.get(at) else { continue };
+            // One with a weight is a table.
+            let entries = node.table().unwrap_or_default();
+            self.warn(Fields { entries }.get("query").unwrap_or(node), role, lint);
+        }
+    }
+
+    fn warn(&mut self, node: &Node, role: Role, lint: Lint) {
+        let wrong = Wrong::new(lint.message).hint(lint.hint).inside(lint.span);
+        self.push(Problem { severity: Severity::Warning, ..node.problem(key(role), wrong) });
     }
 
     /// Expressions, each a text or a table with a weight.
@@ -284,7 +302,7 @@ impl<'a> Reading<'a> {
 
     fn keyword(&mut self, node: &Node) -> Option<Keyword> {
         if node.table().is_err() {
-            return Some(Keyword { query: self.query(node, "keywords")?, weight: 1.0 });
+            return Some(Keyword { query: self.query(node, Role::Keyword)?, weight: 1.0 });
         }
         let fields = self.fields(node, "keywords", &[&["query", "weight"]]);
         // An f32 is plenty for a share in a score.
@@ -293,22 +311,18 @@ impl<'a> Reading<'a> {
             self.wrong(node, "keywords", Wrong::new("query is missing in this table"));
             return None;
         };
-        Some(Keyword { query: self.query(query, "keywords")?, weight })
+        Some(Keyword { query: self.query(query, Role::Keyword)?, weight })
     }
 
-    fn queries(&mut self, fields: &Fields<'_>, key: &str) -> Vec<Query> {
-        let nodes = self.get(fields, key, Node::list).unwrap_or_default();
-        nodes.iter().filter_map(|node| self.query(node, key)).collect()
+    fn queries(&mut self, fields: &Fields<'_>, role: Role) -> Vec<Query> {
+        let nodes = self.get(fields, key(role), Node::list).unwrap_or_default();
+        nodes.iter().filter_map(|node| self.query(node, role)).collect()
     }
 
-    fn query(&mut self, node: &Node, key: &str) -> Option<Query> {
+    fn query(&mut self, node: &Node, role: Role) -> Option<Query> {
         let query = values::query(node).map_err(|wrong| self.wrong(node, "query", wrong)).ok()?;
-        if let Lints::On { recent } = self.lints {
-            // One of several conditions may be as broad as it likes.
-            for lint in lint(&query, recent).into_iter().filter(|lint| key != "must" || !lint.is_broad) {
-                let wrong = Wrong::new(lint.message).hint(lint.hint).inside(lint.span);
-                self.push(Problem { severity: Severity::Warning, ..node.problem(key, wrong) });
-            }
+        if let Lints::On(holdings) = self.lints {
+            lint(&query, role, holdings).into_iter().for_each(|lint| self.warn(node, role, lint));
         }
         Some(query)
     }
@@ -371,6 +385,15 @@ impl<'a> Reading<'a> {
     pub(super) fn push(&mut self, problem: Problem) {
         self.errors += usize::from(problem.is_error());
         self.problems.push(problem);
+    }
+}
+
+/// The key that has the expressions of a role.
+fn key(role: Role) -> &'static str {
+    match role {
+        Role::Keyword => "keywords",
+        Role::Must => "must",
+        Role::Exclude => "exclude",
     }
 }
 

@@ -71,7 +71,7 @@ pub struct Choice {
     pub sections: Vec<Vec<usize>>,
     /// Papers chosen and cut by a cap.
     pub owed: Vec<usize>,
-    /// Trending papers that no profile asked for.
+    /// Trending papers that no profile asked for or excludes.
     pub also: Vec<usize>,
     /// Editions that give way to this one: it has their papers, or owes them.
     pub merged: Vec<i64>,
@@ -174,7 +174,8 @@ impl Chooser {
     }
 
     /// The most trending papers that no profile asks for, whether or not they pass its limits: a paper that waits for its
-    /// votes is not "also" anything, or it would come twice. `skip` holds what is not open to the subscriber at all.
+    /// votes is not "also" anything, or it would come twice. Nor any that a profile excludes: whoever wants no surveys wants
+    /// none here. `skip` holds what is not open to the subscriber at all.
     fn also_trending(
         &self,
         matcher: &Matcher,
@@ -184,7 +185,7 @@ impl Chooser {
         scratch: &mut Scratch,
     ) -> Vec<usize> {
         self.indexes_of(&ledger.shown).for_each(|index| skip.insert(&self.pool, index));
-        order.sections().for_each(|section| matcher.skip_wanted(&section.profile, &mut skip, scratch));
+        order.sections().for_each(|section| matcher.skip_settled(&section.profile, &mut skip, scratch));
         let is_listed = |index: usize| {
             order.sections().any(|section| {
                 let mut sources = section.sources.iter();

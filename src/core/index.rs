@@ -123,6 +123,11 @@ impl Index {
         }
     }
 
+    /// How close the paper at this place is to another, by its arXiv identifier; `None` to itself and to an unknown one.
+    pub fn likeness(&self, paper: u32, id: &str) -> Option<f32> {
+        self.likeness.of(paper as usize, id)
+    }
+
     /// Whether the text of the paper that a `like:` names is known.
     pub fn knows(&self, id: &str) -> bool {
         self.likeness.knows(id)
@@ -269,8 +274,9 @@ impl Words {
         };
         let places = match (pattern.units.as_slice(), pattern.near) {
             ([only], None) => self.unit(only),
-            (units, None) => units[1..].iter().fold(self.unit(&units[0]), |open, unit| {
-                if open.is_empty() { open } else { Cow::Owned(follow(&open, &self.unit(unit))) }
+            (units, None) => units[1..].iter().fold(self.unit(&units[0]), |open, unit| match open.is_empty() {
+                true => open,
+                false => Cow::Owned(follow(&open, &self.unit(unit), unit.after_end)),
             }),
             (units, Some(_)) => {
                 let found: Vec<Cow<'_, [Place]>> = units.iter().map(|unit| self.unit(unit)).collect();
@@ -287,7 +293,7 @@ impl Words {
             if places.is_empty() {
                 break;
             }
-            places = Cow::Owned(follow(&places, &self.part(part)));
+            places = Cow::Owned(follow(&places, &self.part(part), false));
         }
         if let Some(whole) = &unit.whole {
             let whole = self.part(whole);
@@ -327,11 +333,12 @@ impl Words {
     }
 }
 
-/// From each of `first` to each of `then` that begins right where it ends.
-fn follow(first: &[Place], then: &[Place]) -> Vec<Place> {
+/// From each of `first` to each of `then` that begins right where it ends, or behind the end of a sentence there.
+fn follow(first: &[Place], then: &[Place], after_end: bool) -> Vec<Place> {
     let mut places = Vec::new();
-    for place in first {
-        let key = (place.paper, place.zone, place.end);
+    let gaps = if after_end { &[0, text::SENTENCE_GAP][..] } else { &[0] };
+    for (place, gap) in first.iter().flat_map(|place| gaps.iter().map(move |gap| (place, gap))) {
+        let key = (place.paper, place.zone, place.end + gap);
         let from = then.partition_point(|next| (next.paper, next.zone, next.start) < key);
         let next = then[from..].iter().take_while(|next| (next.paper, next.zone, next.start) == key);
         places.extend(next.map(|next| Place { end: next.end, ..*place }));

@@ -14,8 +14,9 @@
 //! place = 2 in the title + 1 in the abstract     2 for an author, 4 · similarity for `like:`, 0 for filters
 //! ```
 //! A keyword of two clauses, `a b`, is worth half as much again in a paper where both stand within about ten words of each
-//! other. Equal scores go by momentum ([`super::trend`]), then by day, newest first, then by the paper's key, so that the order
-//! is the same on every run.
+//! other, whatever their weights. Keywords of one clause that find the same are one, with the greatest of their weights. All
+//! of it is in whole hundredths: what a clause is worth is rounded, its weighted worth cut off. Equal scores go by momentum
+//! ([`super::trend`]), then by day, newest first, then by the paper's key, so that the order is the same on every run.
 
 use std::borrow::Borrow;
 use std::ops::Range;
@@ -27,7 +28,7 @@ use super::candidate::Candidate;
 use super::index::Index;
 use super::paper::Paper;
 use super::query::Query;
-use super::query::walk::{Document, Known, Marks, Resolved};
+use super::query::walk::{Document, Known, Likeness, Marks, Resolved};
 use super::subscription::{Profile, Rank};
 
 mod best;
@@ -35,11 +36,13 @@ mod compile;
 mod explain;
 mod kernel;
 mod sets;
+mod vocabulary;
 mod wide;
 
-pub use compile::{CompiledProfile, LANGUAGE, Stale, Vocabulary, source_clause};
-pub use explain::{Check, Explanation, Finding, Verdict};
+pub use compile::{CompiledProfile, LANGUAGE, Stale, source_clause};
+pub use explain::{Check, Explanation, Finding, Hundredths, Judged, Verdict};
 pub use kernel::{Matcher, Scratch, Skip};
+pub use vocabulary::Vocabulary;
 
 /// A chosen paper.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -160,11 +163,17 @@ impl Pool {
         self.index.knows(arxiv_id)
     }
 
+    /// How close the candidate with this index is to a paper that a `like:` names: the cosine, from 0 to 1. `None` to
+    /// itself and to an unknown one.
+    pub fn likeness(&self, index: usize, arxiv_id: &str) -> Option<f32> {
+        self.index.likeness(*self.places.get(index)?, arxiv_id)
+    }
+
     /// Why `profile` chose the candidate with this index; default when it did not.
     pub fn reasons(&self, profile: &Profile, index: usize) -> Reasons {
         match self.candidates.get(index) {
             Some(candidate) => {
-                let like = |id: &str, least| self.is_like(index, id, least);
+                let like = |id: &str| self.likeness(index, id);
                 Reasoner::new(profile).reasons_knowing(&Document::new(candidate), self.known(&like))
             }
             None => Reasons::default(),
@@ -174,16 +183,11 @@ impl Pool {
     /// Clause by clause, why `profile` does or does not choose the candidate with this index; `None` beyond the last.
     pub fn explain(&self, profile: &Profile, index: usize) -> Option<Explanation> {
         let candidate = self.candidates.get(index)?;
-        Some(explain::explain(profile, candidate, self.known(&|id, least| self.is_like(index, id, least))))
+        Some(explain::explain(profile, candidate, self.known(&|id| self.likeness(index, id))))
     }
 
-    fn known<'a>(&self, like: &'a dyn Fn(&str, u8) -> bool) -> Known<'a> {
+    fn known<'a>(&self, like: &'a Likeness<'a>) -> Known<'a> {
         Known { now: Some(self.now), like: Some(like) }
-    }
-
-    fn is_like(&self, index: usize, id: &str, least: u8) -> bool {
-        let place = self.places[index];
-        self.index.find(&super::query::Literal::Like(id.to_owned(), least)).iter().any(|hit| hit.paper == place)
     }
 
     fn index(&self) -> &Index {
@@ -208,10 +212,11 @@ fn as_match(place: &Place, score: u32, rank: Rank) -> Match {
     Match { index: place.candidate as usize, score }
 }
 
-/// Why `profile` chose `candidate`; default when it did not. Without a pool, what hangs on the time or on other papers
-/// (`age`, `like:`) is taken to be as the choice needed it.
+/// Why `profile` chose `candidate`; default when it did not. Neither the time nor other papers are known: a limit that
+/// hangs on them (`age`, `like:`) is taken to be as the choice needed it, and a keyword is named only where none matches
+/// for certain.
 pub fn reasons(profile: &Profile, candidate: &Candidate) -> Reasons {
-    Reasoner::new(profile).reasons(&Document::new(candidate))
+    Reasoner::new(profile).reasons_knowing(&Document::new(candidate), Known::default())
 }
 
 /// Finds the [`reasons`] of one profile for many papers.
@@ -237,9 +242,10 @@ impl Reasoner {
         }
     }
 
-    /// Why the profile chose a paper whose words are cut already.
-    pub fn reasons<C: Borrow<Candidate>>(&self, document: &Document<C>) -> Reasons {
-        self.reasons_knowing(document, Known::default())
+    /// Why the profile chose, at `now`, a paper whose words are cut already. Other papers are not looked at: a keyword
+    /// that hangs on them (`like:`) is named only where none matches for certain, and so must have chosen it.
+    pub fn reasons<C: Borrow<Candidate>>(&self, document: &Document<C>, now: DateTime<Utc>) -> Reasons {
+        self.reasons_knowing(document, Known { now: Some(now), like: None })
     }
 
     fn reasons_knowing<C: Borrow<Candidate>>(&self, document: &Document<C>, known: Known<'_>) -> Reasons {
@@ -251,9 +257,13 @@ impl Reasoner {
             return reasons;
         }
         let mut marks = Marks::default();
-        for (expr, written) in self.keywords.iter().filter(|(expr, _)| admits(expr, true)) {
-            reasons.queries.push(written.clone());
-            document.mark(expr, &mut marks);
+        for truth in [Some(true), None] {
+            if reasons.queries.is_empty() {
+                for (expr, written) in self.keywords.iter().filter(|(expr, _)| document.admits(expr, known) == truth) {
+                    reasons.queries.push(written.clone());
+                    document.mark(expr, &mut marks);
+                }
+            }
         }
         if !reasons.queries.is_empty() || self.keywords.is_empty() {
             self.must.iter().for_each(|expr| document.mark(expr, &mut marks));

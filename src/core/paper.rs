@@ -13,6 +13,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
+mod name;
+
 /// A paper's canonical identity over all sources: `arxiv:2503.02130` (never with a version), else `doi:10.1000/x`, else
 /// `<source>:<id>`. The ledger is kept by it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -279,11 +281,11 @@ pub fn clean_text(text: &str) -> String {
 fn cleaned(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut gap = false;
-    for c in text.nfc() {
-        let c = windows_1252(c);
+    // Before letters are put together, or one that hides between two pieces would keep them apart.
+    for c in text.chars().filter_map(visible).nfc() {
         if c.is_whitespace() {
             gap = true;
-        } else if !(c.is_control() || is_invisible(c)) {
+        } else {
             if gap && !out.is_empty() {
                 out.push(' ');
             }
@@ -292,6 +294,12 @@ fn cleaned(text: &str) -> String {
         }
     }
     out
+}
+
+/// What is to be seen of a character: a C1 control as it was meant, and nothing of controls and invisible ones.
+pub(in crate::core) fn visible(c: char) -> Option<char> {
+    let c = windows_1252(c);
+    (c.is_whitespace() || !(c.is_control() || is_invisible(c))).then_some(c)
 }
 
 /// Whether the text is printable ASCII whose spaces stand alone and inside: nearly all texts, and none to clean.
@@ -362,6 +370,7 @@ mod tests {
         assert_eq!(clean_text("a\u{202E}b\u{200B}c\u{0}d"), "abcd");
         assert_eq!(clean_text("it\u{92}s"), "it’s");
         assert_eq!(clean_text("e\u{301}"), "é");
+        assert_eq!(clean_text("e\u{200B}\u{301}"), "é");
     }
 
     #[test]

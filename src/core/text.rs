@@ -8,8 +8,8 @@
 //! - A compound ("state-space", "GPT-4o") is its parts, one after the other, *and* the parts run together; so "state
 //!   space", "state-space" and "statespace" meet.
 //! - Scripts written without spaces are cut by character: a run of them in a query is a phrase, hence exact.
-//! - LaTeX commands are markup and vanish, but for the Greek letters, which are read by their name, as are ε and β when
-//!   they stand alone. Accents written in LaTeX (`H\"older`) are accents.
+//! - LaTeX commands are markup and vanish, but for letters: the Greek ones are read by their name, as are ε and β when they
+//!   stand alone, and those with accents (`H\"older`, `\v{C}ech`) as accents are.
 //! - A sentence's end keeps phrases from reaching across it.
 //!
 //! What is absent: stop words (a phrase needs them; the linter warns of them alone) and languages other than English
@@ -24,6 +24,9 @@ use rust_stemmers::{Algorithm, Stemmer};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
+mod apart;
+mod latex;
+
 /// A word of a text, or several that a hyphen joins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Word {
@@ -36,7 +39,19 @@ pub struct Word {
 }
 
 /// Positions that a sentence's end counts for: more than any word a phrase may skip.
-const SENTENCE_GAP: u32 = 8;
+pub const SENTENCE_GAP: u32 = 8;
+
+/// Abbreviations that are hardly ever the last word of a sentence; `U.S.`, `e.g.` and the like are told by their points.
+const ABBREVIATIONS: [&str; 15] =
+    ["al", "approx", "cf", "Dr", "Eq", "Eqs", "Fig", "Figs", "Mr", "Mrs", "Prof", "resp", "Sec", "vs", "Vs"];
+
+/// Those before a number; `no` is a word as well.
+const BEFORE_NUMBERS: [&str; 6] = ["No", "Nos", "no", "pp", "Vol", "vol"];
+
+/// Whether a character may end a sentence.
+pub fn is_end_mark(c: char) -> bool {
+    matches!(c, '.' | '!' | '?' | '。' | '！' | '？')
+}
 
 /// The words of `text`, by position; a compound comes after its parts. Takes linear time.
 pub fn words(text: &str) -> Vec<Word> {
@@ -48,11 +63,11 @@ pub fn words(text: &str) -> Vec<Word> {
 /// The ways in which one word may be asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Form {
-    /// Folded: compatibility forms, ligatures, case, accents, hyphens and LaTeX taken away. `diffus*` looks here.
+    /// Folded: compatibility forms, ligatures, case, accents, joiners, hyphens and LaTeX taken away. `diffus*` looks here.
     pub folded: String,
     /// Folded and stemmed: what a plain word means.
     pub stem: String,
-    /// A second stem, for a lower-case word that may be the plural of an acronym: `llms`.
+    /// A second stem, for a word that may be something else: a lower-case one the plural of an acronym, `llms`; or `US`.
     pub singular: Option<String>,
 }
 
@@ -66,10 +81,24 @@ impl Form {
         if acronym && folded.len() > 2 {
             return Self { stem: stem(&folded[..folded.len() - 1]), singular: None, folded };
         }
+        if folded == COUNTRY {
+            return Self::of_country(word, folded);
+        }
         let stem = stem(&folded);
         let singular = (word.chars().filter(|c| c.is_uppercase()).count() < 2 && is_vowelless_plural(&folded))
-            .then(|| folded[..folded.len() - 1].to_owned());
+            .then(|| folded[..folded.len() - 1].to_owned())
+            .filter(|singular| *singular != stem);
         Self { stem, singular, folded }
+    }
+
+    /// `US` is a country and may be the word "us" in capitals; `U.S.` is the country alone.
+    fn of_country(word: &str, folded: String) -> Self {
+        const ALONE: &str = "u.s.";
+        match word {
+            "US" => Self { stem: folded.clone(), singular: Some(ALONE.to_owned()), folded },
+            _ if word.contains('.') => Self { stem: ALONE.to_owned(), singular: None, folded },
+            _ => Self { stem: folded.clone(), singular: None, folded },
+        }
     }
 
     /// Whether a plain word of a query with the form `self` finds `other`.
@@ -82,54 +111,38 @@ impl Form {
     }
 }
 
-/// `word` without what readers don't tell apart: compatibility forms and ligatures, case, accents, joining hyphens,
-/// LaTeX accents. A Greek letter alone becomes its English name.
+/// `word` without what readers don't tell apart: compatibility forms and ligatures, case, accents, joining hyphens and
+/// invisible joiners, LaTeX accents. A Greek letter alone becomes its English name.
 pub fn fold(word: &str) -> String {
-    let folded = if word.is_ascii() && !word.contains('\\') {
+    if let Some(greek) = latex::greek(word) {
+        return greek.to_owned();
+    }
+    let folded: String = if word.is_ascii() && !word.contains('\\') {
         drop_joiners(word.chars()).map(|c| c.to_ascii_lowercase()).collect()
-    } else if let Some(command) = word.strip_prefix('\\').filter(|rest| rest.starts_with(|c: char| c.is_alphabetic())) {
-        command.trim_start_matches("var").to_ascii_lowercase()
     } else {
-        let plain: String = without_latex_accents(word).nfkd().collect();
+        let plain: String = latex::written_out(word).nfkd().collect();
         let mut folded = String::with_capacity(plain.len());
         for c in drop_joiners(plain.chars()).flat_map(char::to_lowercase) {
             match letter_without_decomposition(c) {
                 Some(letters) => folded.push_str(letters),
-                None if ('\u{300}'..='\u{36F}').contains(&c) => {}
+                None if matches!(c, '\u{300}'..='\u{36F}' | '\u{200C}' | '\u{200D}') => {}
                 None => folded.push(c),
             }
         }
         folded.nfc().collect()
     };
-    match greek_name(&folded) {
+    match latex::greek_name(&folded) {
         Some(name) => name.to_owned(),
         None => folded,
     }
 }
 
-/// Folded words that the stemmer would confuse with something a reader of papers keeps apart, and their stems. The point
-/// in `organ.` is there because "organization" stems to "organ".
-const APART: [(&str, &str); 12] = [
-    ("animal", "animal"),
-    ("animals", "animal"),
-    ("organ", "organ."),
-    ("organs", "organ."),
-    ("universe", "universe"),
-    ("universes", "universe"),
-    ("university", "university"),
-    ("universities", "university"),
-    ("importance", "importance"),
-    ("numerous", "numerous"),
-    ("relativity", "relativity"),
-    ("relativistic", "relativity"),
-];
+/// The only country whose letters are a word.
+const COUNTRY: &str = "us";
 
-/// The English stem of a folded word (Snowball, <https://snowballstem.org/algorithms/english/stemmer.html>). A word with
-/// digits, signs or other scripts is its own stem.
+/// The English stem of a folded word (Snowball, <https://snowballstem.org/algorithms/english/stemmer.html>), but for those
+/// that it would take for another's. A word with digits, signs or other scripts is its own stem.
 fn stem(folded: &str) -> String {
-    if let Some((_, stem)) = APART.iter().find(|(word, _)| *word == folded) {
-        return (*stem).to_owned();
-    }
     if folded.len() < 3 || !folded.bytes().all(|b| b.is_ascii_lowercase()) {
         return folded.to_owned();
     }
@@ -145,7 +158,8 @@ fn stem(folded: &str) -> String {
         if stems.len() >= MANY {
             stems.clear();
         }
-        let stem = Stemmer::create(Algorithm::English).stem(folded).into_owned();
+        let stemmed = || Stemmer::create(Algorithm::English).stem(folded).into_owned();
+        let stem = apart::stem(folded).map_or_else(stemmed, ToOwned::to_owned);
         stems.insert(folded.to_owned(), stem.clone());
         stem
     })
@@ -177,40 +191,6 @@ fn drop_joiners(chars: impl Iterator<Item = char>) -> impl Iterator<Item = char>
     })
 }
 
-fn without_latex_accents(word: &str) -> String {
-    let mut out = String::with_capacity(word.len());
-    let mut rest = word;
-    while let Some(c) = rest.chars().next() {
-        match latex_accent(rest) {
-            Some((letter, length)) => {
-                out.push(letter);
-                rest = &rest[length..];
-            }
-            None => {
-                out.push(c);
-                rest = &rest[c.len_utf8()..];
-            }
-        }
-    }
-    out
-}
-
-/// An accented letter in LaTeX at the start of `text`, as `\"o`, `\'{e}` or `{\"o}`: the letter and the bytes it takes.
-fn latex_accent(text: &str) -> Option<(char, usize)> {
-    let braced = text.starts_with('{');
-    let mut bytes = text.bytes().enumerate().skip(usize::from(braced)).peekable();
-    let _ = bytes.next_if(|(_, b)| *b == b'\\')?;
-    let _ = bytes.next_if(|(_, b)| b"\"'`^~=.".contains(b))?;
-    let inner = bytes.next_if(|(_, b)| *b == b'{').is_some();
-    let (_, letter) = bytes.next_if(|(_, b)| b.is_ascii_alphabetic())?;
-    let mut end = bytes.peek().map_or(text.len(), |(at, _)| *at);
-    for _ in 0..usize::from(inner) + usize::from(braced) {
-        let (at, _) = bytes.next_if(|(_, b)| *b == b'}')?;
-        end = at + 1;
-    }
-    Some((char::from(letter), end))
-}
-
 /// What a letter that has no decomposition is read as.
 fn letter_without_decomposition(c: char) -> Option<&'static str> {
     let letters = match c {
@@ -226,37 +206,6 @@ fn letter_without_decomposition(c: char) -> Option<&'static str> {
         _ => return None,
     };
     Some(letters)
-}
-
-const GREEK: [(&str, &str); 24] = [
-    ("α", "alpha"),
-    ("β", "beta"),
-    ("γ", "gamma"),
-    ("δ", "delta"),
-    ("ε", "epsilon"),
-    ("ζ", "zeta"),
-    ("η", "eta"),
-    ("θ", "theta"),
-    ("ι", "iota"),
-    ("κ", "kappa"),
-    ("λ", "lambda"),
-    ("μ", "mu"),
-    ("ν", "nu"),
-    ("ξ", "xi"),
-    ("ο", "omicron"),
-    ("π", "pi"),
-    ("ρ", "rho"),
-    ("σ", "sigma"),
-    ("τ", "tau"),
-    ("υ", "upsilon"),
-    ("φ", "phi"),
-    ("χ", "chi"),
-    ("ψ", "psi"),
-    ("ω", "omega"),
-];
-
-fn greek_name(folded: &str) -> Option<&'static str> {
-    GREEK.iter().find(|(letter, _)| *letter == folded).map(|(_, name)| *name)
 }
 
 /// Whether `c` joins the parts of a compound when it stands between two letters or digits.
@@ -276,6 +225,11 @@ fn is_word_char(c: char) -> bool {
     c.is_alphanumeric() && !is_unspaced(c)
 }
 
+/// Whether a piece between points is one of an abbreviation, as in `e.g.` and `Ph.D.`.
+fn is_initial(piece: &str) -> bool {
+    (1..=2).contains(&piece.len()) && piece.bytes().all(|b| b.is_ascii_alphabetic())
+}
+
 /// Cuts a text from left to right; never looks back further than one word.
 struct Cutter<'a> {
     text: &'a str,
@@ -287,20 +241,36 @@ struct Cutter<'a> {
 impl Cutter<'_> {
     fn run(&mut self) {
         while let Some(c) = self.peek(0) {
-            if is_word_char(c) || latex_accent(self.rest()).is_some() {
+            if is_word_char(c) || latex::letter(self.rest()).is_some() {
                 self.compound();
             } else if is_unspaced(c) && c.is_alphanumeric() {
                 self.character(c);
             } else if c == '\\' {
                 self.command();
             } else {
-                self.at += c.len_utf8();
-                let ends = matches!(c, '.' | '!' | '?') && self.peek(0).is_none_or(char::is_whitespace);
-                if ends || matches!(c, '。' | '！' | '？') {
+                if is_end_mark(c) && self.ends_sentence(c) {
                     self.position += SENTENCE_GAP;
                 }
+                self.at += c.len_utf8();
             }
         }
+    }
+
+    /// Whether the mark here ends a sentence. None does within a word, before a small letter, or after an abbreviation.
+    fn ends_sentence(&self, mark: char) -> bool {
+        if !mark.is_ascii() {
+            return true;
+        }
+        let after = &self.rest()[1..];
+        let next = after.trim_start().chars().next();
+        if !after.is_empty() && !after.starts_with(char::is_whitespace) || next.is_some_and(char::is_lowercase) {
+            return false;
+        }
+        let word = self.text[..self.at].rsplit(|c: char| !c.is_alphanumeric() && c != '.').next().unwrap_or_default();
+        let is_abbreviation = ABBREVIATIONS.contains(&word)
+            || (BEFORE_NUMBERS.contains(&word) && next.is_some_and(|c| c.is_ascii_digit()))
+            || (word.contains('.') && word.split('.').all(is_initial));
+        mark != '.' || !is_abbreviation
     }
 
     fn rest(&self) -> &str {
@@ -350,9 +320,9 @@ impl Cutter<'_> {
             {
                 self.at += c.len_utf8();
                 previous = c;
-            } else if let Some((letter, length)) = latex_accent(self.rest()) {
+            } else if let Some((letters, length)) = latex::letter(self.rest()) {
+                previous = letters.chars().next_back().unwrap_or(' ');
                 self.at += length;
-                previous = letter;
             } else {
                 break;
             }
@@ -387,8 +357,7 @@ impl Cutter<'_> {
         let name: usize = self.rest()[1..].bytes().take_while(u8::is_ascii_alphabetic).count();
         let start = self.at;
         self.at += 1 + name;
-        let folded = fold(&self.text[start..self.at]);
-        if name > 0 && GREEK.iter().any(|(_, greek)| *greek == folded) {
+        if latex::greek(&self.text[start..self.at]).is_some() {
             self.push(start);
         }
     }
@@ -429,12 +398,47 @@ mod tests {
     }
 
     #[test]
+    fn a_sentence_ends_where_a_reader_takes_a_breath() {
+        let gaps = |text: &str| {
+            let words: Vec<Word> = words(text).into_iter().filter(|word| word.length == 1).collect();
+            words.windows(2).filter(|pair| pair[1].position > pair[0].position + 1).count()
+        };
+        for one in [
+            "Humans vs. Machines: a duel",
+            "Opus No. 1 in C",
+            "Some nets, e.g. GANs",
+            "the U.S. Senate",
+            "Vaswani et al. Attend",
+            "See Fig. 3",
+            "Is it so? or not",
+            "Yahoo! answers",
+            "GPT-3.5 and Node.js",
+        ] {
+            assert_eq!(gaps(one), 0, "{one}");
+        }
+        for two in [
+            "We build a graph. Retrieval follows.",
+            "All you need? Maybe",
+            "We say no. Never",
+            "a 。b",
+            "in 2020. GANs",
+            "of 3.5. Then",
+        ] {
+            assert_eq!(gaps(two), 1, "{two}");
+        }
+    }
+
+    #[test]
     fn latex_is_read_by_its_words() {
         assert_eq!(cut(r"$\mathcal{O}(n)$ for $\epsilon$-greedy"), ["O", "n", "for", r"\epsilon", "greedy"]);
         assert_eq!(fold(r"\varepsilon"), "epsilon");
         assert_eq!(fold("β"), "beta");
         assert_eq!(cut(r#"H\"older and Schr{\"o}dinger"#), [r#"H\"older"#, "and", r#"Schr{\"o}dinger"#]);
         assert_eq!(fold(r#"Schr{\"o}dinger"#), fold("Schrödinger"));
+        assert_eq!(cut(r"\v{C}ech and S\o rensen, $\vec x$"), [r"\v{C}ech", "and", r"S\o rensen", "x"]);
+        for (latex, written) in [(r"\v{C}ech", "Čech"), (r"S\o{}rensen", "Sørensen"), (r"Erd\H{o}s", "Erdős")] {
+            assert_eq!(fold(latex), fold(written));
+        }
     }
 
     #[test]
@@ -448,6 +452,9 @@ mod tests {
             ("Transformers", "transformer"),
             ("LLMs", "LLM"),
             ("llms", "LLM"),
+            ("LLMS", "LLM"),
+            ("US", "U.S"),
+            ("us", "US"),
             ("GPUs", "gpu"),
             ("naïve", "naive"),
             ("efﬁcient", "efficiently"),
@@ -463,7 +470,10 @@ mod tests {
             ("animation", "animal"),
             ("C", "C++"),
             ("RL", "RLS"),
+            ("MCT", "MCTS"),
             ("organ", "organization"),
+            ("transformer", "transformation"),
+            ("U.S", "us"),
         ] {
             assert!(!meets(a, b), "{a} {b}");
         }

@@ -121,7 +121,7 @@ impl Writer {
             let reasoner = Reasoner::new(profile);
             let chosen = ids.iter().filter_map(|id| papers.get(id)).map(|paper| Chosen {
                 candidate: &paper.candidate,
-                reasons: paper.reasons(&reasoner),
+                reasons: paper.reasons(&reasoner, mailing.decided),
                 trend: digest::trend(&paper.candidate.votes, today, subscription.zone),
             });
             Section { name: &profile.name, papers: chosen.collect() }

@@ -16,8 +16,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::core::digest::{self, Chosen, Room, Section};
 use crate::core::edition::{Choice, Chooser, Ledger};
-use crate::core::matching::{Matcher, Pool, Scratch, Vocabulary, reasons};
+use crate::core::matching::{Matcher, Pool, Reasoner, Scratch, Vocabulary};
 use crate::core::order::Order;
+use crate::core::query::walk::Document;
 use crate::core::schedule::Schedule;
 use crate::core::subscription::{Subscription, WhenEmpty};
 use crate::store::{Batch, Decision, Due, Edition, FAR_AHEAD, STEP, Standing, Store, StoreError};
@@ -85,7 +86,13 @@ pub fn run(
     }
     let planner = Planner::new(store, settings, now)?;
     let mut desk = Desk { matcher: planner.pool().matcher(), slots: HashMap::new(), scratch: Scratch::default() };
-    store.each_literal(|number, clause| desk.matcher.insert(planner.pool(), number, &clause.literal()))?;
+    if !desk.learn(store, planner.pool())? {
+        tracing::warn!("a compiled keyword can't be read: all are compiled anew");
+        store.forget_orders()?;
+        compile(store, stop)?;
+        desk.learn(store, planner.pool())?;
+    }
+    let mut damaged = 0;
     let mut report = Report { candidates: planner.pool().candidates().len(), ..Report::default() };
     let mut pace = Pace::default();
     while !stop.is_cancelled() {
@@ -105,8 +112,16 @@ pub fn run(
             tracing::error!(subscription = fault.subscription, error = fault.why, "no edition could be decided");
         }
         report.faults += batch.faults.len();
+        damaged += batch.damaged;
         progress(&batch);
         if is_last {
+            if damaged > 0 {
+                tracing::warn!(
+                    orders = damaged,
+                    "compiled orders can't be read: all are compiled anew by the next run"
+                );
+                store.forget_orders()?;
+            }
             return Ok(report);
         }
     }
@@ -161,6 +176,14 @@ struct Desk {
     /// By schedule and zone: when editions are due.
     slots: HashMap<String, Slots>,
     scratch: Scratch,
+}
+
+impl Desk {
+    /// Finds the papers of every literal; whether all could be read.
+    fn learn(&mut self, store: &Store, pool: &Pool) -> Result<bool, StoreError> {
+        self.matcher = pool.matcher();
+        store.each_literal(|number, clause| self.matcher.insert(pool, number, &clause.literal()))
+    }
 }
 
 /// When the editions of one schedule in one zone are due, seen from now.
@@ -323,17 +346,15 @@ impl Planner {
             .profiles
             .iter()
             .zip(sections)
-            .map(|(profile, indices)| Section {
-                name: &profile.name,
-                papers: indices
-                    .iter()
-                    .map(|index| &self.pool().candidates()[*index])
-                    .map(|candidate| Chosen {
-                        candidate,
-                        reasons: reasons(profile, candidate),
-                        trend: digest::trend(&candidate.votes, today, subscription.zone),
-                    })
-                    .collect(),
+            .map(|(profile, indices)| {
+                let reasoner = Reasoner::new(profile);
+                let chosen = indices.iter().map(|index| &self.pool().candidates()[*index]).map(|candidate| Chosen {
+                    candidate,
+                    // As the mail will give them, so that it is measured as it will be.
+                    reasons: reasoner.reasons(&Document::new(candidate), self.now),
+                    trend: digest::trend(&candidate.votes, today, subscription.zone),
+                });
+                Section { name: &profile.name, papers: chosen.collect() }
             })
             .collect();
         digest::fits(&sections)

@@ -48,6 +48,8 @@ pub struct Due<'t> {
     pub last_slot: Option<NaiveDateTime>,
     /// Schedule and zone, and what was ordered; `None` when that has yet to be compiled.
     pub order: Option<(String, Order)>,
+    /// What was compiled of it can't be read.
+    is_damaged: bool,
 }
 
 impl Due<'_> {
@@ -104,6 +106,8 @@ pub struct Batch {
     pub published: Vec<Published>,
     /// Those that could not be decided.
     pub faults: Vec<Fault>,
+    /// Those whose compiled order can't be read; they were decided from their texts.
+    pub damaged: usize,
 }
 
 /// A subscription that could not be decided: its order or its ledger can't be read.
@@ -149,8 +153,12 @@ impl Store {
     ) -> Result<Batch> {
         self.write(|tx| {
             let due = due(tx, now, limit)?;
-            let mut batch =
-                Batch { looked_at: due.len(), published: Vec::with_capacity(due.len()), faults: Vec::new() };
+            let mut batch = Batch {
+                looked_at: due.len(),
+                published: Vec::with_capacity(due.len()),
+                faults: Vec::new(),
+                damaged: due.iter().filter(|due| due.is_damaged).count(),
+            };
             let insert = Insert { tx, read, now, domain };
             for due in &due {
                 match decide(due) {
@@ -202,10 +210,14 @@ fn due<'t>(tx: &'t Transaction<'t>, now: DateTime<Utc>, limit: usize) -> Result<
     let mut rows = due.query(params![now.timestamp(), limit])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        let order = match (row.get_ref(4)?, row.get_ref(5)?) {
-            // One that this program can't read is decided from its text.
-            (ValueRef::Text(_), ValueRef::Blob(bytes)) => Order::from_bytes(bytes).ok(),
-            _ => None,
+        let (order, is_damaged) = match (row.get_ref(4)?, row.get_ref(5)?) {
+            // Of a definition that can't be read there is nothing.
+            (ValueRef::Text(_), ValueRef::Blob(bytes)) if !bytes.is_empty() => {
+                let order = Order::from_bytes(bytes).ok();
+                let is_damaged = order.is_none();
+                (order, is_damaged)
+            }
+            _ => (None, false),
         };
         let last_slot: Option<String> = row.get(3)?;
         found.push(Due {
@@ -217,6 +229,7 @@ fn due<'t>(tx: &'t Transaction<'t>, now: DateTime<Utc>, limit: usize) -> Result<
             // One that can't be read is none: the database has each slot once, whatever is decided.
             last_slot: last_slot.as_deref().and_then(|text| slot(text).ok()),
             order: order.map(|order| Ok::<_, rusqlite::Error>((row.get(4)?, order))).transpose()?,
+            is_damaged,
         });
     }
     Ok(found)

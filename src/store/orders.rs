@@ -2,15 +2,16 @@
 //!
 //! Definitions are only ever added, and compiled in the order of their numbers; so those yet to be compiled are those
 //! beyond the last order. Nothing here is needed for correctness: an edition whose order is not there yet, or means
-//! literals that a run does not know, is decided from the definition's text.
+//! literals that a run does not know, is decided from the definition's text. So what can't be read is no reason to stop:
+//! all of it is forgotten and compiled anew.
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::subscriptions::Definition;
-use super::{Result, Store, StoreError, from_json};
+use super::{Result, Store, from_json};
 use crate::core::matching::{LANGUAGE, Vocabulary};
 use crate::core::order::Order;
-use crate::core::query::{Clause, Expr, Query};
+use crate::core::query::Clause;
 
 impl Store {
     /// Compiles up to `limit` definitions that are new: one transaction. `vocabulary` is an empty one, or what the last
@@ -23,19 +24,19 @@ impl Store {
         }
         self.write(|tx| {
             if !is_of_this_version(tx)? {
-                tx.execute_batch("DELETE FROM orders; DELETE FROM literals;")?;
+                forget(tx)?;
                 tx.execute(
                     "INSERT OR REPLACE INTO meta (key, value) VALUES ('language', ?)",
                     [LANGUAGE.to_le_bytes()],
                 )?;
             }
-            let stored: usize = tx.query_row("SELECT count(*) FROM literals", [], |row| row.get(0))?;
+            let mut stored: usize = tx.query_row("SELECT count(*) FROM literals", [], |row| row.get(0))?;
             if stored != vocabulary.len() {
                 *vocabulary = Vocabulary::default();
-                each_literal(tx, |number, clause| match vocabulary.number(clause) == number {
-                    true => Ok(()),
-                    false => Err(unreadable("a literal is there twice")),
-                })?;
+                if !each_literal(tx, |number, clause| vocabulary.number(clause) == number)? {
+                    forget(tx)?;
+                    (*vocabulary, stored) = (Vocabulary::default(), 0);
+                }
             }
             let definitions = uncompiled(tx, limit)?;
             for (id, text) in &definitions {
@@ -59,15 +60,25 @@ impl Store {
         })
     }
 
-    /// Hands over every literal that orders may mean, by number.
-    pub fn each_literal(&self, mut each: impl FnMut(u32, &Clause)) -> Result<()> {
+    /// Hands over every literal that orders may mean, by number from 0. Stops at one that can't be read, and then says
+    /// `false`.
+    pub fn each_literal(&self, mut each: impl FnMut(u32, &Clause)) -> Result<bool> {
         self.read(|tx| {
             each_literal(tx, |number, clause| {
                 each(number, clause);
-                Ok(())
+                true
             })
         })
     }
+
+    /// Forgets every order and literal, so that all are compiled anew.
+    pub fn forget_orders(&self) -> Result<()> {
+        self.write(forget)
+    }
+}
+
+fn forget(tx: &Transaction<'_>) -> Result<()> {
+    Ok(tx.execute_batch("DELETE FROM orders; DELETE FROM literals;")?)
 }
 
 fn is_of_this_version(tx: &Transaction<'_>) -> Result<bool> {
@@ -84,19 +95,17 @@ fn uncompiled(tx: &Transaction<'_>, limit: usize) -> Result<Vec<(i64, String)>> 
     Ok(definitions.query_map([limit], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?)
 }
 
-fn each_literal(tx: &Transaction<'_>, mut each: impl FnMut(u32, &Clause) -> Result<()>) -> Result<()> {
+/// Hands over one literal after the other, while `each` takes them; whether it took them all.
+fn each_literal(tx: &Transaction<'_>, mut each: impl FnMut(u32, &Clause) -> bool) -> Result<bool> {
     let mut literals = tx.prepare_cached("SELECT number, clause FROM literals ORDER BY number")?;
     let mut rows = literals.query([])?;
-    while let Some(row) = rows.next()? {
-        let query = Query::parse(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?);
-        match query.as_ref().map(Query::expr) {
-            Ok(Expr::Clause(clause)) => each(row.get(0)?, clause)?,
-            _ => return Err(unreadable("a literal is no clause")),
+    for expected in 0.. {
+        let Some(row) = rows.next()? else { break };
+        let clause = row.get_ref(1)?.as_str().ok().and_then(|text| text.parse().ok());
+        let is_taken = clause.is_some_and(|clause| row.get(0) == Ok(expected) && each(expected, &clause));
+        if !is_taken {
+            return Ok(false);
         }
     }
-    Ok(())
-}
-
-fn unreadable(why: &str) -> StoreError {
-    StoreError::Unreadable { what: "compiled order", why: why.to_owned() }
+    Ok(true)
 }

@@ -47,14 +47,13 @@ impl Store {
                         .filter_map(PaperKey::arxiv),
                 );
             }
-            let mut content = tx.prepare_cached("SELECT content FROM papers WHERE key = ?")?;
-            let mut papers = Vec::new();
-            for key in keys {
-                let found: Option<String> = content.query_row([key.as_str()], |row| row.get(0)).optional()?;
-                papers.extend(found.map(|text| from_json("paper", &text)).transpose()?);
-            }
-            Ok(papers)
+            with_keys(tx, keys)
         })
+    }
+
+    /// The papers with these arXiv identifiers, as far as they are known, however old.
+    pub fn papers_by_arxiv<'a>(&self, ids: impl Iterator<Item = &'a str>) -> Result<Vec<Paper>> {
+        self.read(|tx| with_keys(tx, ids.filter_map(PaperKey::arxiv).collect()))
     }
 
     /// The papers with these numbers as they were known after `read`, by number. A mail is made from this, so that a
@@ -62,6 +61,16 @@ impl Store {
     pub fn papers_as_of(&self, ids: &[u32], read: i64) -> Result<HashMap<u32, Candidate>> {
         self.read(|tx| Ok(as_of(tx, ids, read)?.into_iter().map(|c| (c.id, c)).collect()))
     }
+}
+
+fn with_keys(tx: &Transaction<'_>, keys: BTreeSet<PaperKey>) -> Result<Vec<Paper>> {
+    let mut content = tx.prepare_cached("SELECT content FROM papers WHERE key = ?")?;
+    let mut papers = Vec::new();
+    for key in keys {
+        let found: Option<String> = content.query_row([key.as_str()], |row| row.get(0)).optional()?;
+        papers.extend(found.map(|text| from_json("paper", &text)).transpose()?);
+    }
+    Ok(papers)
 }
 
 /// What one source showed at one read.

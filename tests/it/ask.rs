@@ -98,6 +98,22 @@ async fn explain_says_what_the_next_edition_makes_of_a_paper() {
 }
 
 #[tokio::test]
+async fn what_is_excluded_is_not_shown_by_its_title_either() {
+    let (home, _site, _smtp) = home().await;
+    home.write(
+        "subscriptions.toml",
+        "[[subscription]]\nemail = \"lab@example.org\"\nkeywords = [\"robots\"]\nexclude = [\"survey\"]\n",
+    );
+    home.run(&["scrape"]).await;
+    let told = explain(&home, &["lab@example.org", "2611.00002"]).await;
+    assert!(told.contains("yes  exclude") && !told.contains("also trending"), "{told}");
+    let told = explain(&home, &["lab@example.org", "2611.00001"]).await;
+    assert!(told.contains("no keyword matches") && told.contains("also trending"), "{told}");
+    let preview = said(&home.run(&["preview", "lab@example.org"]).await);
+    assert!(preview.contains("Retrieval at scale") && !preview.contains("A survey of retrieval"), "{preview}");
+}
+
+#[tokio::test]
 async fn explain_says_in_which_edition_a_paper_was() {
     let (home, _site, _smtp) = home().await;
     home.run(&["once"]).await;
@@ -186,7 +202,12 @@ sources = ["huggingface-trending"]
     has(
         &explain(&home, &["lab@example.org", "2611.00004"]).await,
         &[
-            "by none of the 4 sections",
+            "not chosen by any of the 4 sections",
+            "section \"Walking\": it lacks `stairs OR hills`, which it must have",
+            "section \"Searching\": no keyword matches: `retrieval`",
+            "section \"Elsewhere\": none of the chosen sources lists it: `huggingface-trending`",
+            "section \"Large\": no keyword matches: `scale -survey` (it lacks scale), `cities`",
+            "yes  -survey",
             "Section \"Walking\": not chosen: lacks what it must have",
             "no   stairs",
             "Section \"Elsewhere\": not chosen: none of the chosen sources lists it",
@@ -296,6 +317,31 @@ async fn try_can_read_the_sources_itself_and_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn what_nothing_here_can_match_is_warned_of_and_an_older_paper_can_be_named() {
+    let (home, _site, _smtp) = home().await;
+    let file = "[[subscription]]\nemail = \"ada@example.org\"\n\
+                keywords = [\"like:2611.00005\", \"like:2611.99999\", \"category:cs.LG\", \"source:hugginface\"]\n";
+    home.write("subscriptions.toml", file);
+    let names_no_paper = said(&home.run(&["check"]).await);
+    has(&names_no_paper, &["says what a paper is filed under", "did you mean `huggingface`?", "2 warnings"]);
+    home.run(&["scrape"]).await;
+    sql(&home, "UPDATE papers SET first_seen = first_seen - 20 * 86400 WHERE key = 'arxiv:2611.00005'");
+    has(&said(&home.run(&["check"]).await), &["subscriptions.toml:3:33", "2611.99999 is not known here", "3 warnings"]);
+    let subscribed = said(&home.run(&["subscribe", "eve@example.org", "like:2611.00005"]).await);
+    assert!(subscribed.contains("is subscribed") && !subscribed.contains("not known"), "{subscribed}");
+    for fresh in [&[][..], &["--fresh"]] {
+        let arguments = [&["try", "like:2611.00005~0.01", "--days", "1"], fresh].concat();
+        let tried = said(&home.run(&arguments).await);
+        assert!(tried.contains("Retrieval at scale") && !tried.contains("not known"), "{tried}");
+    }
+    let far = said(&home.run(&["try", "like:2611.00005~0.99"]).await);
+    has(&far, &["0 of 6 papers", "the closest to 2611.00005 that is not found: 0."]);
+    let near = said(&home.run(&["try", "like:2611.00005~0.01", "--days", "1"]).await);
+    assert!(near.lines().any(|line| line.contains("30  0.") && line.ends_with("Retrieval at scale")), "{near}");
+    has(&said(&home.run(&["try", "category:cs.LG"]).await), &["says what a paper is filed under"]);
+}
+
+#[tokio::test]
 async fn a_wrong_expression_is_shown_with_its_fault_marked() {
     let (home, _site, _smtp) = home().await;
     let wrong = home.run(&["try", "agents AND (rag"]).await;
@@ -330,7 +376,23 @@ async fn a_doubtful_expression_is_warned_of_with_its_place() {
         &said(&home.run(&["check"]).await),
         &["subscriptions.toml:3:39", "matches 98 % of the recent papers, 65 of 66"],
     );
-    let subscribed = home.run(&["subscribe", "bob@example.org", "cats or dogs"]).await;
+    let subscribed = home.run(&["subscribe", "bob@example.org", "cats or dogs", "title:rag", "--exclude", "rag"]).await;
     assert!(subscribed.status.success());
-    has(&said(&subscribed), &["expression:1:6", "operators are written AND, OR and NOT"]);
+    has(
+        &said(&subscribed),
+        &["expression:1:6", "operators are written AND, OR and NOT", "nothing can match this here: exclude has `rag`"],
+    );
+    let file = "[defaults]\nmin_upvotes = 10\n[[subscription]]\nemail = \"ada@example.org\"\nexclude = [\"-survey\"]\n\
+                keywords = [\"mamba\", { query = \"scans upvotes<5\", weight = 2 }]\n";
+    home.write("subscriptions.toml", file);
+    has(
+        &said(&home.run(&["check"]).await),
+        &[
+            "subscriptions.toml:5:14",
+            "exclude: this excludes every paper that does not have it",
+            "subscriptions.toml:6:33",
+            "keywords: nothing can match this here: min_upvotes is 10",
+            "2 warnings",
+        ],
+    );
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use paperpost::config::settings::{Inbox, LogFormat, SourceKind, Tls, Transport};
 use paperpost::config::{self, Problems, Settings};
+use paperpost::core::query::Holdings;
 use paperpost::core::subscription::{Rank, Subscription, WhenEmpty};
 use tempfile::TempDir;
 
@@ -42,7 +43,8 @@ impl Folder {
 
     /// What a check says, a line each, without the folder's own name.
     fn check(&self) -> Vec<String> {
-        let report = config::check(Some(&self.path("paperpost.toml")), &[], std::iter::empty(), |_| None);
+        let report =
+            config::check(Some(&self.path("paperpost.toml")), &[], std::iter::empty(), |_| Holdings::default());
         self.lines(&report.problems)
     }
 
@@ -458,7 +460,7 @@ fn without_a_path_the_users_own_file_is_found() {
 #[test]
 fn a_file_that_is_named_must_be_there() {
     let folder = Folder::new(&[]);
-    let report = config::check(Some(&folder.path("paperpost.toml")), &[], std::iter::empty(), |_| None);
+    let report = config::check(Some(&folder.path("paperpost.toml")), &[], std::iter::empty(), |_| Holdings::default());
     let lines = folder.lines(&report.problems);
     assert_eq!(lines, ["paperpost.toml: can't be read: No such file or directory (os error 2)"]);
 }

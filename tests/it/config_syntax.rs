@@ -3,6 +3,7 @@
 use std::fs;
 
 use paperpost::config;
+use paperpost::core::query::Holdings;
 
 /// What a check says of one subscription with these lines, without the folder's name.
 fn check(lines: &str) -> Vec<String> {
@@ -11,7 +12,7 @@ fn check(lines: &str) -> Vec<String> {
     fs::write(&path, "").expect("a file");
     let text = format!("[[subscription]]\nemail = \"ada@example.org\"\n{lines}\n");
     fs::write(folder.path().join("subscriptions.toml"), text).expect("a file");
-    let report = config::check(Some(&path), &[], std::iter::empty(), |_| None);
+    let report = config::check(Some(&path), &[], std::iter::empty(), |_| Holdings::default());
     let folder = format!("{}/", folder.path().display());
     let problems = report.problems.iter().map(|problem| problem.to_string().replace(&folder, ""));
     problems.map(|problem| problem.lines().next().unwrap_or_default().to_owned()).collect()

@@ -129,6 +129,18 @@ async fn what_is_like_a_paper_comes_long_after_that_paper_has_left_the_window() 
 }
 
 #[tokio::test]
+async fn a_mail_gives_no_reason_that_does_not_hold() {
+    let mut world = World::new().await;
+    world.site.list(day("2026-11-22"), paper("2611.00001", "Speech for everybody"));
+    world.site.list(day("2026-11-23"), paper("2611.00002", "Robots at home"));
+    world.subscribe("email = \"ada@example.org\"\nkeywords = [\"speech\", \"like:2611.00002~0.5\", \"age<1d\"]");
+    world.once().await;
+    let mails = world.mails(ADA);
+    let because: Vec<&str> = mails[0].text.lines().filter(|line| line.contains("Because")).map(str::trim).collect();
+    assert_eq!(because, ["Because it matches speech", "Because it matches age<1d"]);
+}
+
+#[tokio::test]
 async fn slots_that_were_missed_collapse_into_one_edition() {
     let world = one_paper().await;
     world.once().await;
@@ -246,6 +258,22 @@ async fn also_trending_shows_no_paper_twice_and_none_that_was_asked_for() {
     let mails = world.mails(ADA);
     assert!(mails[0].html.contains("Robots at home") && !mails[0].html.contains("Waiting for votes"));
     assert!(!mails[1].html.contains("Robots at home"), "shown yesterday");
+}
+
+#[tokio::test]
+async fn also_trending_shows_nothing_that_any_section_excludes() {
+    let mut world = one_paper().await;
+    world.site.list(day("2026-11-23"), paper("2611.00003", "A survey of kittens"));
+    world.site.list(day("2026-11-23"), paper("2611.00004", "Kittens at play"));
+    let section = |name: &str, keyword: &str, exclude: &str| {
+        format!("[[subscription.profile]]\nname = \"{name}\"\nkeywords = [\"{keyword}\"]\nexclude = [{exclude}]\n")
+    };
+    let sections = section("One", "retrieval", "\"survey\", \"dogs\"") + &section("Two", "memory", "");
+    world.change("retrieval", Some(&format!("email = \"ada@example.org\"\n{sections}")));
+    world.once().await;
+    let mail = &world.mails(ADA)[0];
+    assert!(mail.html.contains("Kittens at play") && mail.text.contains("Robots at home"), "{}", mail.text);
+    assert!(!mail.html.contains("survey") && !mail.text.contains("survey"), "{}", mail.text);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::fs;
 use std::process::Command;
 
 use paperpost::config;
+use paperpost::core::query::Holdings;
 
 const README: &str = include_str!("../../README.md");
 
@@ -28,7 +29,8 @@ fn the_files_in_the_readme_are_right() {
     write("paperpost.toml", settings);
     write("subscriptions.toml", subscriptions);
     write("smtp-password", "example\n");
-    let report = config::check(Some(&folder.path().join("paperpost.toml")), &[], std::iter::empty(), |_| None);
+    let report =
+        config::check(Some(&folder.path().join("paperpost.toml")), &[], std::iter::empty(), |_| Holdings::default());
     assert!(report.problems.is_empty(), "{}", report.problems.pretty(false));
     assert_eq!(report.subscriptions, 1);
 }

@@ -135,3 +135,32 @@ async fn an_order_that_cannot_be_read_fails_alone_and_for_all_to_see() {
     assert_eq!(world.inbox("reader1@example.org"), ["Retrieval at scale", "Retrieval again"]);
     assert_eq!(world.store.outbox(&[OutboxState::Failed], 9).expect("an outbox").len(), 0);
 }
+
+#[tokio::test]
+async fn what_was_compiled_and_cannot_be_read_is_compiled_anew_and_stops_nobody() {
+    for damage in [
+        "UPDATE literals SET clause = 'OR' WHERE number = 1",
+        "UPDATE literals SET clause = 'retrieval topic0' WHERE number = 0",
+        "DELETE FROM literals WHERE number = 0",
+        "UPDATE orders SET compiled = x'0102030405' WHERE definition = 2",
+    ] {
+        let world = world(3).await;
+        world.once().await;
+        let database = rusqlite::Connection::open(world.database()).expect("the database");
+        let compiled = || -> (String, String) {
+            let sql = "SELECT (SELECT group_concat(clause ORDER BY number) FROM literals),
+                              (SELECT group_concat(hex(compiled) ORDER BY definition) FROM orders)";
+            database.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).expect("tables")
+        };
+        let sound = compiled();
+        database.execute_batch(damage).expect("damaged");
+        for (day_of, id) in [("2026-11-24", "2611.00002"), ("2026-11-25", "2611.00003")] {
+            world.at(&format!("{day_of} 12:00"));
+            world.site.list(day(day_of), paper(id, &format!("Retrieval {id}")));
+            world.scrape().await;
+            let report = world.publish();
+            assert_eq!((report.queued, report.faults), (3, 0), "{damage}");
+        }
+        assert_eq!(compiled(), sound, "{damage}");
+    }
+}

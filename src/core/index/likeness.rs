@@ -48,6 +48,12 @@ impl Likeness {
         self.known.contains_key(id)
     }
 
+    /// How close a candidate is to a paper; `None` to itself and to an unknown one.
+    pub(super) fn of(&self, candidate: usize, id: &str) -> Option<f32> {
+        let own = *self.known.get(id)?;
+        (own != candidate).then(|| cosine(&self.vectors[own], &self.vectors[candidate]))
+    }
+
     /// The candidates whose likeness to a paper is at least so many hundredths; never the paper itself.
     pub(super) fn find(&self, id: &str, threshold: u8) -> Vec<Hit> {
         let Some(&own) = self.known.get(id) else { return Vec::new() };

@@ -7,22 +7,20 @@
 //! ```text
 //! word 0   LANGUAGE << 16 | rank | EVERY_PAPER
 //! word 1   number of singles << 16 | number of pairs
-//! singles  literal                          keywords of one clause: nearly all there are
-//! pairs    literal, literal | NEGATED?      keywords of the forms `a b` and `a -b`
+//! singles  literal                          keywords of one clause and of weight 1: nearly all there are
+//! pairs    literal, literal | NEGATED?      those of the forms `a b` and `a -b`
 //! program  postfix, see `Op`                everything else, `must` and `exclude`
 //! ```
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
-use foldhash::fast::FixedState;
-
+use super::Vocabulary;
 use crate::core::paper::SourceId;
-use crate::core::query::{Clause, Comparison, Expr, Field, Kind, Literal, Measure, Query};
+use crate::core::query::{Clause, Comparison, Expr, Field, Kind, Measure, Query};
 use crate::core::subscription::{Profile, Rank};
 
 /// The version of the query language, of the literals and of this encoding, together.
-pub const LANGUAGE: u32 = 1;
+pub const LANGUAGE: u32 = 2;
 
 /// In word 0: the profile has no keywords and so wants every paper.
 pub(super) const EVERY_PAPER: u32 = 1 << 8;
@@ -32,16 +30,6 @@ pub(super) const NEGATED: u32 = 1 << 31;
 pub(super) const WEIGHT_ONE: u32 = 100;
 /// The most that a keyword's and a clause's weight come to together.
 const MOST_WEIGHT: u32 = 100 * WEIGHT_ONE;
-
-/// The numbers of literals, from 0 in the order they were first met.
-#[derive(Clone, Debug, Default)]
-pub struct Vocabulary {
-    numbers: HashMap<Literal, u32, FixedState>,
-    /// What was asked before, so that a clause that many profiles share is stemmed once.
-    asked: HashMap<Clause, u32, FixedState>,
-    /// By number: the clause it was first met in.
-    clauses: Vec<Clause>,
-}
 
 /// A profile, ready to be evaluated: words of its own, or borrowed from an array of many profiles, which is the faster to
 /// walk through.
@@ -70,6 +58,9 @@ pub(super) enum Op {
     Keyword,
     /// Add what a literal is worth, times a weight in hundredths; the literal is the next word.
     Points(u32),
+    /// Add half of what two literals are worth, each times its weight, where they stand near each other; the literals are
+    /// the next two words.
+    Near([u32; 2]),
     /// Pop a set: only what is in it may be chosen.
     Must,
     /// Pop a set: nothing in it may be chosen.
@@ -77,6 +68,9 @@ pub(super) enum Op {
 }
 
 const ARGUMENT: u32 = (1 << 28) - 1;
+/// Bits for a weight, of which an argument can hold two.
+const WEIGHT_BITS: u32 = 14;
+const _: () = assert!(MOST_WEIGHT < 1 << WEIGHT_BITS && 2 * WEIGHT_BITS <= ARGUMENT.count_ones());
 
 impl Op {
     fn encode(self) -> u32 {
@@ -89,6 +83,7 @@ impl Op {
             Op::Points(weight) => 5 << 28 | weight,
             Op::Must => 6 << 28,
             Op::Exclude => 7 << 28,
+            Op::Near([a, b]) => 8 << 28 | a << WEIGHT_BITS | b,
         }
     }
 
@@ -102,82 +97,16 @@ impl Op {
             (5, weight) => Op::Points(weight),
             (6, 0) => Op::Must,
             (7, 0) => Op::Exclude,
+            (8, weights) => Op::Near([weights >> WEIGHT_BITS, weights & ((1 << WEIGHT_BITS) - 1)]),
             _ => return None,
         })
-    }
-}
-
-impl Vocabulary {
-    /// How many literals it has.
-    pub fn len(&self) -> usize {
-        self.clauses.len()
-    }
-
-    /// Whether it has none.
-    pub fn is_empty(&self) -> bool {
-        self.clauses.is_empty()
-    }
-
-    /// The number of a literal that it has.
-    pub fn get(&self, literal: &Literal) -> Option<u32> {
-        self.numbers.get(literal).copied()
-    }
-
-    /// By number: the clause that each literal was first met in. Numbering these in order makes the vocabulary anew.
-    pub fn clauses(&self) -> &[Clause] {
-        &self.clauses
-    }
-
-    /// The literals with their numbers, in no order.
-    pub(super) fn literals(&self) -> impl Iterator<Item = (&Literal, u32)> {
-        self.numbers.iter().map(|(literal, number)| (literal, *number))
-    }
-
-    /// The number of a clause's literal, a new one if it is new.
-    pub fn number(&mut self, clause: &Clause) -> u32 {
-        if let Some(number) = self.asked.get(clause) {
-            return *number;
-        }
-        let next = self.clauses.len() as u32;
-        let number = *self.numbers.entry(clause.literal()).or_insert(next);
-        if number == next {
-            self.clauses.push(clause.clone());
-        }
-        self.asked.insert(clause.clone(), number);
-        number
-    }
-
-    /// As bytes: the version, then each literal in the query language, a line each.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = format!("{LANGUAGE}\n").into_bytes();
-        for clause in &self.clauses {
-            bytes.extend_from_slice(format!("{clause}\n").as_bytes());
-        }
-        bytes
-    }
-
-    /// From bytes. Fails when another version wrote them.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Stale> {
-        let text = std::str::from_utf8(bytes).map_err(|_| Stale)?;
-        let mut lines = text.lines();
-        if lines.next().and_then(|version| version.parse().ok()) != Some(LANGUAGE) {
-            return Err(Stale);
-        }
-        let mut vocabulary = Self::default();
-        for (number, line) in (0u32..).zip(lines) {
-            match Query::parse(line).map_err(|_| Stale)?.expr() {
-                Expr::Clause(clause) if vocabulary.number(clause) == number => {}
-                _ => return Err(Stale),
-            }
-        }
-        Ok(vocabulary)
     }
 }
 
 impl CompiledProfile<'static> {
     /// Compiles a profile, adding to the vocabulary what is new in it.
     pub fn new(profile: &Profile, vocabulary: &mut Vocabulary) -> Self {
-        let mut compiler = Compiler { vocabulary, singles: Vec::new(), pairs: Vec::new(), program: Vec::new() };
+        let mut compiler = Compiler::new(vocabulary);
         for keyword in &profile.keywords {
             compiler.keyword(keyword.query.expr(), keyword.weight);
         }
@@ -200,7 +129,7 @@ impl CompiledProfile<'static> {
 
     /// Compiles a profile of one keyword and nothing else.
     pub(super) fn of_query(query: &Query, vocabulary: &mut Vocabulary) -> Self {
-        let mut compiler = Compiler { vocabulary, singles: Vec::new(), pairs: Vec::new(), program: Vec::new() };
+        let mut compiler = Compiler::new(vocabulary);
         compiler.keyword(query.expr(), 1.0);
         compiler.finish(0)
     }
@@ -267,6 +196,7 @@ impl<'a> CompiledProfile<'a> {
                 Some(Op::And | Op::Or) => (2, 1),
                 Some(Op::Keyword | Op::Must | Op::Exclude) => (1, 0),
                 Some(Op::Points(weight)) if weight <= MOST_WEIGHT && program.next().is_some() => (0, 0),
+                Some(Op::Near([a, b])) if a.max(b) <= MOST_WEIGHT && program.nth(1).is_some() => (0, 0),
                 _ => return false,
             };
             let Some(rest) = depth.checked_sub(taken) else { return false };
@@ -297,7 +227,8 @@ pub fn source_clause(id: &SourceId) -> Clause {
 
 struct Compiler<'a> {
     vocabulary: &'a mut Vocabulary,
-    singles: Vec<u32>,
+    /// The literals of keywords of one clause, each with the greatest weight that it was given, in hundredths.
+    words: Vec<(u32, u32)>,
     pairs: Vec<[u32; 2]>,
     program: Vec<u32>,
 }
@@ -305,41 +236,76 @@ struct Compiler<'a> {
 /// The most singles and pairs that word 1 can count.
 const MOST: usize = u16::MAX as usize;
 
-impl Compiler<'_> {
-    fn finish(self, flags: u32) -> CompiledProfile<'static> {
-        let head = [LANGUAGE << 16 | flags, (self.singles.len() as u32) << 16 | self.pairs.len() as u32];
+impl<'a> Compiler<'a> {
+    fn new(vocabulary: &'a mut Vocabulary) -> Self {
+        Self { vocabulary, words: Vec::new(), pairs: Vec::new(), program: Vec::new() }
+    }
+
+    fn finish(mut self, flags: u32) -> CompiledProfile<'static> {
+        let mut singles = Vec::with_capacity(self.words.len());
+        for (literal, weight) in std::mem::take(&mut self.words) {
+            if weight == WEIGHT_ONE && singles.len() < MOST {
+                singles.push(literal);
+            } else {
+                let points = Op::Points(weight).encode();
+                self.program.extend([Op::Push(literal).encode(), Op::Keyword.encode(), points, literal]);
+            }
+        }
+        let head = [LANGUAGE << 16 | flags, (singles.len() as u32) << 16 | self.pairs.len() as u32];
         let pairs = self.pairs.into_iter().flatten();
-        CompiledProfile { code: head.into_iter().chain(self.singles).chain(pairs).chain(self.program).collect() }
+        CompiledProfile { code: head.into_iter().chain(singles).chain(pairs).chain(self.program).collect() }
     }
 
     fn keyword(&mut self, expr: &Expr, weight: f32) {
-        if weight == 1.0 && self.singles.len().max(self.pairs.len()) < MOST {
-            match expr {
-                Expr::Clause(clause) => {
-                    let literal = self.vocabulary.number(clause);
-                    if !self.singles.contains(&literal) {
-                        self.singles.push(literal);
-                    }
-                    return;
+        let (expr, weight) = unweighted(expr, weight);
+        match expr {
+            Expr::Clause(clause) => {
+                let (literal, weight) = (self.vocabulary.number(clause), hundredths(weight));
+                // Keywords that ask for the same, `LLM` and `LLMs`, are one.
+                match self.words.iter_mut().find(|(known, _)| *known == literal) {
+                    Some((_, greatest)) => *greatest = weight.max(*greatest),
+                    None => self.words.push((literal, weight)),
                 }
-                Expr::And(all) => {
-                    let pair = match all.as_slice() {
-                        [Expr::Clause(a), Expr::Clause(b)] => Some((a, b, 0)),
-                        [Expr::Clause(a), Expr::Not(b)] | [Expr::Not(b), Expr::Clause(a)] => match &**b {
-                            Expr::Clause(b) => Some((a, b, NEGATED)),
-                            _ => None,
-                        },
-                        _ => None,
-                    };
-                    if let Some((a, b, sign)) = pair {
-                        let pair = [self.vocabulary.number(a), self.vocabulary.number(b) | sign];
-                        self.pairs.push(pair);
-                        return;
-                    }
-                }
-                _ => {}
             }
+            Expr::And(all) => match all.as_slice() {
+                [a, b] => self.both(expr, a, b, weight),
+                _ => self.any(expr, weight),
+            },
+            _ => self.any(expr, weight),
         }
+    }
+
+    /// A keyword of two, which may be two words, or a word and a negation.
+    fn both(&mut self, expr: &Expr, a: &Expr, b: &Expr, weight: f32) {
+        let has_room = self.pairs.len() < MOST;
+        match (unweighted(a, weight), unweighted(b, weight)) {
+            ((Expr::Clause(a), weight_a), (Expr::Clause(b), weight_b)) => {
+                let weights = [hundredths(weight_a), hundredths(weight_b)];
+                let pair = [self.vocabulary.number(a), self.vocabulary.number(b)];
+                if has_room && weights == [WEIGHT_ONE; 2] {
+                    self.pairs.push(pair);
+                } else {
+                    self.any(expr, weight);
+                    self.program.extend([Op::Near(weights).encode(), pair[0], pair[1]]);
+                }
+            }
+            ((Expr::Clause(a), of_a), (Expr::Not(b), _)) | ((Expr::Not(b), _), (Expr::Clause(a), of_a))
+                if has_room && hundredths(of_a) == WEIGHT_ONE =>
+            {
+                match unweighted(b, 1.0).0 {
+                    Expr::Clause(b) => {
+                        let pair = [self.vocabulary.number(a), self.vocabulary.number(b) | NEGATED];
+                        self.pairs.push(pair);
+                    }
+                    _ => self.any(expr, weight),
+                }
+            }
+            _ => self.any(expr, weight),
+        }
+    }
+
+    /// Any keyword, as a program.
+    fn any(&mut self, expr: &Expr, weight: f32) {
         self.set(expr, false);
         self.program.push(Op::Keyword.encode());
         self.points(expr, weight, false);
@@ -378,12 +344,23 @@ impl Compiler<'_> {
             Expr::Clause(_) if negate => {}
             Expr::Clause(clause) => {
                 let literal = self.vocabulary.number(clause);
-                let weight = (weight * WEIGHT_ONE as f32).round().clamp(1.0, MOST_WEIGHT as f32) as u32;
-                self.program.extend([Op::Points(weight).encode(), literal]);
+                self.program.extend([Op::Points(hundredths(weight)).encode(), literal]);
             }
             Expr::Not(inner) => self.points(inner, weight, !negate),
             Expr::Weighted(inner, factor) => self.points(inner, weight * factor, negate),
             Expr::And(all) | Expr::Or(all) => all.iter().for_each(|inner| self.points(inner, weight, negate)),
         }
     }
+}
+
+/// An expression without the weights around it, and the weight that it has by them.
+fn unweighted(expr: &Expr, weight: f32) -> (&Expr, f32) {
+    match expr {
+        Expr::Weighted(inner, factor) => unweighted(inner, weight * factor),
+        _ => (expr, weight),
+    }
+}
+
+fn hundredths(weight: f32) -> u32 {
+    (weight * WEIGHT_ONE as f32).round().clamp(1.0, MOST_WEIGHT as f32) as u32
 }

@@ -46,9 +46,28 @@ pub struct Finding {
     pub text: String,
     /// Whether it matches.
     pub matches: bool,
-    /// Its clauses from left to right and whether each holds, for an expression of several; with the paper's own value
-    /// where that is a number.
-    pub clauses: Vec<(String, bool)>,
+    /// Its clauses from left to right, for an expression of several or of one that has a value.
+    pub clauses: Vec<Judged>,
+}
+
+/// One clause of an expression, judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// The clause itself.
+    pub clause: String,
+    /// Whether it stands under a NOT.
+    pub is_negated: bool,
+    /// Whether the paper has what it asks for, negated or not.
+    pub holds: bool,
+    /// What the paper has instead: `it has 10`.
+    pub value: Option<String>,
+}
+
+impl Judged {
+    /// Whether it is as its owner wanted it.
+    pub fn is_met(&self) -> bool {
+        self.holds != self.is_negated
+    }
 }
 
 /// What an expression is there for.
@@ -69,13 +88,19 @@ pub enum Check {
 pub(super) fn explain(profile: &Profile, candidate: &Candidate, known: Known<'_>) -> Explanation {
     let document = Document::new(candidate);
     let finding = |check, text: String, expr: &Expr| {
-        let clauses = expr.clauses();
-        let judged = clauses.iter().map(|clause| {
-            let holds = document.holds(&clause.literal(), known).unwrap_or(false);
-            (describe(clause, candidate, known), holds)
-        });
-        let worth_telling = clauses.len() > 1 || matches!(clauses[..], [Clause::Number { .. }]);
-        let clauses = if worth_telling { judged.collect() } else { Vec::new() };
+        let judge = |(clause, is_negated): (&Clause, bool)| Judged {
+            clause: match clause {
+                Clause::Text { field: Field::Source, text, .. } if check == Check::Sources => text.clone(),
+                _ => clause.to_string(),
+            },
+            is_negated,
+            holds: document.holds(&clause.literal(), known).unwrap_or(false),
+            value: value(clause, candidate, known),
+        };
+        let mut clauses: Vec<Judged> = signed(expr, false).into_iter().map(judge).collect();
+        if matches!(clauses.as_slice(), [Judged { value: None, .. }]) {
+            clauses.clear();
+        }
         Finding { check, text, matches: document.matches(expr, known).unwrap_or(false), clauses }
     };
     let keywords = profile.keywords.iter().map(|keyword| (Check::Keyword, &keyword.query));
@@ -112,16 +137,42 @@ fn verdict(findings: &[Finding]) -> Verdict {
     }
 }
 
-/// A clause, and for a number or a name what the paper has instead.
-fn describe(clause: &Clause, candidate: &Candidate, known: Known<'_>) -> String {
+/// The clauses of an expression, from left to right, each with whether it stands under a NOT.
+fn signed(expr: &Expr, is_negated: bool) -> Vec<(&Clause, bool)> {
+    match expr {
+        Expr::Clause(clause) => vec![(clause, is_negated)],
+        Expr::Not(inner) => signed(inner, !is_negated),
+        Expr::Weighted(inner, _) => signed(inner, is_negated),
+        Expr::And(all) | Expr::Or(all) => all.iter().flat_map(|inner| signed(inner, is_negated)).collect(),
+    }
+}
+
+/// What a paper has where a clause is about how much.
+fn value(clause: &Clause, candidate: &Candidate, known: Known<'_>) -> Option<String> {
     match clause {
-        Clause::Number { measure: Measure::Age, .. } => match known.now {
-            Some(now) => format!("{clause} (it is {} days old)", candidate.age(now)),
-            None => clause.to_string(),
+        Clause::Number { measure: Measure::Age, .. } => match candidate.age(known.now?) {
+            1 => Some("it is 1 day old".to_owned()),
+            days => Some(format!("it is {days} days old")),
         },
-        Clause::Number { measure, .. } => format!("{clause} (it has {})", number(candidate, *measure)),
-        Clause::Text { field: Field::Source, text, .. } => text.clone(),
-        _ => clause.to_string(),
+        Clause::Number { measure, .. } => Some(format!("it has {}", number(candidate, *measure))),
+        Clause::Like { id, .. } => Some(match known.like?(id) {
+            Some(likeness) => format!("similarity {}", Hundredths(likeness)),
+            None if candidate.paper.key.arxiv_id() == Some(id) => "it is that paper".to_owned(),
+            None => "that paper is not known".to_owned(),
+        }),
+        _ => None,
+    }
+}
+
+/// A share in hundredths, cut off: what is shown as 0.30 reaches a threshold of 0.3.
+#[derive(Clone, Copy, Debug)]
+pub struct Hundredths(pub f32);
+
+impl Display for Hundredths {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        // By the same comparison as a threshold: 0.29 in binary, times a hundred, is less than 29.
+        let reached = (0..=100u8).rev().find(|hundredth| self.0 >= f32::from(*hundredth) / 100.0);
+        write!(f, "{:.2}", f32::from(reached.unwrap_or(0)) / 100.0)
     }
 }
 
@@ -150,13 +201,22 @@ impl Display for Check {
     }
 }
 
-/// The verdict, then a line for each expression and one, further in, for each of its clauses:
+/// A clause as its owner wrote it, and what the paper has instead.
+impl Display for Judged {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let not = if self.is_negated { "-" } else { "" };
+        write!(f, "{not}{}", self.clause)?;
+        self.value.iter().try_for_each(|value| write!(f, " ({value})"))
+    }
+}
+
+/// The verdict, then a line for each expression and one, further in, for each of its clauses as it is written:
 ///
 /// ```text
 /// not chosen: excluded
-///   yes  keyword      diffusion video
+///   yes  keyword      diffusion -audio
 ///          yes  diffusion
-///          yes  video
+///          yes  -audio
 ///   yes  exclude      survey
 /// ```
 impl Display for Explanation {
@@ -165,8 +225,8 @@ impl Display for Explanation {
         writeln!(f, "{}", self.verdict)?;
         for finding in &self.findings {
             writeln!(f, "  {:<3}  {:<11}  {}", sign(finding.matches), finding.check.to_string(), finding.text)?;
-            for (clause, holds) in &finding.clauses {
-                writeln!(f, "         {:<3}  {clause}", sign(*holds))?;
+            for clause in &finding.clauses {
+                writeln!(f, "         {:<3}  {clause}", sign(clause.is_met()))?;
             }
         }
         Ok(())

@@ -137,10 +137,11 @@ impl Matcher {
         self.blocks.iter().enumerate().map(|(number, block)| block.count(profile, skip.bits.get(number), scratch)).sum()
     }
 
-    /// Adds to `skip` the candidates that the keywords of `profile` ask for, whether or not they pass its limits.
-    pub fn skip_wanted(&self, profile: &CompiledProfile<'_>, skip: &mut Skip, scratch: &mut Scratch) {
+    /// Adds to `skip` the candidates that `profile` has settled: those that its keywords ask for, whether or not they pass
+    /// its limits, and those that it excludes.
+    pub fn skip_settled(&self, profile: &CompiledProfile<'_>, skip: &mut Skip, scratch: &mut Scratch) {
         for (number, block) in self.blocks.iter().enumerate() {
-            block.wanted(profile, skip.block(number), scratch);
+            block.settled(profile, skip.block(number), scratch);
         }
     }
 

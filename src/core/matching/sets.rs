@@ -15,8 +15,8 @@ pub(super) trait Block: std::fmt::Debug + Send + Sync {
     /// Whether a paper is in the set of `literal`.
     fn finds(&self, literal: u32, paper: usize) -> bool;
 
-    /// Adds the papers that the keywords of `profile` ask for.
-    fn wanted(&self, profile: &CompiledProfile<'_>, into: &mut [u64; BLOCK / 64], scratch: &mut Scratch);
+    /// Adds the papers that the keywords of `profile` ask for, and those that it excludes.
+    fn settled(&self, profile: &CompiledProfile<'_>, into: &mut [u64; BLOCK / 64], scratch: &mut Scratch);
 
     /// How many papers of this block `profile` chooses.
     fn count(&self, profile: &CompiledProfile<'_>, skip: Option<&[u64; BLOCK / 64]>, scratch: &mut Scratch) -> usize;
@@ -56,6 +56,16 @@ struct Sets<const W: usize> {
     worths: Vec<Worth>,
     /// By worth, see [`Hit::stretches`]; apart, since few look at it.
     stretches: Vec<u64>,
+}
+
+/// What a profile says of the papers of a block.
+struct Said<const W: usize> {
+    /// A keyword asks for them.
+    wanted: [u64; W],
+    /// `exclude` has them.
+    excluded: [u64; W],
+    /// `must`, `exclude` and the limits leave them.
+    open: [u64; W],
 }
 
 /// What a literal finds: the papers as a set, and which of the block's worths are its own.
@@ -107,7 +117,7 @@ impl<const W: usize> Sets<W> {
         &self.worths[row.begin as usize..row.end as usize]
     }
 
-    /// What `profile` chooses, see [`Self::wanted_and_open`].
+    /// What `profile` chooses, see [`Self::said`].
     #[inline(always)]
     fn chosen(
         &self,
@@ -115,17 +125,17 @@ impl<const W: usize> Sets<W> {
         skip: Option<&[u64; BLOCK / 64]>,
         scratch: &mut Scratch,
     ) -> [u64; W] {
-        let (wanted, open) = self.wanted_and_open(profile, scratch);
+        let Said { wanted, open, .. } = self.said(profile, scratch);
         match skip {
             Some(skip) => std::array::from_fn(|word| wanted[word] & open[word] & !skip[word]),
             None => std::array::from_fn(|word| wanted[word] & open[word]),
         }
     }
 
-    /// What the keywords of `profile` ask for, and what its limits leave. Leaves the rows of the singles that find
-    /// something in `scratch`, and what its program has to score, if the scores there have room.
+    /// What `profile` says. Leaves the rows of the singles that find something in `scratch`, and what its program has to
+    /// score, if the scores there have room.
     #[inline(always)]
-    fn wanted_and_open(&self, profile: &CompiledProfile<'_>, scratch: &mut Scratch) -> ([u64; W], [u64; W]) {
+    fn said(&self, profile: &CompiledProfile<'_>, scratch: &mut Scratch) -> Said<W> {
         let Scratch { scores, rows, stack, .. } = scratch;
         let (singles, pairs, program) = profile.sections();
         let mut wanted = if profile.wants_every_paper() { self.all } else { [0; W] };
@@ -142,12 +152,12 @@ impl<const W: usize> Sets<W> {
         for [a, b] in pairs {
             unite(&mut wanted, &self.pair(*a, *b));
         }
-        if program.is_empty() {
-            return (wanted, self.all);
+        let mut said = Said { wanted, excluded: [0; W], open: self.all };
+        if !program.is_empty() {
+            stack.clear();
+            self.run(program, &mut said, scores, stack);
         }
-        stack.clear();
-        let open = self.run(program, &mut wanted, scores, stack);
-        (wanted, open)
+        said
     }
 
     /// Adds what the singles in these rows and the pairs are worth.
@@ -166,7 +176,7 @@ impl<const W: usize> Sets<W> {
                 self.add(self.row(*a), &both, WEIGHT_ONE, scores);
                 if b & NEGATED == 0 {
                     self.add(self.row(*b), &both, WEIGHT_ONE, scores);
-                    self.add_nearness(self.row(*a), self.row(*b), scores);
+                    self.add_nearness([self.row(*a), self.row(*b)], [WEIGHT_ONE; 2], scores);
                 }
             }
         }
@@ -206,11 +216,9 @@ impl<const W: usize> Sets<W> {
         std::array::from_fn(|word| a[word] & (b[word] ^ flip))
     }
 
-    /// Runs a program: adds to `chosen` what its keywords choose, to `scores` what that is worth, and returns what `must`
-    /// and `exclude` leave.
+    /// Runs a program: adds to what is `said`, and to `scores` what its keywords are worth.
     #[inline(always)]
-    fn run(&self, program: &[u32], chosen: &mut [u64; W], scores: &mut [u32], stack: &mut Vec<u64>) -> [u64; W] {
-        let mut open = self.all;
+    fn run(&self, program: &[u32], said: &mut Said<W>, scores: &mut [u32], stack: &mut Vec<u64>) {
         let mut keyword = [0; W];
         let mut words = program.iter();
         while let Some(op) = words.next().and_then(|word| Op::decode(*word)) {
@@ -227,23 +235,24 @@ impl<const W: usize> Sets<W> {
                 }
                 Op::Keyword => {
                     keyword = pop(stack);
-                    unite(chosen, &keyword);
+                    unite(&mut said.wanted, &keyword);
                 }
                 Op::Points(weight) => {
                     let literal = words.next().copied().unwrap_or(u32::MAX);
                     self.add(self.row(literal), &keyword, weight, scores);
                 }
+                Op::Near(weights) => {
+                    let pair = [(); 2].map(|()| self.row(words.next().copied().unwrap_or(u32::MAX)));
+                    self.add_nearness(pair, weights, scores);
+                }
                 Op::Must => {
                     let set = pop::<W>(stack);
-                    (0..W).for_each(|word| open[word] &= set[word]);
+                    (0..W).for_each(|word| said.open[word] &= set[word]);
                 }
-                Op::Exclude => {
-                    let set = pop::<W>(stack);
-                    (0..W).for_each(|word| open[word] &= !set[word]);
-                }
+                Op::Exclude => unite(&mut said.excluded, &pop(stack)),
             }
         }
-        open
+        (0..W).for_each(|word| said.open[word] &= !said.excluded[word]);
     }
 
     /// Adds what a row is worth to the papers that are in `among`.
@@ -260,10 +269,11 @@ impl<const W: usize> Sets<W> {
         }
     }
 
-    /// Adds half of what two rows are worth to the papers where they stand near each other.
+    /// Adds half of what two rows are worth, each by its weight, to the papers where they stand near each other.
     #[inline(always)]
-    fn add_nearness(&self, a: u32, b: u32, scores: &mut [u32]) {
-        let (a, b) = (self.rows[a as usize], self.rows[b as usize]);
+    fn add_nearness(&self, pair: [u32; 2], weights: [u32; 2], scores: &mut [u32]) {
+        let [a, b] = pair.map(|row| self.rows[row as usize]);
+        let weighted = |points: u16, weight: u32| u32::from(points) * weight / WEIGHT_ONE;
         let mut other = b.begin as usize;
         for own in a.begin as usize..a.end as usize {
             let Worth { paper, points } = self.worths[own];
@@ -273,9 +283,10 @@ impl<const W: usize> Sets<W> {
             if other < b.end as usize
                 && self.worths[other].paper == paper
                 && Hit::near(self.stretches[own], self.stretches[other])
+                && let Some(score) = scores.get_mut(usize::from(paper))
             {
-                let score = &mut scores[usize::from(paper)];
-                *score = (*score + (u32::from(points) + u32::from(self.worths[other].points)) / 2).min(MOST_SCORE);
+                let both = weighted(points, weights[0]) + weighted(self.worths[other].points, weights[1]);
+                *score = (*score + both / 2).min(MOST_SCORE);
             }
         }
     }
@@ -303,10 +314,10 @@ impl<const W: usize> Block for Sets<W> {
         self.set(literal)[paper / 64] >> (paper % 64) & 1 == 1
     }
 
-    fn wanted(&self, profile: &CompiledProfile<'_>, into: &mut [u64; BLOCK / 64], scratch: &mut Scratch) {
+    fn settled(&self, profile: &CompiledProfile<'_>, into: &mut [u64; BLOCK / 64], scratch: &mut Scratch) {
         scratch.scores.clear();
-        let chosen = self.wanted_and_open(profile, scratch).0;
-        (0..W).for_each(|word| into[word] |= chosen[word]);
+        let Said { wanted, excluded, .. } = self.said(profile, scratch);
+        (0..W).for_each(|word| into[word] |= wanted[word] | excluded[word]);
     }
 
     fn count(&self, profile: &CompiledProfile<'_>, skip: Option<&[u64; BLOCK / 64]>, scratch: &mut Scratch) -> usize {
@@ -342,5 +353,86 @@ fn pop<const W: usize>(stack: &mut Vec<u64>) -> [u64; W] {
             top
         }
         None => [0; W],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::core::matching::Vocabulary;
+    use crate::core::paper::SourceId;
+    use crate::core::query::Query;
+    use crate::core::query::tests::expressions;
+    use crate::core::subscription::{Keyword, Profile};
+
+    /// Random sets for the literals of a random profile, and what is chosen of them and counted: as this machine does it,
+    /// and in the narrow form.
+    fn both_forms<const W: usize>(profile: &Profile, papers: usize, seed: u64) -> Result<(), TestCaseError> {
+        let mut vocabulary = Vocabulary::default();
+        let compiled = CompiledProfile::new(profile, &mut vocabulary);
+        let mut state = seed | 1;
+        let mut random = |below: u64| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state % below
+        };
+        let mut sets = Sets::<W>::new(papers);
+        for literal in 0..vocabulary.len() as u32 {
+            let share = random(4);
+            let has: Vec<u16> = (0..papers as u16).filter(|_| random(4) < share).collect();
+            let worths: Vec<(Worth, u64)> = has
+                .into_iter()
+                .map(|paper| (Worth { paper, points: random(2_000) as u16 }, random(u64::MAX)))
+                .collect();
+            sets.insert(literal, &mut worths.into_iter());
+        }
+        let skip: [u64; BLOCK / 64] = std::array::from_fn(|_| random(u64::MAX) & random(u64::MAX));
+        let day = |paper: usize| 739_000 + (paper % 9) as u32;
+        for skip in [None, Some(&skip)] {
+            let (mut wide, mut narrow) = (Scratch::default(), Scratch::default());
+            let count = sets.count(&compiled, skip, &mut wide);
+            let chosen = sets.chosen(&compiled, skip, &mut narrow);
+            prop_assert_eq!(count, chosen.iter().map(|word| word.count_ones() as usize).sum::<usize>());
+            for most in [3, usize::MAX] {
+                sets.select(&compiled, most, skip, &day, &mut wide);
+                sets.choose(&compiled, most, skip, &day, &mut narrow);
+                let of = |scratch: &Scratch| scratch.best.sorted().collect::<Vec<_>>();
+                prop_assert_eq!(of(&wide), of(&narrow));
+                prop_assert_eq!(of(&wide).len(), count.min(most));
+            }
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn the_wide_form_chooses_and_counts_as_the_narrow_one_does(
+            keywords in prop::collection::vec((expressions(), prop::sample::select(vec![1.0f32, 0.5])), 0..4),
+            exclude in prop::option::of(expressions()),
+            rank in prop::sample::select(vec![Rank::Relevance, Rank::Trending, Rank::Newest]),
+            seed in any::<u64>(),
+            share in 1usize..=64,
+        ) {
+            let query = |expr: &crate::core::query::Expr| Query::parse(&expr.to_string()).expect("an expression");
+            let keyword = |(expr, weight): &(_, f32)| Keyword { query: query(expr), weight: *weight };
+            let profile = Profile {
+                name: String::new(),
+                keywords: keywords.iter().map(keyword).collect(),
+                exclude: exclude.iter().map(query).collect(),
+                must: Vec::new(),
+                min_upvotes: 1,
+                sources: vec![SourceId::parse("graph").expect("a name")],
+                max_papers: 20,
+                rank,
+            };
+            both_forms::<1>(&profile, share, seed)?;
+            both_forms::<2>(&profile, 64 + share, seed)?;
+            both_forms::<4>(&profile, 192 + share, seed)?;
+            both_forms::<8>(&profile, 448 + share, seed)?;
+            both_forms::<16>(&profile, 960 + share, seed)?;
+        }
     }
 }

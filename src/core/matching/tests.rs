@@ -1,6 +1,9 @@
-//! The index against the plain evaluator, and what a profile chooses.
+//! The index against the plain evaluator and the plain scorer, and what a profile chooses.
+
+use std::collections::BTreeMap;
 
 use chrono::{Duration, TimeZone};
+use plain::Scorer;
 use proptest::prelude::*;
 
 use super::*;
@@ -8,7 +11,10 @@ use crate::core::paper::{Listing, PaperKey, SourceId};
 use crate::core::query::Expr;
 use crate::core::query::tests::expressions;
 use crate::core::subscription::Keyword;
+use crate::core::text::{self, Form};
 use crate::core::trend::Vote;
+
+mod plain;
 
 fn now() -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2026, 3, 4, 12, 0, 0).single().expect("a valid time")
@@ -78,12 +84,31 @@ fn a_rarer_word_a_title_and_a_weight_come_first() {
 }
 
 #[test]
-fn two_words_that_stand_near_each_other_come_first() {
+fn two_words_that_stand_near_each_other_come_first_whatever_their_weights() {
     let far = format!("Graphs {} retrieval.", "and then more words ".repeat(8));
     let papers = vec![candidate(1, "A title", &far), candidate(2, "A title", "Some retrieval with graphs.")];
     let pool = Pool::new(papers, now());
-    assert_eq!(chosen(&pool, &profile(&["graph retrieval"])), [2, 1]);
+    for near in ["graph retrieval", "graph^3 retrieval", "(graph retrieval)^0.5"] {
+        assert_eq!(chosen(&pool, &profile(&[near])), [2, 1], "{near}");
+        let mut heavy = profile(&[near]);
+        heavy.keywords[0].weight = 2.0;
+        assert_eq!(chosen(&pool, &heavy), [2, 1], "{near}");
+    }
     assert_eq!(chosen(&pool, &profile(&["graph", "retrieval"])), [1, 2], "two keywords are two interests");
+}
+
+#[test]
+fn a_keyword_that_is_there_twice_counts_once_and_by_its_greatest_weight() {
+    let pool = Pool::new(vec![candidate(1, "LLMs", ""), candidate(2, "Agents", "")], now());
+    let score = |keywords: &[(&str, f32)]| {
+        let keyword =
+            |(text, weight): &(&str, f32)| Keyword { query: Query::parse(text).expect(text), weight: *weight };
+        pool.select(&Profile { keywords: keywords.iter().map(keyword).collect(), ..profile(&[]) })[0].score
+    };
+    let once = score(&[("LLM", 1.0)]);
+    assert_eq!(score(&[("LLM", 1.0), ("LLMs", 1.0)]), once);
+    assert_eq!(score(&[("LLM", 2.0)]), 2.0 * once);
+    assert_eq!(score(&[("LLM^2", 0.5), ("LLMs", 2.0), ("LLM", 1.0)]), 2.0 * once);
 }
 
 #[test]
@@ -126,7 +151,21 @@ fn reasons_name_the_expressions_and_mark_the_words() {
     assert_eq!(marked(&paper.abstract_text, &why.abstract_text), ["naïve", "agents"]);
     let excluding = Profile { exclude: queries(&["survey"]), ..profile(&["state-space"]) };
     assert_eq!(pool.reasons(&excluding, 0), Reasons::default());
-    assert_eq!(reasons(&profile(&["age<1d models"]), &pool.candidates()[0]).queries.concat(), "age<1d models");
+}
+
+#[test]
+fn a_reason_is_given_only_where_it_is_certain_or_the_only_one() {
+    let paper = candidate(1, "State-space models", "");
+    let named = |reasons: Reasons| reasons.queries.iter().map(|query| query.to_string()).collect::<Vec<_>>();
+    let without_time = |keywords: &[&str]| named(reasons(&profile(keywords), &paper));
+    assert_eq!(without_time(&["age<1d models"]), ["age<1d models"]);
+    assert_eq!(without_time(&["age<1d", "models"]), ["models"]);
+    let next_week = |keywords: &[&str]| {
+        named(Reasoner::new(&profile(keywords)).reasons(&Document::new(&paper), now() + Duration::days(7)))
+    };
+    assert_eq!(next_week(&["age<1d", "models", "age>=7d", "like:2603.00002"]), ["models", "age>=7d"]);
+    assert_eq!(next_week(&["age<1d", "mamba", "like:2603.00002 models"]), ["like:2603.00002 models"]);
+    assert_eq!(next_week(&["age<1d", "like:2603.00002 mamba"]), [""; 0]);
 }
 
 #[test]
@@ -151,6 +190,27 @@ not chosen: excluded
     assert_eq!(explanation.to_string(), expected);
     wants.exclude.clear();
     assert_eq!(pool.explain(&wants, 0).map(|e| e.verdict), Some(Verdict::TooFewVotes));
+    let mut wants =
+        profile(&["diffusion -(video OR audio)", "like:2603.00002~0.3", "like:2603.00009", "like:2603.00001"]);
+    wants.must = queries(&["-age<1d"]);
+    let papers = vec![candidate(1, "Video diffusion", "A survey."), candidate(2, "Audio diffusion", "A method.")];
+    let explanation = Pool::new(papers, now()).explain(&wants, 0).expect("the first candidate");
+    let expected = "\
+not chosen: lacks what it must have
+  no   keyword      diffusion -(video OR audio)
+         yes  diffusion
+         no   -video
+         yes  -audio
+  no   keyword      like:2603.00002~0.3
+         no   like:2603.00002~0.3 (similarity 0.11)
+  no   keyword      like:2603.00009
+         no   like:2603.00009 (that paper is not known)
+  no   keyword      like:2603.00001
+         no   like:2603.00001 (it is that paper)
+  no   must         -age<1d
+         no   -age<1d (it is 0 days old)
+";
+    assert_eq!(explanation.to_string(), expected);
     assert_eq!(pool.explain(&wants, 1), None);
 }
 
@@ -194,8 +254,14 @@ fn damaged_bytes_are_stale_and_never_harm() {
     }
 }
 
+/// Names that are words of the random expressions and sources as well.
+fn sources() -> impl Strategy<Value = SourceId> {
+    prop::sample::select(vec!["graph", "rag", "state-space", "a"])
+        .prop_map(|name| SourceId::parse(name).expect("a name"))
+}
+
 /// Random papers over the words of the random expressions.
-fn papers() -> impl Strategy<Value = Vec<Candidate>> {
+fn papers(count: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = Vec<Candidate>> {
     let word = prop::sample::select(vec![
         "graph",
         "Graphs",
@@ -219,14 +285,20 @@ fn papers() -> impl Strategy<Value = Vec<Candidate>> {
         "A-b",
         "c",
         "c-a-b",
+        "age 3D",
         ".",
         ",",
         "agents' ",
     ]);
-    let text = prop::collection::vec(word, 0..14).prop_map(|words| words.join(" "));
-    let paper = (text.clone(), text.clone(), text.clone(), prop::collection::vec(text, 0..3), 0u32..5, any::<bool>());
-    let paper = paper.prop_map(|(title, abstract_text, org, lists, count, flag)| {
+    let text = |most| prop::collection::vec(word.clone(), 0..most).prop_map(|words| words.join(" "));
+    // Long enough for words that are far from each other, and for those beyond what nearness looks at.
+    let abstract_text = (text(14), prop::sample::select(vec![0, 0, 7, 40, 330]), text(14))
+        .prop_map(|(begin, apart, end)| format!("{begin} {} {end}", "x2 ".repeat(apart)));
+    let lists = prop::collection::vec(text(4), 0..3);
+    let paper = (text(14), abstract_text, text(6), lists, 0u32..5, any::<bool>(), sources());
+    let paper = paper.prop_map(|(title, abstract_text, org, lists, count, flag, source)| {
         let mut candidate = candidate(0, &title, &abstract_text);
+        candidate.listings[0].source = source;
         candidate.listings[0].upvotes = flag.then_some(count);
         candidate.listings[0].comments = Some(count);
         candidate.listings[0].day -= Duration::days(i64::from(count));
@@ -238,54 +310,191 @@ fn papers() -> impl Strategy<Value = Vec<Candidate>> {
         (paper.authors, paper.categories, paper.keywords) = (lists.clone(), lists.clone(), lists);
         candidate
     });
-    prop::collection::vec(paper, 1..70).prop_map(|mut papers| {
-        for (number, paper) in (0u32..).zip(&mut papers) {
-            paper.id = number;
-            paper.paper.key = candidate(number, "", "").paper.key;
+    prop::collection::vec(paper, count).prop_map(numbered)
+}
+
+/// As many papers as `count` made of a few: each title with every other's abstract and votes.
+fn many(few: &[Candidate], count: usize) -> Vec<Candidate> {
+    let paper = |number: usize| {
+        let (own, other) = (&few[number % few.len()], &few[number / few.len() % few.len()]);
+        let mut made = other.clone();
+        made.paper.title.clone_from(&own.paper.title);
+        made.votes = vec![Vote { at: now() - Duration::hours((number % 7) as i64), upvotes: (number % 5) as u32 }];
+        made
+    };
+    numbered((0..count).map(paper).collect())
+}
+
+fn numbered(mut papers: Vec<Candidate>) -> Vec<Candidate> {
+    for (number, paper) in (0u32..).zip(&mut papers) {
+        paper.id = number;
+        paper.paper.key = candidate(number, "", "").paper.key;
+    }
+    papers
+}
+
+/// Random profiles of every kind.
+fn profiles() -> impl Strategy<Value = Profile> {
+    let weight = prop::sample::select(vec![1.0f32, 1.0, 1.0, 2.0, 0.5, 0.03, 100.0]);
+    let parsed = |expr: Expr| Query::parse(&expr.to_string()).expect("printed expressions parse");
+    // Two words are what a keyword often is, and hardly ever what chance makes of one.
+    let word = || {
+        let plain = prop::sample::select(vec!["graph", "retrieval", "a", "b", "LLM", "c-a-b"])
+            .prop_map(|word| word.parse().expect("a word"));
+        (plain, prop::option::of(prop::sample::select(vec![0.5f32, 2.0]))).prop_map(|(word, weight)| match weight {
+            Some(weight) => Expr::Weighted(Box::new(word), weight),
+            None => word,
+        })
+    };
+    let query = || prop_oneof![2 => expressions(), 1 => prop::collection::vec(word(), 2).prop_map(Expr::And)];
+    (
+        prop::collection::vec((query().prop_map(parsed), weight), 0..5),
+        prop::option::weighted(0.2, expressions().prop_map(parsed)),
+        prop::option::weighted(0.3, expressions().prop_map(parsed)),
+        prop::sample::select(vec![0, 0, 0, 1, 2]),
+        prop::collection::vec(sources(), 0..2),
+        prop::sample::select(vec![Rank::Relevance, Rank::Relevance, Rank::Trending, Rank::Newest]),
+    )
+        .prop_map(|(keywords, must, exclude, min_upvotes, sources, rank)| Profile {
+            keywords: keywords.into_iter().map(|(query, weight)| Keyword { query, weight }).collect(),
+            must: must.into_iter().collect(),
+            exclude: exclude.into_iter().collect(),
+            min_upvotes,
+            sources,
+            rank,
+            ..profile(&[])
+        })
+}
+
+/// Checks that a pool makes of profiles what the plain scorer does, and that the best few are the first of all.
+fn agree(pool: &Pool, profiles: &[Profile]) -> Result<(), TestCaseError> {
+    let like = |index: usize, id: &str| pool.likeness(index, id);
+    let scorer = Scorer::new(pool.candidates(), &like);
+    profiles.iter().try_for_each(|profile| agree_on(pool, &scorer, profile))
+}
+
+fn agree_on(pool: &Pool, scorer: &Scorer<'_>, profile: &Profile) -> Result<(), TestCaseError> {
+    let expected = scorer.select(profile);
+    let found: Vec<(usize, f32)> = pool.select(profile).iter().map(|chosen| (chosen.index, chosen.score)).collect();
+    prop_assert_eq!(&found, &expected);
+
+    let mut vocabulary = Vocabulary::default();
+    let compiled = CompiledProfile::new(profile, &mut vocabulary);
+    let bytes = CompiledProfile::from_bytes(&compiled.to_bytes());
+    prop_assert_eq!(bytes.as_ref(), Ok(&compiled));
+    let (matcher, mut scratch) = (pool.prepare(&vocabulary), Scratch::default());
+    prop_assert_eq!(matcher.count(&compiled, &Skip::default(), &mut scratch), expected.len());
+    let best = matcher.select(&compiled, 3, &Skip::default(), &mut scratch).to_vec();
+    prop_assert_eq!(best, &pool.select(profile)[..expected.len().min(3)]);
+
+    // What is settled is out of sight for whoever shows other papers.
+    let mut skip = Skip::default();
+    matcher.skip_settled(&compiled, &mut skip, &mut scratch);
+    let open =
+        Profile { exclude: Vec::new(), must: Vec::new(), sources: Vec::new(), min_upvotes: 0, ..profile.clone() };
+    let excluded = profile.exclude.iter().map(|query| Keyword { query: query.clone(), weight: 1.0 }).collect();
+    let excluded = Profile { keywords: excluded, ..open.clone() };
+    let mut settled: Vec<usize> = pool.select(&open).iter().map(|chosen| chosen.index).collect();
+    if !profile.exclude.is_empty() {
+        settled.extend(pool.select(&excluded).iter().map(|chosen| chosen.index));
+    }
+    for index in 0..pool.candidates().len() {
+        prop_assert_eq!(skip.contains(pool, index), settled.contains(&index));
+    }
+    Ok(())
+}
+
+/// The cosine of two texts' words, weighed as `index/likeness.rs` says, among all texts.
+fn cosine(texts: &[String], a: usize, b: usize) -> f64 {
+    let counts = |text: &String| {
+        let mut counts: BTreeMap<String, f64> = BTreeMap::new();
+        for word in text::words(text).into_iter().filter(|word| word.length == 1) {
+            *counts.entry(Form::of(&text[word.range]).stem).or_default() += 1.0;
         }
-        papers
-    })
+        counts
+    };
+    let all: Vec<_> = texts.iter().map(counts).collect();
+    let weight = |text: usize, stem: &String| {
+        let having = all.iter().filter(|counts| counts.contains_key(stem)).count() as f64;
+        all[text].get(stem).map_or(0.0, |count| (1.0 + count.ln()) * ((texts.len() as f64 + 1.0) / having).ln())
+    };
+    let product = |a: usize, b: usize| all[a].keys().map(|stem| weight(a, stem) * weight(b, stem)).sum::<f64>();
+    let length = (product(a, a) * product(b, b)).sqrt();
+    if length == 0.0 { 0.0 } else { product(a, b) / length }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(120))]
 
     #[test]
-    fn the_index_finds_what_the_plain_evaluator_finds(
-        papers in papers(),
-        keywords in prop::collection::vec(expressions(), 0..4),
-        must in prop::option::of(expressions()),
-        exclude in prop::option::of(expressions()),
-        min_upvotes in 0u32..3,
-    ) {
-        let query = |expr: Expr| Query::parse(&expr.to_string()).expect("printed expressions parse");
-        let profile = Profile {
-            keywords: keywords.into_iter().map(|expr| Keyword { query: query(expr), weight: 1.0 }).collect(),
-            must: must.into_iter().map(query).collect(),
-            exclude: exclude.into_iter().map(query).collect(),
-            min_upvotes,
-            ..profile(&[])
-        };
+    fn what_is_chosen_is_scored_and_ordered_as_plain_arithmetic_has_it(papers in papers(1..=70), profile in profiles()) {
+        agree(&Pool::new(papers, now()), &[profile])?;
+    }
+
+    #[test]
+    fn what_is_chosen_is_explained_as_chosen_and_has_its_reasons(papers in papers(1..=20), profile in profiles()) {
         let pool = Pool::new(papers, now());
         let mut found: Vec<usize> = pool.select(&profile).iter().map(|chosen| chosen.index).collect();
         found.sort_unstable();
-        let walked: Vec<usize> = (0..pool.candidates().len())
+        let explained: Vec<usize> = (0..pool.candidates().len())
             .filter(|index| pool.explain(&profile, *index).is_some_and(|e| e.verdict == Verdict::Chosen))
             .collect();
-        prop_assert_eq!(&found, &walked);
-        let with_reasons: Vec<usize> = walked.iter().copied()
-            .filter(|index| profile.keywords.is_empty() || !pool.reasons(&profile, *index).queries.is_empty())
-            .collect();
-        prop_assert_eq!(&with_reasons, &walked);
-
-        // The best few are the first of all.
-        let mut vocabulary = Vocabulary::default();
-        let compiled = CompiledProfile::new(&profile, &mut vocabulary);
-        let bytes = CompiledProfile::from_bytes(&compiled.to_bytes());
-        prop_assert_eq!(bytes.as_ref(), Ok(&compiled));
-        let (matcher, mut scratch) = (pool.prepare(&vocabulary), Scratch::default());
-        let best = matcher.select(&compiled, 3, &Skip::default(), &mut scratch);
-        prop_assert_eq!(best, &pool.select(&profile)[..best.len()]);
-        prop_assert_eq!(best.len(), found.len().min(3));
+        prop_assert_eq!(&explained, &found);
+        for index in 0..pool.candidates().len() {
+            let has_reasons = pool.reasons(&profile, index) != Reasons::default();
+            prop_assert!(!has_reasons || found.contains(&index));
+            prop_assert!(has_reasons || profile.keywords.is_empty() || !found.contains(&index));
+        }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(30))]
+
+    #[test]
+    fn likeness_is_the_cosine_of_weighed_words(papers in papers(1..=6), liked in papers(1..=2)) {
+        let liked: Vec<Paper> = liked.into_iter().map(|candidate| Paper { key: other_key(&candidate), ..candidate.paper }).collect();
+        let pool = Pool::with_liked(papers, &liked, now());
+        let all: Vec<&Paper> = pool.candidates().iter().map(|candidate| &candidate.paper).chain(&liked).collect();
+        let texts: Vec<String> = all.iter().map(|paper| format!("{} / {}", paper.title, paper.abstract_text)).collect();
+        for a in 0..pool.candidates().len() {
+            for (b, paper) in all.iter().enumerate() {
+                let id = paper.key.arxiv_id().expect("an arXiv id");
+                let found = pool.likeness(a, id);
+                prop_assert_eq!(found.is_none(), a == b);
+                let Some(found) = found.map(f64::from) else { continue };
+                let expected = cosine(&texts, a, b);
+                prop_assert!((found - expected).abs() < 1e-4, "{} is not {}", found, expected);
+                let least = ((found * 100.0).floor() as u8).clamp(1, 99);
+                let query = |least: u8| Query::parse(&format!("like:{id}~{}", f32::from(least) / 100.0)).expect("likeness");
+                let finds = |least| pool.select(&profile_of(query(least))).iter().any(|chosen| chosen.index == a);
+                prop_assert!(found < 0.01 || finds(least), "at {}: {}", least, found);
+                prop_assert!(!finds(least + 1) || found >= f64::from(least + 1) / 100.0 - 1e-6, "{}", found);
+            }
+        }
+        prop_assert_eq!(pool.likeness(0, "2603.99999"), None);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1))]
+
+    #[test]
+    fn large_pools_are_scored_and_ordered_alike(
+        few in papers(12..=20),
+        profiles in prop::collection::vec(profiles(), 6),
+    ) {
+        // Blocks of every width, and two of them.
+        for count in [100, 200, 400, 900, 1_100] {
+            agree(&Pool::new(many(&few, count), now()), &profiles)?;
+        }
+    }
+}
+
+fn other_key(candidate: &Candidate) -> PaperKey {
+    PaperKey::arxiv(&format!("2604.{:05}", candidate.id)).expect("an arXiv id")
+}
+
+fn profile_of(query: Query) -> Profile {
+    Profile { keywords: vec![Keyword { query, weight: 1.0 }], ..profile(&[]) }
 }

@@ -10,16 +10,28 @@ pub struct QueryError {
     pub span: Range<usize>,
     /// What is wrong and what was expected, in one clause.
     pub message: String,
-    /// How to mend it, when that is known.
-    pub hint: Option<String>,
+    /// How to mend it.
+    pub hint: String,
 }
 
 impl QueryError {
-    pub(super) fn new(span: Range<usize>, message: impl Into<String>) -> Self {
-        Self { span, message: message.into(), hint: None }
+    pub(super) fn new(span: Range<usize>, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { span, message: message.into(), hint: hint.into() }
     }
+}
 
-    pub(super) fn hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
+/// Characters of an expression that a message repeats at most.
+const MOST_SHOWN: usize = 40;
+
+/// A piece of an expression in quotes, cut where it is long.
+pub(super) fn quoted(text: &str) -> String {
+    format!("{:?}", cut(text))
+}
+
+/// A piece of an expression, cut where it is long.
+pub(super) fn cut(text: &str) -> String {
+    match text.char_indices().nth(MOST_SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }

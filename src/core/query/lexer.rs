@@ -1,16 +1,19 @@
 //! From characters to tokens.
 //!
 //! Everything that is decided inside one word is decided here: signs (`=`, `*`, `^`, `~`), fields, numbers. What is left
-//! to the parser is how tokens stand together.
+//! to the parser is how tokens stand together. A sign that means something elsewhere, or in another place, is refused: read
+//! as part of a word it would find nothing, or the opposite.
 
 use std::ops::Range;
 
-use super::{Clause, Comparison, Extra, Field, Kind, MAX_BYTES, Measure, QueryError};
-use crate::core::paper::PaperKey;
+use super::error::quoted;
+use super::names::{condition, field, is_known, measure, operator};
+use super::signs::{
+    is_comma, is_comparison, is_dash, is_end, is_end_of_value, is_quote, is_single_quote, is_space, last_closing,
+    refuse_signs,
+};
+use super::{Clause, Comparison, Field, Kind, Measure, QueryError};
 use crate::core::text;
-
-/// The similarity that `like:` asks for when it isn't given, in hundredths.
-pub(super) const DEFAULT_LIKENESS: u8 = 20;
 
 /// The largest number a paper's votes, stars or days are compared with.
 const MAX_NUMBER: u32 = 100_000_000;
@@ -32,8 +35,8 @@ pub(super) enum TokenKind {
     Not,
     /// `title:`; its words or a parenthesis come right after.
     Field(Field),
-    /// Words, whose field the parser knows.
-    Words(Kind, String),
+    /// Words, whose field the parser knows, and how many they are.
+    Words(Kind, String, usize),
     /// A clause that stands for itself.
     Clause(Clause),
     /// `^2`
@@ -42,12 +45,7 @@ pub(super) enum TokenKind {
 
 /// The tokens of `text`.
 pub(super) fn tokens(text: &str) -> Result<Vec<Token>, QueryError> {
-    if text.len() > MAX_BYTES {
-        let message = format!("the expression is {} bytes long; at most {MAX_BYTES} are allowed", text.len());
-        let start = text.floor_char_boundary(MAX_BYTES);
-        return Err(QueryError::new(start..text.len(), message).hint("split it into several keywords"));
-    }
-    let mut lexer = Lexer { text, at: 0, tokens: Vec::new() };
+    let mut lexer = Lexer { text, at: 0, tokens: Vec::new(), last_closing: last_closing(text) };
     while lexer.token()? {}
     Ok(lexer.tokens)
 }
@@ -56,14 +54,8 @@ struct Lexer<'a> {
     text: &'a str,
     at: usize,
     tokens: Vec<Token>,
-}
-
-fn is_space(c: char) -> bool {
-    c.is_whitespace() || c.is_control()
-}
-
-fn is_quote(c: char) -> bool {
-    matches!(c, '"' | '“' | '”' | '„')
+    /// See [`last_closing`].
+    last_closing: usize,
 }
 
 impl<'a> Lexer<'a> {
@@ -75,14 +67,10 @@ impl<'a> Lexer<'a> {
         match c {
             '(' => self.sign(TokenKind::Open),
             ')' => self.sign(TokenKind::Close),
-            '-' | '−' if self.rest()[c.len_utf8()..].starts_with(|c| !is_space(c) && c != ')') => {
-                self.at += c.len_utf8();
-                self.push(start, TokenKind::Not);
-            }
-            '-' | '−' => {
-                return Err(self.error(c, format!("expected a word right after \"{c}\"")).hint(
-                    "`-word` leaves out papers with that word; inside a word no space is needed: `state-space`",
-                ));
+            c if is_dash(c) => self.minus(c)?,
+            '!' => {
+                let hint = "`-survey` or `NOT survey` leaves out papers with that word";
+                return Err(self.error(c, "expected a word, found \"!\"", hint));
             }
             '^' => self.weight()?,
             '=' => {
@@ -93,6 +81,10 @@ impl<'a> Lexer<'a> {
                 }
             }
             c if is_quote(c) => self.phrase(start, Kind::Phrase)?,
+            c if is_single_quote(c) && self.opens_a_phrase() => {
+                let hint = "write double quotes: `\"graph retrieval\"`";
+                return Err(self.error(c, "single quotes make no phrase", hint));
+            }
             _ => self.bare()?,
         }
         Ok(true)
@@ -111,8 +103,36 @@ impl<'a> Lexer<'a> {
         self.tokens.push(Token { kind, span: start..self.at });
     }
 
-    fn error(&self, c: char, message: impl Into<String>) -> QueryError {
-        QueryError::new(self.at..self.at + c.len_utf8(), message)
+    fn error(&self, c: char, message: impl Into<String>, hint: impl Into<String>) -> QueryError {
+        QueryError::new(self.at..self.at + c.len_utf8(), message, hint)
+    }
+
+    /// Whether the single quote here is closed behind a later word.
+    fn opens_a_phrase(&self) -> bool {
+        let word = &self.rest()[..self.rest().find(is_end).unwrap_or(self.rest().len())];
+        let inside = word.trim_start_matches(is_single_quote);
+        !inside.is_empty() && !inside.ends_with(is_single_quote) && self.last_closing >= self.at + word.len()
+    }
+
+    /// A minus right before a term.
+    fn minus(&mut self, c: char) -> Result<(), QueryError> {
+        let after = &self.rest()[c.len_utf8()..];
+        let is_glued = self.tokens.last().is_some_and(|last| {
+            let is_term = !matches!(last.kind, TokenKind::Open | TokenKind::Not | TokenKind::Field(_));
+            is_term && last.span.end == self.at
+        });
+        if is_glued {
+            let hint = "with a space it leaves papers out: `agents -survey`; what belongs together needs quotes: \
+                        `\"SE(3)-equivariant\"`";
+            return Err(self.error(c, format!("expected a space before \"{c}\""), hint));
+        }
+        if !after.starts_with(|c| !is_space(c) && c != ')') {
+            let hint = "`-word` leaves out papers with that word; inside a word no space is needed: `state-space`";
+            return Err(self.error(c, format!("expected a word right after \"{c}\""), hint));
+        }
+        self.at += c.len_utf8();
+        self.push(self.at - c.len_utf8(), TokenKind::Not);
+        Ok(())
     }
 
     /// Something that begins like a word: an operator, a field, a number or a word.
@@ -120,26 +140,42 @@ impl<'a> Lexer<'a> {
         let start = self.at;
         let name = &self.rest()[..self.rest().bytes().take_while(u8::is_ascii_alphabetic).count()];
         let after = &self.rest()[name.len()..];
-        if let Some(kind) = operator(name).filter(|_| !after.starts_with(is_inside_word)) {
+        let is_whole = !after.starts_with(|c| !is_end(c) || is_comma(c));
+        if let Some(kind) = operator(name).filter(|_| is_whole) {
             self.at += name.len();
             self.push(start, kind);
             return Ok(());
+        }
+        if name == "ANDNOT" && is_whole {
+            let hint = "write `AND NOT`, or `-` right before the word; to look for the word itself, quote it";
+            return Err(QueryError::new(start..start + name.len(), "expected a word, found \"ANDNOT\"", hint));
         }
         if let Some(value) = after.strip_prefix(':').filter(|_| !name.is_empty()) {
             return self.field(name, value);
         }
         let spaced = after.trim_start_matches(is_space);
-        let compares = spaced.starts_with(['<', '>'])
-            || spaced
-                .strip_prefix('=')
-                .is_some_and(|value| value.trim_start().starts_with(|c: char| c.is_ascii_digit()));
-        if let Some(measure) = measure(name).filter(|_| compares) {
-            return self.number(start, measure, self.text.len() - spaced.len());
-        }
-        if let Some(sign) = after.chars().next().filter(|c| matches!(c, '<' | '>' | '≤' | '≥')) {
+        let is_number = |value: &str| value.starts_with(|c: char| c.is_ascii_digit());
+        if let Some(measure) = measure(name) {
+            let turned =
+                [("=>", ">="), ("=<", "<="), ("==", "=")].into_iter().find(|(sign, _)| spaced.starts_with(sign));
+            if let Some((sign, right)) = turned {
+                let begin = self.text.len() - spaced.len();
+                let message = format!("expected \"{right}\", found \"{sign}\"");
+                let value = if measure == Measure::Age { "7d" } else { "20" };
+                return Err(QueryError::new(begin..begin + 2, message, format!("write `{name}{right}{value}`")));
+            }
+            // `age = 3d` is a number, but `age =RAG` are two words.
+            let is_equal = spaced.strip_prefix('=').is_some_and(|value| is_number(value.trim_start_matches(is_space)));
+            if after.starts_with('=') || is_equal || spaced.starts_with(is_comparison) {
+                return self.number(start, name, measure, self.text.len() - spaced.len());
+            }
+        } else if after.starts_with(is_comparison)
+            || (name.len() > 1 && after.starts_with('=') && is_number(after.trim_start_matches('=')))
+        {
             let message = "expected a word: only upvotes, comments, stars and age can be compared";
-            let span = start..start + name.len() + sign.len_utf8();
-            return Err(QueryError::new(span, message).hint("write `upvotes>=20` or `age<7d`"));
+            let sign = after.chars().next().map_or(0, char::len_utf8);
+            let span = start..start + name.len() + sign;
+            return Err(QueryError::new(span, message, "write `upvotes>=20` or `age<7d`"));
         }
         self.word(start, Kind::Word)
     }
@@ -149,79 +185,69 @@ impl<'a> Lexer<'a> {
         let start = self.at;
         let span = start..start + name.len() + 1;
         self.at = span.end;
-        let lower = name.to_ascii_lowercase();
-        let glued = !value.is_empty() && !value.starts_with(is_space) && !value.starts_with(')');
-        if !glued {
-            return Err(QueryError::new(span, format!("expected a word right after \"{name}:\"")));
+        if value.is_empty() || value.starts_with(is_space) || value.starts_with(')') {
+            let message = format!("expected a word right after \"{name}:\"");
+            return Err(QueryError::new(span, message, "write `title:graph`, without a space"));
         }
-        if let Some(field) = field(&lower) {
+        if let Some(field) = field(name) {
+            let inner = &value[..value.bytes().take_while(u8::is_ascii_alphabetic).count()];
+            let behind = &value[inner.len()..];
+            let is_field = behind.starts_with(':') && is_known(inner);
+            if is_field || (measure(inner).is_some() && behind.starts_with(is_comparison)) {
+                let sign = behind.chars().next().map_or(0, char::len_utf8);
+                let span = self.at..self.at + inner.len() + sign;
+                let message = format!("expected a word after \"{name}:\", found another condition");
+                return Err(QueryError::new(span, message, "one field for a word: `title:graph author:sample`"));
+            }
             self.push(start, TokenKind::Field(field));
             // An operator's name right after a field is a word like any other.
-            if !value.starts_with(['(', '"', '“', '”', '„', '=', '-', '−']) {
+            if !value.starts_with(|c| is_quote(c) || is_dash(c) || matches!(c, '(' | '=' | '!')) {
                 self.word(self.at, Kind::Word)?;
             }
             return Ok(());
         }
-        let value = &value[..value.find(|c| is_space(c) || c == ')' || c == '(' || c == '^').unwrap_or(value.len())];
-        let value_span = self.at..self.at + value.len();
-        self.at = value_span.end;
-        let clause = match lower.as_str() {
-            "has" => Clause::Has(match value {
-                "code" => Extra::Code,
-                "project" => Extra::Project,
-                _ => return Err(QueryError::new(value_span, "expected \"code\" or \"project\" after \"has:\"")),
-            }),
-            "like" => like(value, value_span)?,
-            _ if measure(&lower).is_some() => {
-                let hint = format!("write `{lower}>={value}`");
-                return Err(QueryError::new(span, format!("expected a comparison after \"{name}\"")).hint(hint));
-            }
-            _ => {
-                let hint = match closest(&lower) {
-                    Some(known) => format!("did you mean `{known}:`? A colon inside a word needs quotes"),
-                    None => {
-                        "the fields are title, abstract, author, org, category, source and keyword; a colon inside a \
-                             word needs quotes"
-                            .to_owned()
-                    }
-                };
-                return Err(QueryError::new(span, format!("there is no field \"{name}:\"")).hint(hint));
-            }
-        };
+        let value = &value[..value.find(is_end_of_value).unwrap_or(value.len())];
+        self.at += value.len();
+        let clause = condition(name, span.clone(), value, span.end..self.at)?;
         self.push(start, TokenKind::Clause(clause));
         Ok(())
     }
 
     /// `upvotes >= 20`, with `operator` where the comparison begins.
-    fn number(&mut self, start: usize, measure: Measure, operator: usize) -> Result<(), QueryError> {
+    fn number(&mut self, start: usize, name: &str, measure: Measure, operator: usize) -> Result<(), QueryError> {
         let rest = &self.text[operator..];
-        let (comparison, length) = match rest.as_bytes() {
-            [b'<', b'=', ..] => (Comparison::AtMost, 2),
-            [b'>', b'=', ..] => (Comparison::AtLeast, 2),
-            [b'<', ..] => (Comparison::Less, 1),
-            [b'>', ..] => (Comparison::Greater, 1),
+        let (comparison, length) = match rest.chars().next() {
+            _ if rest.starts_with("<=") => (Comparison::AtMost, 2),
+            _ if rest.starts_with(">=") => (Comparison::AtLeast, 2),
+            Some('<') => (Comparison::Less, 1),
+            Some('>') => (Comparison::Greater, 1),
+            Some('≤') => (Comparison::AtMost, '≤'.len_utf8()),
+            Some('≥') => (Comparison::AtLeast, '≥'.len_utf8()),
             _ => (Comparison::Equal, 1),
         };
         let value = rest[length..].trim_start_matches(is_space);
         let begin = self.text.len() - value.len();
-        let value = &value[..value.find(|c| is_space(c) || c == ')' || c == '(' || c == '^').unwrap_or(value.len())];
+        let value = &value[..value.find(is_end_of_value).unwrap_or(value.len())];
         self.at = begin + value.len();
-        let error = |message: &str| QueryError::new(begin..begin + value.len(), message);
+        let error = |message: &str, hint: &str| QueryError::new(begin..begin + value.len(), message, hint);
         let digits = value.bytes().take_while(u8::is_ascii_digit).count();
         let days = match (measure, &value[digits..]) {
-            _ if digits == 0 => return Err(error("expected a whole number").hint("write `upvotes>=20` or `age<7d`")),
+            _ if digits == 0 => return Err(error("expected a whole number", "write `upvotes>=20` or `age<7d`")),
             (Measure::Age, "w") => 7,
             (Measure::Age, "d") => 1,
             (Measure::Age, _) => {
-                return Err(error("expected an age in days or weeks").hint("write `age<7d` or `age<2w`"));
+                return Err(error("expected an age in days or weeks", "write `age<7d` or `age<2w`"));
             }
             (_, "") => 1,
-            (_, _) => return Err(error("expected a whole number, without a unit")),
+            (_, _) => {
+                let hint = format!("write `{name}{comparison}20`");
+                return Err(error("expected a whole number, without a unit", &hint));
+            }
         };
         let number =
             value[..digits].parse::<u64>().ok().and_then(|number| u32::try_from(number.checked_mul(days)?).ok());
         let Some(value) = number.filter(|number| *number <= MAX_NUMBER) else {
-            return Err(error("the number is too large"));
+            return Err(error("the number is too large", &format!("the largest is {MAX_NUMBER}")));
         };
         self.push(start, TokenKind::Clause(Clause::Number { measure, comparison, value }));
         Ok(())
@@ -230,32 +256,26 @@ impl<'a> Lexer<'a> {
     /// A plain word, a prefix or an exact word, up to the next space or sign; the token begins at `start`.
     fn word(&mut self, start: usize, kind: Kind) -> Result<(), QueryError> {
         let begin = self.at;
-        let rest = self.rest();
-        let end =
-            rest.find(|c| is_space(c) || is_quote(c) || matches!(c, '(' | ')' | '^' | ',' | ';')).unwrap_or(rest.len());
-        let word = &rest[..end];
-        self.at += end;
+        let word = &self.rest()[..self.rest().find(is_end).unwrap_or(self.rest().len())];
+        self.at += word.len();
         let span = start..self.at;
-        let next = self.rest().chars().next();
-        if matches!(next, Some(',' | ';')) {
-            let span = self.at..self.at + 1;
-            return Err(QueryError::new(span, "expected a space or an operator, not punctuation")
-                .hint("write `a OR b` for either, `a b` for both, or list them as separate keywords"));
+        if let Some(comma) = self.rest().chars().next().filter(|c| is_comma(*c)) {
+            let hint = "write `a OR b` for either, `a b` for both, or list them as separate keywords";
+            return Err(self.error(comma, "expected a space or an operator, not punctuation", hint));
         }
-        if let Some(tilde) = word.find('~') {
-            return Err(QueryError::new(
-                begin + tilde..self.at,
-                "expected \"~\" only after a quoted phrase or `like:`",
-            )
-            .hint("write `\"graph retrieval\"~5` for words that stand near each other"));
-        }
-        let (kind, word) = match word.strip_suffix('*') {
-            Some(stem) if kind == Kind::Word => (Kind::Prefix, stem),
+        refuse_signs(word, begin)?;
+        let (kind, word) = match (word.strip_suffix('*'), kind) {
+            (Some(stem), Kind::Word) => (Kind::Prefix, stem),
+            (Some(stem), _) if !stem.is_empty() => {
+                let hint = format!("write `{stem}*` for what begins so, or `={stem}` for that word alone");
+                return Err(QueryError::new(span, "an exact word can't be a beginning", hint));
+            }
             _ => (kind, word),
         };
         if let Some(star) = word.find('*') {
-            return Err(QueryError::new(begin + star..begin + star + 1, "expected \"*\" only at the end of a word")
-                .hint("`diffus*` finds every word that begins so"));
+            let message = "expected \"*\" only at the end of a word";
+            let hint = "`diffus*` finds every word that begins so";
+            return Err(QueryError::new(begin + star..begin + star + 1, message, hint));
         }
         self.words(span, kind, word)
     }
@@ -265,8 +285,8 @@ impl<'a> Lexer<'a> {
         let open = self.rest().chars().next().map_or(0, char::len_utf8);
         let inner = &self.rest()[open..];
         let Some(length) = inner.find(is_quote) else {
-            return Err(QueryError::new(start..self.text.len(), "this quote is never closed")
-                .hint("close the phrase with another quote"));
+            let hint = "close the phrase with another quote";
+            return Err(QueryError::new(start..self.text.len(), "this quote is never closed", hint));
         };
         self.at += open + length + inner[length..].chars().next().map_or(0, char::len_utf8);
         let kind = match self.rest().strip_prefix('~') {
@@ -277,10 +297,14 @@ impl<'a> Lexer<'a> {
                 let span = tilde..self.at;
                 match digits.parse::<u8>() {
                     Ok(distance @ 1..=100) if kind == Kind::Phrase => Kind::Near(distance),
-                    Ok(1..=100) => return Err(QueryError::new(span, "an exact phrase can't be loosened with \"~\"")),
+                    Ok(1..=100) => {
+                        let message = "an exact phrase can't be loosened with \"~\"";
+                        return Err(QueryError::new(span, message, "leave out the \"=\" or the \"~\""));
+                    }
                     _ => {
-                        return Err(QueryError::new(span, "expected a number of words from 1 to 100 after \"~\"")
-                            .hint("`\"graph retrieval\"~5` allows five other words between"));
+                        let message = "expected a number of words from 1 to 100 after \"~\"";
+                        let hint = "`\"graph retrieval\"~5` allows five other words between";
+                        return Err(QueryError::new(span, message, hint));
                     }
                 }
             }
@@ -294,18 +318,21 @@ impl<'a> Lexer<'a> {
         let cut = text::words(words);
         if cut.iter().all(|word| text::fold(&words[word.range.clone()]).is_empty()) {
             let found = &self.text[span.clone()];
-            let error = QueryError::new(span, format!("expected a word, found {found:?}"));
-            return Err(match found {
-                "|" | "||" | "/" => error.hint("write `OR` for either"),
-                "&" | "&&" | "+" => error.hint("write `AND`, or nothing: words side by side must all be there"),
-                "!" => error.hint("write `NOT` or `-` right before the word"),
-                _ => error.hint("only letters and digits can be looked for"),
-            });
+            let hint = match found {
+                "|" | "||" | "/" => "write `OR` for either",
+                "&" | "&&" | "+" => "write `AND`, or nothing: words side by side must all be there",
+                "=" => "`=RAG` finds a word exactly as written; no space stands between",
+                "*" => "`diffus*` finds every word that begins so",
+                _ => "only letters and digits can be looked for",
+            };
+            return Err(QueryError::new(span.clone(), format!("expected a word, found {}", quoted(found)), hint));
         }
         if kind == Kind::Prefix && text::fold(words).chars().count() < 2 {
-            return Err(QueryError::new(span, "expected at least two letters before \"*\""));
+            let hint = format!("to look for the name, quote it: `\"{words}*\"`");
+            return Err(QueryError::new(span, "expected at least two letters before \"*\"", hint));
         }
-        self.push(span.start, TokenKind::Words(kind, words.to_owned()));
+        let count = cut.iter().filter(|word| word.length == 1).count();
+        self.push(span.start, TokenKind::Words(kind, words.to_owned(), count));
         Ok(())
     }
 
@@ -315,78 +342,14 @@ impl<'a> Lexer<'a> {
         let length = rest.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count();
         self.at += 1 + length;
         match rest[..length].parse::<f32>() {
-            Ok(weight) if (0.01..=100.0).contains(&weight) && length <= 8 => {
+            Ok(weight) if (0.01..=100.0).contains(&weight) => {
                 self.push(start, TokenKind::Weight(weight));
                 Ok(())
             }
-            _ => Err(QueryError::new(start..self.at, "expected a weight from 0.01 to 100 after \"^\"")
-                .hint("`diffusion^2` counts twice")),
+            _ => {
+                let message = "expected a weight from 0.01 to 100 after \"^\"";
+                Err(QueryError::new(start..self.at, message, "`diffusion^2` counts twice"))
+            }
         }
     }
-}
-
-/// Whether a character right after `AND` makes it part of a longer word.
-fn is_inside_word(c: char) -> bool {
-    !(is_space(c) || is_quote(c) || matches!(c, '(' | ')'))
-}
-
-fn operator(name: &str) -> Option<TokenKind> {
-    match name {
-        "AND" => Some(TokenKind::And),
-        "OR" => Some(TokenKind::Or),
-        "NOT" => Some(TokenKind::Not),
-        _ => None,
-    }
-}
-
-fn measure(name: &str) -> Option<Measure> {
-    match name.to_ascii_lowercase().as_str() {
-        "upvotes" => Some(Measure::Upvotes),
-        "comments" => Some(Measure::Comments),
-        "stars" => Some(Measure::Stars),
-        "age" => Some(Measure::Age),
-        _ => None,
-    }
-}
-
-/// A field by its name, or by the short one that arXiv's own search taught people.
-fn field(name: &str) -> Option<Field> {
-    match name {
-        "title" | "ti" => Some(Field::Title),
-        "abstract" | "abs" => Some(Field::Abstract),
-        "author" | "au" => Some(Field::Author),
-        "org" | "organization" | "organisation" => Some(Field::Org),
-        "category" | "cat" => Some(Field::Category),
-        "source" | "src" => Some(Field::Source),
-        "keyword" | "kw" => Some(Field::Keyword),
-        _ => None,
-    }
-}
-
-fn closest(name: &str) -> Option<&'static str> {
-    ["title", "abstract", "author", "org", "category", "source", "keyword", "has", "like"]
-        .into_iter()
-        .map(|known| (strsim::damerau_levenshtein(name, known), known))
-        .filter(|(distance, _)| *distance <= 2 && *distance < name.len())
-        .min()
-        .map(|(_, known)| known)
-}
-
-/// `2503.02130` or `2503.02130~0.3`.
-fn like(value: &str, span: Range<usize>) -> Result<Clause, QueryError> {
-    let (id, threshold) = value.split_once('~').map_or((value, None), |(id, threshold)| (id, Some(threshold)));
-    let Some(key) = PaperKey::arxiv(id) else {
-        return Err(
-            QueryError::new(span, "expected an arXiv identifier after \"like:\"").hint("write `like:2503.02130`")
-        );
-    };
-    let threshold = match threshold.map(str::parse::<f32>) {
-        None => DEFAULT_LIKENESS,
-        Some(Ok(share)) if (0.01..=1.0).contains(&share) => (share * 100.0).round() as u8,
-        Some(_) => {
-            return Err(QueryError::new(span, "expected a similarity from 0.01 to 1 after \"~\"")
-                .hint("write `like:2503.02130~0.3`"));
-        }
-    };
-    Ok(Clause::Like { id: key.arxiv_id().unwrap_or(id).to_owned(), threshold })
 }

@@ -3,30 +3,38 @@
 //! `docs/query-language.md` is its manual. A [`Query`] keeps the text as its owner wrote it beside what it means, an
 //! [`Expr`]. Parsing never panics, takes linear time and is bounded by [`MAX_BYTES`], [`MAX_TERMS`] and [`MAX_DEPTH`],
 //! so that everything behind it may recurse over an expression without fear.
+//!
+//! What is printed can be read back: an [`Expr`] and each [`Clause`] of it alone. The bound in bytes is for what people
+//! type; what is printed may be longer, and is read without it.
 
 use std::fmt;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+mod clean;
 mod error;
 mod lenient;
 mod lexer;
 mod lint;
+mod names;
 mod parser;
 mod pattern;
 mod print;
+mod signs;
 #[doc(hidden)]
 pub mod walk;
 
 pub use error::QueryError;
-pub use lint::{Lint, lint};
+pub use lint::{HasPaper, Holdings, Lint, Role, lint, lint_profile};
 pub use pattern::{Label, Literal, Name, Part, Pattern, Unit, name_words};
 
 /// The longest expression, in bytes.
 pub const MAX_BYTES: usize = 2_000;
-/// The most clauses in one expression.
+/// The most words and conditions in one expression.
 pub const MAX_TERMS: usize = 200;
+/// The most different words that are to stand near each other: each is looked for around each of the others.
+pub const MAX_NEAR: usize = 10;
 /// How deep parentheses and negations may nest.
 pub const MAX_DEPTH: usize = 64;
 
@@ -93,7 +101,8 @@ pub enum Kind {
     Word,
     /// `"graph retrieval"`: the same, one right after the other.
     Phrase,
-    /// `"graph retrieval"~5`: the same, in any order, with at most so many other words among them.
+    /// `"graph retrieval"~5`: the same, in any order, with at most so many other words among them. One that is there twice
+    /// counts once.
     Near(u8),
     /// `diffus*`: folded, begins so.
     Prefix,
@@ -162,15 +171,25 @@ pub enum Extra {
 }
 
 impl Query {
-    /// Parses an expression. `docs/query-language.md` is its grammar. Fails with the place, what was expected there and,
-    /// where one is known, a cure.
+    /// Parses an expression. `docs/query-language.md` is its grammar. Fails with the place, what was expected there, and a
+    /// cure.
     pub fn parse(text: &str) -> Result<Self, QueryError> {
+        if text.len() > MAX_BYTES {
+            let message = format!("the expression is {} bytes long; at most {MAX_BYTES} are allowed", text.len());
+            let start = text.floor_char_boundary(MAX_BYTES);
+            return Err(QueryError::new(start..text.len(), message, "split it into several keywords"));
+        }
+        Self::of_any_length(text)
+    }
+
+    fn of_any_length(text: &str) -> Result<Self, QueryError> {
         let (expr, spans) = parser::parse(text)?;
         Ok(Self { text: text.trim().to_owned(), expr, spans: spans.into() })
     }
 
     /// Parses what someone typed into a form: an expression when it is one, else its words. Commas, semicolons and line
-    /// breaks part alternatives. Fails only when there is no word at all or far too many.
+    /// breaks part alternatives; one that only excludes holds for all others. Fails only when there is no word at all or far
+    /// too many.
     pub fn parse_lenient(text: &str) -> Result<Self, QueryError> {
         lenient::parse(text)
     }
@@ -185,7 +204,8 @@ impl Query {
         &self.spans
     }
 
-    /// The expression in one fixed spelling, which parses to the same meaning.
+    /// The expression in one fixed spelling, which an [`Expr`] can be read back from. It may be longer than what was
+    /// written: a field that stood before a group stands before each of its words.
     pub fn canonical(&self) -> String {
         self.expr.to_string()
     }
@@ -243,11 +263,33 @@ impl std::str::FromStr for Query {
     }
 }
 
+/// Reads back what was kept of a query, of any length.
 impl TryFrom<String> for Query {
     type Error = QueryError;
 
     fn try_from(text: String) -> Result<Self, QueryError> {
-        Self::parse(&text)
+        Self::of_any_length(&text)
+    }
+}
+
+/// Reads back what was printed, of any length.
+impl std::str::FromStr for Expr {
+    type Err = QueryError;
+
+    fn from_str(text: &str) -> Result<Self, QueryError> {
+        Ok(parser::parse(text)?.0)
+    }
+}
+
+/// Reads back what was printed, of any length.
+impl std::str::FromStr for Clause {
+    type Err = QueryError;
+
+    fn from_str(text: &str) -> Result<Self, QueryError> {
+        match parser::parse(text)?.0 {
+            Expr::Clause(clause) => Ok(clause),
+            _ => Err(QueryError::new(0..text.len(), "expected one condition", "write each for itself")),
+        }
     }
 }
 

@@ -10,18 +10,35 @@
 
 use std::ops::Range;
 
+use super::clean::Clean;
+use super::error::quoted;
 use super::lexer::{Token, TokenKind, tokens};
-use super::{Clause, Expr, Field, MAX_DEPTH, MAX_TERMS, QueryError};
+use super::{Clause, Expr, Field, Kind, Literal, MAX_DEPTH, MAX_NEAR, MAX_TERMS, QueryError};
 
 /// The expression in `text`, and the bytes of each of its clauses.
 pub(super) fn parse(text: &str) -> Result<(Expr, Vec<Range<usize>>), QueryError> {
-    let mut parser =
-        Parser { text, tokens: tokens(text)?.into_iter().peekable(), last: 0..0, depth: 0, spans: Vec::new() };
+    let clean = Clean::new(text);
+    match parse_clean(&clean.text) {
+        Ok((expr, spans)) => Ok((expr, spans.into_iter().map(|span| clean.written(span)).collect())),
+        Err(error) => Err(QueryError { span: clean.written(error.span), ..error }),
+    }
+}
+
+fn parse_clean(text: &str) -> Result<(Expr, Vec<Range<usize>>), QueryError> {
+    let mut parser = Parser {
+        text,
+        tokens: tokens(text)?.into_iter().peekable(),
+        last: 0..0,
+        depth: 0,
+        terms: 0,
+        spans: Vec::new(),
+    };
     let expr = parser.expr(Field::Any)?;
     match parser.tokens.next() {
         None => Ok((expr, parser.spans)),
         Some(token) if token.kind == TokenKind::Close => {
-            Err(QueryError::new(token.span, "nothing is open that this \")\" could close"))
+            let message = "nothing is open that this \")\" could close";
+            Err(QueryError::new(token.span, message, "take it out, or add a \"(\" where the group begins"))
         }
         Some(token) => Err(parser.expected(Some(token))),
     }
@@ -33,6 +50,8 @@ struct Parser<'a> {
     /// The bytes of the token read last.
     last: Range<usize>,
     depth: usize,
+    /// Words and conditions so far.
+    terms: usize,
     spans: Vec<Range<usize>>,
 }
 
@@ -86,18 +105,18 @@ impl Parser<'_> {
             Some(Token { kind: TokenKind::Open, span }) => self.group(span, field)?,
             Some(Token { kind: TokenKind::Field(field), span }) => match self.tokens.next() {
                 Some(Token { kind: TokenKind::Open, span }) => self.group(span, field)?,
-                Some(Token { kind: TokenKind::Words(kind, text), span: words }) => {
-                    self.clause(span.start..words.end, Clause::Text { field, kind, text })?
+                Some(Token { kind: TokenKind::Words(kind, text, count), span: words }) => {
+                    self.clause(span.start..words.end, Clause::Text { field, kind, text }, count)?
                 }
                 _ => {
                     let message = format!("expected a word right after {:?}", &self.text[span.clone()]);
-                    return Err(QueryError::new(span, message).hint("put the minus before the field: `-title:survey`"));
+                    return Err(QueryError::new(span, message, "put the minus before the field: `-title:survey`"));
                 }
             },
-            Some(Token { kind: TokenKind::Words(kind, text), span }) => {
-                self.clause(span, Clause::Text { field, kind, text })?
+            Some(Token { kind: TokenKind::Words(kind, text, count), span }) => {
+                self.clause(span, Clause::Text { field, kind, text }, count)?
             }
-            Some(Token { kind: TokenKind::Clause(clause), span }) => self.clause(span, clause)?,
+            Some(Token { kind: TokenKind::Clause(clause), span }) => self.clause(span, clause, 1)?,
             token => return Err(self.expected(token)),
         };
         match self.tokens.peek() {
@@ -118,9 +137,7 @@ impl Parser<'_> {
         self.depth -= 1;
         if !self.next_is(TokenKind::Close) {
             return match self.tokens.next() {
-                None => {
-                    Err(QueryError::new(open, "this \"(\" is never closed").hint("add a \")\" where the group ends"))
-                }
+                None => Err(QueryError::new(open, "this \"(\" is never closed", "add a \")\" where the group ends")),
                 token => Err(self.expected(token)),
             };
         }
@@ -128,10 +145,25 @@ impl Parser<'_> {
         Ok(inner)
     }
 
-    fn clause(&mut self, span: Range<usize>, clause: Clause) -> Result<Expr, QueryError> {
-        if self.spans.len() == MAX_TERMS {
-            return Err(QueryError::new(span, format!("more than {MAX_TERMS} words and conditions"))
-                .hint("split it into several keywords"));
+    /// A clause of so many words.
+    fn clause(&mut self, span: Range<usize>, clause: Clause, words: usize) -> Result<Expr, QueryError> {
+        self.terms += words;
+        if self.terms > MAX_TERMS {
+            let message = format!("more than {MAX_TERMS} words and conditions");
+            return Err(QueryError::new(span, message, "split it into several keywords"));
+        }
+        if let Clause::Text { field: Field::Author | Field::Category | Field::Source, kind, .. } = clause
+            && matches!(kind, Kind::Exact | Kind::ExactPhrase | Kind::Near(_))
+        {
+            let message = "expected a name without \"=\" or \"~\"";
+            return Err(QueryError::new(span, message, "write `author:sample` or `author:\"Bea Sample\"`"));
+        }
+        if let Clause::Text { kind: Kind::Near(_), .. } = clause
+            && let Literal::Text { pattern, .. } = clause.literal()
+            && pattern.units.len() > MAX_NEAR
+        {
+            let message = format!("more than {MAX_NEAR} words that stand near each other");
+            return Err(QueryError::new(span, message, "without the \"~\" a phrase may have more"));
         }
         self.last = span.clone();
         self.spans.push(span);
@@ -142,29 +174,36 @@ impl Parser<'_> {
         self.depth += 1;
         match self.depth <= MAX_DEPTH {
             true => Ok(()),
-            false => Err(QueryError::new(self.last.clone(), format!("nested more than {MAX_DEPTH} deep"))),
+            false => {
+                let message = format!("nested more than {MAX_DEPTH} deep");
+                Err(QueryError::new(self.last.clone(), message, "take out parentheses that change nothing"))
+            }
         }
     }
 
     /// A word was expected and `found` is there.
     fn expected(&self, found: Option<Token>) -> QueryError {
-        let after = match &self.text[self.last.clone()] {
-            "" => String::new(),
-            last => format!(" after {last:?}"),
-        };
+        let last = &self.text[self.last.clone()];
+        let after = if last.is_empty() { String::new() } else { format!(" after {}", quoted(last)) };
         let Some(found) = found else {
             let end = self.text.trim_end().len();
-            return QueryError::new(end..end, format!("expected a word{after}"));
+            let hint = match last {
+                "" => "write a word to look for, such as `diffusion`",
+                "AND" | "OR" => "both sides need a word: `llm OR agents`",
+                "(" => "a group has words in it: `(llm OR agents)`",
+                _ => "what is not to be there follows: `NOT survey`",
+            };
+            return QueryError::new(end..end, format!("expected a word{after}"), hint);
         };
-        let word = self.text[found.span.clone()].to_owned();
-        let error = QueryError::new(found.span, format!("expected a word{after}, found {word:?}"));
-        match found.kind {
+        let word = &self.text[found.span.clone()];
+        let hint = match found.kind {
             TokenKind::And | TokenKind::Or | TokenKind::Not => {
-                error.hint(format!("to look for the word itself, quote it: `\"{word}\"`"))
+                format!("to look for the word itself, quote it: `\"{word}\"`")
             }
-            TokenKind::Weight(_) => error.hint("a weight stands right after its word, without a space, and once"),
-            _ => error,
-        }
+            TokenKind::Weight(_) => "a weight stands right after its word, without a space, and once".to_owned(),
+            _ => "a group has words in it: `(llm OR agents)`".to_owned(),
+        };
+        QueryError::new(found.span, format!("expected a word{after}, found {}", quoted(word)), hint)
     }
 }
 

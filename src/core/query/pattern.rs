@@ -33,7 +33,7 @@ pub enum Literal {
 /// Words and how they stand together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pattern {
-    /// One for each word or compound; at least one.
+    /// One for each word or compound; at least one. Those of a nearness are all different.
     pub units: Vec<Unit>,
     /// Other words allowed among them, in any order; `None` when they follow each other as written.
     pub near: Option<u8>,
@@ -46,6 +46,8 @@ pub struct Unit {
     pub parts: Vec<Part>,
     /// The whole, for a compound.
     pub whole: Option<Part>,
+    /// A sentence may end before it, as one does in the phrase that was asked for: a title has two at times.
+    pub after_end: bool,
 }
 
 /// What one word of a text is compared with.
@@ -94,8 +96,19 @@ impl Clause {
     }
 }
 
+impl Literal {
+    /// Whether it is one word, or the same one several times over.
+    pub(super) fn is_of_one_word(&self) -> bool {
+        matches!(self, Self::Text { pattern, .. } if pattern.units.len() == 1)
+    }
+}
+
 impl Pattern {
     fn new(text: &str, kind: Kind) -> Self {
+        let near = match kind {
+            Kind::Near(words) => Some(words),
+            _ => None,
+        };
         let part = |word: &str| match kind {
             Kind::Exact | Kind::ExactPhrase => Part::Exact(word.to_owned()),
             _ => {
@@ -104,21 +117,22 @@ impl Pattern {
             }
         };
         let mut units: Vec<Unit> = Vec::new();
-        let mut end = 0;
+        let (mut end_of_word, mut end_of_compound) = (0, 0);
         for word in text::words(text) {
             let written = &text[word.range.clone()];
             if word.length == 1 {
-                units.push(Unit { parts: vec![part(written)], whole: None });
-            } else if word.range.end > end {
+                let between = &text[end_of_word..word.range.start];
+                let after_end = !units.is_empty() && near.is_none() && between.contains(text::is_end_mark);
+                units.push(Unit { parts: vec![part(written)], whole: None, after_end });
+                end_of_word = word.range.end;
+            } else if word.range.end > end_of_compound {
                 // The largest compound comes first; the pairs within it add nothing.
-                end = word.range.end;
-                let parts: Vec<Part> = units
-                    .split_off(units.len() - word.length as usize)
-                    .into_iter()
-                    .flat_map(|unit| unit.parts)
-                    .collect();
+                end_of_compound = word.range.end;
+                let single = units.split_off(units.len() - word.length as usize);
+                let after_end = single.first().is_some_and(|unit| unit.after_end);
                 let exact = matches!(kind, Kind::Exact | Kind::ExactPhrase);
-                units.push(Unit { parts: if exact { Vec::new() } else { parts }, whole: Some(part(written)) });
+                let parts = if exact { Vec::new() } else { single.into_iter().flat_map(|unit| unit.parts).collect() };
+                units.push(Unit { parts, whole: Some(part(written)), after_end });
             }
         }
         if kind == Kind::Prefix {
@@ -130,10 +144,15 @@ impl Pattern {
                 unit.whole = unit.whole.is_some().then(|| Part::Prefix(text::fold(text)));
             }
         }
-        let near = match kind {
-            Kind::Near(words) => Some(words),
-            _ => None,
-        };
+        if near.is_some() {
+            // Else one word of a text would be near itself.
+            let mut known: Vec<String> = Vec::new();
+            units.retain(|unit| {
+                let is_new = !known.contains(unit.name());
+                known.extend(is_new.then(|| unit.name().clone()));
+                is_new
+            });
+        }
         Self { units, near }
     }
 
@@ -141,6 +160,16 @@ impl Pattern {
     pub fn window(&self) -> u32 {
         let own: usize = self.units.iter().map(|unit| unit.parts.len().max(1)).sum();
         own as u32 + u32::from(self.near.unwrap_or(0))
+    }
+}
+
+impl Unit {
+    /// What tells it from another: `LLM` and `llms` are one, and so are `state-space` and `statespace`.
+    fn name(&self) -> &String {
+        match self.whole.as_ref().or(self.parts.first()) {
+            Some(Part::Stem(_, Some(name)) | Part::Stem(name, None) | Part::Prefix(name) | Part::Exact(name)) => name,
+            None => const { &String::new() },
+        }
     }
 }
 
@@ -160,28 +189,33 @@ impl Part {
 
 impl Name {
     /// Whether it is the name whose folded words are `name`: each word is there, in any order, or as its initial, and at
-    /// least one is there in full.
+    /// least one is there in full. An initial of the other name stands for a word of this one only where nothing in full is
+    /// left that the word could have been: "Bea S. Other" is no Bea Sample.
     pub fn finds(&self, name: &[String]) -> bool {
         let mut free: Vec<&str> = name.iter().map(String::as_str).collect();
         let mut open: Vec<&str> = Vec::new();
         let last = self.words.len() - 1;
+        let (mut is_named, mut is_shortened) = (false, false);
         for (at, word) in self.words.iter().enumerate() {
             let full = |other: &&str| *other == word || (self.prefix && at == last && other.starts_with(word.as_str()));
             match free.iter().position(full) {
                 Some(found) => {
+                    is_named |= !is_letter(word);
                     free.swap_remove(found);
                 }
                 None => open.push(word),
             }
         }
-        open.len() < self.words.len()
-            && open.into_iter().all(|word| match free.iter().position(|other| is_initial(word, other)) {
-                Some(found) => {
-                    free.swap_remove(found);
-                    true
-                }
-                None => false,
-            })
+        for word in open {
+            let Some(found) = free.iter().position(|other| is_initial(word, other)) else { return false };
+            is_shortened |= is_letter(free.swap_remove(found)) && !is_letter(word);
+        }
+        is_named && !(is_shortened && free.into_iter().any(|other| !is_letter(other)))
+    }
+
+    /// Whether it has initials alone, and so is nobody's.
+    pub(super) fn is_of_initials(&self) -> bool {
+        self.words.iter().all(|word| is_letter(word))
     }
 }
 
@@ -207,6 +241,12 @@ pub fn name_words(name: &str) -> Vec<String> {
         .map(|word| text::fold(&name[word.range]))
         .filter(|word| !word.is_empty())
         .collect()
+}
+
+/// Whether a word of a name is just a letter; characters of scripts without case are words.
+fn is_letter(word: &str) -> bool {
+    let mut chars = word.chars();
+    chars.next().is_some_and(char::is_lowercase) && chars.next().is_none()
 }
 
 /// Whether one of two words is the initial of the other.

@@ -1,8 +1,8 @@
-//! An expression in its one fixed spelling: parsing what is printed here gives the same expression.
+//! An expression in its one fixed spelling: reading back what is printed here gives the same expression.
 
 use std::fmt::{self, Display, Formatter, Write};
 
-use super::lexer::DEFAULT_LIKENESS;
+use super::names::{DEFAULT_LIKENESS, measure, operator};
 use super::{Clause, Comparison, Expr, Extra, Field, Kind, Measure};
 
 impl Display for Expr {
@@ -10,8 +10,8 @@ impl Display for Expr {
         match self {
             Expr::Clause(clause) => clause.fmt(f),
             Expr::Not(inner) => write!(f, "-{}", Tight(inner)),
-            Expr::And(all) => list(f, all, " ", |inner| matches!(inner, Expr::And(_) | Expr::Or(_))),
-            Expr::Or(any) => list(f, any, " OR ", |inner| matches!(inner, Expr::Or(_))),
+            Expr::And(all) => list(f, all, between, |inner| matches!(inner, Expr::And(_) | Expr::Or(_))),
+            Expr::Or(any) => list(f, any, |_, _| " OR ", |inner| matches!(inner, Expr::Or(_))),
             Expr::Weighted(inner, weight) => match **inner {
                 Expr::Clause(_) => write!(f, "{inner}^{weight}"),
                 _ => write!(f, "({inner})^{weight}"),
@@ -32,10 +32,33 @@ impl Display for Tight<'_> {
     }
 }
 
-fn list(f: &mut Formatter<'_>, items: &[Expr], separator: &str, loose: impl Fn(&Expr) -> bool) -> fmt::Result {
+/// What stands between two that must both match: a space, unless the first would then be compared with the second.
+fn between(first: &Expr, second: &Expr) -> &'static str {
+    fn is_countable(expr: &Expr) -> bool {
+        match expr {
+            Expr::Clause(Clause::Text { field: Field::Any, kind: Kind::Word, text }) => measure(text).is_some(),
+            Expr::Not(inner) => is_countable(inner),
+            _ => false,
+        }
+    }
+    let exact = match second {
+        Expr::Weighted(inner, _) => inner,
+        other => other,
+    };
+    // As in `(age) =3D`: words both.
+    let is_value = matches!(exact, Expr::Clause(Clause::Text { field: Field::Any, kind: Kind::Exact, .. }));
+    if is_value && is_countable(first) { " AND " } else { " " }
+}
+
+fn list(
+    f: &mut Formatter<'_>,
+    items: &[Expr],
+    separator: impl Fn(&Expr, &Expr) -> &'static str,
+    loose: impl Fn(&Expr) -> bool,
+) -> fmt::Result {
     for (at, item) in items.iter().enumerate() {
         if at > 0 {
-            f.write_str(separator)?;
+            f.write_str(separator(&items[at - 1], item))?;
         }
         match loose(item) {
             true => write!(f, "({item})")?,
@@ -51,6 +74,8 @@ impl Display for Clause {
             Clause::Text { field, kind, text } => {
                 field.fmt(f)?;
                 match kind {
+                    // Bare it would be an operator.
+                    Kind::Word if *field == Field::Any && operator(text).is_some() => write!(f, "\"{text}\""),
                     Kind::Word => f.write_str(text),
                     Kind::Phrase => write!(f, "\"{text}\""),
                     Kind::Near(distance) => write!(f, "\"{text}\"~{distance}"),

@@ -77,12 +77,12 @@ impl Resolved {
 pub struct Known<'a> {
     /// The time, for ages.
     pub now: Option<DateTime<Utc>>,
-    /// Whether the candidate is so much like a paper, by its arXiv identifier and hundredths.
-    pub like: Option<&'a IsLike<'a>>,
+    /// How close the candidate is to other papers.
+    pub like: Option<&'a Likeness<'a>>,
 }
 
-/// Judges likeness to a paper, by its arXiv identifier, of at least so many hundredths.
-pub type IsLike<'a> = dyn Fn(&str, u8) -> bool + 'a;
+/// How close a candidate is to a paper, by that one's arXiv identifier; `None` to itself and to an unknown one.
+pub type Likeness<'a> = dyn Fn(&str) -> Option<f32> + 'a;
 
 /// Where a clause was found in what a reader sees.
 #[derive(Clone, Debug, Default)]
@@ -140,7 +140,7 @@ impl<C: Borrow<Candidate>> Document<C> {
             Literal::Number(measure, comparison, value) => comparison.holds(number(candidate, *measure), *value),
             Literal::Has(Extra::Code) => paper.code.is_some(),
             Literal::Has(Extra::Project) => paper.project.is_some(),
-            Literal::Like(id, threshold) => known.like?(id, *threshold),
+            Literal::Like(id, threshold) => known.like?(id).is_some_and(|like| like >= f32::from(*threshold) / 100.0),
         })
     }
 
@@ -297,7 +297,7 @@ type End = (u32, usize);
 /// The only part of a pattern that is one plain word.
 fn single(pattern: &Pattern) -> Option<&Part> {
     match (pattern.units.as_slice(), pattern.near) {
-        ([Unit { parts, whole: None }], None) => match parts.as_slice() {
+        ([Unit { parts, whole: None, .. }], None) => match parts.as_slice() {
             [part] => Some(part),
             _ => None,
         },
@@ -323,7 +323,9 @@ fn find(pattern: &Pattern, words: &Words) -> Vec<Range<usize>> {
                 let start = tokens[tokens.partition_point(|token| token.start < position)].range.start;
                 let mut ends: Vec<End> = vec![(position, start)];
                 for unit in &pattern.units {
-                    ends = ends.into_iter().flat_map(|end| unit_ends(unit, tokens, end)).collect();
+                    let gap = unit.after_end.then_some(text::SENTENCE_GAP);
+                    let next = |end: End| [Some(end), gap.map(|gap| (end.0 + gap, end.1))].into_iter().flatten();
+                    ends = ends.into_iter().flat_map(next).flat_map(|end| unit_ends(unit, tokens, end)).collect();
                     ends.sort_unstable();
                     ends.dedup();
                 }

@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use chrono::{DateTime, Utc};
+
 use crate::core::candidate::Candidate;
 use crate::core::digest::EncodedPaper;
 use crate::core::matching::{Reasoner, Reasons};
@@ -43,9 +45,9 @@ impl KnownPaper {
         Self { candidate: Arc::new(candidate), encoded: Arc::default(), document: OnceLock::new() }
     }
 
-    /// Why a profile chose it.
-    pub(super) fn reasons(&self, reasoner: &Reasoner) -> Reasons {
-        reasoner.reasons(self.document.get_or_init(|| Document::new(self.candidate.clone())))
+    /// Why a profile chose it, at that time.
+    pub(super) fn reasons(&self, reasoner: &Reasoner, at: DateTime<Utc>) -> Reasons {
+        reasoner.reasons(self.document.get_or_init(|| Document::new(self.candidate.clone())), at)
     }
 }
 

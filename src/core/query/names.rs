@@ -1,0 +1,121 @@
+//! The names that mean something in an expression: operators, fields, numbers, papers.
+
+use std::ops::Range;
+
+use super::error::cut;
+use super::lexer::TokenKind;
+use super::{Clause, Extra, Field, Measure, QueryError};
+use crate::core::paper::PaperKey;
+
+/// The similarity that `like:` asks for when it isn't given, in hundredths.
+pub(super) const DEFAULT_LIKENESS: u8 = 20;
+
+/// The operator of this name.
+pub(super) fn operator(name: &str) -> Option<TokenKind> {
+    match name {
+        "AND" => Some(TokenKind::And),
+        "OR" => Some(TokenKind::Or),
+        "NOT" => Some(TokenKind::Not),
+        _ => None,
+    }
+}
+
+/// The number of this name, in any case.
+pub(super) fn measure(name: &str) -> Option<Measure> {
+    match name.to_ascii_lowercase().as_str() {
+        "upvotes" => Some(Measure::Upvotes),
+        "comments" => Some(Measure::Comments),
+        "stars" => Some(Measure::Stars),
+        "age" => Some(Measure::Age),
+        _ => None,
+    }
+}
+
+/// A field by its name, in any case, or by the short one that arXiv's own search taught people.
+pub(super) fn field(name: &str) -> Option<Field> {
+    match name.to_ascii_lowercase().as_str() {
+        "title" | "ti" => Some(Field::Title),
+        "abstract" | "abs" => Some(Field::Abstract),
+        "author" | "au" => Some(Field::Author),
+        "org" | "organization" | "organisation" => Some(Field::Org),
+        "category" | "cat" => Some(Field::Category),
+        "source" | "src" => Some(Field::Source),
+        "keyword" | "kw" => Some(Field::Keyword),
+        _ => None,
+    }
+}
+
+/// Whether a name with a colon begins a condition.
+pub(super) fn is_known(name: &str) -> bool {
+    field(name).is_some() || name.eq_ignore_ascii_case("has") || name.eq_ignore_ascii_case("like")
+}
+
+/// What `name:value` says, where the name is no field that words are looked for in. `name` are the bytes of the name with
+/// its colon, `span` those of the value.
+pub(super) fn condition(
+    named: &str,
+    name: Range<usize>,
+    value: &str,
+    span: Range<usize>,
+) -> Result<Clause, QueryError> {
+    let lower = named.to_ascii_lowercase();
+    match lower.as_str() {
+        "has" => match value {
+            "code" => Ok(Clause::Has(Extra::Code)),
+            "project" => Ok(Clause::Has(Extra::Project)),
+            _ => {
+                let message = "expected \"code\" or \"project\" after \"has:\"";
+                Err(QueryError::new(span, message, "write `has:code` or `has:project`"))
+            }
+        },
+        "like" => like(value, span),
+        _ => {
+            let unknown = |hint: String| QueryError::new(name.clone(), format!("there is no field \"{named}:\""), hint);
+            Err(match (measure(&lower), closest(&lower)) {
+                (Some(measure), _) => {
+                    let sign = match measure {
+                        _ if value.starts_with(['<', '>', '=']) => "",
+                        Measure::Age => "<",
+                        _ => ">=",
+                    };
+                    let message = format!("expected a comparison after \"{named}\"");
+                    QueryError::new(name, message, format!("write `{lower}{sign}{}`", cut(value)))
+                }
+                (None, Some(known)) => unknown(format!("did you mean `{known}:`? A colon inside a word needs quotes")),
+                (None, None) => unknown(
+                    "the fields are title, abstract, author, org, category, source and keyword; a colon inside a word \
+                     needs quotes"
+                        .to_owned(),
+                ),
+            })
+        }
+    }
+}
+
+fn closest(name: &str) -> Option<&'static str> {
+    ["title", "abstract", "author", "org", "category", "source", "keyword", "has", "like"]
+        .into_iter()
+        .map(|known| (strsim::damerau_levenshtein(name, known), known))
+        .filter(|(distance, _)| *distance <= 2 && *distance < name.len())
+        .min()
+        .map(|(_, known)| known)
+}
+
+/// `2503.02130` or `2503.02130~0.3`; also the paper's address.
+fn like(value: &str, span: Range<usize>) -> Result<Clause, QueryError> {
+    let (name, threshold) = value.split_once('~').map_or((value, None), |(name, threshold)| (name, Some(threshold)));
+    let key = PaperKey::named(name);
+    let Some(id) = key.as_ref().and_then(PaperKey::arxiv_id) else {
+        let message = "expected an arXiv identifier after \"like:\"";
+        return Err(QueryError::new(span, message, "write `like:2503.02130`"));
+    };
+    let threshold = match threshold.map(str::parse::<f32>) {
+        None => DEFAULT_LIKENESS,
+        Some(Ok(share)) if (0.01..=1.0).contains(&share) => (share * 100.0).round() as u8,
+        Some(_) => {
+            let message = "expected a similarity from 0.01 to 1 after \"~\"";
+            return Err(QueryError::new(span, message, "write `like:2503.02130~0.3`"));
+        }
+    };
+    Ok(Clause::Like { id: id.to_owned(), threshold })
+}
