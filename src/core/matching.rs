@@ -29,7 +29,7 @@ use super::index::Index;
 use super::paper::Paper;
 use super::query::Query;
 use super::query::walk::{Document, Known, Likeness, Marks, Resolved};
-use super::subscription::{Profile, Rank};
+use super::subscription::{Keyword, Profile, Rank};
 
 mod best;
 mod compile;
@@ -221,25 +221,15 @@ pub fn reasons(profile: &Profile, candidate: &Candidate) -> Reasons {
 
 /// Finds the [`reasons`] of one profile for many papers.
 #[derive(Debug)]
-pub struct Reasoner {
-    must: Vec<Resolved>,
-    exclude: Vec<Resolved>,
+pub struct Reasoner<'p> {
+    profile: &'p Profile,
     limits: Vec<Resolved>,
-    /// With how their owner wrote them.
-    keywords: Vec<(Resolved, Arc<str>)>,
 }
 
-impl Reasoner {
-    /// Resolves all expressions of a profile.
-    pub fn new(profile: &Profile) -> Self {
-        let all = |queries: &[Query]| queries.iter().map(|query| Resolved::of(query.expr())).collect();
-        let keyword = |query: &Query| (Resolved::of(query.expr()), query.to_string().into());
-        Self {
-            must: all(&profile.must),
-            exclude: all(&profile.exclude),
-            limits: compile::limits(profile).iter().map(Resolved::of).collect(),
-            keywords: profile.keywords.iter().map(|wanted| keyword(&wanted.query)).collect(),
-        }
+impl<'p> Reasoner<'p> {
+    /// A reasoner for `profile`.
+    pub fn new(profile: &'p Profile) -> Self {
+        Self { profile, limits: compile::limits(profile).iter().map(Resolved::of).collect() }
     }
 
     /// Why the profile chose, at `now`, a paper whose words are cut already. Other papers are not looked at: a keyword
@@ -249,24 +239,27 @@ impl Reasoner {
     }
 
     fn reasons_knowing<C: Borrow<Candidate>>(&self, document: &Document<C>, known: Known<'_>) -> Reasons {
+        let Profile { keywords, must, exclude, .. } = self.profile;
         let admits = |expr: &Resolved, unknown: bool| document.admits(expr, known).unwrap_or(unknown);
         let mut reasons = Reasons::default();
-        if !self.must.iter().chain(&self.limits).all(|expr| admits(expr, true))
-            || self.exclude.iter().any(|expr| admits(expr, false))
+        if !must.iter().map(Query::resolved).chain(&self.limits).all(|expr| admits(expr, true))
+            || exclude.iter().any(|query| admits(query.resolved(), false))
         {
             return reasons;
         }
         let mut marks = Marks::default();
         for truth in [Some(true), None] {
             if reasons.queries.is_empty() {
-                for (expr, written) in self.keywords.iter().filter(|(expr, _)| document.admits(expr, known) == truth) {
-                    reasons.queries.push(written.clone());
-                    document.mark(expr, &mut marks);
+                for Keyword { query, .. } in keywords {
+                    if document.admits(query.resolved(), known) == truth {
+                        reasons.queries.push(query.text().clone());
+                        document.mark(query.resolved(), &mut marks);
+                    }
                 }
             }
         }
-        if !reasons.queries.is_empty() || self.keywords.is_empty() {
-            self.must.iter().for_each(|expr| document.mark(expr, &mut marks));
+        if !reasons.queries.is_empty() || keywords.is_empty() {
+            must.iter().for_each(|query| document.mark(query.resolved(), &mut marks));
         }
         reasons.title = merged(marks.title);
         reasons.abstract_text = merged(marks.abstract_text);

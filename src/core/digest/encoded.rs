@@ -14,7 +14,7 @@ use chrono::NaiveDate;
 use templates::{Card, Digest, Href, digest, layout, text};
 
 use super::{
-    ABSTRACT_LIMITS, Chosen, Extent, Facts, MAX_BYTES, MAX_ENCODED, MAX_TITLE, NO_TITLE, because, brief, card, excerpt,
+    ABSTRACT_LIMITS, Chosen, Extent, Facts, MAX_ALSO, MAX_BYTES, MAX_ENCODED, MAX_TITLE, NO_TITLE, because, brief, card, excerpt,
     filled, frame, without_extras,
 };
 use crate::core::candidate::Candidate;
@@ -40,13 +40,14 @@ pub struct Encoded {
 /// trending, the state of the sources) go, the chosen papers stay. `of` has what is encoded of a paper already.
 pub fn encode(facts: &Facts<'_>, of: impl Fn(&Candidate) -> Arc<EncodedPaper>) -> Encoded {
     let frame = frame(facts);
+    let also = &facts.also[..facts.also.len().min(MAX_ALSO)];
     let mut bodies = Bodies::new();
     bodies.head(&frame);
     let begun = bodies.len();
     for (step, limit) in ABSTRACT_LIMITS.into_iter().enumerate() {
         bodies.back_to(begun);
         bodies.sections(facts, &frame, step, &of);
-        bodies.tail(facts, &frame, &of);
+        bodies.tail(&frame, also, &of);
         if bodies.are_within_limits() {
             return bodies.ended(frame, Extent::Abstracts(limit));
         }
@@ -54,7 +55,7 @@ pub fn encode(facts: &Facts<'_>, of: impl Fn(&Candidate) -> Arc<EncodedPaper>) -
     let frame = without_extras(frame);
     bodies.back_to(begun);
     bodies.sections(facts, &frame, ABSTRACT_LIMITS.len() - 1, &of);
-    bodies.tail(facts, &frame, &of);
+    bodies.tail(&frame, &[], &of);
     bodies.ended(frame, Extent::NoExtras)
 }
 
@@ -325,14 +326,14 @@ impl Bodies {
     }
 
     /// Everything below the last section.
-    fn tail(&mut self, facts: &Facts<'_>, frame: &Digest, of: &impl Fn(&Candidate) -> Arc<EncodedPaper>) {
+    fn tail(&mut self, frame: &Digest, also: &[&Candidate], of: &impl Fn(&Candidate) -> Arc<EncodedPaper>) {
         let Same { tail: [begin, end], also: [before, after], also_heading, .. } = Same::parts();
         self.html.push_str(&digest::waiting_row(frame.waiting));
         self.text.push_str(&text::waiting_line(frame.waiting));
-        if !frame.also.is_empty() {
+        if !also.is_empty() {
             self.html.push(before);
             self.text.push(also_heading);
-            facts.also[..frame.also.len()].iter().for_each(|candidate| self.push(of(candidate).brief(candidate)));
+            also.iter().for_each(|candidate| self.push(of(candidate).brief(candidate)));
             self.html.push(after);
         }
         self.html.push(begin);

@@ -123,6 +123,7 @@ pub struct Rendered {
 pub fn compose(facts: &Facts<'_>, abstract_limit: usize) -> Digest {
     let today = facts.slot.date();
     let mut digest = frame(facts);
+    digest.also = facts.also.iter().take(MAX_ALSO).map(|candidate| brief(candidate)).collect();
     for (section, shown) in filled(facts).zip(&mut digest.sections) {
         shown.cards = section.papers.iter().map(|chosen| card(chosen, today, abstract_limit)).collect();
     }
@@ -138,7 +139,7 @@ fn filled<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = &'a Section<'a>> {
     facts.sections.iter().filter(|section| !section.papers.is_empty())
 }
 
-/// A digest's words but for the cards: its sections are named and empty.
+/// A digest's words but for those of papers: its sections are named and empty.
 fn frame(facts: &Facts<'_>) -> Digest {
     let today = facts.slot.date();
     let sections: Vec<&Section<'_>> = filled(facts).collect();
@@ -162,7 +163,7 @@ fn frame(facts: &Facts<'_>) -> Digest {
         heading,
         lead: (count == 0).then(|| nothing_new(facts)),
         sections: sections.iter().map(named).collect(),
-        also: facts.also.iter().take(MAX_ALSO).map(|candidate| brief(candidate)).collect(),
+        also: Vec::new(),
         waiting: facts.owed,
         sources: facts.sources.iter().take(MAX_SOURCES).map(|source| source_line(source, today, facts.zone)).collect(),
         why: why(facts),

@@ -49,7 +49,7 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn expression(text: &str) -> Option<Expr> {
-    Query::parse(text).ok().map(|query| query.expr)
+    Query::parse(text).ok().map(|query| query.expr().clone())
 }
 
 /// The words of a text, each as a phrase so that nothing in it is a sign.

@@ -82,7 +82,7 @@ impl Linter<'_> {
     /// Each clause for itself.
     fn clauses(&mut self) {
         let query = self.query;
-        for (clause, span) in query.expr.clauses().into_iter().zip(&*query.spans) {
+        for (clause, span) in query.expr().clauses().into_iter().zip(query.spans()) {
             match clause {
                 Clause::Text { kind: Kind::Word, text, field: Field::Any }
                     if matches!(text.as_str(), "and" | "or" | "not") =>
@@ -139,7 +139,7 @@ impl Linter<'_> {
 
     /// What the expression can and cannot match, whatever the papers are.
     fn logic(&mut self) {
-        let (message, hint) = match (worth(&self.query.expr), self.role) {
+        let (message, hint) = match (worth(self.query.expr()), self.role) {
             (Worth::Nothing, Role::Keyword | Role::Must) => {
                 ("nothing can match this: it asks for something and its opposite", "for either of two things, write OR")
             }
@@ -185,7 +185,7 @@ impl Linter<'_> {
 
 /// From the first clause of an expression to the last.
 fn whole(query: &Query) -> Range<usize> {
-    query.spans.first().map_or(0, |span| span.start)..query.spans.last().map_or(0, |span| span.end)
+    query.spans().first().map_or(0, |span| span.start)..query.spans().last().map_or(0, |span| span.end)
 }
 
 /// Whether a `*` stands where it would make a beginning of a word; `A*` is a name.

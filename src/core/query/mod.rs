@@ -9,8 +9,10 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
+use walk::Resolved;
 
 mod clean;
 mod error;
@@ -21,6 +23,8 @@ mod names;
 mod parser;
 mod pattern;
 mod print;
+mod recent;
+mod sieve;
 mod signs;
 #[doc(hidden)]
 pub mod walk;
@@ -38,13 +42,18 @@ pub const MAX_NEAR: usize = 10;
 /// How deep parentheses and negations may nest.
 pub const MAX_DEPTH: usize = 64;
 
-/// A parsed keyword expression.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A parsed keyword expression. Clones share it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Query {
-    text: String,
+pub struct Query(Arc<Parsed>);
+
+#[derive(Debug)]
+struct Parsed {
+    text: Arc<str>,
     expr: Expr,
     spans: Box<[Range<usize>]>,
+    /// Made when it is first walked with.
+    resolved: OnceLock<Resolved>,
 }
 
 /// What an expression means.
@@ -184,7 +193,7 @@ impl Query {
 
     fn of_any_length(text: &str) -> Result<Self, QueryError> {
         let (expr, spans) = parser::parse(text)?;
-        Ok(Self { text: text.trim().to_owned(), expr, spans: spans.into() })
+        Ok(Self(Arc::new(Parsed { text: text.trim().into(), expr, spans: spans.into(), resolved: OnceLock::new() })))
     }
 
     /// Parses what someone typed into a form: an expression when it is one, else its words. Commas, semicolons and line
@@ -194,26 +203,36 @@ impl Query {
         lenient::parse(text)
     }
 
+    /// The expression as its owner wrote it.
+    pub fn text(&self) -> &Arc<str> {
+        &self.0.text
+    }
+
     /// What it means.
     pub fn expr(&self) -> &Expr {
-        &self.expr
+        &self.0.expr
+    }
+
+    /// What it means to the plain evaluator.
+    pub(super) fn resolved(&self) -> &Resolved {
+        self.0.resolved.get_or_init(|| Resolved::of(self.expr()))
     }
 
     /// Bytes of each clause in the text that was parsed, in the order of [`Expr::clauses`].
     pub fn spans(&self) -> &[Range<usize>] {
-        &self.spans
+        &self.0.spans
     }
 
     /// The expression in one fixed spelling, which an [`Expr`] can be read back from. It may be longer than what was
     /// written: a field that stood before a group stands before each of its words.
     pub fn canonical(&self) -> String {
-        self.expr.to_string()
+        self.expr().to_string()
     }
 
     /// The arXiv identifiers that `like:` clauses name: the papers whose text [`super::matching::Pool::with_liked`]
     /// needs.
     pub fn liked(&self) -> impl Iterator<Item = &str> {
-        self.expr.clauses().into_iter().filter_map(|clause| match clause {
+        self.expr().clauses().into_iter().filter_map(|clause| match clause {
             Clause::Like { id, .. } => Some(id.as_str()),
             _ => None,
         })
@@ -249,9 +268,16 @@ impl Comparison {
     }
 }
 
+impl PartialEq for Query {
+    fn eq(&self, other: &Self) -> bool {
+        // The text says everything else.
+        self.text() == other.text()
+    }
+}
+
 impl fmt::Display for Query {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(self.text())
     }
 }
 
@@ -263,12 +289,13 @@ impl std::str::FromStr for Query {
     }
 }
 
-/// Reads back what was kept of a query, of any length.
+/// Reads back what was kept of a query, of any length. Many readers share a keyword, so that what was read lately is at
+/// hand.
 impl TryFrom<String> for Query {
     type Error = QueryError;
 
     fn try_from(text: String) -> Result<Self, QueryError> {
-        Self::of_any_length(&text)
+        recent::query(text)
     }
 }
 
@@ -295,7 +322,7 @@ impl std::str::FromStr for Clause {
 
 impl From<Query> for String {
     fn from(query: Query) -> Self {
-        query.text
+        query.text().to_string()
     }
 }
 

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use foldhash::HashMap;
 
 use super::pattern::name_words;
+use super::sieve::{Hole, Sieve};
 use super::{Expr, Extra, Field, Literal, Measure, Part, Pattern, Unit};
 use crate::core::candidate::Candidate;
 use crate::core::text::{self, Form};
@@ -18,6 +19,8 @@ use crate::core::text::{self, Form};
 #[derive(Debug)]
 pub struct Document<C> {
     candidate: C,
+    /// Of the title and the abstract.
+    sieve: Sieve,
     title: Words,
     abstract_text: Words,
     org: Words,
@@ -49,8 +52,8 @@ struct Token {
 /// An expression whose clauses are resolved: what there is to walk over many papers with.
 #[derive(Clone, Debug)]
 pub enum Resolved {
-    /// One clause.
-    Clause(Literal),
+    /// One clause, and the holes that it needs in the sieve of a document.
+    Clause(Literal, Box<[Hole]>),
     /// What must not match.
     Not(Box<Resolved>),
     /// All of them.
@@ -63,12 +66,18 @@ impl Resolved {
     /// Resolves every clause. Weights count for nothing here.
     pub fn of(expr: &Expr) -> Self {
         match expr {
-            Expr::Clause(clause) => Self::Clause(clause.literal()),
+            Expr::Clause(clause) => Self::of_literal(clause.literal()),
             Expr::Not(inner) => Self::Not(Box::new(Self::of(inner))),
             Expr::Weighted(inner, _) => Self::of(inner),
             Expr::And(all) => Self::And(all.iter().map(Self::of).collect()),
             Expr::Or(any) => Self::Or(any.iter().map(Self::of).collect()),
         }
+    }
+
+    /// The same of one literal.
+    pub fn of_literal(literal: Literal) -> Self {
+        let holes = Hole::of(&literal);
+        Self::Clause(literal, holes)
     }
 }
 
@@ -97,9 +106,11 @@ impl<C: Borrow<Candidate>> Document<C> {
     /// Cuts and folds all words of `candidate`.
     pub fn new(candidate: C) -> Self {
         let paper = &candidate.borrow().paper;
+        let (title, abstract_text) = (Words::of(&paper.title), Words::of(&paper.abstract_text));
         Self {
-            title: Words::of(&paper.title),
-            abstract_text: Words::of(&paper.abstract_text),
+            sieve: Sieve::of(title.stems.keys().chain(abstract_text.stems.keys())),
+            title,
+            abstract_text,
             org: Words::of(paper.organization.as_deref().unwrap_or_default()),
             keywords: paper.keywords.iter().map(|keyword| Words::of(keyword)).collect(),
             authors: paper.authors.iter().map(|name| name_words(name)).collect(),
@@ -120,7 +131,8 @@ impl<C: Borrow<Candidate>> Document<C> {
     /// The same for an expression that is resolved already.
     pub fn admits(&self, expr: &Resolved, known: Known<'_>) -> Option<bool> {
         match expr {
-            Resolved::Clause(literal) => self.holds(literal, known),
+            Resolved::Clause(_, holes) if !self.sieve.has(holes) => Some(false),
+            Resolved::Clause(literal, _) => self.holds(literal, known),
             Resolved::Not(inner) => self.admits(inner, known).map(|truth| !truth),
             Resolved::And(all) => settle(all.iter().map(|inner| self.admits(inner, known)), false),
             Resolved::Or(any) => settle(any.iter().map(|inner| self.admits(inner, known)), true),
@@ -147,10 +159,11 @@ impl<C: Borrow<Candidate>> Document<C> {
     /// Adds to `marks` where the words of `expr` stand that speak for the paper; those under a NOT don't.
     pub fn mark(&self, expr: &Resolved, marks: &mut Marks) {
         match expr {
-            Resolved::Clause(Literal::Text {
-                field: field @ (Field::Any | Field::Title | Field::Abstract),
-                pattern,
-            }) => {
+            Resolved::Clause(_, holes) if !self.sieve.has(holes) => {}
+            Resolved::Clause(
+                Literal::Text { field: field @ (Field::Any | Field::Title | Field::Abstract), pattern },
+                _,
+            ) => {
                 if *field != Field::Abstract {
                     marks.title.extend(find(pattern, &self.title));
                 }
@@ -158,7 +171,7 @@ impl<C: Borrow<Candidate>> Document<C> {
                     marks.abstract_text.extend(find(pattern, &self.abstract_text));
                 }
             }
-            Resolved::Clause(_) | Resolved::Not(_) => {}
+            Resolved::Clause(..) | Resolved::Not(_) => {}
             Resolved::And(all) | Resolved::Or(all) => all.iter().for_each(|inner| self.mark(inner, marks)),
         }
     }

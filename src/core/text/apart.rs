@@ -4,6 +4,10 @@
 //! is comprehensive needs no comprehension. So the forms of such a word have a stem of their own here; what else the stemmer
 //! brings together stays so. `tests/judged.txt` has a case for and a case against each.
 
+use std::sync::LazyLock;
+
+use foldhash::HashMap;
+
 /// Stems, and the folded words that have them. The point in `organ.` is there because "organization" stems to "organ".
 const APART: [(&str, &[&str]); 85] = [
     ("activation", &["activate", "activated", "activates", "activating", "activation", "activations"]),
@@ -99,6 +103,9 @@ const ACRONYMS: [&str; 12] =
 
 /// The stem of a folded word that the stemmer would take for another's.
 pub(super) fn stem(folded: &str) -> Option<&str> {
-    let acronym = ACRONYMS.contains(&folded).then(|| &folded[..folded.len() - 1]);
-    acronym.or_else(|| APART.iter().find(|(_, words)| words.contains(&folded)).map(|(stem, _)| *stem))
+    static STEMS: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| {
+        let apart = APART.iter().flat_map(|(stem, words)| words.iter().map(|word| (*word, *stem)));
+        apart.chain(ACRONYMS.iter().map(|plural| (*plural, &plural[..plural.len() - 1]))).collect()
+    });
+    STEMS.get(folded).copied()
 }

@@ -56,6 +56,9 @@ struct Out {
 /// Things taken in at once, at most.
 pub(super) const GROUP: usize = 64;
 
+/// How long a commit waits for the outcomes of others: less than a server takes for a mail.
+const LINGER: std::time::Duration = std::time::Duration::from_millis(1);
+
 /// Mails claimed by one run, about. Then it ends, so that who is in charge sees how it goes, and workers that had lost
 /// their session begin anew.
 pub(super) const RUN: usize = 8192;
@@ -141,6 +144,7 @@ impl Clerk {
         let mut group = Vec::with_capacity(GROUP);
         self.claim();
         while hears.blocking_recv_many(&mut group, GROUP) > 0 {
+            self.linger(&mut group, &mut hears);
             let mut asking = Vec::new();
             let mut ended = Vec::new();
             let mut heeded = Vec::new();
@@ -160,6 +164,18 @@ impl Clerk {
             self.claim();
         }
         self.close()
+    }
+
+    /// Where others are let through as well, their mails end soon too: one commit does for what comes in a moment.
+    fn linger(&self, group: &mut Vec<Told>, hears: &mut mpsc::Receiver<Told>) {
+        let has_sent = |told: &Told| matches!(told, Told::Ended(recorded) if recorded.outcome == Outcome::Sent);
+        let sent = group.iter().filter(|told| has_sent(told)).count();
+        if sent > 0 && self.out.values().filter(|out| out.is_let_through).count() > sent {
+            std::thread::sleep(LINGER);
+            while group.len() < GROUP && let Ok(told) = hears.try_recv() {
+                group.push(told);
+            }
+        }
     }
 
     /// Hands out what may begin, and claims more when there is room for it.

@@ -3,10 +3,11 @@
 //! Neither shows in a mail: what is not here any more is read or made again, to the same octets. Both are bounded by the
 //! papers of the last reads, of which there are some hundred.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use chrono::{DateTime, Utc};
+use foldhash::HashMap;
 
 use crate::core::candidate::Candidate;
 use crate::core::digest::EncodedPaper;
@@ -46,7 +47,7 @@ impl KnownPaper {
     }
 
     /// Why a profile chose it, at that time.
-    pub(super) fn reasons(&self, reasoner: &Reasoner, at: DateTime<Utc>) -> Reasons {
+    pub(super) fn reasons(&self, reasoner: &Reasoner<'_>, at: DateTime<Utc>) -> Reasons {
         reasoner.reasons(self.document.get_or_init(|| Document::new(self.candidate.clone())), at)
     }
 }

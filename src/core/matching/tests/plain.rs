@@ -188,7 +188,7 @@ impl<'a> Scorer<'a> {
         let mut marks = Marks::default();
         let field = if is_title { Field::Title } else { Field::Abstract };
         let literal = Literal::Text { field, pattern: pattern.clone() };
-        self.documents[at].mark(&Resolved::Clause(literal), &mut marks);
+        self.documents[at].mark(&Resolved::of_literal(literal), &mut marks);
         let paper = &self.candidate(at).paper;
         let (text, ranges) =
             if is_title { (&paper.title, marks.title) } else { (&paper.abstract_text, marks.abstract_text) };
