@@ -14,7 +14,3 @@ pub mod source;
 pub mod store;
 pub mod telemetry;
 pub mod web;
-
-/// For the program and the benchmarks of it alike.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
