@@ -7,10 +7,11 @@
 //! Papers and profiles are made up, see `made_up`; about a quarter of all pairs match.
 //! Absolute times depend on the machine, so only ratios within one run are asserted.
 //!
-//! The counterparts are done well, not badly: *one by one* has its papers cut, stemmed and indexed by word and its queries
-//! resolved beforehand, and looks for every keyword in every paper, as the program does to explain a choice;
-//! and *percolator* is what search engines do with stored queries, postings of each keyword's rarest term and then a
-//! check of the rest. All three choose the best twenty, and must agree on how many match. Before that, what is done once a
+//! The counterparts are done well, not badly: *word by word* has its papers cut and stemmed and its queries resolved
+//! beforehand, and walks over the words of every paper for every keyword; *one by one* has the words indexed as well, and
+//! looks for every keyword in every paper, as the program does to explain a choice; and *percolator* is what search engines
+//! do with stored queries, postings of each keyword's rarest term and then a check of the rest. All must agree with the
+//! program on how many match, and the percolator chooses the best twenty as well. Before that, what is done once a
 //! run: cutting the papers into words and finding every term's papers, next to searching the texts for each term; and
 //! reading the profiles in their compiled form, next to parsing and compiling what their owners wrote.
 
@@ -26,8 +27,9 @@ use paperpost::core::candidate::Candidate;
 use paperpost::core::matching::{CompiledProfile, Matcher, Pool, Scratch, Skip, Vocabulary};
 use paperpost::core::paper::Listed;
 use paperpost::core::query::walk::{Document, Known};
-use paperpost::core::query::{Clause, Expr, Literal, Query};
+use paperpost::core::query::{Clause, Expr, Field, Literal, Part, Pattern, Query};
 use paperpost::core::subscription::{Keyword, Profile};
+use paperpost::core::text::{self, Form};
 
 mod made_up;
 
@@ -66,6 +68,12 @@ fn main() {
         assert_eq!(agreed, count_all(&matcher, &world.compiled, sample), "one by one the same are found");
         println!("  one by one, from {sample} profiles {looked_up:>26.1} s");
         expect("times one by one, choosing too", looked_up / ours.as_secs_f64(), 100.0);
+        let some = &world.specs[..sample / 10];
+        let (walked, agreed) = timed(|| word_by_word(&pool, some));
+        let walked = walked.as_secs_f64() * profiles as f64 / some.len() as f64;
+        assert_eq!(agreed, count_all(&matcher, &world.compiled, some.len()), "word by word the same are found");
+        println!("  word by word, from {} profiles {walked:>25.1} s", some.len());
+        expect("times word by word, choosing too", walked / ours.as_secs_f64(), 1_000.0);
 
         let percolator = Percolator::new(&world.numbered, world.vocabulary.len(), profiles);
         let literals = pool.literals_by_paper(&world.vocabulary);
@@ -284,6 +292,44 @@ fn one_by_one(pool: &Pool, profiles: &[Vec<Spec>]) -> usize {
         documents.iter().filter(|document| specs.iter().any(|spec| matches(document, spec))).count()
     };
     profiles.iter().map(chosen).sum()
+}
+
+/// The same, found by walking over the words of every paper for every keyword.
+fn word_by_word(pool: &Pool, profiles: &[Vec<Spec>]) -> usize {
+    let walked = |text: &str| -> Vec<Walked> {
+        let words = text::words(text).into_iter();
+        words.map(|word| Walked { form: Form::of(&text[word.range.clone()]), position: word.position }).collect()
+    };
+    let cut = |candidate: &Candidate| [walked(&candidate.paper.title), walked(&candidate.paper.abstract_text)];
+    let papers: Vec<[Vec<Walked>; 2]> = pool.candidates().iter().map(cut).collect();
+    let holds = |[title, abstract_text]: &[Vec<Walked>; 2], literal: &Literal| match literal {
+        Literal::Text { field: Field::Title, pattern } => is_found(pattern, title),
+        Literal::Text { pattern, .. } => is_found(pattern, title) || is_found(pattern, abstract_text),
+        _ => panic!("a made-up keyword is words"),
+    };
+    let matches = |paper: &[Vec<Walked>; 2], spec: &Spec| {
+        holds(paper, &spec.first)
+            && spec.second.as_ref().is_none_or(|(literal, wanted)| holds(paper, literal) == *wanted)
+    };
+    let chosen =
+        |specs: &Vec<Spec>| papers.iter().filter(|paper| specs.iter().any(|spec| matches(paper, spec))).count();
+    profiles.iter().map(chosen).sum()
+}
+
+/// A word of a text, stemmed.
+struct Walked {
+    form: Form,
+    position: u32,
+}
+
+/// Whether plain words follow each other somewhere.
+fn is_found(pattern: &Pattern, words: &[Walked]) -> bool {
+    let units: Vec<&Part> = pattern.units.iter().map(|unit| &unit.parts[0]).collect();
+    words.windows(units.len()).any(|window| {
+        let follows = |(at, word): (usize, &Walked)| word.position == window[0].position + at as u32;
+        units.iter().zip(window).all(|(part, word)| part.finds("", &word.form))
+            && window.iter().enumerate().all(follows)
+    })
 }
 
 /// Stored queries by the rarest literal that a paper must have to match one.

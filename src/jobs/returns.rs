@@ -65,9 +65,14 @@ impl Returns {
 
 /// An address as RFC 6068 section 2 wants it in a mailto URI.
 fn in_url(address: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+@".contains(&byte);
-    let octet = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
-    address.bytes().map(octet).collect()
+    let mut url = String::with_capacity(address.len());
+    for byte in address.bytes() {
+        match byte {
+            plain if plain.is_ascii_alphanumeric() || b"-._~+@".contains(&plain) => url.push(char::from(plain)),
+            other => url.push_str(&format!("%{other:02X}")),
+        }
+    }
+    url
 }
 
 #[cfg(test)]

@@ -14,8 +14,8 @@ use chrono::NaiveDate;
 use templates::{Card, Digest, Href, digest, layout, text};
 
 use super::{
-    ABSTRACT_LIMITS, Chosen, Extent, Facts, MAX_ALSO, MAX_BYTES, MAX_ENCODED, MAX_TITLE, NO_TITLE, because, brief, card, excerpt,
-    filled, frame, without_extras,
+    ABSTRACT_LIMITS, Chosen, Extent, Facts, MAX_ALSO, MAX_BYTES, MAX_ENCODED, MAX_TITLE, NO_TITLE, because, brief,
+    card, excerpt, filled, frame, without_extras,
 };
 use crate::core::candidate::Candidate;
 use crate::core::matching::Reasons;

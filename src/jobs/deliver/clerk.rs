@@ -172,7 +172,9 @@ impl Clerk {
         let sent = group.iter().filter(|told| has_sent(told)).count();
         if sent > 0 && self.out.values().filter(|out| out.is_let_through).count() > sent {
             std::thread::sleep(LINGER);
-            while group.len() < GROUP && let Ok(told) = hears.try_recv() {
+            while group.len() < GROUP
+                && let Ok(told) = hears.try_recv()
+            {
                 group.push(told);
             }
         }

@@ -13,7 +13,7 @@ use super::clerk::Told;
 use super::{Handed, Ready, ended, key};
 use crate::clock::Clock;
 use crate::core::delivery::{Fault, SendError};
-use crate::jobs::letter::{Writer, WriteError};
+use crate::jobs::letter::{WriteError, Writer};
 use crate::mail::Mail;
 use crate::store::{Claim, StoreError};
 
