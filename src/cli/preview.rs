@@ -50,7 +50,7 @@ pub(super) fn preview(
     };
     let now = Clock::System.now();
     let publish = wiring::publish(settings);
-    let planner = Planner::new(&store, &publish, now)?;
+    let planner = Planner::new(&store, &publish, &subscription.profiles, now)?;
     // The file is what counts: it may be newer than what the database has taken in.
     let mut standing = match store.standing(&address.normalized(), planner.oldest)? {
         Some(standing) => standing,

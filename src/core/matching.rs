@@ -29,7 +29,7 @@ use super::index::Index;
 use super::paper::Paper;
 use super::query::Query;
 use super::query::walk::{Document, Known, Likeness, Marks, Resolved};
-use super::subscription::{Keyword, Profile, Rank};
+use super::subscription::{Profile, Rank};
 
 mod best;
 mod compile;
@@ -213,8 +213,8 @@ fn as_match(place: &Place, score: u32, rank: Rank) -> Match {
 }
 
 /// Why `profile` chose `candidate`; default when it did not. Neither the time nor other papers are known: a limit that
-/// hangs on them (`age`, `like:`) is taken to be as the choice needed it, and a keyword is named only where none matches
-/// for certain.
+/// hangs on them (`age`, `like:`) is taken to be as the choice needed it, and such a keyword is named only where none
+/// matches for certain: several of them as one reason, `a or b`.
 pub fn reasons(profile: &Profile, candidate: &Candidate) -> Reasons {
     Reasoner::new(profile).reasons_knowing(&Document::new(candidate), Known::default())
 }
@@ -232,8 +232,8 @@ impl<'p> Reasoner<'p> {
         Self { profile, limits: compile::limits(profile).iter().map(Resolved::of).collect() }
     }
 
-    /// Why the profile chose, at `now`, a paper whose words are cut already. Other papers are not looked at: a keyword
-    /// that hangs on them (`like:`) is named only where none matches for certain, and so must have chosen it.
+    /// Why the profile chose, at `now`, a paper whose words are cut already. Other papers are not looked at: keywords
+    /// that hang on them (`like:`) are named only where none matches for certain, and so one of them must have chosen it.
     pub fn reasons<C: Borrow<Candidate>>(&self, document: &Document<C>, now: DateTime<Utc>) -> Reasons {
         self.reasons_knowing(document, Known { now: Some(now), like: None })
     }
@@ -248,16 +248,19 @@ impl<'p> Reasoner<'p> {
             return reasons;
         }
         let mut marks = Marks::default();
-        for truth in [Some(true), None] {
-            if reasons.queries.is_empty() {
-                for Keyword { query, .. } in keywords {
-                    if document.admits(query.resolved(), known) == truth {
-                        reasons.queries.push(query.text().clone());
-                        document.mark(query.resolved(), &mut marks);
-                    }
-                }
-            }
+        let that_are = |truth: Option<bool>| {
+            let queries = keywords.iter().map(|keyword| &keyword.query);
+            queries.filter(move |query| document.admits(query.resolved(), known) == truth).collect::<Vec<_>>()
+        };
+        let mut matched = that_are(Some(true));
+        reasons.queries = matched.iter().map(|query| query.text().clone()).collect();
+        if matched.is_empty() {
+            // One of these has chosen it, nobody here knows which.
+            matched = that_are(None);
+            let any: Vec<&str> = matched.iter().map(|query| &**query.text()).collect();
+            reasons.queries.extend((!any.is_empty()).then(|| any.join(" or ").into()));
         }
+        matched.into_iter().for_each(|query| document.mark(query.resolved(), &mut marks));
         if !reasons.queries.is_empty() || keywords.is_empty() {
             must.iter().for_each(|query| document.mark(query.resolved(), &mut marks));
         }

@@ -18,9 +18,11 @@ use crate::core::digest::{self, Chosen, Room, Section};
 use crate::core::edition::{Choice, Chooser, Ledger};
 use crate::core::matching::{Matcher, Pool, Reasoner, Scratch, Vocabulary};
 use crate::core::order::Order;
+use crate::core::paper::Paper;
+use crate::core::query::Query;
 use crate::core::query::walk::Document;
 use crate::core::schedule::Schedule;
-use crate::core::subscription::{Subscription, WhenEmpty};
+use crate::core::subscription::{Profile, Subscription, WhenEmpty};
 use crate::store::{Batch, Decision, Due, Edition, FAR_AHEAD, STEP, Standing, Store, StoreError};
 
 /// What publishing depends on besides the database.
@@ -84,7 +86,7 @@ pub fn run(
     if stop.is_cancelled() {
         return Ok(Report { is_stopped: true, ..Report::default() });
     }
-    let planner = Planner::new(store, settings, now)?;
+    let planner = Planner::new(store, settings, &[], now)?;
     let mut desk = Desk { matcher: planner.pool().matcher(), slots: HashMap::new(), scratch: Scratch::default() };
     if !desk.learn(store, planner.pool())? {
         tracing::warn!("a compiled keyword can't be read: all are compiled anew");
@@ -213,6 +215,14 @@ impl Slots {
     }
 }
 
+/// The papers that the `like:` clauses of all orders and of `profiles` name, as far as they are known.
+pub(super) fn liked(store: &Store, profiles: &[Profile]) -> Result<Vec<Paper>, StoreError> {
+    let mut liked = store.liked_papers()?;
+    let here = profiles.iter().flat_map(Profile::queries).flat_map(Query::liked);
+    liked.extend(store.papers_by_arxiv(here)?);
+    Ok(liked)
+}
+
 /// The candidates of one run, ready to decide any number of editions.
 pub struct Planner {
     chooser: Chooser,
@@ -226,12 +236,18 @@ pub struct Planner {
 }
 
 impl Planner {
-    /// Reads and indexes the candidates.
-    pub fn new(store: &Store, settings: &Settings, now: DateTime<Utc>) -> Result<Self, StoreError> {
+    /// Reads and indexes the candidates. What `profiles` say they like is known too, though no order has it yet.
+    pub fn new(
+        store: &Store,
+        settings: &Settings,
+        profiles: &[Profile],
+        now: DateTime<Utc>,
+    ) -> Result<Self, StoreError> {
         let (read, candidates) = store.candidates(now - settings.window)?;
         let oldest = candidates.first().map_or(u32::MAX, |candidate| candidate.id);
         let cards = candidates.iter().map(Room::of_card).collect();
-        let chooser = Chooser::new(Pool::with_liked(candidates, &store.liked_papers()?, now), settings.also);
+        let liked = liked(store, profiles)?;
+        let chooser = Chooser::new(Pool::with_liked(candidates, &liked, now), settings.also);
         Ok(Self { chooser, cards, now, read, oldest })
     }
 

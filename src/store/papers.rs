@@ -30,7 +30,7 @@ impl Store {
         self.read(|tx| {
             let mut orders = tx.prepare_cached(
                 "SELECT DISTINCT d.text FROM definitions d JOIN subscriptions s ON s.definition = d.id
-                 WHERE instr(d.text, 'like:') > 0",
+                 WHERE d.text LIKE '%like%'",
             )?;
             let mut rows = orders.query([])?;
             let mut keys = BTreeSet::new();

@@ -118,7 +118,7 @@ async fn what_is_like_a_paper_comes_long_after_that_paper_has_left_the_window() 
     world.site.list(day("2026-11-23"), about("2611.00001", "Selective scans", text));
     world.scrape().await;
     world.at("2026-12-20 12:00");
-    world.subscribe("email = \"ada@example.org\"\nkeywords = [\"like:2611.00001\"]");
+    world.subscribe("email = \"ada@example.org\"\nkeywords = [\"Like:2611.00001\"]");
     let similar = "Linear time scans of long sequences with selective state spaces, and no attention.";
     world.site.list(day("2026-12-20"), about("2612.00001", "Scanning state spaces", similar));
     world

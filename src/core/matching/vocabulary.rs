@@ -7,7 +7,6 @@ use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 
-use super::compile::{LANGUAGE, Stale};
 use crate::core::query::{Clause, Literal};
 
 /// The numbers of literals, from 0 in the order they were first met.
@@ -58,31 +57,5 @@ impl Vocabulary {
         }
         self.asked.insert(clause.clone(), number);
         number
-    }
-
-    /// As bytes: the version, then each literal in the query language, a line each.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = format!("{LANGUAGE}\n").into_bytes();
-        for clause in &self.clauses {
-            bytes.extend_from_slice(format!("{clause}\n").as_bytes());
-        }
-        bytes
-    }
-
-    /// From bytes. Fails when another version wrote them.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Stale> {
-        let text = std::str::from_utf8(bytes).map_err(|_| Stale)?;
-        let mut lines = text.lines();
-        if lines.next().and_then(|version| version.parse().ok()) != Some(LANGUAGE) {
-            return Err(Stale);
-        }
-        let mut vocabulary = Self::default();
-        for (number, line) in (0u32..).zip(lines) {
-            let clause: Clause = line.parse().map_err(|_| Stale)?;
-            if vocabulary.number(&clause) != number {
-                return Err(Stale);
-            }
-        }
-        Ok(vocabulary)
     }
 }

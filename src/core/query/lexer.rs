@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::error::quoted;
+use super::error::{cut, quoted};
 use super::names::{condition, field, is_known, measure, operator};
 use super::signs::{
     is_comma, is_comparison, is_dash, is_end, is_end_of_value, is_quote, is_single_quote, is_space, last_closing,
@@ -111,7 +111,12 @@ impl<'a> Lexer<'a> {
     fn opens_a_phrase(&self) -> bool {
         let word = &self.rest()[..self.rest().find(is_end).unwrap_or(self.rest().len())];
         let inside = word.trim_start_matches(is_single_quote);
-        !inside.is_empty() && !inside.ends_with(is_single_quote) && self.last_closing >= self.at + word.len()
+        // `'90s` has left something out.
+        let is_year = inside.starts_with(|c: char| c.is_ascii_digit());
+        !inside.is_empty()
+            && !is_year
+            && !inside.ends_with(is_single_quote)
+            && self.last_closing >= self.at + word.len()
     }
 
     /// A minus right before a term.
@@ -185,7 +190,8 @@ impl<'a> Lexer<'a> {
         let start = self.at;
         let span = start..start + name.len() + 1;
         self.at = span.end;
-        if value.is_empty() || value.starts_with(is_space) || value.starts_with(')') {
+        let is_alone = value.is_empty() || value.starts_with(is_space) || value.starts_with(')');
+        if is_alone && is_known(name) {
             let message = format!("expected a word right after \"{name}:\"");
             return Err(QueryError::new(span, message, "write `title:graph`, without a space"));
         }
@@ -239,9 +245,11 @@ impl<'a> Lexer<'a> {
                 return Err(error("expected an age in days or weeks", "write `age<7d` or `age<2w`"));
             }
             (_, "") => 1,
-            (_, _) => {
-                let hint = format!("write `{name}{comparison}20`");
-                return Err(error("expected a whole number, without a unit", &hint));
+            (_, rest) => {
+                let grouped: String = value.chars().filter(char::is_ascii_digit).collect();
+                let number = if rest.starts_with([',', '_', '\'']) { &grouped } else { &value[..digits] };
+                let hint = format!("write `{name}{comparison}{}`", cut(number));
+                return Err(error("expected a whole number, without a unit or signs", &hint));
             }
         };
         let number =
@@ -267,6 +275,7 @@ impl<'a> Lexer<'a> {
         let (kind, word) = match (word.strip_suffix('*'), kind) {
             (Some(stem), Kind::Word) => (Kind::Prefix, stem),
             (Some(stem), _) if !stem.is_empty() => {
+                let stem = stem.trim_end_matches('*');
                 let hint = format!("write `{stem}*` for what begins so, or `={stem}` for that word alone");
                 return Err(QueryError::new(span, "an exact word can't be a beginning", hint));
             }

@@ -60,7 +60,7 @@ pub(super) fn condition(
 ) -> Result<Clause, QueryError> {
     let lower = named.to_ascii_lowercase();
     match lower.as_str() {
-        "has" => match value {
+        "has" => match value.to_ascii_lowercase().as_str() {
             "code" => Ok(Clause::Has(Extra::Code)),
             "project" => Ok(Clause::Has(Extra::Project)),
             _ => {
@@ -79,7 +79,16 @@ pub(super) fn condition(
                         _ => ">=",
                     };
                     let message = format!("expected a comparison after \"{named}\"");
-                    QueryError::new(name, message, format!("write `{lower}{sign}{}`", cut(value)))
+                    let value = match measure {
+                        _ if !value.is_empty() => cut(value),
+                        Measure::Age => "7d".into(),
+                        _ => "20".into(),
+                    };
+                    QueryError::new(name, message, format!("write `{lower}{sign}{value}`"))
+                }
+                // As in a title that was pasted.
+                (None, None) if value.is_empty() => {
+                    unknown("put what has a colon into quotes: `\"Graphs: a survey\"`".to_owned())
                 }
                 (None, Some(known)) => unknown(format!("did you mean `{known}:`? A colon inside a word needs quotes")),
                 (None, None) => unknown(

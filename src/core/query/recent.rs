@@ -2,15 +2,18 @@
 //!
 //! A million readers share many of their keywords. To find one here is far cheaper than to parse and resolve it anew.
 
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use foldhash::HashMap;
 
 use super::{Query, QueryError};
 
 /// How many are kept at most, in two halves: when the new one is full, the old one goes, and what was asked for since has
-/// moved over. Some megabytes.
+/// moved over.
 const MOST: usize = 16_384;
+
+/// The longest that is kept, in bytes: hardly two readers write the same long one, and so all are some megabytes.
+const LONGEST: usize = 100;
 
 #[derive(Default)]
 struct Recent {
@@ -20,18 +23,37 @@ struct Recent {
 
 /// The query of this text, of any length.
 pub(super) fn query(text: String) -> Result<Query, QueryError> {
-    static RECENT: LazyLock<Mutex<Recent>> = LazyLock::new(Mutex::default);
-    let mut recent = RECENT.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(known) = recent.new.get(&text) {
-        return Ok(known.clone());
+    if text.len() > LONGEST {
+        return Query::of_any_length(&text);
     }
-    let query = match recent.old.remove(&text) {
-        Some(known) => known,
-        None => Query::of_any_length(&text)?,
-    };
-    if recent.new.len() == MOST / 2 {
-        recent.old = std::mem::take(&mut recent.new);
+    if let Some(known) = recent().known(&text) {
+        return Ok(known);
     }
-    recent.new.insert(text, query.clone());
+    // Not under the lock: two may parse the same at once.
+    let query = Query::of_any_length(&text)?;
+    recent().keep(text, &query);
     Ok(query)
+}
+
+fn recent() -> MutexGuard<'static, Recent> {
+    static RECENT: LazyLock<Mutex<Recent>> = LazyLock::new(Mutex::default);
+    RECENT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Recent {
+    fn known(&mut self, text: &str) -> Option<Query> {
+        if let Some(query) = self.new.get(text) {
+            return Some(query.clone());
+        }
+        let (text, query) = self.old.remove_entry(text)?;
+        self.keep(text, &query);
+        Some(query)
+    }
+
+    fn keep(&mut self, text: String, query: &Query) {
+        if self.new.len() == MOST / 2 {
+            self.old = std::mem::take(&mut self.new);
+        }
+        self.new.insert(text, query.clone());
+    }
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 
 use super::Case;
 use crate::core::matching::{Explanation, Pool, Verdict};
-use crate::jobs::publish::Planner;
+use crate::jobs::publish::{Planner, liked};
 use crate::store::{KnownPaper, OutboxState, StoreError};
 
 /// All that explains why a subscriber did or did not get a paper.
@@ -72,16 +72,16 @@ impl Case<'_> {
     /// What became of a paper, and what becomes of it.
     pub fn paper(&self, paper: &KnownPaper) -> Result<PaperReport, StoreError> {
         let id = paper.candidate.id;
-        let planner = Planner::new(self.store, self.settings, self.now)?;
+        let profiles = &self.subscription().profiles;
+        let planner = Planner::new(self.store, self.settings, profiles, self.now)?;
         let candidates = planner.pool().candidates();
         let index = candidates.iter().position(|candidate| candidate.id == id);
-        let profiles = &self.subscription().profiles;
         let findings: Vec<(String, Explanation)> = match index {
             Some(index) => explain(planner.pool(), index, profiles),
             None => {
                 // Beside the candidates, so that what hangs on other papers comes out as it would among them.
                 let with_it = candidates.iter().chain([&paper.candidate]).cloned().collect();
-                let pool = Pool::with_liked(with_it, &self.store.liked_papers()?, self.now);
+                let pool = Pool::with_liked(with_it, &liked(self.store, profiles)?, self.now);
                 explain(&pool, candidates.len(), profiles)
             }
         };
