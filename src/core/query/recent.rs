@@ -8,17 +8,21 @@ use foldhash::HashMap;
 
 use super::{Query, QueryError};
 
-/// How many are kept at most, in two halves: when the new one is full, the old one goes, and what was asked for since has
-/// moved over.
-const MOST: usize = 16_384;
+/// How many are kept. They are the first that come: the frequent ones are soon among them, and nothing comes and goes in
+/// memory.
+const MOST: usize = 4_096;
+
+/// After so many that had no place all are forgotten: what readers ask for may have changed.
+const PATIENCE: usize = 64 * MOST;
 
 /// The longest that is kept, in bytes: hardly two readers write the same long one, and so all are some megabytes.
 const LONGEST: usize = 100;
 
 #[derive(Default)]
 struct Recent {
-    new: HashMap<String, Query>,
-    old: HashMap<String, Query>,
+    known: HashMap<String, Query>,
+    /// Since it is full.
+    missed: usize,
 }
 
 /// The query of this text, of any length.
@@ -26,8 +30,8 @@ pub(super) fn query(text: String) -> Result<Query, QueryError> {
     if text.len() > LONGEST {
         return Query::of_any_length(&text);
     }
-    if let Some(known) = recent().known(&text) {
-        return Ok(known);
+    if let Some(known) = recent().known.get(&text) {
+        return Ok(known.clone());
     }
     // Not under the lock: two may parse the same at once.
     let query = Query::of_any_length(&text)?;
@@ -41,19 +45,14 @@ fn recent() -> MutexGuard<'static, Recent> {
 }
 
 impl Recent {
-    fn known(&mut self, text: &str) -> Option<Query> {
-        if let Some(query) = self.new.get(text) {
-            return Some(query.clone());
-        }
-        let (text, query) = self.old.remove_entry(text)?;
-        self.keep(text, &query);
-        Some(query)
-    }
-
     fn keep(&mut self, text: String, query: &Query) {
-        if self.new.len() == MOST / 2 {
-            self.old = std::mem::take(&mut self.new);
+        if self.known.len() < MOST {
+            self.known.insert(text, query.clone());
+            return;
         }
-        self.new.insert(text, query.clone());
+        self.missed += 1;
+        if self.missed == PATIENCE {
+            *self = Self::default();
+        }
     }
 }
