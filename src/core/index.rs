@@ -4,9 +4,7 @@
 //! where it stands. [`Index::find`] turns a literal into the papers it finds with what it is worth in each. What is *not*
 //! here: expressions, profiles, order. They meet these sets in [`super::matching`].
 
-use std::borrow::Cow;
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 
 use chrono::{DateTime, Utc};
 use foldhash::fast::FixedState;
@@ -14,11 +12,12 @@ use foldhash::fast::FixedState;
 use super::candidate::Candidate;
 use super::paper::Paper;
 use super::query::walk::number;
-use super::query::{Extra, Field, Label, Literal, Measure, Name, Part, Pattern, Unit, name_words};
-use super::text::{self, Form};
+use super::query::{Extra, Label, Literal, Measure, Name, name_words};
 use likeness::Likeness;
+use words::{Words, Zone};
 
 mod likeness;
+mod words;
 
 type Map<K, V> = HashMap<K, V, FixedState>;
 
@@ -48,11 +47,6 @@ pub struct Hit {
     pub stretches: u64,
 }
 
-/// Positions to a bit of [`Hit::stretches`].
-const STRETCH: u32 = 6;
-/// Bits of [`Hit::stretches`] for the title; one more keeps it apart from the abstract.
-const TITLE_STRETCHES: u32 = 8;
-
 impl Hit {
     /// Whether two literals stand near each other in a paper: in the same stretch or in two that touch, so never more than
     /// a dozen words apart.
@@ -61,26 +55,9 @@ impl Hit {
     }
 }
 
-/// The words of one zone of a paper.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Zone {
-    Title,
-    Abstract,
-    Org,
-    Keyword,
-}
-
-/// Where a word, or several in a row, stand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    paper: u32,
-    zone: Zone,
-    start: u32,
-    end: u32,
-}
-
 impl Index {
-    /// Indexes papers in the order given. `liked` are further papers that `like:` may name.
+    /// Indexes papers in the order given. `liked` are further papers that `like:` may name; a candidate that is among them is
+    /// known as a candidate.
     pub fn new<'a>(
         candidates: impl ExactSizeIterator<Item = &'a Candidate>,
         liked: &[Paper],
@@ -100,8 +77,13 @@ impl Index {
         for (paper, candidate) in (0u32..).zip(candidates) {
             index.add(paper, candidate, now);
         }
+        for paper in liked {
+            if let Some(number) = index.likeness.name(&paper.key) {
+                index.words.add(number, Zone::Liked, [paper.title.as_str(), paper.abstract_text.as_str()]);
+            }
+        }
         index.words.finish();
-        index.likeness.finish(liked);
+        index.likeness.weigh(&index.words, index.papers);
         index
     }
 
@@ -139,7 +121,7 @@ impl Index {
         self.words.add(paper, Zone::Abstract, [known.abstract_text.as_str()]);
         self.words.add(paper, Zone::Org, known.organization.as_deref());
         self.words.add(paper, Zone::Keyword, known.keywords.iter().map(String::as_str));
-        self.likeness.add(known);
+        self.likeness.add(&known.key);
 
         let authors: Vec<Vec<String>> = known.authors.iter().map(|name| name_words(name)).collect();
         authors.iter().flatten().for_each(|word| note(&mut self.names, word.clone(), paper));
@@ -211,197 +193,5 @@ fn extra_slot(extra: Extra) -> usize {
     match extra {
         Extra::Code => 0,
         Extra::Project => 1,
-    }
-}
-
-/// Every written word, by number, and where it stands.
-#[derive(Debug, Default)]
-struct Words {
-    written: Map<String, u32>,
-    by_stem: Map<String, Vec<u32>>,
-    /// Sorted once all papers are in.
-    by_folded: Vec<(String, u32)>,
-    /// By word: sorted, since papers and positions come in order, and compounds are sorted in at the end.
-    places: Vec<Vec<Place>>,
-}
-
-/// Positions between two texts of one zone: more than any window reaches.
-const TEXT_GAP: u32 = 10_000;
-
-impl Words {
-    fn add<'a>(&mut self, paper: u32, zone: Zone, texts: impl IntoIterator<Item = &'a str>) {
-        let mut offset = 0;
-        for text in texts {
-            let words = text::words(text);
-            for word in &words {
-                let number = self.number(&text[word.range.clone()]);
-                let start = offset + word.position;
-                self.places[number as usize].push(Place { paper, zone, start, end: start + word.length });
-            }
-            offset += words.iter().map(|word| word.position).max().unwrap_or(0) + TEXT_GAP;
-        }
-    }
-
-    /// The number of a written word; folds and stems it the first time.
-    fn number(&mut self, written: &str) -> u32 {
-        if let Some(number) = self.written.get(written) {
-            return *number;
-        }
-        let number = self.places.len() as u32;
-        let form = Form::of(written);
-        self.by_stem.entry(form.stem).or_default().push(number);
-        if let Some(singular) = form.singular {
-            self.by_stem.entry(singular).or_default().push(number);
-        }
-        self.by_folded.push((form.folded, number));
-        self.written.insert(written.to_owned(), number);
-        self.places.push(Vec::new());
-        number
-    }
-
-    fn finish(&mut self) {
-        self.by_folded.sort_unstable();
-        self.places.iter_mut().for_each(|places| places.sort_unstable());
-    }
-
-    fn find(&self, field: Field, pattern: &Pattern) -> Vec<Hit> {
-        let zones = |place: &Place| match field {
-            Field::Any => place.zone <= Zone::Abstract,
-            Field::Title => place.zone == Zone::Title,
-            Field::Abstract => place.zone == Zone::Abstract,
-            Field::Org => place.zone == Zone::Org,
-            _ => place.zone == Zone::Keyword,
-        };
-        let places = match (pattern.units.as_slice(), pattern.near) {
-            ([only], None) => self.unit(only),
-            (units, None) => units[1..].iter().fold(self.unit(&units[0]), |open, unit| match open.is_empty() {
-                true => open,
-                false => Cow::Owned(follow(&open, &self.unit(unit), unit.after_end)),
-            }),
-            (units, Some(_)) => {
-                let found: Vec<Cow<'_, [Place]>> = units.iter().map(|unit| self.unit(unit)).collect();
-                Cow::Owned(near(&found, pattern.window()))
-            }
-        };
-        hits(places.iter().copied().filter(zones))
-    }
-
-    fn unit(&self, unit: &Unit) -> Cow<'_, [Place]> {
-        let mut parts = unit.parts.iter();
-        let mut places = parts.next().map(|part| self.part(part)).unwrap_or_default();
-        for part in parts {
-            if places.is_empty() {
-                break;
-            }
-            places = Cow::Owned(follow(&places, &self.part(part), false));
-        }
-        if let Some(whole) = &unit.whole {
-            let whole = self.part(whole);
-            if !whole.is_empty() {
-                let places = places.to_mut();
-                places.extend_from_slice(&whole);
-                places.sort_unstable();
-                places.dedup();
-            }
-        }
-        places
-    }
-
-    fn part(&self, part: &Part) -> Cow<'_, [Place]> {
-        let stemmed = |stem: &str| self.by_stem.get(stem).into_iter().flatten().copied();
-        let numbers: Vec<u32> = match part {
-            Part::Stem(stem, None) => stemmed(stem).collect(),
-            Part::Stem(stem, Some(singular)) => stemmed(stem).chain(stemmed(singular)).collect(),
-            Part::Exact(written) => self.written.get(written).copied().into_iter().collect(),
-            Part::Prefix(prefix) => {
-                let from = self.by_folded.partition_point(|(folded, _)| folded.as_str() < prefix.as_str());
-                let begun = self.by_folded[from..].iter().take_while(|(folded, _)| folded.starts_with(prefix.as_str()));
-                begun.map(|(_, number)| *number).collect()
-            }
-        };
-        match numbers.as_slice() {
-            [] => Cow::default(),
-            [only] => Cow::Borrowed(self.places[*only as usize].as_slice()),
-            several => {
-                let mut places: Vec<Place> =
-                    several.iter().flat_map(|word| &self.places[*word as usize]).copied().collect();
-                places.sort_unstable();
-                places.dedup();
-                Cow::Owned(places)
-            }
-        }
-    }
-}
-
-/// From each of `first` to each of `then` that begins right where it ends, or behind the end of a sentence there.
-fn follow(first: &[Place], then: &[Place], after_end: bool) -> Vec<Place> {
-    let mut places = Vec::new();
-    let gaps = if after_end { &[0, text::SENTENCE_GAP][..] } else { &[0] };
-    for (place, gap) in first.iter().flat_map(|place| gaps.iter().map(move |gap| (place, gap))) {
-        let key = (place.paper, place.zone, place.end + gap);
-        let from = then.partition_point(|next| (next.paper, next.zone, next.start) < key);
-        let next = then[from..].iter().take_while(|next| (next.paper, next.zone, next.start) == key);
-        places.extend(next.map(|next| Place { end: next.end, ..*place }));
-    }
-    places.sort_unstable();
-    places.dedup();
-    places
-}
-
-/// The beginnings of all windows of so many positions that hold one place of each list.
-fn near(found: &[Cow<'_, [Place]>], window: u32) -> Vec<Place> {
-    if found.iter().any(|list| list.is_empty()) {
-        return Vec::new();
-    }
-    let holds = |begin: &Place, list: &[Place]| {
-        let from = list
-            .partition_point(|place| (place.paper, place.zone, place.start) < (begin.paper, begin.zone, begin.start));
-        list[from..]
-            .iter()
-            .take_while(|place| {
-                place.paper == begin.paper && place.zone == begin.zone && place.start < begin.start + window
-            })
-            .any(|place| place.end <= begin.start + window)
-    };
-    let mut begins: Vec<Place> = found
-        .iter()
-        .flat_map(|list| list.iter())
-        .filter(|begin| found.iter().all(|list| holds(begin, list)))
-        .copied()
-        .collect();
-    begins.sort_unstable();
-    begins.dedup();
-    begins
-}
-
-/// Sorted places as papers: the title counts twice what the abstract does, and each once.
-fn hits(places: impl Iterator<Item = Place>) -> Vec<Hit> {
-    let mut hits: Vec<Hit> = Vec::new();
-    let mut last = None;
-    for place in places {
-        let worth = match place.zone {
-            _ if last == Some((place.paper, place.zone)) => 0,
-            Zone::Title => 200,
-            _ => 100,
-        };
-        last = Some((place.paper, place.zone));
-        match hits.last_mut() {
-            Some(hit) if hit.paper == place.paper => {
-                hit.place += worth;
-                hit.stretches |= stretch(&place);
-            }
-            _ => hits.push(Hit { paper: place.paper, place: worth, stretches: stretch(&place) }),
-        }
-    }
-    hits
-}
-
-/// The bit for where a place begins; none far down a long abstract.
-fn stretch(place: &Place) -> u64 {
-    let number = place.start / STRETCH;
-    match place.zone {
-        Zone::Title if number < TITLE_STRETCHES => 1 << number,
-        Zone::Abstract => 1u64.checked_shl(TITLE_STRETCHES + 1 + number).unwrap_or(0),
-        _ => 0,
     }
 }

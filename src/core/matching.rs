@@ -199,11 +199,11 @@ impl Pool {
     }
 }
 
-fn day_number(place: &Place) -> u32 {
-    u32::try_from(place.day).unwrap_or(0)
+fn day_number(place: &Place) -> i32 {
+    i32::try_from(place.day).unwrap_or(0).max(0)
 }
 
-fn as_match(place: &Place, score: u32, rank: Rank) -> Match {
+fn as_match(place: &Place, score: i32, rank: Rank) -> Match {
     let score = match rank {
         Rank::Relevance => score as f32 / 100.0,
         Rank::Trending => place.momentum as f32,

@@ -303,7 +303,14 @@ impl Cutter<'_> {
     fn word(&mut self) {
         let start = self.at;
         let mut previous = ' ';
-        while let Some(c) = self.peek(0) {
+        loop {
+            // Nearly all letters are these.
+            let plain = self.rest().bytes().take_while(u8::is_ascii_alphanumeric).count();
+            self.at += plain;
+            if plain > 0 {
+                previous = char::from(self.text.as_bytes()[self.at - 1]);
+            }
+            let Some(c) = self.peek(0) else { break };
             let decimal = c == '.' && previous.is_ascii_digit() && self.peek(1).is_some_and(|c| c.is_ascii_digit());
             if is_word_char(c)
                 || decimal

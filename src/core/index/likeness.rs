@@ -4,41 +4,69 @@
 //! a stem that stands `n` times in a paper and in `d` of `N` papers weighs `(1 + ln n) · ln((N + 1) / d)`. Words in nearly
 //! every paper so weigh nearly nothing, and no list of stop words is needed.
 
-use super::{Entry, Form, Hit, Map, Paper, text};
+use std::collections::hash_map::Entry;
+
+use super::words::{Words, Zone};
+use super::{Hit, Map};
+use crate::core::paper::PaperKey;
 
 /// The words of all papers, counted.
 #[derive(Debug, Default)]
 pub(super) struct Likeness {
-    numbers: Map<String, u32>,
-    stems: Map<String, u32>,
-    /// How many papers have a stem.
-    papers: Vec<u32>,
-    /// By paper: its words and their weights, by number; of unit length once finished.
-    vectors: Vec<Vec<(u32, f32)>>,
-    /// By arXiv identifier: a vector's place.
+    /// By arXiv identifier: a paper's number.
     known: Map<String, usize>,
+    papers: usize,
+    /// By paper, the candidates first: its stems and their weights, by number; of unit length.
+    vectors: Vec<Vec<(u32, f32)>>,
     candidates: usize,
 }
 
 impl Likeness {
-    /// Counts the words of a candidate.
-    pub(super) fn add(&mut self, paper: &Paper) {
-        self.candidates += 1;
-        self.count(paper);
+    /// Counts a candidate, which may be named.
+    pub(super) fn add(&mut self, key: &PaperKey) {
+        if let Some(id) = key.arxiv_id() {
+            self.known.insert(id.to_owned(), self.papers);
+        }
+        self.papers += 1;
     }
 
-    /// Adds papers that are no candidates and weighs all words.
-    pub(super) fn finish(&mut self, liked: &[Paper]) {
-        for paper in liked {
-            if paper.key.arxiv_id().is_some_and(|id| !self.known.contains_key(id)) {
-                self.count(paper);
+    /// Counts a paper that is no candidate, but named; its number, unless it is known already.
+    pub(super) fn name(&mut self, key: &PaperKey) -> Option<u32> {
+        match self.known.entry(key.arxiv_id()?.to_owned()) {
+            Entry::Occupied(_) => None,
+            Entry::Vacant(new) => {
+                let number = *new.insert(self.papers);
+                self.papers += 1;
+                Some(number as u32)
             }
         }
-        let all = self.vectors.len() as f32 + 1.0;
-        for vector in &mut self.vectors {
-            for (stem, weight) in vector.iter_mut() {
-                *weight = (1.0 + weight.ln()) * (all / self.papers[*stem as usize] as f32).ln();
+    }
+
+    /// Weighs the words of all papers; so many of them, the first ones, are candidates.
+    pub(super) fn weigh(&mut self, words: &Words, candidates: usize) {
+        self.candidates = candidates;
+        self.vectors = vec![Vec::new(); self.papers];
+        for (stem, places) in (0u32..).zip(words.places_by_stem()) {
+            let mut found = Vec::new();
+            let zones = [Zone::Title, Zone::Abstract, Zone::Liked];
+            // What is joined by a hyphen is counted by its parts.
+            for place in places.filter(|place| place.end - place.start == 1 && zones.contains(&place.zone)) {
+                match self.vectors[place.paper as usize].last_mut() {
+                    Some((last, count)) if *last == stem => *count += 1.0,
+                    _ => {
+                        self.vectors[place.paper as usize].push((stem, 1.0));
+                        found.push(place.paper as usize);
+                    }
+                }
             }
+            let rarity = ((self.papers as f32 + 1.0) / found.len() as f32).ln();
+            for paper in found {
+                if let Some((_, weight)) = self.vectors[paper].last_mut() {
+                    *weight = (1.0 + weight.ln()) * rarity;
+                }
+            }
+        }
+        for vector in &mut self.vectors {
             let length = vector.iter().map(|(_, weight)| weight * weight).sum::<f32>().sqrt();
             vector.iter_mut().for_each(|(_, weight)| *weight /= length.max(f32::MIN_POSITIVE));
         }
@@ -64,39 +92,6 @@ impl Likeness {
             .filter(|(_, likeness)| *likeness >= f32::from(threshold) / 100.0)
             .map(|(at, likeness)| Hit { paper: at as u32, place: (likeness * 400.0) as u32, stretches: 0 })
             .collect()
-    }
-
-    fn count(&mut self, paper: &Paper) {
-        let mut counts: Map<u32, f32> = Map::default();
-        for text in [&paper.title, &paper.abstract_text] {
-            for word in text::words(text).into_iter().filter(|word| word.length == 1) {
-                *counts.entry(self.stem(&text[word.range])).or_default() += 1.0;
-            }
-        }
-        let mut vector: Vec<(u32, f32)> = counts.into_iter().collect();
-        vector.sort_unstable_by_key(|(stem, _)| *stem);
-        vector.iter().for_each(|(stem, _)| self.papers[*stem as usize] += 1);
-        if let Some(id) = paper.key.arxiv_id() {
-            self.known.insert(id.to_owned(), self.vectors.len());
-        }
-        self.vectors.push(vector);
-    }
-
-    /// The number of a written word's stem.
-    fn stem(&mut self, written: &str) -> u32 {
-        if let Some(number) = self.stems.get(written) {
-            return *number;
-        }
-        let next = self.papers.len() as u32;
-        let number = match self.numbers.entry(Form::of(written).stem) {
-            Entry::Occupied(known) => *known.get(),
-            Entry::Vacant(new) => {
-                self.papers.push(0);
-                *new.insert(next)
-            }
-        };
-        self.stems.insert(written.to_owned(), number);
-        number
     }
 }
 

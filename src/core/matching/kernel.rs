@@ -38,7 +38,7 @@ pub struct Skip {
 /// Memory that one evaluation after another uses again.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    pub(super) scores: Vec<u32>,
+    pub(super) scores: Vec<i32>,
     pub(super) rows: Vec<u32>,
     pub(super) stack: Vec<u64>,
     pub(super) best: Best,

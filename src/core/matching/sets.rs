@@ -9,7 +9,7 @@ use crate::core::subscription::Rank;
 
 /// Sets of one width or another.
 pub(super) trait Block: std::fmt::Debug + Send + Sync {
-    /// Gives `literal` a set: the papers with a worth, in order.
+    /// Gives `literal` a set: the papers with what it is worth in each, in order.
     fn insert(&mut self, literal: u32, worths: &mut dyn Iterator<Item = (Worth, u64)>);
 
     /// Whether a paper is in the set of `literal`.
@@ -27,7 +27,7 @@ pub(super) trait Block: std::fmt::Debug + Send + Sync {
         profile: &CompiledProfile<'_>,
         most: usize,
         skip: Option<&[u64; BLOCK / 64]>,
-        day: &dyn Fn(usize) -> u32,
+        day: &dyn Fn(usize) -> i32,
         scratch: &mut Scratch,
     );
 }
@@ -46,7 +46,6 @@ pub(super) fn block(papers: usize) -> Box<dyn Block> {
 /// The sets of one block, of `W` times 64 papers at most.
 #[derive(Debug)]
 struct Sets<const W: usize> {
-    papers: usize,
     /// Every paper of the block; bits beyond the last are never set.
     all: [u64; W],
     /// By literal: its row, 0 if it finds nothing here.
@@ -68,7 +67,7 @@ struct Said<const W: usize> {
     open: [u64; W],
 }
 
-/// What a literal finds: the papers as a set, and which of the block's worths are its own.
+/// What a literal finds: the papers as a set, and which of the block's worths are its own, one for each paper.
 #[derive(Clone, Copy, Debug)]
 struct Row<const W: usize> {
     set: [u64; W],
@@ -91,7 +90,6 @@ impl<const W: usize> Sets<W> {
             _ => !0,
         });
         Self {
-            papers,
             all,
             row_of: Vec::new(),
             rows: vec![Row { set: [0; W], begin: 0, end: 0 }],
@@ -115,21 +113,6 @@ impl<const W: usize> Sets<W> {
     fn worths(&self, row: u32) -> &[Worth] {
         let row = &self.rows[row as usize];
         &self.worths[row.begin as usize..row.end as usize]
-    }
-
-    /// What `profile` chooses, see [`Self::said`].
-    #[inline(always)]
-    fn chosen(
-        &self,
-        profile: &CompiledProfile<'_>,
-        skip: Option<&[u64; BLOCK / 64]>,
-        scratch: &mut Scratch,
-    ) -> [u64; W] {
-        let Said { wanted, open, .. } = self.said(profile, scratch);
-        match skip {
-            Some(skip) => std::array::from_fn(|word| wanted[word] & open[word] & !skip[word]),
-            None => std::array::from_fn(|word| wanted[word] & open[word]),
-        }
     }
 
     /// What `profile` says. Leaves the rows of the singles that find something in `scratch`, and what its program has to
@@ -162,22 +145,25 @@ impl<const W: usize> Sets<W> {
 
     /// Adds what the singles in these rows and the pairs are worth.
     #[inline(always)]
-    fn score(&self, profile: &CompiledProfile<'_>, rows: &[u32], scores: &mut [u32; BLOCK]) {
+    fn score(&self, profile: &CompiledProfile<'_>, rows: &[u32], scores: &mut [i32; BLOCK]) {
         for row in rows {
             for worth in self.worths(*row) {
                 let score = &mut scores[usize::from(worth.paper) % BLOCK];
-                *score = (*score + u32::from(worth.points)).min(MOST_SCORE);
+                *score = (*score + i32::from(worth.points)).min(MOST_SCORE);
             }
         }
         let (_, pairs, _) = profile.sections();
         for [a, b] in pairs {
             let both = self.pair(*a, *b);
-            if both != [0; W] {
+            if b & NEGATED == 0 {
+                let rows = [self.row(*a), self.row(*b)];
+                self.each_worth(&both, rows, |paper, [a, b]| {
+                    let (sum, near) = (self.points(a) + self.points(b), self.near(a, b));
+                    scores[paper % BLOCK] =
+                        (scores[paper % BLOCK] + sum + if near { sum / 2 } else { 0 }).min(MOST_SCORE);
+                });
+            } else {
                 self.add(self.row(*a), &both, WEIGHT_ONE, scores);
-                if b & NEGATED == 0 {
-                    self.add(self.row(*b), &both, WEIGHT_ONE, scores);
-                    self.add_nearness([self.row(*a), self.row(*b)], [WEIGHT_ONE; 2], scores);
-                }
             }
         }
     }
@@ -188,13 +174,14 @@ impl<const W: usize> Sets<W> {
         profile: &CompiledProfile<'_>,
         most: usize,
         skip: Option<&[u64; BLOCK / 64]>,
-        day: &dyn Fn(usize) -> u32,
+        day: &dyn Fn(usize) -> i32,
         scratch: &mut Scratch,
     ) {
         scratch.best.clear();
         scratch.scores.resize(BLOCK, 0);
-        scratch.scores[..self.papers].fill(0);
-        let chosen = self.chosen(profile, skip, scratch);
+        scratch.scores[..64 * W].fill(0);
+        let said = self.said(profile, scratch);
+        let mut chosen = said.chosen(skip);
         if chosen == [0; W] {
             return;
         }
@@ -202,9 +189,19 @@ impl<const W: usize> Sets<W> {
         // An array of known length, so that no index is checked.
         let Some(scores) = scores.first_chunk_mut::<BLOCK>() else { return };
         match profile.rank() {
-            Rank::Relevance => self.score(profile, rows, scores),
-            Rank::Trending => scores[..self.papers].fill(0),
-            Rank::Newest => (0..self.papers).for_each(|paper| scores[paper] = day(paper).min(MOST_SCORE)),
+            Rank::Relevance => {
+                self.score(profile, rows, scores);
+                let refused: [u64; W] = std::array::from_fn(|word| said.wanted[word] & !chosen[word]);
+                each_paper(&refused, |paper| scores[paper % BLOCK] = 0);
+            }
+            Rank::Trending => {
+                scores[..64 * W].fill(0);
+                keep_first(&mut chosen, most);
+            }
+            Rank::Newest => {
+                scores[..64 * W].fill(0);
+                each_paper(&chosen, |paper| scores[paper % BLOCK] = day(paper).min(MOST_SCORE));
+            }
         }
         best.choose(&chosen, scores, most);
     }
@@ -218,7 +215,7 @@ impl<const W: usize> Sets<W> {
 
     /// Runs a program: adds to what is `said`, and to `scores` what its keywords are worth.
     #[inline(always)]
-    fn run(&self, program: &[u32], said: &mut Said<W>, scores: &mut [u32], stack: &mut Vec<u64>) {
+    fn run(&self, program: &[u32], said: &mut Said<W>, scores: &mut [i32], stack: &mut Vec<u64>) {
         let mut keyword = [0; W];
         let mut words = program.iter();
         while let Some(op) = words.next().and_then(|word| Op::decode(*word)) {
@@ -257,38 +254,92 @@ impl<const W: usize> Sets<W> {
 
     /// Adds what a row is worth to the papers that are in `among`.
     #[inline(always)]
-    fn add(&self, row: u32, among: &[u64; W], weight: u32, scores: &mut [u32]) {
-        for worth in self.worths(row) {
-            let paper = usize::from(worth.paper);
-            if among[paper / 64] >> (paper % 64) & 1 == 1
-                && let Some(score) = scores.get_mut(paper)
-            {
-                // At most 2^16 points and 10,000 hundredths.
-                *score = (*score + u32::from(worth.points) * weight / WEIGHT_ONE).min(MOST_SCORE);
+    fn add(&self, row: u32, among: &[u64; W], weight: u32, scores: &mut [i32]) {
+        self.each_worth(among, [row], |paper, [worth]| {
+            if let Some(score) = scores.get_mut(paper) {
+                *score = (*score + weighted(self.points(worth), weight)).min(MOST_SCORE);
             }
-        }
+        });
     }
 
     /// Adds half of what two rows are worth, each by its weight, to the papers where they stand near each other.
     #[inline(always)]
-    fn add_nearness(&self, pair: [u32; 2], weights: [u32; 2], scores: &mut [u32]) {
-        let [a, b] = pair.map(|row| self.rows[row as usize]);
-        let weighted = |points: u16, weight: u32| u32::from(points) * weight / WEIGHT_ONE;
-        let mut other = b.begin as usize;
-        for own in a.begin as usize..a.end as usize {
-            let Worth { paper, points } = self.worths[own];
-            while other < b.end as usize && self.worths[other].paper < paper {
-                other += 1;
-            }
-            if other < b.end as usize
-                && self.worths[other].paper == paper
-                && Hit::near(self.stretches[own], self.stretches[other])
-                && let Some(score) = scores.get_mut(usize::from(paper))
+    fn add_nearness(&self, pair: [u32; 2], weights: [u32; 2], scores: &mut [i32]) {
+        self.each_worth(&self.all, pair, |paper, [a, b]| {
+            if self.near(a, b)
+                && let Some(score) = scores.get_mut(paper)
             {
-                let both = weighted(points, weights[0]) + weighted(self.worths[other].points, weights[1]);
+                let both = weighted(self.points(a), weights[0]) + weighted(self.points(b), weights[1]);
                 *score = (*score + both / 2).min(MOST_SCORE);
             }
+        });
+    }
+
+    /// Goes through the papers of `among` that all these rows find, with the places of their worths there.
+    #[inline(always)]
+    fn each_worth<const N: usize>(&self, among: &[u64; W], rows: [u32; N], mut each: impl FnMut(usize, [usize; N])) {
+        let rows: [&Row<W>; N] = std::array::from_fn(|number| &self.rows[rows[number] as usize]);
+        // The worths of a row are in the order of its bits.
+        let mut places: [usize; N] = std::array::from_fn(|number| rows[number].begin as usize);
+        for word in 0..W {
+            let mut papers = rows.iter().fold(among[word], |papers, row| papers & row.set[word]);
+            while papers != 0 {
+                let bit = papers & papers.wrapping_neg();
+                papers ^= bit;
+                let before = |number: usize| (rows[number].set[word] & (bit - 1)).count_ones() as usize;
+                let worths = std::array::from_fn(|number| places[number] + before(number));
+                each(64 * word + bit.trailing_zeros() as usize, worths);
+            }
+            (0..N).for_each(|number| places[number] += rows[number].set[word].count_ones() as usize);
         }
+    }
+
+    #[inline(always)]
+    fn points(&self, worth: usize) -> i32 {
+        i32::from(self.worths[worth].points)
+    }
+
+    #[inline(always)]
+    fn near(&self, a: usize, b: usize) -> bool {
+        Hit::near(self.stretches[a], self.stretches[b])
+    }
+}
+
+impl<const W: usize> Said<W> {
+    /// What is chosen of all papers but those to skip.
+    #[inline(always)]
+    fn chosen(&self, skip: Option<&[u64; BLOCK / 64]>) -> [u64; W] {
+        let skipped = |word: usize| skip.map_or(0, |skip| skip[word]);
+        std::array::from_fn(|word| self.wanted[word] & self.open[word] & !skipped(word))
+    }
+}
+
+/// At most 2^16 points and 10,000 hundredths, so that the sum of two has room.
+#[inline(always)]
+fn weighted(points: i32, weight: u32) -> i32 {
+    (points.cast_unsigned() * weight / WEIGHT_ONE).cast_signed()
+}
+
+#[inline(always)]
+fn each_paper<const W: usize>(set: &[u64; W], mut each: impl FnMut(usize)) {
+    for (word, mut bits) in set.iter().copied().enumerate() {
+        while bits != 0 {
+            each(64 * word + bits.trailing_zeros() as usize);
+            bits &= bits - 1;
+        }
+    }
+}
+
+/// Keeps the first `most` papers of a set.
+fn keep_first<const W: usize>(set: &mut [u64; W], most: usize) {
+    let mut left = most;
+    for bits in set {
+        let mut rest = *bits;
+        while rest != 0 && left > 0 {
+            rest &= rest - 1;
+            left -= 1;
+        }
+        *bits ^= rest;
     }
 }
 
@@ -298,10 +349,8 @@ impl<const W: usize> Block for Sets<W> {
         let mut set = [0; W];
         for (worth, stretches) in worths {
             set[usize::from(worth.paper) / 64] |= 1 << (worth.paper % 64);
-            if worth.points > 0 {
-                self.worths.push(worth);
-                self.stretches.push(stretches);
-            }
+            self.worths.push(worth);
+            self.stretches.push(stretches);
         }
         if self.row_of.len() <= literal as usize {
             self.row_of.resize(literal as usize + 1, 0);
@@ -322,7 +371,7 @@ impl<const W: usize> Block for Sets<W> {
 
     fn count(&self, profile: &CompiledProfile<'_>, skip: Option<&[u64; BLOCK / 64]>, scratch: &mut Scratch) -> usize {
         scratch.scores.clear();
-        wide(|| self.chosen(profile, skip, scratch).iter().map(|word| word.count_ones() as usize).sum())
+        wide(|| self.said(profile, scratch).chosen(skip).iter().map(|word| word.count_ones() as usize).sum())
     }
 
     fn select(
@@ -330,7 +379,7 @@ impl<const W: usize> Block for Sets<W> {
         profile: &CompiledProfile<'_>,
         most: usize,
         skip: Option<&[u64; BLOCK / 64]>,
-        day: &dyn Fn(usize) -> u32,
+        day: &dyn Fn(usize) -> i32,
         scratch: &mut Scratch,
     ) {
         wide(
@@ -390,11 +439,11 @@ mod tests {
             sets.insert(literal, &mut worths.into_iter());
         }
         let skip: [u64; BLOCK / 64] = std::array::from_fn(|_| random(u64::MAX) & random(u64::MAX));
-        let day = |paper: usize| 739_000 + (paper % 9) as u32;
+        let day = |paper: usize| 739_000 + (paper % 9) as i32;
         for skip in [None, Some(&skip)] {
             let (mut wide, mut narrow) = (Scratch::default(), Scratch::default());
             let count = sets.count(&compiled, skip, &mut wide);
-            let chosen = sets.chosen(&compiled, skip, &mut narrow);
+            let chosen = sets.said(&compiled, &mut narrow).chosen(skip);
             prop_assert_eq!(count, chosen.iter().map(|word| word.count_ones() as usize).sum::<usize>());
             for most in [3, usize::MAX] {
                 sets.select(&compiled, most, skip, &day, &mut wide);

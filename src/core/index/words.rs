@@ -1,0 +1,256 @@
+//! Where every written word stands.
+
+use std::borrow::Cow;
+
+use super::{Hit, Map};
+use crate::core::query::{Field, Part, Pattern, Unit};
+use crate::core::text::{self, Form};
+
+/// The words of one zone of a paper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Zone {
+    Title,
+    Abstract,
+    Org,
+    Keyword,
+    /// Title and abstract of a paper that is no candidate: only [`super::likeness`] looks there.
+    Liked,
+}
+
+/// Where a word, or several in a row, stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) paper: u32,
+    pub(super) zone: Zone,
+    pub(super) start: u32,
+    pub(super) end: u32,
+}
+
+/// Positions to a bit of [`Hit::stretches`].
+const STRETCH: u32 = 6;
+/// Bits of [`Hit::stretches`] for the title; one more keeps it apart from the abstract.
+const TITLE_STRETCHES: u32 = 8;
+
+/// Every written word, by number, and where it stands.
+#[derive(Debug, Default)]
+pub(super) struct Words {
+    written: Map<String, u32>,
+    /// The number of a stem, and of what else a word may mean.
+    stems: Map<String, u32>,
+    /// By stem: the words that it finds.
+    by_stem: Vec<Vec<u32>>,
+    /// By word: its own stem.
+    stem_of: Vec<u32>,
+    /// Sorted once all papers are in.
+    by_folded: Vec<(String, u32)>,
+    /// By word: sorted, since papers and positions come in order, and compounds are sorted in at the end.
+    places: Vec<Vec<Place>>,
+}
+
+/// Positions between two texts of one zone: more than any window reaches.
+const TEXT_GAP: u32 = 10_000;
+
+impl Words {
+    /// Adds the words of some texts. Papers come in order.
+    pub(super) fn add<'a>(&mut self, paper: u32, zone: Zone, texts: impl IntoIterator<Item = &'a str>) {
+        let mut offset = 0;
+        for text in texts {
+            let words = text::words(text);
+            for word in &words {
+                let number = self.number(&text[word.range.clone()]);
+                let start = offset + word.position;
+                self.places[number as usize].push(Place { paper, zone, start, end: start + word.length });
+            }
+            offset += words.iter().map(|word| word.position).max().unwrap_or(0) + TEXT_GAP;
+        }
+    }
+
+    /// The number of a written word; folds and stems it the first time.
+    fn number(&mut self, written: &str) -> u32 {
+        if let Some(number) = self.written.get(written) {
+            return *number;
+        }
+        let number = self.places.len() as u32;
+        let form = Form::of(written);
+        let stem = self.stem(form.stem);
+        self.stem_of.push(stem);
+        self.by_stem[stem as usize].push(number);
+        if let Some(singular) = form.singular {
+            let singular = self.stem(singular);
+            self.by_stem[singular as usize].push(number);
+        }
+        self.by_folded.push((form.folded, number));
+        self.written.insert(written.to_owned(), number);
+        self.places.push(Vec::new());
+        number
+    }
+
+    fn stem(&mut self, stem: String) -> u32 {
+        let next = self.by_stem.len() as u32;
+        let number = *self.stems.entry(stem).or_insert(next);
+        if number == next {
+            self.by_stem.push(Vec::new());
+        }
+        number
+    }
+
+    /// To be called when all texts are in, before anything is looked for.
+    pub(super) fn finish(&mut self) {
+        self.by_folded.sort_unstable();
+        self.places.iter_mut().for_each(|places| places.sort_unstable());
+    }
+
+    /// The places of each stem's own words, in no order.
+    pub(super) fn places_by_stem(&self) -> impl Iterator<Item = impl Iterator<Item = &Place>> {
+        let Self { by_stem, stem_of, places, .. } = self;
+        (0u32..).zip(by_stem).map(move |(stem, words)| {
+            let own = words.iter().filter(move |word| stem_of[**word as usize] == stem);
+            own.flat_map(|word| &places[*word as usize])
+        })
+    }
+
+    /// The papers that have what `pattern` asks for, in order.
+    pub(super) fn find(&self, field: Field, pattern: &Pattern) -> Vec<Hit> {
+        let zones = |place: &Place| match field {
+            Field::Any => place.zone <= Zone::Abstract,
+            Field::Title => place.zone == Zone::Title,
+            Field::Abstract => place.zone == Zone::Abstract,
+            Field::Org => place.zone == Zone::Org,
+            _ => place.zone == Zone::Keyword,
+        };
+        let places = match (pattern.units.as_slice(), pattern.near) {
+            ([only], None) => self.unit(only),
+            (units, None) => units[1..].iter().fold(self.unit(&units[0]), |open, unit| match open.is_empty() {
+                true => open,
+                false => Cow::Owned(follow(&open, &self.unit(unit), unit.after_end)),
+            }),
+            (units, Some(_)) => {
+                let found: Vec<Cow<'_, [Place]>> = units.iter().map(|unit| self.unit(unit)).collect();
+                Cow::Owned(near(&found, pattern.window()))
+            }
+        };
+        hits(places.iter().copied().filter(zones))
+    }
+
+    fn unit(&self, unit: &Unit) -> Cow<'_, [Place]> {
+        let mut parts = unit.parts.iter();
+        let mut places = parts.next().map(|part| self.part(part)).unwrap_or_default();
+        for part in parts {
+            if places.is_empty() {
+                break;
+            }
+            places = Cow::Owned(follow(&places, &self.part(part), false));
+        }
+        if let Some(whole) = &unit.whole {
+            let whole = self.part(whole);
+            if !whole.is_empty() {
+                let places = places.to_mut();
+                places.extend_from_slice(&whole);
+                places.sort_unstable();
+                places.dedup();
+            }
+        }
+        places
+    }
+
+    fn part(&self, part: &Part) -> Cow<'_, [Place]> {
+        let stemmed = |stem: &str| {
+            let number = self.stems.get(stem).map(|number| *number as usize);
+            number.into_iter().flat_map(|number| self.by_stem[number].iter().copied())
+        };
+        let numbers: Vec<u32> = match part {
+            Part::Stem(stem, None) => stemmed(stem).collect(),
+            Part::Stem(stem, Some(singular)) => stemmed(stem).chain(stemmed(singular)).collect(),
+            Part::Exact(written) => self.written.get(written).copied().into_iter().collect(),
+            Part::Prefix(prefix) => {
+                let from = self.by_folded.partition_point(|(folded, _)| folded.as_str() < prefix.as_str());
+                let begun = self.by_folded[from..].iter().take_while(|(folded, _)| folded.starts_with(prefix.as_str()));
+                begun.map(|(_, number)| *number).collect()
+            }
+        };
+        match numbers.as_slice() {
+            [] => Cow::default(),
+            [only] => Cow::Borrowed(self.places[*only as usize].as_slice()),
+            several => {
+                let mut places: Vec<Place> =
+                    several.iter().flat_map(|word| &self.places[*word as usize]).copied().collect();
+                places.sort_unstable();
+                places.dedup();
+                Cow::Owned(places)
+            }
+        }
+    }
+}
+
+/// From each of `first` to each of `then` that begins right where it ends, or behind the end of a sentence there.
+fn follow(first: &[Place], then: &[Place], after_end: bool) -> Vec<Place> {
+    let mut places = Vec::new();
+    let gaps = if after_end { &[0, text::SENTENCE_GAP][..] } else { &[0] };
+    for (place, gap) in first.iter().flat_map(|place| gaps.iter().map(move |gap| (place, gap))) {
+        let key = (place.paper, place.zone, place.end + gap);
+        let from = then.partition_point(|next| (next.paper, next.zone, next.start) < key);
+        let next = then[from..].iter().take_while(|next| (next.paper, next.zone, next.start) == key);
+        places.extend(next.map(|next| Place { end: next.end, ..*place }));
+    }
+    places.sort_unstable();
+    places.dedup();
+    places
+}
+
+/// The beginnings of all windows of so many positions that hold one place of each list.
+fn near(found: &[Cow<'_, [Place]>], window: u32) -> Vec<Place> {
+    if found.iter().any(|list| list.is_empty()) {
+        return Vec::new();
+    }
+    let holds = |begin: &Place, list: &[Place]| {
+        let from = list
+            .partition_point(|place| (place.paper, place.zone, place.start) < (begin.paper, begin.zone, begin.start));
+        list[from..]
+            .iter()
+            .take_while(|place| {
+                place.paper == begin.paper && place.zone == begin.zone && place.start < begin.start + window
+            })
+            .any(|place| place.end <= begin.start + window)
+    };
+    let mut begins: Vec<Place> = found
+        .iter()
+        .flat_map(|list| list.iter())
+        .filter(|begin| found.iter().all(|list| holds(begin, list)))
+        .copied()
+        .collect();
+    begins.sort_unstable();
+    begins.dedup();
+    begins
+}
+
+/// Sorted places as papers: the title counts twice what the abstract does, and each once.
+fn hits(places: impl Iterator<Item = Place>) -> Vec<Hit> {
+    let mut hits: Vec<Hit> = Vec::new();
+    let mut last = None;
+    for place in places {
+        let worth = match place.zone {
+            _ if last == Some((place.paper, place.zone)) => 0,
+            Zone::Title => 200,
+            _ => 100,
+        };
+        last = Some((place.paper, place.zone));
+        match hits.last_mut() {
+            Some(hit) if hit.paper == place.paper => {
+                hit.place += worth;
+                hit.stretches |= stretch(&place);
+            }
+            _ => hits.push(Hit { paper: place.paper, place: worth, stretches: stretch(&place) }),
+        }
+    }
+    hits
+}
+
+/// The bit for where a place begins; none far down a long abstract.
+fn stretch(place: &Place) -> u64 {
+    let number = place.start / STRETCH;
+    match place.zone {
+        Zone::Title if number < TITLE_STRETCHES => 1 << number,
+        Zone::Abstract => 1u64.checked_shl(TITLE_STRETCHES + 1 + number).unwrap_or(0),
+        _ => 0,
+    }
+}
