@@ -108,6 +108,10 @@ pub fn fold(word: &str) -> String {
     if let Some(greek) = latex::greek(word) {
         return greek.to_owned();
     }
+    // Nearly all words.
+    if word.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        return word.to_ascii_lowercase();
+    }
     let folded: String = if word.is_ascii() && !word.contains('\\') {
         drop_joiners(word.chars()).map(|c| c.to_ascii_lowercase()).collect()
     } else {

@@ -38,7 +38,7 @@ use crate::core::pacing::Ending;
 use crate::mail::{Gate, Mail, Transport, Turn};
 use crate::store::{Claim, Recorded, Store, StoreError};
 use clerk::{Clerk, Told};
-use maker::Maker;
+use maker::{AtWork, Maker};
 use rests::Rests;
 
 /// What delivering depends on besides the database.
@@ -98,11 +98,7 @@ pub async fn run<T: Transport + 'static>(
         told: told.clone(),
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let makers = std::iter::repeat_n(maker, cores.min(connections));
-    let makers: JoinSet<()> = makers.fold(JoinSet::new(), |mut set, maker| {
-        set.spawn_blocking(|| maker.work());
-        set
-    });
+    let at_work = maker.start(cores.min(connections));
     let worker = Worker {
         ready: Arc::new(tokio::sync::Mutex::new(ready)),
         passed_on: Arc::default(),
@@ -121,7 +117,7 @@ pub async fn run<T: Transport + 'static>(
             halt.cancel();
         }
     }
-    worker.give_back_the_rest(&claims, makers).await;
+    worker.give_back_the_rest(&claims, at_work).await;
     match clerk.await {
         Ok(report) => report,
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
@@ -220,7 +216,7 @@ impl<T: Transport> Worker<T> {
     }
 
     /// Gives back what nobody will send, and hangs up on the clerk.
-    async fn give_back_the_rest(self, claims: &tokio::sync::Mutex<mpsc::Receiver<Handed>>, mut makers: JoinSet<()>) {
+    async fn give_back_the_rest(self, claims: &tokio::sync::Mutex<mpsc::Receiver<Handed>>, mut at_work: AtWork) {
         let passed_on = std::mem::take(&mut *self.passed_on());
         for (handed, _) in passed_on {
             self.tell(Told::Untried(key(&handed.0))).await;
@@ -230,7 +226,7 @@ impl<T: Transport> Worker<T> {
         while let Some((handed, _)) = ready.recv().await {
             self.tell(Told::Untried(key(&handed.0))).await;
         }
-        while makers.join_next().await.is_some() {}
+        at_work.recv().await;
         let mut claims = claims.lock().await;
         claims.close();
         while let Some((claim, _)) = claims.recv().await {

@@ -1,11 +1,14 @@
 //! Those who make mails of claims, one to a core, each on a thread of its own.
 //!
 //! They work ahead of those who send, who then never wait for a thread to wake: as many made mails as there are connections
-//! lie ready, and no more.
+//! lie ready, and no more. Where cores are short they stand back: a mail that is made later is sent no later as long as
+//! some lie ready, but each moment that the clerk or a session waits for a core is one in which nothing is sent.
 
+use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -30,10 +33,26 @@ pub(super) struct Maker {
     pub(super) told: mpsc::Sender<Told>,
 }
 
+/// Nothing comes of it, and it closes when the last maker has ended.
+pub(super) type AtWork = mpsc::Receiver<Infallible>;
+
 impl Maker {
+    /// Lets so many work, each on a thread of its own: one that has stood back can't be lent to others.
+    pub(super) fn start(self, makers: usize) -> AtWork {
+        let (working, at_work) = mpsc::channel(1);
+        for maker in std::iter::repeat_n(self, makers) {
+            let (working, runtime) = (working.clone(), Handle::current());
+            std::thread::spawn(move || {
+                stand_back();
+                maker.work(&runtime);
+                drop(working);
+            });
+        }
+        at_work
+    }
+
     /// Works until nothing more is claimed, no further mail is to be begun, or nobody is left to send one. Blocks.
-    pub(super) fn work(self) {
-        let runtime = tokio::runtime::Handle::current();
+    fn work(self, runtime: &Handle) {
         while let Some(handed) = runtime.block_on(self.next_claim()) {
             let told = match make(&self.mails, &handed.0) {
                 Ok(mail) => match self.ready.blocking_send((handed, mail)) {
@@ -53,6 +72,15 @@ impl Maker {
             () = self.ready.closed() => None,
             claim = async { self.claims.lock().await.recv().await } => claim,
         }
+    }
+}
+
+/// Gives this thread a tenth of the weight of others. Only Linux has a weight for each thread (setpriority(2), "C library/kernel
+/// differences"); elsewhere it would be that of the whole program.
+fn stand_back() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(10) {
+        tracing::debug!(%error, "makers have no lower priority");
     }
 }
 
