@@ -43,7 +43,7 @@ pub struct Hit {
     pub paper: u32,
     /// What it is worth there, in hundredths of a plain mention before rarity: 200 for the title, 100 for the abstract.
     pub place: u32,
-    /// Where its words stand, roughly: a bit for each `STRETCH` positions, those of the title first.
+    /// Where its words stand, roughly: a bit for each stretch of six positions, those of the title first.
     pub stretches: u64,
 }
 
@@ -78,7 +78,7 @@ impl Index {
             index.add(paper, candidate, now);
         }
         for paper in liked {
-            if let Some(number) = index.likeness.name(&paper.key) {
+            if let Some(number) = index.likeness.add_liked(&paper.key) {
                 index.words.add(number, Zone::Liked, [paper.title.as_str(), paper.abstract_text.as_str()]);
             }
         }

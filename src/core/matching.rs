@@ -200,7 +200,7 @@ impl Pool {
 }
 
 fn day_number(place: &Place) -> i32 {
-    i32::try_from(place.day).unwrap_or(0).max(0)
+    place.day.max(0)
 }
 
 fn as_match(place: &Place, score: i32, rank: Rank) -> Match {

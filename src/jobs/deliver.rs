@@ -86,7 +86,6 @@ pub async fn run<T: Transport + 'static>(
     let rests = Arc::new(Rests::default());
     let (clerk, claims) = Clerk::new(store.clone(), settings.clone(), clock.clone(), halt.clone(), rests.clone())?;
     let (told, hears) = mpsc::channel(clerk::GROUP);
-    let clerk = tokio::task::spawn_blocking(move || clerk.keep_books(hears));
     let claims = Arc::new(tokio::sync::Mutex::new(claims));
     let (made, ready) = mpsc::channel(connections);
     let maker = Maker {
@@ -99,6 +98,8 @@ pub async fn run<T: Transport + 'static>(
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let at_work = maker.start(cores.min(connections));
+    // Not before there is somebody to claim for.
+    let clerk = tokio::task::spawn_blocking(move || clerk.keep_books(hears));
     let worker = Worker {
         ready: Arc::new(tokio::sync::Mutex::new(ready)),
         passed_on: Arc::default(),

@@ -22,7 +22,7 @@ pub(super) struct Likeness {
 }
 
 impl Likeness {
-    /// Counts a candidate, which may be named.
+    /// Counts a candidate.
     pub(super) fn add(&mut self, key: &PaperKey) {
         if let Some(id) = key.arxiv_id() {
             self.known.insert(id.to_owned(), self.papers);
@@ -30,8 +30,8 @@ impl Likeness {
         self.papers += 1;
     }
 
-    /// Counts a paper that is no candidate, but named; its number, unless it is known already.
-    pub(super) fn name(&mut self, key: &PaperKey) -> Option<u32> {
+    /// Counts a paper that a `like:` names; its number, unless it is known already.
+    pub(super) fn add_liked(&mut self, key: &PaperKey) -> Option<u32> {
         match self.known.entry(key.arxiv_id()?.to_owned()) {
             Entry::Occupied(_) => None,
             Entry::Vacant(new) => {

@@ -2,8 +2,8 @@
 //!
 //! A score and its paper make one number, a *key*, so that the best are the greatest keys. Few keys are sorted by counting,
 //! which has no branch to mispredict. Of many, those that can't be among the best are left out first: the scores are taken
-//! as columns, and what enough columns exceed is exceeded by enough papers. All loops are over arrays of known length
-//! without branches, which the compiler turns into vector instructions.
+//! as columns, and what enough columns exceed is exceeded by enough papers. The loops over all scores and over all keys
+//! that are sorted have no branches, so that the compiler turns them into vector instructions.
 
 use super::kernel::BLOCK;
 
@@ -77,8 +77,8 @@ impl Best {
         found
     }
 
-    /// Leaves at least the `most` best keys in `found`, and hardly more; how many there are. Nothing where too few scores are
-    /// above 0.
+    /// Leaves at least the `most` best keys in `found`, and hardly more; how many there are. `None` where too few columns have
+    /// a score above 0.
     #[inline(always)]
     fn find_the_best<const W: usize>(&mut self, scores: &[i32; BLOCK], most: usize) -> Option<usize> {
         let rows: &[[i32; COLUMNS]; W] = scores.as_chunks::<COLUMNS>().0.first_chunk()?;
@@ -132,21 +132,24 @@ impl Best {
     }
 }
 
-/// A number from `least` on that at least `most` of `numbers` exceed, and not many more unless they are alike. Bisects, since
-/// counting is cheaper than sorting.
+/// A number from `least` on that at least `most` of `numbers` exceed, and not many more unless they are alike; `None` where
+/// fewer exceed even `least`. Bisects, since counting is cheaper than sorting.
 #[inline(always)]
 fn floor(numbers: &[i32], least: i32, most: usize) -> Option<i32> {
-    let above = |floor: i32| numbers.iter().map(|number| i32::from(*number > floor)).sum::<i32>() as usize;
-    if above(least) < most {
+    let exceeding = |floor: i32| numbers.iter().map(|number| i32::from(*number > floor)).sum::<i32>() as usize;
+    if exceeding(least) < most {
         return None;
     }
     let (mut low, mut high) = (least, numbers.iter().copied().fold(least, i32::max));
-    while high - low > 1 {
-        let middle = low + (high - low) / 2;
-        match above(middle) {
-            above if above < most => high = middle,
-            above if above > most + most / 4 => low = middle,
-            _ => return Some(middle),
+    while low + 1 < high {
+        let middle = low.midpoint(high);
+        let count = exceeding(middle);
+        if count < most {
+            high = middle;
+        } else if count > most + most / 4 {
+            low = middle;
+        } else {
+            return Some(middle);
         }
     }
     Some(low)
@@ -168,6 +171,13 @@ mod tests {
     fn papers() -> impl Strategy<Value = Vec<Option<i32>>> {
         let score = prop_oneof![0..5, 0..2_000, 0..=MOST_SCORE];
         proptest::collection::vec(proptest::option::weighted(0.5, score), 0..=BLOCK)
+    }
+
+    #[test]
+    fn of_greatest_scores_the_first_are_best() {
+        let mut best = Best::default();
+        best.choose(&[!0; BLOCK / 64], &[MOST_SCORE; BLOCK], 3);
+        assert_eq!(best.sorted().collect::<Vec<_>>(), [(0, MOST_SCORE), (1, MOST_SCORE), (2, MOST_SCORE)]);
     }
 
     proptest! {

@@ -9,7 +9,7 @@ use crate::core::subscription::Rank;
 
 /// Sets of one width or another.
 pub(super) trait Block: std::fmt::Debug + Send + Sync {
-    /// Gives `literal` a set: the papers with what it is worth in each, in order.
+    /// Gives `literal` a set: the papers with what it is worth in each, in order and each once.
     fn insert(&mut self, literal: u32, worths: &mut dyn Iterator<Item = (Worth, u64)>);
 
     /// Whether a paper is in the set of `literal`.
@@ -240,7 +240,7 @@ impl<const W: usize> Sets<W> {
                 }
                 Op::Near(weights) => {
                     let pair = [(); 2].map(|()| self.row(words.next().copied().unwrap_or(u32::MAX)));
-                    self.add_nearness(pair, weights, scores);
+                    self.add_nearness(pair, &keyword, weights, scores);
                 }
                 Op::Must => {
                     let set = pop::<W>(stack);
@@ -262,10 +262,11 @@ impl<const W: usize> Sets<W> {
         });
     }
 
-    /// Adds half of what two rows are worth, each by its weight, to the papers where they stand near each other.
+    /// Adds half of what two rows are worth, each by its weight, to the papers that are in `among` and where they stand near
+    /// each other.
     #[inline(always)]
-    fn add_nearness(&self, pair: [u32; 2], weights: [u32; 2], scores: &mut [i32]) {
-        self.each_worth(&self.all, pair, |paper, [a, b]| {
+    fn add_nearness(&self, pair: [u32; 2], among: &[u64; W], weights: [u32; 2], scores: &mut [i32]) {
+        self.each_worth(among, pair, |paper, [a, b]| {
             if self.near(a, b)
                 && let Some(score) = scores.get_mut(paper)
             {
@@ -281,8 +282,8 @@ impl<const W: usize> Sets<W> {
         let rows: [&Row<W>; N] = std::array::from_fn(|number| &self.rows[rows[number] as usize]);
         // The worths of a row are in the order of its bits.
         let mut places: [usize; N] = std::array::from_fn(|number| rows[number].begin as usize);
-        for word in 0..W {
-            let mut papers = rows.iter().fold(among[word], |papers, row| papers & row.set[word]);
+        for (word, among) in among.iter().enumerate() {
+            let mut papers = rows.iter().fold(*among, |papers, row| papers & row.set[word]);
             while papers != 0 {
                 let bit = papers & papers.wrapping_neg();
                 papers ^= bit;
@@ -445,12 +446,17 @@ mod tests {
             let count = sets.count(&compiled, skip, &mut wide);
             let chosen = sets.said(&compiled, &mut narrow).chosen(skip);
             prop_assert_eq!(count, chosen.iter().map(|word| word.count_ones() as usize).sum::<usize>());
-            for most in [3, usize::MAX] {
+            let mut all = Vec::new();
+            for most in [usize::MAX, 3] {
                 sets.select(&compiled, most, skip, &day, &mut wide);
                 sets.choose(&compiled, most, skip, &day, &mut narrow);
                 let of = |scratch: &Scratch| scratch.best.sorted().collect::<Vec<_>>();
                 prop_assert_eq!(of(&wide), of(&narrow));
-                prop_assert_eq!(of(&wide).len(), count.min(most));
+                if most == usize::MAX {
+                    all = of(&wide);
+                    prop_assert_eq!(all.len(), count);
+                }
+                prop_assert_eq!(&of(&wide)[..], &all[..count.min(most)]);
             }
         }
         Ok(())

@@ -37,16 +37,25 @@ pub(super) struct Maker {
 pub(super) type AtWork = mpsc::Receiver<Infallible>;
 
 impl Maker {
-    /// Lets so many work, each on a thread of its own: one that has stood back can't be lent to others.
+    /// Lets so many work, each on a thread of its own: one that has stood back can't be lent to others. Fewer where the system
+    /// has no more threads.
+    ///
+    /// # Panics
+    /// Where it has none at all.
     pub(super) fn start(self, makers: usize) -> AtWork {
         let (working, at_work) = mpsc::channel(1);
-        for maker in std::iter::repeat_n(self, makers) {
+        for (number, maker) in std::iter::repeat_n(self, makers).enumerate() {
             let (working, runtime) = (working.clone(), Handle::current());
-            std::thread::spawn(move || {
+            let thread = std::thread::Builder::new().name("maker".to_owned()).spawn(move || {
                 stand_back();
                 maker.work(&runtime);
                 drop(working);
             });
+            match thread {
+                Ok(_) => {}
+                Err(error) if number == 0 => panic!("no thread for who makes the mails: {error}"),
+                Err(error) => tracing::warn!(%error, makers = number, "too few threads: fewer make mails"),
+            }
         }
         at_work
     }
