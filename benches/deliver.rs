@@ -259,6 +259,7 @@ fn step(args: &[String]) {
     policy.domain.connections = u32::MAX;
     let settings = deliver::Settings {
         sender: sender::sender(self::signer(signer)),
+        shared: Arc::default(),
         connections,
         pace: Arc::new(Pace::new(policy)),
         soft_limit: 5,

@@ -185,6 +185,7 @@ pub(super) fn deliver(settings: &Settings, store: &Store) -> anyhow::Result<deli
     };
     Ok(deliver::Settings {
         sender: sender(settings, store)?,
+        shared: Arc::default(),
         connections,
         pace: Arc::new(Pace::new(settings.pacing.clone())),
         soft_limit: settings.bounces.soft_limit,

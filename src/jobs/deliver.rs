@@ -30,7 +30,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::letter::{Sender, Writer};
+use super::letter::{Sender, Shared, Writer};
 use super::pace::Pace;
 use crate::clock::Clock;
 use crate::core::delivery::{Fault, Outcome, Receipt, SendError, outcome};
@@ -46,6 +46,8 @@ use rests::Rests;
 pub struct Settings {
     /// Who writes, and what every mail says of the list.
     pub sender: Sender,
+    /// What was read and made of papers, from one run to the next as long as more is due.
+    pub shared: Arc<Shared>,
     /// Mails sent at once.
     pub connections: usize,
     /// How fast mails may leave.
@@ -91,7 +93,7 @@ pub async fn run<T: Transport + 'static>(
     let maker = Maker {
         claims: claims.clone(),
         ready: made,
-        mails: Writer::new(store.clone(), settings.sender.clone()),
+        mails: Writer::sharing(store.clone(), settings.sender.clone(), settings.shared.clone()),
         clock: clock.clone(),
         halt: halt.clone(),
         told: told.clone(),
@@ -120,7 +122,12 @@ pub async fn run<T: Transport + 'static>(
     }
     worker.give_back_the_rest(&claims, at_work).await;
     match clerk.await {
-        Ok(report) => report,
+        Ok(report) => {
+            if !report.as_ref().is_ok_and(|report| report.has_more) {
+                settings.shared.forget();
+            }
+            report
+        }
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
 }

@@ -15,7 +15,8 @@ use crate::mail::dkim::{DkimError, Signer};
 use crate::mail::mime::{self, Letter, Mailbox};
 use crate::source::health;
 use crate::store::{Mailing, SourceStatus, Store, StoreError};
-use shared::{Papers, Shared};
+use shared::Papers;
+pub use shared::Shared;
 
 /// Who writes, and what every mail says of the list.
 #[derive(Clone)]
@@ -58,7 +59,12 @@ pub struct Writer {
 impl Writer {
     /// A writer over `store`.
     pub fn new(store: Store, sender: Sender) -> Self {
-        Self { store, sender: Arc::new(sender), shared: Arc::default() }
+        Self::sharing(store, sender, Arc::default())
+    }
+
+    /// The same, with what other writers over this store have read and made.
+    pub fn sharing(store: Store, sender: Sender, shared: Arc<Shared>) -> Self {
+        Self { store, sender: Arc::new(sender), shared }
     }
 
     /// Who writes.

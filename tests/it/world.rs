@@ -99,6 +99,7 @@ impl World {
                     signer: None,
                     sources: [(id, "Hugging Face Daily Papers".to_owned())].into(),
                 },
+                shared: Arc::default(),
                 connections: 2,
                 pace: Arc::default(),
                 soft_limit: 5,

@@ -1,4 +1,5 @@
-//! What the mails of a run share: the papers as they were known after a read, and what is encoded of them.
+//! What mails share, from run to run while more is due: the papers as they were known after a read, and what is
+//! encoded of them.
 //!
 //! Neither shows in a mail: what is not here any more is read or made again, to the same octets. Both are bounded by the
 //! papers of the last reads, of which there are some hundred.
@@ -20,7 +21,7 @@ const READS: usize = 2;
 
 /// See the module's page.
 #[derive(Default)]
-pub(super) struct Shared {
+pub struct Shared {
     known: Mutex<BTreeMap<i64, Known>>,
 }
 
@@ -53,6 +54,11 @@ impl KnownPaper {
 }
 
 impl Shared {
+    /// Lets go of everything, to be read again when it is asked for.
+    pub fn forget(&self) {
+        lock(&self.known).clear();
+    }
+
     /// The papers with these numbers and the sources, as they were known after `read`.
     pub(super) fn known(&self, store: &Store, ids: &[u32], read: i64) -> Result<(Papers, Arc<Vec<SourceStatus>>)> {
         let mut reads = lock(&self.known);
