@@ -9,10 +9,14 @@ use super::kernel::BLOCK;
 
 /// Up to so many keys are sorted by counting.
 const FEW: usize = 64;
+/// Keys in a vector.
+const LANES: usize = 8;
 /// A column has the papers that are the same bit in their words.
 const COLUMNS: usize = u64::BITS as usize;
 /// Bits of a key that name the paper.
 const PAPER_BITS: u32 = BLOCK.ilog2();
+/// Room for the keys of a block and what fills their last vector. A power of two, so that indexes are cut to it at no cost.
+const ROOM: usize = 2 * BLOCK;
 /// The greatest score there is, in hundredths; beyond it all are alike.
 pub(super) const MOST_SCORE: i32 = (1 << (31 - PAPER_BITS)) - 1;
 /// Less than any key.
@@ -22,14 +26,16 @@ const NONE: i32 = -1;
 #[derive(Debug)]
 pub(super) struct Best {
     /// Those that may be among the best, in no order.
-    found: Box<[i32; BLOCK + 8]>,
-    sorted: Box<[i32; BLOCK + 8]>,
+    found: Box<[i32; ROOM]>,
+    sorted: Box<[i32; ROOM]>,
+    /// By key of a few: its place among the sorted.
+    places: [i32; FEW],
     len: usize,
 }
 
 impl Default for Best {
     fn default() -> Self {
-        Self { found: Box::new([NONE; BLOCK + 8]), sorted: Box::new([NONE; BLOCK + 8]), len: 0 }
+        Self { found: Box::new([NONE; ROOM]), sorted: Box::new([NONE; ROOM]), places: [0; FEW], len: 0 }
     }
 }
 
@@ -66,13 +72,15 @@ impl Best {
     #[inline(always)]
     fn find_all<const W: usize>(&mut self, chosen: &[u64; W], scores: &[i32; BLOCK]) -> usize {
         let mut found = 0;
-        for (word, mut bits) in chosen.iter().copied().enumerate() {
+        let mut first = 0;
+        for mut bits in *chosen {
             while bits != 0 {
-                let paper = COLUMNS * word + bits.trailing_zeros() as usize;
+                let paper = first + bits.trailing_zeros() as usize;
                 bits &= bits - 1;
                 self.found[found % BLOCK] = key(scores[paper % BLOCK], paper);
                 found += 1;
             }
+            first += COLUMNS;
         }
         found
     }
@@ -117,17 +125,37 @@ impl Best {
         found
     }
 
-    /// Sorts so many of `found`. The place of a key is the number of greater ones.
+    /// Sorts so many of `found`.
     #[inline(always)]
     fn sort_few(&mut self, count: usize) {
-        self.found[count..count.next_multiple_of(8)].fill(NONE);
-        let (eights, _) = self.found[..count.next_multiple_of(8)].as_chunks::<8>();
-        for eight in eights {
-            let mut places = [0; 8];
-            for key in &self.found[..count] {
-                (0..8).for_each(|lane| places[lane] += i32::from(*key > eight[lane]));
+        // The first none, and what fills the last vector.
+        self.found[count..][..2 * LANES].fill(NONE);
+        // The number of vectors is known to the compiler, so that they stay in registers.
+        match count.div_ceil(LANES) {
+            0..=1 => self.sort_vectors::<1>(),
+            2 => self.sort_vectors::<2>(),
+            3 => self.sort_vectors::<3>(),
+            4 => self.sort_vectors::<4>(),
+            5..=6 => self.sort_vectors::<6>(),
+            _ => self.sort_vectors::<8>(),
+        }
+    }
+
+    /// Sorts the keys in the first vectors of `found`. The place of a key is the number of greater ones.
+    #[inline(always)]
+    fn sort_vectors<const N: usize>(&mut self) {
+        let Some(vectors) = self.found.as_chunks::<LANES>().0.first_chunk::<N>().copied() else { return };
+        let mut places = [[0; LANES]; N];
+        // Ends at the first that is none, not after so many: a loop of known length the compiler would turn into vectors
+        // of the other keys, whose lanes have to be added up for each place.
+        for key in self.found.iter().take_while(|key| **key != NONE) {
+            for (places, vector) in places.iter_mut().zip(&vectors) {
+                (0..LANES).for_each(|lane| places[lane] += i32::from(*key > vector[lane]));
             }
-            (0..8).for_each(|lane| self.sorted[places[lane] as usize % (BLOCK + 8)] = eight[lane]);
+        }
+        self.places.as_chunks_mut::<LANES>().0[..N].copy_from_slice(&places);
+        for (key, place) in vectors.as_flattened().iter().zip(&self.places) {
+            self.sorted[*place as usize % ROOM] = *key;
         }
     }
 }

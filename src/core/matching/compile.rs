@@ -174,6 +174,10 @@ impl<'a> CompiledProfile<'a> {
         self.code[0] & EVERY_PAPER != 0
     }
 
+    pub(super) fn has_program(&self) -> bool {
+        !self.sections().2.is_empty()
+    }
+
     /// Singles, pairs and program.
     pub(super) fn sections(&self) -> (&[u32], &[[u32; 2]], &[u32]) {
         let (singles, pairs) = ((self.code[1] >> 16) as usize, (self.code[1] & 0xFFFF) as usize);

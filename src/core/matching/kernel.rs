@@ -39,7 +39,10 @@ pub struct Skip {
 #[derive(Debug, Default)]
 pub struct Scratch {
     pub(super) scores: Vec<i32>,
-    pub(super) rows: Vec<u32>,
+    /// The rows of singles that find something.
+    pub(super) singles: Vec<u32>,
+    /// The rows of pairs that may; the second is marked if it must not be there.
+    pub(super) pairs: Vec<[u32; 2]>,
     pub(super) stack: Vec<u64>,
     pub(super) best: Best,
     matches: Vec<Match>,

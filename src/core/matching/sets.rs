@@ -1,5 +1,7 @@
 //! The sets of papers that literals find, in one block, as bits.
 
+use std::hint::black_box;
+
 use super::best::MOST_SCORE;
 use super::compile::{CompiledProfile, NEGATED, Op, WEIGHT_ONE};
 use super::kernel::{BLOCK, Scratch};
@@ -50,8 +52,10 @@ struct Sets<const W: usize> {
     all: [u64; W],
     /// By literal: its row, 0 if it finds nothing here.
     row_of: Vec<u32>,
-    /// Row 0 is empty.
-    rows: Vec<Row<W>>,
+    /// By row: the papers that its literal finds. Row 0 is empty.
+    rows: Vec<[u64; W]>,
+    /// By row: where its worths begin, one for each paper. They end where those of the next row begin.
+    begins: Vec<u32>,
     worths: Vec<Worth>,
     /// By worth, see [`Hit::stretches`]; apart, since few look at it.
     stretches: Vec<u64>,
@@ -65,14 +69,8 @@ struct Said<const W: usize> {
     excluded: [u64; W],
     /// `must`, `exclude` and the limits leave them.
     open: [u64; W],
-}
-
-/// What a literal finds: the papers as a set, and which of the block's worths are its own, one for each paper.
-#[derive(Clone, Copy, Debug)]
-struct Row<const W: usize> {
-    set: [u64; W],
-    begin: u32,
-    end: u32,
+    /// How many singles find something, and how many pairs may.
+    found: [usize; 2],
 }
 
 /// What a literal is worth in a paper, in hundredths.
@@ -92,7 +90,8 @@ impl<const W: usize> Sets<W> {
         Self {
             all,
             row_of: Vec::new(),
-            rows: vec![Row { set: [0; W], begin: 0, end: 0 }],
+            rows: vec![[0; W]],
+            begins: vec![0, 0],
             worths: Vec::new(),
             stretches: Vec::new(),
         }
@@ -106,36 +105,42 @@ impl<const W: usize> Sets<W> {
 
     #[inline(always)]
     fn set(&self, literal: u32) -> &[u64; W] {
-        &self.rows[self.row(literal) as usize].set
+        &self.rows[self.row(literal) as usize]
+    }
+
+    #[inline(always)]
+    fn begin(&self, row: u32) -> usize {
+        self.begins[row as usize] as usize
     }
 
     #[inline(always)]
     fn worths(&self, row: u32) -> &[Worth] {
-        let row = &self.rows[row as usize];
-        &self.worths[row.begin as usize..row.end as usize]
+        &self.worths[self.begin(row)..self.begin(row + 1)]
     }
 
-    /// What `profile` says. Leaves the rows of the singles that find something in `scratch`, and what its program has to
-    /// score, if the scores there have room.
+    /// What `profile` says. Leaves the rows of the singles and pairs that find something in `scratch`, and what its program
+    /// has to score, if the scores there have room.
     #[inline(always)]
     fn said(&self, profile: &CompiledProfile<'_>, scratch: &mut Scratch) -> Said<W> {
-        let Scratch { scores, rows, stack, .. } = scratch;
-        let (singles, pairs, program) = profile.sections();
+        let Scratch { scores, singles, pairs, stack, .. } = scratch;
+        let (all_singles, all_pairs, program) = profile.sections();
         let mut wanted = if profile.wants_every_paper() { self.all } else { [0; W] };
-        // Whether a literal finds anything can't be foretold, so there is no branch on it.
-        rows.resize(singles.len() + 1, 0);
-        let mut found = 0;
-        for literal in singles {
+        let single = |literal: &u32| {
             let row = self.row(*literal);
-            rows[found] = row;
-            found += usize::from(row != 0);
+            (row, row != 0)
+        };
+        let pair = |[a, b]: &[u32; 2]| {
+            let (negated, a, b) = (b & NEGATED, self.row(*a), self.row(b & !NEGATED));
+            ([a, b | negated], a != 0 && b | negated != 0)
+        };
+        let found = [keep(all_singles.iter().map(single), singles), keep(all_pairs.iter().map(pair), pairs)];
+        for row in &singles[..found[0]] {
+            unite(&mut wanted, &self.rows[*row as usize]);
         }
-        rows.truncate(found);
-        rows.iter().for_each(|row| unite(&mut wanted, &self.rows[*row as usize].set));
-        for [a, b] in pairs {
-            unite(&mut wanted, &self.pair(*a, *b));
+        for pair in &pairs[..found[1]] {
+            unite(&mut wanted, &self.pair(*pair));
         }
-        let mut said = Said { wanted, excluded: [0; W], open: self.all };
+        let mut said = Said { wanted, excluded: [0; W], open: self.all, found };
         if !program.is_empty() {
             stack.clear();
             self.run(program, &mut said, scores, stack);
@@ -143,27 +148,36 @@ impl<const W: usize> Sets<W> {
         said
     }
 
-    /// Adds what the singles in these rows and the pairs are worth.
+    /// Adds what the singles and pairs that find something are worth, by their rows.
     #[inline(always)]
-    fn score(&self, profile: &CompiledProfile<'_>, rows: &[u32], scores: &mut [i32; BLOCK]) {
-        for row in rows {
-            for worth in self.worths(*row) {
-                let score = &mut scores[usize::from(worth.paper) % BLOCK];
-                *score = (*score + i32::from(worth.points)).min(MOST_SCORE);
+    fn score(&self, profile: &CompiledProfile<'_>, singles: &[u32], pairs: &[[u32; 2]], scores: &mut [i32; BLOCK]) {
+        // So many rows can't add up to more than a number has room for, and so few not to more than the greatest score.
+        const MANY: usize = 1 << 14;
+        const FEW: usize = MOST_SCORE as usize / u16::MAX as usize;
+        // Worths are scattered over more memory than the cache holds, and how many a row has can't be foretold: all rows
+        // are asked for their first before any is waited for.
+        let first = |row: &u32| self.worths.get(self.begin(*row)).map_or(0, |worth| worth.points);
+        black_box(singles.iter().fold(0, |asked, row| asked ^ first(row)));
+        for rows in singles.chunks(MANY) {
+            for row in rows {
+                for worth in self.worths(*row) {
+                    scores[usize::from(worth.paper) % BLOCK] += i32::from(worth.points);
+                }
+            }
+            if profile.has_program() || singles.len() > FEW {
+                scores[..64 * W].iter_mut().for_each(|score| *score = (*score).min(MOST_SCORE));
             }
         }
-        let (_, pairs, _) = profile.sections();
         for [a, b] in pairs {
-            let both = self.pair(*a, *b);
-            if b & NEGATED == 0 {
-                let rows = [self.row(*a), self.row(*b)];
-                self.each_worth(&both, rows, |paper, [a, b]| {
+            let both = self.pair([*a, *b]);
+            if b & NEGATED != 0 {
+                self.add(*a, &both, WEIGHT_ONE, scores);
+            } else if both != [0; W] {
+                self.each_worth(&both, [*a, *b], |paper, [a, b]| {
                     let (sum, near) = (self.points(a) + self.points(b), self.near(a, b));
                     scores[paper % BLOCK] =
                         (scores[paper % BLOCK] + sum + if near { sum / 2 } else { 0 }).min(MOST_SCORE);
                 });
-            } else {
-                self.add(self.row(*a), &both, WEIGHT_ONE, scores);
             }
         }
     }
@@ -185,13 +199,14 @@ impl<const W: usize> Sets<W> {
         if chosen == [0; W] {
             return;
         }
-        let Scratch { scores, rows, best, .. } = scratch;
+        let Scratch { scores, singles, pairs, best, .. } = scratch;
         // An array of known length, so that no index is checked.
         let Some(scores) = scores.first_chunk_mut::<BLOCK>() else { return };
         match profile.rank() {
             Rank::Relevance => {
-                self.score(profile, rows, scores);
-                let refused: [u64; W] = std::array::from_fn(|word| said.wanted[word] & !chosen[word]);
+                let [some_singles, some_pairs] = said.found;
+                self.score(profile, &singles[..some_singles], &pairs[..some_pairs], scores);
+                let refused: [u64; W] = each_word(|word| said.wanted[word] & !chosen[word]);
                 each_paper(&refused, |paper| scores[paper % BLOCK] = 0);
             }
             Rank::Trending => {
@@ -206,11 +221,12 @@ impl<const W: usize> Sets<W> {
         best.choose(&chosen, scores, most);
     }
 
+    /// What a pair finds, by its rows.
     #[inline(always)]
-    fn pair(&self, a: u32, b: u32) -> [u64; W] {
+    fn pair(&self, [a, b]: [u32; 2]) -> [u64; W] {
         let flip = if b & NEGATED == 0 { 0 } else { !0 };
-        let (a, b) = (self.set(a), self.set(b & !NEGATED));
-        std::array::from_fn(|word| a[word] & (b[word] ^ flip))
+        let [a, b] = [a, b & !NEGATED].map(|row| &self.rows[row as usize]);
+        each_word(|word| a[word] & (b[word] ^ flip))
     }
 
     /// Runs a program: adds to what is `said`, and to `scores` what its keywords are worth.
@@ -279,19 +295,19 @@ impl<const W: usize> Sets<W> {
     /// Goes through the papers of `among` that all these rows find, with the places of their worths there.
     #[inline(always)]
     fn each_worth<const N: usize>(&self, among: &[u64; W], rows: [u32; N], mut each: impl FnMut(usize, [usize; N])) {
-        let rows: [&Row<W>; N] = std::array::from_fn(|number| &self.rows[rows[number] as usize]);
         // The worths of a row are in the order of its bits.
-        let mut places: [usize; N] = std::array::from_fn(|number| rows[number].begin as usize);
+        let mut places = rows.map(|row| self.begin(row));
+        let rows = rows.map(|row| &self.rows[row as usize]);
         for (word, among) in among.iter().enumerate() {
-            let mut papers = rows.iter().fold(*among, |papers, row| papers & row.set[word]);
+            let mut papers = rows.iter().fold(*among, |papers, row| papers & row[word]);
             while papers != 0 {
                 let bit = papers & papers.wrapping_neg();
                 papers ^= bit;
-                let before = |number: usize| (rows[number].set[word] & (bit - 1)).count_ones() as usize;
+                let before = |number: usize| (rows[number][word] & (bit - 1)).count_ones() as usize;
                 let worths = std::array::from_fn(|number| places[number] + before(number));
                 each(64 * word + bit.trailing_zeros() as usize, worths);
             }
-            (0..N).for_each(|number| places[number] += rows[number].set[word].count_ones() as usize);
+            (0..N).for_each(|number| places[number] += rows[number][word].count_ones() as usize);
         }
     }
 
@@ -311,7 +327,7 @@ impl<const W: usize> Said<W> {
     #[inline(always)]
     fn chosen(&self, skip: Option<&[u64; BLOCK / 64]>) -> [u64; W] {
         let skipped = |word: usize| skip.map_or(0, |skip| skip[word]);
-        std::array::from_fn(|word| self.wanted[word] & self.open[word] & !skipped(word))
+        each_word(|word| self.wanted[word] & self.open[word] & !skipped(word))
     }
 }
 
@@ -321,14 +337,40 @@ fn weighted(points: i32, weight: u32) -> i32 {
     (points.cast_unsigned() * weight / WEIGHT_ONE).cast_signed()
 }
 
+/// A set by its words. Unlike `array::from_fn` it leaves nothing that might not be inlined.
+#[inline(always)]
+fn each_word<const W: usize>(word: impl Fn(usize) -> u64) -> [u64; W] {
+    let mut set = [0; W];
+    (0..W).for_each(|number| set[number] = word(number));
+    set
+}
+
 #[inline(always)]
 fn each_paper<const W: usize>(set: &[u64; W], mut each: impl FnMut(usize)) {
-    for (word, mut bits) in set.iter().copied().enumerate() {
+    let mut first = 0;
+    for mut bits in *set {
         while bits != 0 {
-            each(64 * word + bits.trailing_zeros() as usize);
+            each(first + bits.trailing_zeros() as usize);
             bits &= bits - 1;
         }
+        first += 64;
     }
+}
+
+/// Leaves those that are to be kept at the beginning of `kept`; how many there are. Whether one is can't be foretold, so
+/// there is no branch on it.
+#[inline(always)]
+fn keep<T: Copy + Default>(each: impl ExactSizeIterator<Item = (T, bool)>, kept: &mut Vec<T>) -> usize {
+    if kept.len() <= each.len() {
+        kept.resize(each.len() + 1, T::default());
+    }
+    let kept = kept.as_mut_slice();
+    let mut count = 0;
+    for (one, is_kept) in each {
+        kept[count] = one;
+        count += usize::from(is_kept);
+    }
+    count
 }
 
 /// Keeps the first `most` papers of a set.
@@ -346,7 +388,6 @@ fn keep_first<const W: usize>(set: &mut [u64; W], most: usize) {
 
 impl<const W: usize> Block for Sets<W> {
     fn insert(&mut self, literal: u32, worths: &mut dyn Iterator<Item = (Worth, u64)>) {
-        let begin = self.worths.len() as u32;
         let mut set = [0; W];
         for (worth, stretches) in worths {
             set[usize::from(worth.paper) / 64] |= 1 << (worth.paper % 64);
@@ -357,7 +398,8 @@ impl<const W: usize> Block for Sets<W> {
             self.row_of.resize(literal as usize + 1, 0);
         }
         self.row_of[literal as usize] = self.rows.len() as u32;
-        self.rows.push(Row { set, begin, end: self.worths.len() as u32 });
+        self.rows.push(set);
+        self.begins.push(self.worths.len() as u32);
     }
 
     fn finds(&self, literal: u32, paper: usize) -> bool {
