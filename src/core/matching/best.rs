@@ -1,9 +1,9 @@
 //! The best few of a block's papers.
 //!
 //! A score and its paper make one number, a *key*, so that the best are the greatest keys. Few keys are sorted by counting,
-//! which has no branch to mispredict. Of many, those that can't be among the best are left out first: the scores are taken
-//! as columns, and what enough columns exceed is exceeded by enough papers. The loops over all scores and over all keys
-//! that are sorted have no branches, so that the compiler turns them into vector instructions.
+//! which hardly has a branch to mispredict. Of many, those that can't be among the best are left out first: the scores are
+//! taken as columns, and what enough columns exceed is exceeded by enough papers. The loops are written so that the compiler
+//! turns them into vector instructions.
 
 use super::kernel::BLOCK;
 
@@ -15,8 +15,6 @@ const LANES: usize = 8;
 const COLUMNS: usize = u64::BITS as usize;
 /// Bits of a key that name the paper.
 const PAPER_BITS: u32 = BLOCK.ilog2();
-/// Room for the keys of a block and what fills their last vector. A power of two, so that indexes are cut to it at no cost.
-const ROOM: usize = 2 * BLOCK;
 /// The greatest score there is, in hundredths; beyond it all are alike.
 pub(super) const MOST_SCORE: i32 = (1 << (31 - PAPER_BITS)) - 1;
 /// Less than any key.
@@ -26,16 +24,17 @@ const NONE: i32 = -1;
 #[derive(Debug)]
 pub(super) struct Best {
     /// Those that may be among the best, in no order.
-    found: Box<[i32; ROOM]>,
-    sorted: Box<[i32; ROOM]>,
-    /// By key of a few: its place among the sorted.
+    found: Box<[i32; BLOCK]>,
+    sorted: Box<[i32; BLOCK]>,
+    /// By key of a few: its place among the sorted. Kept in memory, from where one after another is taken with less effort
+    /// than out of vectors.
     places: [i32; FEW],
     len: usize,
 }
 
 impl Default for Best {
     fn default() -> Self {
-        Self { found: Box::new([NONE; ROOM]), sorted: Box::new([NONE; ROOM]), places: [0; FEW], len: 0 }
+        Self { found: Box::new([NONE; BLOCK]), sorted: Box::new([NONE; BLOCK]), places: [0; FEW], len: 0 }
     }
 }
 
@@ -128,9 +127,9 @@ impl Best {
     /// Sorts so many of `found`.
     #[inline(always)]
     fn sort_few(&mut self, count: usize) {
-        // The first none, and what fills the last vector.
+        // What follows the last key in the vectors that are sorted, of which the last may have none, and one more to end at.
         self.found[count..][..2 * LANES].fill(NONE);
-        // The number of vectors is known to the compiler, so that they stay in registers.
+        // So the compiler knows how many vectors there are, and keeps places in registers.
         match count.div_ceil(LANES) {
             0..=1 => self.sort_vectors::<1>(),
             2 => self.sort_vectors::<2>(),
@@ -146,8 +145,8 @@ impl Best {
     fn sort_vectors<const N: usize>(&mut self) {
         let Some(vectors) = self.found.as_chunks::<LANES>().0.first_chunk::<N>().copied() else { return };
         let mut places = [[0; LANES]; N];
-        // Ends at the first that is none, not after so many: a loop of known length the compiler would turn into vectors
-        // of the other keys, whose lanes have to be added up for each place.
+        // Ends at the first that is none, and doesn't count: a loop that counts would be turned into vectors of these keys,
+        // whose lanes have to be added up for each place.
         for key in self.found.iter().take_while(|key| **key != NONE) {
             for (places, vector) in places.iter_mut().zip(&vectors) {
                 (0..LANES).for_each(|lane| places[lane] += i32::from(*key > vector[lane]));
@@ -155,7 +154,7 @@ impl Best {
         }
         self.places.as_chunks_mut::<LANES>().0[..N].copy_from_slice(&places);
         for (key, place) in vectors.as_flattened().iter().zip(&self.places) {
-            self.sorted[*place as usize % ROOM] = *key;
+            self.sorted[*place as usize % BLOCK] = *key;
         }
     }
 }
@@ -206,6 +205,22 @@ mod tests {
         let mut best = Best::default();
         best.choose(&[!0; BLOCK / 64], &[MOST_SCORE; BLOCK], 3);
         assert_eq!(best.sorted().collect::<Vec<_>>(), [(0, MOST_SCORE), (1, MOST_SCORE), (2, MOST_SCORE)]);
+    }
+
+    #[test]
+    fn what_was_chosen_before_leaves_no_trace() {
+        let mut best = Best::default();
+        for count in (0..=FEW + 1).flat_map(|count| [FEW + 1, count]) {
+            let chosen = std::array::from_fn(|word| match count.saturating_sub(64 * word) {
+                papers @ 0..64 => (1 << papers) - 1,
+                _ => !0,
+            });
+            let scores = std::array::from_fn(|paper| if paper < count { 1 + paper as i32 * 7 % 31 } else { 0 });
+            let mut expected: Vec<_> = (0..count).map(|paper| (paper, scores[paper])).collect();
+            expected.sort_by_key(|(paper, score)| (std::cmp::Reverse(*score), *paper));
+            best.choose::<{ BLOCK / 64 }>(&chosen, &scores, usize::MAX);
+            assert_eq!(best.sorted().collect::<Vec<_>>(), expected, "{count} keys");
+        }
     }
 
     proptest! {

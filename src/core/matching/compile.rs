@@ -24,12 +24,12 @@ pub const LANGUAGE: u32 = 2;
 
 /// In word 0: the profile has no keywords and so wants every paper.
 pub(super) const EVERY_PAPER: u32 = 1 << 8;
-/// On a pair's second literal.
+/// On a pair's second literal, and on its row.
 pub(super) const NEGATED: u32 = 1 << 31;
 /// A keyword's weight is given in hundredths.
 pub(super) const WEIGHT_ONE: u32 = 100;
 /// The most that a keyword's and a clause's weight come to together.
-const MOST_WEIGHT: u32 = 100 * WEIGHT_ONE;
+pub(super) const MOST_WEIGHT: u32 = 100 * WEIGHT_ONE;
 
 /// A profile, ready to be evaluated: words of its own, or borrowed from an array of many profiles, which is the faster to
 /// walk through.
@@ -73,7 +73,7 @@ const WEIGHT_BITS: u32 = 14;
 const _: () = assert!(MOST_WEIGHT < 1 << WEIGHT_BITS && 2 * WEIGHT_BITS <= ARGUMENT.count_ones());
 
 impl Op {
-    fn encode(self) -> u32 {
+    pub(super) fn encode(self) -> u32 {
         match self {
             Op::Push(literal) => literal,
             Op::PushNot(literal) => 1 << 28 | literal,

@@ -39,9 +39,9 @@ pub struct Skip {
 #[derive(Debug, Default)]
 pub struct Scratch {
     pub(super) scores: Vec<i32>,
-    /// The rows of singles that find something.
+    /// Begins with the rows of the singles that find something; behind them are those of earlier profiles.
     pub(super) singles: Vec<u32>,
-    /// The rows of pairs that may; the second is marked if it must not be there.
+    /// The same for the pairs that may; the second of them is `NEGATED` if it must not be there.
     pub(super) pairs: Vec<[u32; 2]>,
     pub(super) stack: Vec<u64>,
     pub(super) best: Best,

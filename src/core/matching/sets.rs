@@ -54,7 +54,7 @@ struct Sets<const W: usize> {
     row_of: Vec<u32>,
     /// By row: the papers that its literal finds. Row 0 is empty.
     rows: Vec<[u64; W]>,
-    /// By row: where its worths begin, one for each paper. They end where those of the next row begin.
+    /// By row, and one more: where its worths begin, one for each paper. They end where those of the next row begin.
     begins: Vec<u32>,
     worths: Vec<Worth>,
     /// By worth, see [`Hit::stretches`]; apart, since few look at it.
@@ -69,8 +69,10 @@ struct Said<const W: usize> {
     excluded: [u64; W],
     /// `must`, `exclude` and the limits leave them.
     open: [u64; W],
-    /// How many singles find something, and how many pairs may.
-    found: [usize; 2],
+    /// How many singles find something.
+    singles: usize,
+    /// How many pairs may find something.
+    pairs: usize,
 }
 
 /// What a literal is worth in a paper, in hundredths.
@@ -118,13 +120,12 @@ impl<const W: usize> Sets<W> {
         &self.worths[self.begin(row)..self.begin(row + 1)]
     }
 
-    /// What `profile` says. Leaves the rows of the singles and pairs that find something in `scratch`, and what its program
-    /// has to score, if the scores there have room.
+    /// What `profile` says. Leaves the rows of its singles and pairs that it counts in `scratch`, and what its program has to
+    /// score, if the scores there have room.
     #[inline(always)]
     fn said(&self, profile: &CompiledProfile<'_>, scratch: &mut Scratch) -> Said<W> {
         let Scratch { scores, singles, pairs, stack, .. } = scratch;
         let (all_singles, all_pairs, program) = profile.sections();
-        let mut wanted = if profile.wants_every_paper() { self.all } else { [0; W] };
         let single = |literal: &u32| {
             let row = self.row(*literal);
             (row, row != 0)
@@ -133,14 +134,19 @@ impl<const W: usize> Sets<W> {
             let (negated, a, b) = (b & NEGATED, self.row(*a), self.row(b & !NEGATED));
             ([a, b | negated], a != 0 && b | negated != 0)
         };
-        let found = [keep(all_singles.iter().map(single), singles), keep(all_pairs.iter().map(pair), pairs)];
-        for row in &singles[..found[0]] {
-            unite(&mut wanted, &self.rows[*row as usize]);
+        let mut said = Said {
+            wanted: if profile.wants_every_paper() { self.all } else { [0; W] },
+            excluded: [0; W],
+            open: self.all,
+            singles: keep(all_singles.iter().map(single), singles),
+            pairs: keep(all_pairs.iter().map(pair), pairs),
+        };
+        for row in &singles[..said.singles] {
+            unite(&mut said.wanted, &self.rows[*row as usize]);
         }
-        for pair in &pairs[..found[1]] {
-            unite(&mut wanted, &self.pair(*pair));
+        for pair in &pairs[..said.pairs] {
+            unite(&mut said.wanted, &self.pair(*pair));
         }
-        let mut said = Said { wanted, excluded: [0; W], open: self.all, found };
         if !program.is_empty() {
             stack.clear();
             self.run(program, &mut said, scores, stack);
@@ -151,7 +157,8 @@ impl<const W: usize> Sets<W> {
     /// Adds what the singles and pairs that find something are worth, by their rows.
     #[inline(always)]
     fn score(&self, profile: &CompiledProfile<'_>, singles: &[u32], pairs: &[[u32; 2]], scores: &mut [i32; BLOCK]) {
-        // So many rows can't add up to more than a number has room for, and so few not to more than the greatest score.
+        // So many rows can't add up to more than a number has room for, and so few not to more than the greatest score, unless
+        // a program has scored before.
         const MANY: usize = 1 << 14;
         const FEW: usize = MOST_SCORE as usize / u16::MAX as usize;
         // Worths are scattered over more memory than the cache holds, and how many a row has can't be foretold: all rows
@@ -204,8 +211,7 @@ impl<const W: usize> Sets<W> {
         let Some(scores) = scores.first_chunk_mut::<BLOCK>() else { return };
         match profile.rank() {
             Rank::Relevance => {
-                let [some_singles, some_pairs] = said.found;
-                self.score(profile, &singles[..some_singles], &pairs[..some_pairs], scores);
+                self.score(profile, &singles[..said.singles], &pairs[..said.pairs], scores);
                 let refused: [u64; W] = each_word(|word| said.wanted[word] & !chosen[word]);
                 each_paper(&refused, |paper| scores[paper % BLOCK] = 0);
             }
@@ -337,7 +343,7 @@ fn weighted(points: i32, weight: u32) -> i32 {
     (points.cast_unsigned() * weight / WEIGHT_ONE).cast_signed()
 }
 
-/// A set by its words. Unlike `array::from_fn` it leaves nothing that might not be inlined.
+/// A set by its words. The closure of `array::from_fn` is not always inlined, and then stays narrow.
 #[inline(always)]
 fn each_word<const W: usize>(word: impl Fn(usize) -> u64) -> [u64; W] {
     let mut set = [0; W];
@@ -361,8 +367,8 @@ fn each_paper<const W: usize>(set: &[u64; W], mut each: impl FnMut(usize)) {
 /// there is no branch on it.
 #[inline(always)]
 fn keep<T: Copy + Default>(each: impl ExactSizeIterator<Item = (T, bool)>, kept: &mut Vec<T>) -> usize {
-    if kept.len() <= each.len() {
-        kept.resize(each.len() + 1, T::default());
+    if kept.len() < each.len() {
+        kept.resize(each.len(), T::default());
     }
     let kept = kept.as_mut_slice();
     let mut count = 0;
@@ -452,6 +458,7 @@ fn pop<const W: usize>(stack: &mut Vec<u64>) -> [u64; W] {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::compile::{LANGUAGE, MOST_WEIGHT};
     use super::*;
     use crate::core::matching::Vocabulary;
     use crate::core::paper::SourceId;
@@ -472,19 +479,28 @@ mod tests {
             state % below
         };
         let mut sets = Sets::<W>::new(papers);
-        for literal in 0..vocabulary.len() as u32 {
+        let literals = vocabulary.len() as u32;
+        for literal in 0..literals {
             let share = random(4);
+            if share == 0 && random(2) == 0 {
+                continue;
+            }
             let has: Vec<u16> = (0..papers as u16).filter(|_| random(4) < share).collect();
             let worths: Vec<(Worth, u64)> = has
                 .into_iter()
-                .map(|paper| (Worth { paper, points: random(2_000) as u16 }, random(u64::MAX)))
+                .map(|paper| (Worth { paper, points: random(1 << 16) as u16 }, random(u64::MAX)))
                 .collect();
             sets.insert(literal, &mut worths.into_iter());
         }
         let skip: [u64; BLOCK / 64] = std::array::from_fn(|_| random(u64::MAX) & random(u64::MAX));
         let day = |paper: usize| 739_000 + (paper % 9) as i32;
+        // What asks for everything, so that it leaves a trace where a shorter one could find it.
+        let pairs = (0..literals).flat_map(|literal| [literal, literals - 1 - literal]);
+        let longest: Vec<u32> = (0..literals).chain(pairs).collect();
+        let longest = from_words(literals, literals, &longest);
         for skip in [None, Some(&skip)] {
             let (mut wide, mut narrow) = (Scratch::default(), Scratch::default());
+            sets.select(&longest, usize::MAX, None, &day, &mut wide);
             let count = sets.count(&compiled, skip, &mut wide);
             let chosen = sets.said(&compiled, &mut narrow).chosen(skip);
             prop_assert_eq!(count, chosen.iter().map(|word| word.count_ones() as usize).sum::<usize>());
@@ -502,6 +518,34 @@ mod tests {
             }
         }
         Ok(())
+    }
+
+    fn from_words(singles: u32, pairs: u32, rest: &[u32]) -> CompiledProfile<'static> {
+        let words: Vec<u32> = [LANGUAGE << 16, singles << 16 | pairs].iter().chain(rest).copied().collect();
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        CompiledProfile::from_bytes(&bytes).expect("a compiled profile")
+    }
+
+    #[test]
+    fn no_score_exceeds_the_greatest() {
+        let mut sets = Sets::<1>::new(3);
+        for literal in 0..2 {
+            let worths = [(0, u16::MAX), (literal, 1)].map(|(paper, points)| (Worth { paper, points }, 0));
+            sets.insert(literal.into(), &mut worths.into_iter().take(1 + usize::from(literal)));
+        }
+        let weighted = [Op::Push(0), Op::Keyword, Op::Points(MOST_WEIGHT)].map(Op::encode);
+        let profiles = [
+            (32, vec![0; 32], 32 * i32::from(u16::MAX)),
+            (33, vec![0; 33], MOST_SCORE),
+            (u32::from(u16::MAX), vec![0; usize::from(u16::MAX)], MOST_SCORE),
+            (1, [&[1][..], &weighted, &[0]].concat(), MOST_SCORE),
+        ];
+        for (singles, rest, score) in profiles {
+            let mut scratch = Scratch::default();
+            sets.select(&from_words(singles, 0, &rest), 3, None, &|_| 0, &mut scratch);
+            let (first, score_of_first) = scratch.best.sorted().next().expect("the paper of literal 0");
+            assert_eq!((first, score_of_first), (0, score), "{singles} singles");
+        }
     }
 
     proptest! {
