@@ -125,7 +125,7 @@ fn what_is_put_together_from_encoded_cards_is_what_is_rendered() {
     for facts in [usual, empty].iter().chain(&crowds) {
         let made = encode(facts, |_| Arc::default());
         let rendered = render(facts);
-        let letter = Letter { text: made.text, html: made.html, ..crate::mail::letter() };
+        let letter = Letter { text: made.text, html: made.html, ..crate::letter::letter() };
         let bytes = compose(&letter);
         let message = MessageParser::default().parse(&bytes).expect("a message");
         assert_eq!(made.subject, rendered.subject);

@@ -15,7 +15,7 @@ use paperpost::mail::{Mail, Transport, Turn};
 use paperpost::store::{OutboxState, Reason, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
-use crate::mail::Records;
+use crate::letter::Records;
 use crate::site::{day, paper};
 use crate::smtp::Act;
 use crate::world::{Received, World};

@@ -1,30 +1,17 @@
 //! How a mail leaves: over SMTP, with a server that agrees, refuses, stalls, lies and hangs up.
 
-use std::borrow::Borrow;
-use std::collections::HashMap;
-use std::hash::Hash;
-use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use base64::prelude::{BASE64_STANDARD, Engine as _};
-use chrono::DateTime;
-use mail_auth::common::parse::TxtRecordParser;
-use mail_auth::common::verify::DomainKey;
-use mail_auth::{AuthenticatedMessage, DkimResult, MessageAuthenticator, Parameters, ResolverCache, Txt};
 use paperpost::core::address::Address;
 use paperpost::core::delivery::{Receipt, SendError};
-use paperpost::mail::dkim::{Algorithm, Key, Signer, new_key};
-use paperpost::mail::login::{Credential, Login, Mechanism};
-use paperpost::mail::mime::{Letter, Mailbox, compose};
+use paperpost::mail::login::Login;
 use paperpost::mail::smtp::{SettingsError, Smtp, SmtpSettings, Timeouts, Tls};
 use paperpost::mail::{Mail, ServerError, Transport};
 
 use crate::smtp::{Act, Offer, SmtpServer};
 
-fn address(text: &str) -> Address {
+pub(crate) fn address(text: &str) -> Address {
     Address::parse(text).expect("an address")
 }
 
@@ -39,7 +26,7 @@ pub(crate) fn mail(id: &str) -> Mail {
     }
 }
 
-fn smtp(settings: SmtpSettings) -> Smtp {
+pub(crate) fn smtp(settings: SmtpSettings) -> Smtp {
     Smtp::new(settings).expect("settings that work")
 }
 
@@ -382,141 +369,6 @@ async fn a_server_that_is_not_there_is_transient() {
 }
 
 #[tokio::test]
-async fn mail_goes_over_verified_tls() {
-    for tls in [Tls::Implicit, Tls::StartTls] {
-        let server = SmtpServer::offering(Offer { tls, ..Offer::default() }).await;
-        let smtp = smtp(server.settings(tls));
-        smtp.check().await.expect("a session");
-        for id in ["1", "2"] {
-            assert_eq!(word(&smtp.send(&mail(id)).await), "sent", "{tls:?}");
-        }
-        assert_eq!((server.mails().len(), server.connections()), (2, 2), "the check's and the mails'");
-        smtp.close().await;
-        server.all_closed().await;
-    }
-}
-
-#[tokio::test]
-async fn nothing_is_said_to_a_server_that_cannot_prove_its_name() {
-    let stranger = SmtpServer::start().await;
-    for tls in [Tls::Implicit, Tls::StartTls] {
-        let server = SmtpServer::offering(Offer { tls, ..Offer::default() }).await;
-        let mut unknown_authority = server.settings(tls);
-        unknown_authority.ca_file = Some(stranger.ca_file());
-        let mut other_name = server.settings(tls);
-        other_name.host = "127.0.0.1".into();
-        for settings in [unknown_authority, other_name] {
-            assert_eq!(word(&smtp(settings).send(&mail("1")).await), "transient tls", "{tls:?}");
-        }
-        assert!(
-            server.lines().iter().all(|line| line.starts_with("EHLO") || line == "STARTTLS"),
-            "{:?}",
-            server.lines()
-        );
-    }
-}
-
-#[tokio::test]
-async fn there_is_no_falling_back_to_the_clear() {
-    let server = SmtpServer::start().await;
-    assert_eq!(word(&smtp(server.settings(Tls::StartTls)).send(&mail("1")).await), "transient starttls");
-
-    let server = SmtpServer::offering(Offer { tls: Tls::StartTls, ..Offer::default() }).await;
-    server.will("starttls", Act::Say("454 4.7.0 not now"));
-    let smtp = smtp(server.settings(Tls::StartTls));
-    assert_eq!(word(&smtp.send(&mail("1")).await), "transient starttls");
-    assert!(!server.lines().iter().any(|line| line.starts_with("MAIL")));
-}
-
-#[tokio::test]
-async fn what_is_slipped_in_before_tls_is_refused() {
-    let injected = "250-injected.example.org\r\n250 AUTH PLAIN";
-    let server = SmtpServer::offering(Offer { tls: Tls::StartTls, injected, ..Offer::default() }).await;
-    let smtp = smtp(server.settings(Tls::StartTls));
-    assert_eq!(word(&smtp.send(&mail("1")).await), "transient starttls");
-    assert_eq!(server.mails().len(), 0);
-}
-
-#[tokio::test]
-async fn logins_are_made_as_the_server_offers_them() {
-    let password = || Login::new("digest", "hunter2");
-    let by = |mechanism| Login { mechanism, ..password() };
-    let token = Login { mechanism: Mechanism::XOAuth2, ..Login::new("digest@example.org", "t0ken") };
-    for (offered, login, said) in [
-        ("AUTH LOGIN PLAIN", password(), vec!["AUTH PLAIN AGRpZ2VzdABodW50ZXIy"]),
-        ("AUTH=LOGIN", password(), vec!["AUTH LOGIN", "ZGlnZXN0", "aHVudGVyMg=="]),
-        ("AUTH SCRAM-SHA-256 PLAIN", by(Mechanism::Plain), vec!["AUTH PLAIN AGRpZ2VzdABodW50ZXIy"]),
-        ("AUTH PLAIN LOGIN", by(Mechanism::Login), vec!["AUTH LOGIN", "ZGlnZXN0", "aHVudGVyMg=="]),
-        (
-            "AUTH PLAIN XOAUTH2",
-            token,
-            vec!["AUTH XOAUTH2 dXNlcj1kaWdlc3RAZXhhbXBsZS5vcmcBYXV0aD1CZWFyZXIgdDBrZW4BAQ=="],
-        ),
-    ] {
-        let login_lines = said.iter().map(ToString::to_string).collect();
-        let offer = Offer { tls: Tls::Implicit, login: login_lines, ..Offer::default().with(offered) };
-        let server = SmtpServer::offering(offer).await;
-        let mut settings = server.settings(Tls::Implicit);
-        settings.login = Some(login);
-        assert_eq!(word(&smtp(settings).send(&mail("1")).await), "sent", "{offered}");
-    }
-}
-
-#[tokio::test]
-async fn a_token_that_is_renewed_while_the_program_runs_is_the_one_that_is_shown() {
-    let file = tempfile::NamedTempFile::new().expect("a file");
-    let offer = Offer { tls: Tls::Implicit, ..Offer::default().with("AUTH XOAUTH2") };
-    let server = SmtpServer::offering(offer).await;
-    let mut settings = server.settings(Tls::Implicit);
-    settings.login =
-        Some(Login { mechanism: Mechanism::XOAuth2, ..Login::new("digest", Credential::File(file.path().to_owned())) });
-    let smtp = smtp(settings);
-    for token in ["first", "second"] {
-        std::fs::write(file.path(), format!("{token}\n")).expect("written");
-        smtp.send(&mail("1")).await.expect_err("the server knows neither");
-        let shown = server.lines().into_iter().rfind(|line| line.starts_with("AUTH")).expect("a login");
-        let shown = BASE64_STANDARD.decode(shown.trim_start_matches("AUTH XOAUTH2 ")).expect("base64");
-        assert_eq!(String::from_utf8_lossy(&shown), format!("user=digest\x01auth=Bearer {token}\x01\x01"));
-    }
-}
-
-#[tokio::test]
-async fn scram_is_preferred_shows_no_password_and_is_not_fallen_back_from() {
-    for (password, expected) in [("hunter2", "sent"), ("hunter3", "transient auth")] {
-        let offer = Offer { tls: Tls::Implicit, login: vec!["hunter2".into()], ..Offer::default() };
-        let server = SmtpServer::offering(offer.with("AUTH PLAIN LOGIN SCRAM-SHA-256")).await;
-        let mut settings = server.settings(Tls::Implicit);
-        settings.login = Some(Login::new("digest", password));
-        assert_eq!(word(&smtp(settings).send(&mail("1")).await), expected);
-        let lines = server.lines();
-        assert!(!lines.iter().any(|line| line.starts_with("AUTH PLAIN") || line == "AUTH LOGIN"), "{lines:?}");
-    }
-    // One that lets everybody in has not shown that it knows the password.
-    let offer = Offer { tls: Tls::Implicit, ..Offer::default().with("AUTH SCRAM-SHA-256") };
-    let server = SmtpServer::offering(offer).await;
-    server.will("auth", Act::Say("235 2.7.0 come in"));
-    let mut settings = server.settings(Tls::Implicit);
-    settings.login = Some(Login::new("digest", "hunter2"));
-    assert_eq!(word(&smtp(settings).send(&mail("1")).await), "transient auth");
-}
-
-#[tokio::test]
-async fn a_wrong_password_is_no_mails_fault_and_is_never_shown() {
-    let offer = Offer { tls: Tls::Implicit, ..Offer::default().with("AUTH PLAIN LOGIN") };
-    let server = SmtpServer::offering(offer).await;
-    let mut settings = server.settings(Tls::Implicit);
-    settings.login = Some(Login::new("digest", "hunter2"));
-    assert!(!format!("{settings:?}").contains("hunter2"));
-    let error = smtp(settings.clone()).send(&mail("1")).await.expect_err("refused");
-    assert_eq!(error.to_string(), "auth: 535 5.7.8 wrong");
-    assert!(error.is_outage(), "no mail's fault");
-
-    let server = SmtpServer::offering(Offer { tls: Tls::Implicit, ..Offer::default() }).await;
-    let settings = SmtpSettings { login: settings.login, ..server.settings(Tls::Implicit) };
-    assert_eq!(word(&smtp(settings).send(&mail("1")).await), "transient auth", "no way to log in is offered");
-}
-
-#[tokio::test]
 async fn only_what_the_server_offers_is_asked_of_it() {
     let utf8 = |id| Mail { to: address("rené@example.net"), ..mail(id) };
     let null = |id| Mail { from: None, ..mail(id) };
@@ -565,119 +417,6 @@ fn settings_that_could_do_harm_are_refused() {
     assert!(matches!(refused(SmtpSettings { connections: 0, ..good() }), Some(SettingsError::Limits)));
     let missing = SmtpSettings { tls: Tls::Implicit, ca_file: Some("no/such.pem".into()), ..good() };
     assert!(matches!(refused(missing), Some(SettingsError::Server(ServerError::CaFile { .. }))));
-}
-
-/// A letter with everything in it.
-pub(crate) fn letter() -> Letter {
-    Letter {
-        from: Mailbox { name: Some("Paperpost".into()), address: address("digest@example.org") },
-        reply_to: None,
-        to: Mailbox { name: Some("Zo\u{eb} \"Z\" O'Neil".into()), address: address("zoe@example.net") },
-        subject: "Gr\u{f6}\u{df}e: 3 new papers ".repeat(5),
-        date: DateTime::from_timestamp(1_764_547_200, 0).expect("a date"),
-        message_id: "<e1@example.org>".into(),
-        boundary: "e1".into(),
-        list_id: Some(("Paperpost, daily".into(), "digest.list-id.example.org".into())),
-        extra: vec![
-            ("List-Unsubscribe", "<https://example.org/u/0123456789>".into()),
-            ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".into()),
-        ],
-        text: "two  spaces \n.\nFrom x\n\n".into(),
-        html: "<p>\u{e9}</p>\n".into(),
-    }
-}
-
-/// Python's parser is strict and not Rust.
-#[test]
-fn python_reads_a_letter_without_a_defect() {
-    let script = "
-import sys, email, email.policy as policy
-m = email.message_from_bytes(sys.stdin.buffer.read(), policy=policy.strict + policy.SMTP)
-assert not m.defects and not any(v.defects for v in m.values()), [(k, v.defects) for k, v in m.items()]
-assert m['To'].addresses[0].display_name == 'Zo\u{eb} \"Z\" O\\'Neil', m['To']
-assert m['Subject'] == ('Gr\u{f6}\u{df}e: 3 new papers ' * 5).strip(), m['Subject']
-text, html = m.iter_parts()
-read = lambda part: part.get_content().replace('\\r\\n', '\\n')
-assert read(text) == 'two  spaces \\n.\\nFrom x\\n\\n', read(text)
-assert read(html) == '<p>\u{e9}</p>\\n', read(html)
-";
-    let python = Command::new("python3").args(["-X", "utf8", "-c", script]).stdin(Stdio::piped()).spawn();
-    let mut python = python.expect("python3 (tests/install installs it)");
-    python.stdin.take().expect("its input").write_all(&compose(&letter())).expect("written");
-    assert!(python.wait().expect("an end").success());
-}
-
-/// Composed, signed with both keys, sent, received, verified by somebody else's code.
-#[tokio::test]
-async fn a_letter_verifies_at_the_other_end_and_nothing_can_be_added_to_it() {
-    let pems = [Algorithm::Rsa, Algorithm::Ed25519].map(|algorithm| new_key(algorithm).expect("a key"));
-    let keys =
-        || vec![("r1", &pems[0]), ("e1", &pems[1])].into_iter().map(|(s, pem)| Key::from_pem(s, pem).expect("a key"));
-    let signer = Signer::new("example.org", keys().collect()).expect("a signer");
-    let letter = letter();
-    let mail = Mail {
-        from: Some(address("b@bounce.example.org")),
-        to: letter.to.address.clone(),
-        message_id: letter.message_id.clone(),
-        bytes: signer.sign(&compose(&letter), letter.date).expect("signed"),
-    };
-    let server = SmtpServer::start().await;
-    assert_eq!(word(&smtp(server.settings(Tls::None)).send(&mail).await), "sent");
-    let taken = server.mails().remove(0).bytes;
-    let text = String::from_utf8(taken.clone()).expect("text");
-
-    let records = Records::new(keys().zip(["r1", "e1"]));
-    assert_eq!(records.verify(&taken).await, [true, true]);
-    for (what, forged) in [
-        ("a body", text.replace("<p>", "<b>")),
-        ("a subject", text.replace("Subject: ", "Subject: x")),
-        ("a second From", text.replace("From: P", "From: evil@example.com\r\nFrom: P")),
-        ("a Reply-To", text.replace("\r\nSubject: ", "\r\nReply-To: evil@example.com\r\nSubject: ")),
-        ("another list", text.replace("example.org/u/", "example.org/v/")),
-    ] {
-        assert_ne!(forged, text, "{what}");
-        assert_eq!(records.verify(forged.as_bytes()).await, [false, false], "{what}");
-    }
-}
-
-/// DNS records by name.
-pub(crate) struct Records(HashMap<String, Txt>);
-
-impl Records {
-    /// The records of keys, each with its selector, of example.org.
-    pub(crate) fn new<'a>(keys: impl Iterator<Item = (Key, &'a str)>) -> Self {
-        let records = keys.map(|(key, selector)| {
-            let record = DomainKey::parse(key.dns_record().expect("a record").as_bytes()).expect("a record");
-            (format!("{selector}._domainkey.example.org."), Txt::DomainKey(Arc::new(record)))
-        });
-        Self(records.collect())
-    }
-
-    /// Whether each signature is good.
-    pub(crate) async fn verify(&self, message: &[u8]) -> Vec<bool> {
-        let resolver = MessageAuthenticator::new(Default::default(), Default::default()).expect("a resolver");
-        let message = AuthenticatedMessage::parse(message).expect("a message");
-        let results = resolver.verify_dkim(Parameters::new(&message).with_txt_cache(self)).await;
-        results.iter().map(|output| *output.result() == DkimResult::Pass).collect()
-    }
-}
-
-impl ResolverCache<Box<str>, Txt> for Records {
-    fn get<Q: Hash + Eq + ?Sized>(&self, name: &Q) -> Option<Txt>
-    where
-        Box<str>: Borrow<Q>,
-    {
-        self.0.iter().find_map(|(key, txt)| (Box::<str>::from(key.as_str()).borrow() == name).then(|| txt.clone()))
-    }
-
-    fn remove<Q: Hash + Eq + ?Sized>(&self, _: &Q) -> Option<Txt>
-    where
-        Box<str>: Borrow<Q>,
-    {
-        None
-    }
-
-    fn insert(&self, _: Box<str>, _: Txt, _: Instant) {}
 }
 
 /// Postfix's own test server.

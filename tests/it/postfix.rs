@@ -10,7 +10,7 @@ use paperpost::mail::login::Login;
 use paperpost::mail::smtp::{Smtp, SmtpSettings, Tls};
 use paperpost::mail::{Mail, Transport};
 
-use crate::mail::Records;
+use crate::letter::Records;
 use crate::postoffice::{PASSWORD, PostOffice};
 use crate::process::{Home, said, until};
 use crate::site::{Site, paper};
