@@ -3,16 +3,17 @@
 //! ```text
 //! cargo bench --bench kill               twenty thousand mails, two hundred kills; three minutes
 //! cargo bench --bench kill -- --quick    two thousand mails, twenty kills
+//! cargo bench --bench kill -- --postfix  to a Postfix, which needs root; slower
 //! ```
-//! The real program delivers to a real server over TCP, over four connections, and gets a SIGKILL at a random instant, over
+//! The real program delivers to a server over TCP, over four connections, and gets a SIGKILL at a random instant, over
 //! and over. At the end it may finish. Then everybody must have their mail, at most one mail a connection may have come
-//! again for each kill, and whatever came again must be the same mail, octet for octet. The instants are drawn from a seed
-//! that is printed; `-- --seed N` draws them again.
+//! again for each kill, and whatever came again must be the same mail: octet for octet, as a small server of our own tells, or
+//! by its Message-ID, as Postfix logs it. The instants are drawn from a seed that is printed; `-- --seed N` draws them again.
 
 #![expect(clippy::print_stdout, reason = "a benchmark's output is its purpose")]
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -23,8 +24,10 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use made_up::MadeUp;
+use postfix::Postfix;
 
 mod made_up;
+mod postfix;
 mod queue;
 
 const CONNECTIONS: usize = 4;
@@ -40,8 +43,9 @@ fn main() {
     let count =
         |database: rusqlite::Connection| database.query_row("SELECT count(*) FROM outbox", [], |row| row.get(0));
     let mails: usize = rusqlite::Connection::open(&database).and_then(count).expect("a number");
-    let server = Server::start();
-    configure(folder.path(), server.port, wanted);
+    let server: Box<dyn Server> =
+        if args.iter().any(|arg| arg == "--postfix") { Box::new(Postfix::start()) } else { Box::new(Hasher::start()) };
+    configure(folder.path(), server.port(), wanted);
 
     println!("{mails} mails, {kills} kills, seed {seed}");
     let mut rng = Rng::with_seed(seed);
@@ -103,18 +107,43 @@ fn deliver(folder: &Path) -> Command {
     command
 }
 
-/// A server that takes every mail and remembers a hash of each, by recipient.
-struct Server {
-    port: u16,
-    taken: Arc<AtomicUsize>,
-    received: Arc<Mutex<HashMap<String, Vec<u64>>>>,
+/// What takes the mails.
+trait Server {
+    fn port(&self) -> u16;
+
+    /// How many mails it has taken.
+    fn taken(&self) -> usize;
+
+    /// What it has taken, by recipient: what tells one mail from another, for each copy.
+    fn received(&self) -> HashMap<String, Vec<String>>;
 }
 
-impl Server {
+impl Server for Postfix {
+    fn port(&self) -> u16 {
+        self.port
+    }
+
+    fn taken(&self) -> usize {
+        self.taken()
+    }
+
+    fn received(&self) -> HashMap<String, Vec<String>> {
+        self.received()
+    }
+}
+
+/// A server that remembers a hash of each mail.
+struct Hasher {
+    port: u16,
+    taken: Arc<AtomicUsize>,
+    received: Arc<Mutex<HashMap<String, Vec<String>>>>,
+}
+
+impl Hasher {
     fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
-        let received = Arc::<Mutex<HashMap<String, Vec<u64>>>>::default();
+        let received = Arc::<Mutex<HashMap<String, Vec<String>>>>::default();
         let taken = Arc::<AtomicUsize>::default();
         let (all, count) = (received.clone(), taken.clone());
         std::thread::spawn(move || {
@@ -126,18 +155,23 @@ impl Server {
         });
         Self { port, taken, received }
     }
+}
 
-    /// How many mails it has taken.
+impl Server for Hasher {
+    fn port(&self) -> u16 {
+        self.port
+    }
+
     fn taken(&self) -> usize {
         self.taken.load(Ordering::Relaxed)
     }
 
-    fn received(&self) -> HashMap<String, Vec<u64>> {
+    fn received(&self) -> HashMap<String, Vec<String>> {
         self.received.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-fn converse(stream: &TcpStream, all: &Mutex<HashMap<String, Vec<u64>>>, count: &AtomicUsize) -> std::io::Result<()> {
+fn converse(stream: &TcpStream, all: &Mutex<HashMap<String, Vec<String>>>, count: &AtomicUsize) -> std::io::Result<()> {
     // Three short replies in a row would else wait for the client's acknowledgements.
     stream.set_nodelay(true)?;
     let (mut reader, mut writer) = (BufReader::new(stream), stream);
@@ -169,7 +203,7 @@ fn converse(stream: &TcpStream, all: &Mutex<HashMap<String, Vec<u64>>>, count: &
                 }
                 // Taken is taken, whether or not anybody is there to hear it.
                 let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
-                all.entry(to.clone()).or_default().push(hasher.finish());
+                all.entry(to.clone()).or_default().push(hasher.finish().to_string());
                 drop(all);
                 count.fetch_add(1, Ordering::Relaxed);
                 writer.write_all(b"250 taken\r\n")?;
