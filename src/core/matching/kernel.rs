@@ -3,10 +3,10 @@
 //! A [`Matcher`] holds, for every literal of a vocabulary, the set of the papers it finds, in blocks of at most
 //! [`BLOCK`] papers so that the sets of a large vocabulary stay in the cache. A literal that finds nothing, which is most
 //! of them, shares one empty set. A profile is then a few ORs of rows. The loops run over `[u64; W]` with `W` known to the
-//! compiler, which unrolls and vectorises them for the machine it builds for (`-C target-cpu=x86-64-v3` gives AVX2).
+//! compiler, which unrolls them and turns them into vectors, of two widths (`wide.rs`).
 //!
 //! Papers are numbered by momentum, best first, so that equal scores are resolved by the order of the bits. What a literal
-//! is worth in a paper is kept beside its set, and added up for matching profiles alone.
+//! is worth in a paper is kept apart from its set, and added up for matching profiles alone.
 
 use std::sync::Arc;
 
