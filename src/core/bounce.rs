@@ -5,8 +5,8 @@
 //!
 //! - **hard**: the mailbox does not exist or takes nothing, ever. One is enough.
 //! - **soft**: a passing trouble - full, unreachable, greylisted for too long. It counts when it goes on: [`is_lasting`].
-//! - **sender**: the fault is ours - policy, reputation, a malformed mail. It says nothing about the recipient, so it
-//!   never stops anybody; the operator has to look.
+//! - **sender**: the fault is ours - policy, reputation, a malformed mail, a limit on what we send. It says nothing about
+//!   the recipient, so it never stops anybody; the operator has to look.
 //!
 //! No standard draws these lines; `docs/leaving.md` has the table.
 
@@ -91,8 +91,7 @@ pub fn failure(recipients: &[Recipient]) -> Option<Failure> {
 /// The class of a final failure with this status code (RFC 3463) and these words.
 pub fn class(status: &str, diagnostic: &str) -> Class {
     // A code that says nothing is often followed by words with a better one.
-    let better = diagnostic.split_whitespace().map(|word| word.trim_matches(['(', ')', '#', ':', ',', '.', ';']));
-    let better = better.filter_map(code).find(|code| *code != (5, 0, 0) && *code != (4, 0, 0));
+    let better = codes(diagnostic).find(|code| *code != (5, 0, 0) && *code != (4, 0, 0));
     let code = match code(status) {
         Some((_, 0, 0)) | None => better.or(code(status)),
         known => known,
@@ -104,8 +103,15 @@ pub fn class(status: &str, diagnostic: &str) -> Class {
         Some((5, 1, 0)) if folded.contains("nullmx") || folded.contains("null mx") => Class::Hard,
         // A mailbox that is closed, away or never was, in the words of those who have no better code for it.
         Some((5, 5, 0)) if folded.contains("mailbox") => Class::Soft,
-        // Our address, our message, our protocol, our standing.
-        Some((5, 1, 7 | 8) | (5, 3, 4) | (5, 5..=7, _)) => Class::Sender,
+        // A list that wants every first mail to come again: to this mailbox, it never did.
+        Some((4, 7, _)) if says(&folded, &GREYLIST) => Class::Soft,
+        // Our address, our message, our protocol, our standing: a domain that puts us off for our standing until the mail
+        // is given up says it of all its mailboxes.
+        Some((5, 1, 7 | 8) | (5, 3, 4) | (5, 5..=7, _) | (4, 7, _)) => Class::Sender,
+        // Codes that say too little, or are used for much: Gmail has 5.4.5 for a sender's quota, Exchange 5.2.252 for a
+        // sender who may not send as that address.
+        None | Some((_, 0, 0) | (5, 2, 0) | (5, 4, 5)) if says(&folded, &OURS) => Class::Sender,
+        Some((5, 2, 250..)) => Class::Sender,
         _ => Class::Soft,
     }
 }
@@ -119,6 +125,8 @@ pub fn refusal(fault: &Fault) -> Option<Class> {
         (_, None | Some(..400)) => return None,
         // Authentication is missing or not good enough (RFC 4954 section 6), or commands are out of order.
         ("rcpt" | "data" | "body", Some(503 | 530 | 534 | 535 | 538)) => Class::Sender,
+        ("rcpt" | "data" | "body", Some(..500)) if is_about_us(fault) => Class::Sender,
+        ("rcpt" | "data" | "body", Some(500..)) if is_limit(fault) => Class::Sender,
         // The old code alone may mean the mailbox, a quota or a rule (RFC 5321 section 4.2.3): the words have to say which.
         ("rcpt", Some(550)) if status.is_empty() && !has_code(&fault.text) => by_words(&fault.text),
         ("rcpt" | "data" | "body", _) => class(status, &fault.text),
@@ -128,25 +136,90 @@ pub fn refusal(fault: &Fault) -> Option<Class> {
     (fault.phase != "data" || class == Class::Sender).then_some(class)
 }
 
+/// Whether a 4yz reply is about how we send, and not about one mailbox (4.1.x, 4.2.x), one mail (4.5.x, 4.6.x) or a
+/// greylist, which wants every first mail to come again and is pleased by none that waits. Without a status code the words
+/// have to tell: a provider that has had enough of us often has no other.
+pub fn is_about_us(fault: &Fault) -> bool {
+    const SLOWER: [&str; 9] = [
+        "throttl",
+        "rate limit",
+        "sending rate",
+        "rate exceeded",
+        "limit exceeded",
+        "too many",
+        "too much",
+        "too fast",
+        "slow down",
+    ];
+    let folded = fault.text.to_ascii_lowercase();
+    if fault.code == Some(421) {
+        return true;
+    }
+    if says(&folded, &GREYLIST) {
+        return false;
+    }
+    match fault.enhanced.as_deref() {
+        Some(code) => matches!(code.split('.').nth(1), Some("0" | "3" | "4" | "7")),
+        None if says(&folded, &SLOWER) => true,
+        None if says(&folded, &["mailbox", "quota", "full"]) => false,
+        None => fault.phase != "rcpt" || matches!(fault.code, Some(450 | 451)),
+    }
+}
+
+/// Whether a 5yz reply speaks of how much we may send, in an hour or a day. Some relays say so with a code that means
+/// "never" (Gmail's `550 5.4.5 Daily user sending limit exceeded`), but time mends it.
+pub fn is_limit(fault: &Fault) -> bool {
+    const LIMITS: [&str; 17] = [
+        "sending quota",
+        "sending limit",
+        "sending rate",
+        "send limit",
+        "relay quota",
+        "relay limit",
+        "rate limit",
+        "message rate",
+        "daily limit",
+        "daily quota",
+        "hourly",
+        "per hour",
+        "per day",
+        "per minute",
+        "too many messages",
+        "too many emails",
+        "throttl",
+    ];
+    let is_of_the_recipient = |code: (u16, u16, u16)| matches!(code, (_, 1 | 2, _));
+    let mut known = fault.enhanced.as_deref().and_then(code).into_iter().chain(codes(&fault.text));
+    !known.any(is_of_the_recipient) && says(&fault.text.to_ascii_lowercase(), &LIMITS)
+}
+
+/// Words for a list that wants every first mail to come again.
+const GREYLIST: [&str; 4] = ["greylist", "graylist", "grey-list", "gray-list"];
+
+/// Words of a server that has something against us.
+const OURS: [&str; 17] = [
+    "relay",
+    "block",
+    "blacklist",
+    "spam",
+    "policy",
+    "reputation",
+    "spf",
+    "dkim",
+    "dmarc",
+    "authenti",
+    "sender",
+    "sendas",
+    "denied",
+    "too many",
+    "rate limit",
+    "sending",
+    "exceeded the max",
+];
+
 /// What servers without status codes say. An address is given up only where the words leave no doubt: a relay that has had
 /// enough of us refuses everybody.
 fn by_words(words: &str) -> Class {
-    const OURS: [&str; 14] = [
-        "relay",
-        "block",
-        "blacklist",
-        "spam",
-        "policy",
-        "reputation",
-        "spf",
-        "dkim",
-        "dmarc",
-        "authenti",
-        "sender",
-        "denied",
-        "too many",
-        "rate limit",
-    ];
     const GONE: [&str; 14] = [
         "unknown",
         "no such",
@@ -164,16 +237,24 @@ fn by_words(words: &str) -> Class {
         "no longer",
     ];
     let folded = words.to_ascii_lowercase();
-    let says = |some: &[&str]| some.iter().any(|word| folded.contains(word));
     match () {
-        () if says(&OURS) => Class::Sender,
-        () if says(&GONE) => Class::Hard,
+        () if says(&folded, &OURS) => Class::Sender,
+        () if says(&folded, &GONE) => Class::Hard,
         () => Class::Soft,
     }
 }
 
+fn says(folded: &str, some: &[&str]) -> bool {
+    some.iter().any(|words| folded.contains(words))
+}
+
 fn has_code(words: &str) -> bool {
-    words.split_whitespace().any(|word| code(word.trim_matches(['(', ')', '#', ':', ',', '.', ';'])).is_some())
+    codes(words).next().is_some()
+}
+
+/// The status codes among the words.
+fn codes(words: &str) -> impl Iterator<Item = (u16, u16, u16)> {
+    words.split_whitespace().filter_map(|word| code(word.trim_matches(['(', ')', '#', ':', ',', '.', ';'])))
 }
 
 /// Whether a soft failure has gone on for too long: `sent` are the times of the newest editions in a row that all came
@@ -286,6 +367,8 @@ mod tests {
             ("5.2.2", "552 5.2.2 mailbox full", Class::Soft),
             ("4.2.2", "452 4.2.2 mailbox full", Class::Soft),
             ("4.7.1", "450 4.7.1 greylisted", Class::Soft),
+            ("4.7.28", "421 4.7.28 unusual rate of mail", Class::Sender),
+            ("4.4.1", "connection timed out", Class::Soft),
             ("5.4.4", "Host or domain name not found", Class::Soft),
             ("5.7.1", "550 5.7.1 blocked", Class::Sender),
             ("5.7.26", "550 5.7.26 unauthenticated", Class::Sender),
@@ -296,6 +379,11 @@ mod tests {
             ("5.5.0", "550 5.5.0 bad command", Class::Sender),
             ("5.0.0", "smtp; 550-5.1.1 (#5.1.1) no such user", Class::Hard),
             ("5.0.0", "550 no", Class::Soft),
+            ("5.0.0", "554 Message rejected as spam", Class::Sender),
+            ("5.2.252", "554 5.2.252 SendAsDenied; not allowed to send as", Class::Sender),
+            ("5.2.0", "554 5.2.0 STOREDRV.Submission.Exception:SendAsDeniedException", Class::Sender),
+            ("5.2.0", "554 5.2.0 mailbox trouble", Class::Soft),
+            ("5.4.5", "550 5.4.5 Daily user sending limit exceeded", Class::Sender),
             ("", "550 5.7.1 no", Class::Sender),
             ("nonsense", "", Class::Soft),
         ] {
@@ -318,9 +406,20 @@ mod tests {
             ("rcpt", Some(551), None, "user not local", Some(Class::Soft)),
             ("rcpt", Some(552), Some("5.2.2"), "full", Some(Class::Soft)),
             ("rcpt", Some(450), Some("4.2.1"), "busy", Some(Class::Soft)),
+            ("rcpt", Some(450), Some("4.2.0"), "Greylisted", Some(Class::Soft)),
+            ("rcpt", Some(421), Some("4.7.28"), "unusual rate", Some(Class::Sender)),
+            ("rcpt", Some(451), None, "too many messages", Some(Class::Sender)),
+            ("rcpt", Some(554), None, "blocked, see our list", Some(Class::Sender)),
+            ("rcpt", Some(553), None, "unknown", Some(Class::Soft)),
+            ("rcpt", Some(550), None, "Domain has exceeded the max emails per hour", Some(Class::Sender)),
             ("rcpt", Some(530), Some("5.7.0"), "log in first", Some(Class::Sender)),
             ("body", Some(550), Some("5.1.1"), "no such user", Some(Class::Hard)),
             ("body", Some(550), None, "no", Some(Class::Soft)),
+            ("body", Some(554), None, "Message rejected as spam", Some(Class::Sender)),
+            ("body", Some(550), None, "not accepted for policy reasons", Some(Class::Sender)),
+            ("body", Some(552), None, "you are over your relay quota", Some(Class::Sender)),
+            ("body", Some(554), Some("5.2.252"), "SendAsDenied", Some(Class::Sender)),
+            ("data", Some(550), Some("5.4.5"), "Daily user sending limit exceeded", Some(Class::Sender)),
             ("body", Some(550), Some("5.7.26"), "unauthenticated", Some(Class::Sender)),
             ("data", Some(554), Some("5.1.1"), "no valid recipients", None),
             ("data", Some(554), Some("5.7.1"), "no", Some(Class::Sender)),
@@ -333,6 +432,28 @@ mod tests {
             let enhanced = enhanced.map(str::to_owned);
             let fault = Fault { phase, code, enhanced, text: words.to_owned() };
             assert_eq!(refusal(&fault), expected, "{fault}");
+        }
+    }
+
+    #[test]
+    fn a_limit_on_what_we_send_is_not_a_full_mailbox() {
+        let fault = |code: Option<&str>, text: &str| Fault {
+            phase: "rcpt",
+            code: Some(550),
+            enhanced: code.map(str::to_owned),
+            text: text.to_owned(),
+        };
+        for (code, text, expected) in [
+            (Some("5.4.5"), "Daily user sending limit exceeded", true),
+            (None, "Domain has exceeded the max emails per hour (500/500)", true),
+            (None, "Too many messages from your address today", true),
+            (Some("5.7.1"), "hourly quota reached", true),
+            (Some("5.2.2"), "mailbox takes so many messages per day", false),
+            (None, "5.2.2 takes so many messages per day", false),
+            (None, "Mailbox is full / quota exceeded", false),
+            (None, "no such user", false),
+        ] {
+            assert_eq!(is_limit(&fault(code, text)), expected, "{text}");
         }
     }
 

@@ -10,6 +10,9 @@
 //!   refuses us for a reason of ours, or one mailbox after the other, rests for longer. After a rest mails go one at a
 //!   time, until as many were taken as the rest had doubled.
 //!
+//! A server that falls silent in the midst of one mail after the other is away, as if it could not be reached
+//! ([`Pacer::is_cut_off`]).
+//!
 //! Pure: `now` comes in by argument, and a [`Change`] says what to write down. Memory is bounded: a window is at most a few
 //! hundred marks whatever its limit is, and a domain without anything to remember is forgotten.
 
@@ -138,9 +141,16 @@ impl Room {
 /// From so many domains that refuse us with no mail taken in between, the fault is everybody's: everything rests.
 const REFUSED_BY_ALL: usize = 3;
 
-/// From so many mailboxes in a row that a domain is said not to have, with no mail taken in between, the domain is not
+/// From so many mailboxes in a row that a domain refuses for good, with no mail taken in between, the domain is not
 /// believed: a broken directory says the same of everybody.
 const NOT_BELIEVED: u32 = 5;
+
+/// From so many mails in a row that somebody refuses for good, without saying that there is no such mailbox and with none
+/// taken in between, everything rests: whatever it is, it is none of the mailboxes'.
+const REJECTED_BY_ALL: u32 = 10;
+
+/// From so many mails in a row in the midst of which the server fell silent, it is away.
+const CUT_OFF: u32 = 3;
 
 /// Lanes that are kept before the idle ones among them are forgotten.
 const LANES: usize = 1_024;
@@ -161,6 +171,10 @@ pub struct Pacer {
     lanes: HashMap<String, Lane>,
     /// Domains that refused us since the last mail that anybody took.
     refused: BTreeSet<String>,
+    /// Mails that were refused for good since then, with no word of a mailbox that is missing.
+    rejected: u32,
+    /// Mails in a row in the midst of which the server fell silent.
+    lost: u32,
     /// How many lanes there may be before idle ones are looked for.
     tidy_at: usize,
 }
@@ -173,7 +187,7 @@ struct Lane {
     running: u32,
     connections: u32,
     hold: Option<Hold>,
-    /// Mailboxes in a row that it is said not to have.
+    /// Mails in a row that it refused for good.
     missing: u32,
 }
 
@@ -190,6 +204,8 @@ impl Pacer {
             hold: None,
             lanes: HashMap::new(),
             refused: BTreeSet::new(),
+            rejected: 0,
+            lost: 0,
             tidy_at: LANES,
         }
     }
@@ -225,8 +241,24 @@ impl Pacer {
             day.limit = limit;
         }
         let held = hold::room(self.hold.as_ref(), self.running, now);
+        let cut_off = match self.running {
+            _ if !self.is_cut_off() => Room::Open(u32::MAX),
+            0 => Room::Open(1),
+            _ => Room::Closed(None),
+        };
         let windows = [&mut self.rate, &mut self.day].into_iter().flatten().map(|window| window.room(now));
-        windows.fold(held, Room::and)
+        windows.fold(held.and(cut_off), Room::and)
+    }
+
+    /// Whether the server has fallen silent in the midst of so many mails in a row that it is away. Then one mail at a time
+    /// finds out whether it is back.
+    pub fn is_cut_off(&self) -> bool {
+        self.lost >= CUT_OFF
+    }
+
+    /// Whether the server has fallen silent in the midst of more mails than the last one: then none of them is to blame.
+    pub fn is_silent_to_others(&self) -> bool {
+        self.lost > 1
     }
 
     /// Whether a mail to this domain may begin at `now`, as far as its own limits go. Mails under way at once are no part of it:
@@ -301,7 +333,7 @@ impl Pacer {
         changes
     }
 
-    /// Whether this domain is said to have none of its mailboxes any more, so that what is said of one counts for little.
+    /// Whether this domain refuses one mailbox after the other, so that what is said of one counts for little.
     pub fn disbelieves(&self, domain: &str) -> bool {
         self.lanes.get(domain).is_some_and(|lane| lane.missing >= NOT_BELIEVED)
     }
@@ -320,16 +352,25 @@ impl Pacer {
 
     /// What follows from the way a mail ended.
     fn judge(&mut self, domain: &str, begun: DateTime<Utc>, now: DateTime<Utc>, ending: &Ending) -> Vec<Change> {
-        let Self { policy, hold: all, lanes, refused, first, .. } = self;
+        let Self { policy, hold: all, lanes, refused, rejected, lost, first, .. } = self;
         let lane = lane(lanes, policy, domain);
         let mut changes = Vec::new();
         let mut note = |domain: Option<&str>, hold: &Option<Hold>| {
             changes.push(Change { domain: domain.map(str::to_owned), hold: hold.clone() });
         };
         match ending {
+            Ending::Lost | Ending::Unknown => *lost += 1,
+            Ending::Untried => {}
+            _ => *lost = 0,
+        }
+        if matches!(ending, Ending::Rejected { .. }) {
+            *rejected += 1;
+        }
+        match ending {
             Ending::Taken => {
                 first.get_or_insert(now);
                 refused.clear();
+                *rejected = 0;
                 lane.missing = 0;
                 if recover(&mut lane.hold, begun, now) {
                     note(Some(domain), &lane.hold);
@@ -344,9 +385,14 @@ impl Pacer {
                     note(whose, hold);
                 }
             }
-            Ending::NoMailbox { .. } if lane.missing + 1 < NOT_BELIEVED => lane.missing += 1,
-            Ending::Refused { by_domain: true, words } | Ending::NoMailbox { words } => {
-                if matches!(ending, Ending::NoMailbox { .. }) {
+            Ending::Rejected { words } if *rejected >= REJECTED_BY_ALL => {
+                if refuse(all, begun, now, words) {
+                    note(None, all);
+                }
+            }
+            Ending::NoMailbox { .. } | Ending::Rejected { .. } if lane.missing + 1 < NOT_BELIEVED => lane.missing += 1,
+            Ending::Refused { by_domain: true, words } | Ending::NoMailbox { words } | Ending::Rejected { words } => {
+                if !matches!(ending, Ending::Refused { .. }) {
                     lane.missing = NOT_BELIEVED;
                 }
                 refused.insert(domain.to_owned());
@@ -362,7 +408,7 @@ impl Pacer {
                     note(None, all);
                 }
             }
-            Ending::Unknown | Ending::OwnTrouble | Ending::Untried => {}
+            Ending::Unknown | Ending::Lost | Ending::OwnTrouble | Ending::Untried => {}
         }
         changes
     }

@@ -14,7 +14,7 @@ use super::suppressions::suppress_address;
 use super::{Reason, Recorded, Result, Store, holds, instant};
 use crate::core::address::Address;
 use crate::core::bounce::{self, Class};
-use crate::core::delivery::{Outcome, SendError};
+use crate::core::delivery::{Fault, Outcome, SendError};
 use crate::core::pacing::{self, Change};
 use crate::core::token::SubscriberId;
 
@@ -157,7 +157,8 @@ fn rest(tx: &Transaction<'_>, address_key: &str, edition: Option<i64>, bounce: &
         .prepare_cached("SELECT due FROM outbox WHERE edition = ? AND state = 'sent'")?
         .query_row([edition], |row| row.get(0))
         .optional()?
-        .map_or(bounce.at, instant);
+        // Nobody knows which mail is meant: it begins a rest, and deepens none.
+        .map_or(DateTime::<Utc>::MIN_UTC, instant);
     let known = holds::holds(tx)?.into_iter().find(|change| change.domain.as_deref() == Some(domain));
     let mut hold = known.and_then(|change| change.hold);
     if pacing::refuse(&mut hold, sent, bounce.at, &bounce.reply) {
@@ -188,13 +189,8 @@ pub(super) fn refused(
     }
     let is_over = match class {
         Class::Hard => is_final,
-        _ => {
-            let mut times = came_back(tx, subscription, recorded.edition)?;
-            if !is_final {
-                times.push(recorded.at);
-            }
-            is_lasting(&times)
-        }
+        // Those before it, where this one may yet be taken.
+        _ => is_lasting(&came_back(tx, subscription, recorded.edition)?),
     };
     if is_over {
         suppress_address(tx, &address_key, Reason::Bounced, Some(&bounce::masked(&fault.to_string())), recorded.at)?;
@@ -206,13 +202,19 @@ pub(super) fn refused(
 /// would never count as such, because no mail to it is ever given up.
 pub(super) fn gave_way(tx: &Transaction<'_>, subscription: i64, edition: i64, at: DateTime<Utc>) -> Result<()> {
     let mut last = tx.prepare_cached(
-        "SELECT enhanced, concat_ws(' ', phase || ':', code, enhanced, reply) FROM attempts
+        "SELECT phase, code, enhanced, reply FROM attempts
          WHERE id = (SELECT max(id) FROM attempts WHERE edition = ?)
            AND outcome = 'transient' AND phase IN ('rcpt', 'body') AND code >= 400",
     )?;
-    let last = last.query_row([edition], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    let Some((status, words)): Option<(Option<String>, String)> = last else { return Ok(()) };
-    keep(tx, subscription, edition, at, Class::Soft, status.as_deref(), &bounce::masked(&words))
+    let last = last.query_row([edition], |row| {
+        let phase: String = row.get(0)?;
+        let phase = if phase == "rcpt" { "rcpt" } else { "body" };
+        Ok(Fault { phase, code: row.get(1)?, enhanced: row.get(2)?, text: row.get(3)? })
+    });
+    let Some(fault) = last.optional()?.filter(|fault| bounce::refusal(fault) != Some(Class::Sender)) else {
+        return Ok(());
+    };
+    keep(tx, subscription, edition, at, Class::Soft, fault.enhanced.as_deref(), &bounce::masked(&fault.to_string()))
 }
 
 /// A row for a refusal; one for an edition.
@@ -278,12 +280,12 @@ fn whose(tx: &Transaction<'_>, bounce: &Bounce) -> Result<Option<(i64, String, O
 
 /// When the newest editions in a row were sent, or given up, that all came back softly. One that was sent and did not come
 /// back ends the row; those after the newest that came back, and after `edition`, may still be under way and count for
-/// nothing, and so do those that were never taken for another reason.
+/// nothing, and so do those that were never taken for another reason, and those from before the subscription began, or began anew.
 fn came_back(tx: &Transaction<'_>, subscription: i64, edition: i64) -> Result<Vec<DateTime<Utc>>> {
     let mut sent = tx.prepare_cached(
         "SELECT o.due, o.state = 'sent', EXISTS (SELECT 1 FROM bounces b WHERE b.edition = e.id AND b.class = 'soft')
-         FROM editions e JOIN outbox o ON o.edition = e.id
-         WHERE e.subscription = ?1 AND o.state IN ('sent', 'failed', 'merged')
+         FROM editions e JOIN outbox o ON o.edition = e.id JOIN subscriptions s ON s.id = e.subscription
+         WHERE e.subscription = ?1 AND o.state IN ('sent', 'failed', 'merged') AND o.due >= unixepoch(s.since)
            AND e.id <= max(?2, (SELECT max(edition) FROM bounces WHERE subscription = ?1 AND class = 'soft'))
          ORDER BY e.id DESC",
     )?;

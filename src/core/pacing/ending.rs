@@ -1,7 +1,7 @@
 //! What a mail's end says about whoever it was for.
 
 use crate::core::bounce::{self, Class};
-use crate::core::delivery::{Fault, Receipt, SendError};
+use crate::core::delivery::{Receipt, SendError};
 
 /// What a mail's end says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,13 @@ pub enum Ending {
         /// The other side's words.
         words: String,
     },
+    /// Refused for good, for a reason of that mailbox or that mail, as far as can be told.
+    Rejected {
+        /// The other side's words.
+        words: String,
+    },
+    /// The server fell silent or hung up in the midst of it, and said nothing of why.
+    Lost,
     /// It was tried, and what came of it concerns that mailbox or that mail alone.
     OwnTrouble,
     /// Nobody was asked.
@@ -48,7 +55,9 @@ impl Ending {
         let Some(code) = fault.code else {
             return match (fault.phase, bounce::refusal(fault)) {
                 (_, Some(Class::Hard)) => Self::NoMailbox { words: words() },
-                ("rcpt" | "data" | "body" | "sendmail", _) => Self::OwnTrouble,
+                // What is final is our own word, before anything was said: no server takes such an address, say.
+                ("mail" | "rcpt" | "data" | "body", _) if matches!(error, SendError::Transient(_)) => Self::Lost,
+                ("mail" | "rcpt" | "data" | "body" | "sendmail", _) => Self::OwnTrouble,
                 _ => Self::Untried,
             };
         };
@@ -57,7 +66,11 @@ impl Ending {
             "mail" if matches!(error, SendError::Permanent(_)) => Self::OwnTrouble,
             "mail" if code < 500 => Self::Deferred { by_domain: false, words: words() },
             "mail" => Self::Refused { by_domain: false, words: words() },
-            "rcpt" | "data" | "body" if code < 500 && is_about_us(fault) => {
+            // Whoever counts what we send to everybody is the server we speak to.
+            "rcpt" | "data" | "body" if code >= 500 && bounce::is_limit(fault) => {
+                Self::Deferred { by_domain: false, words: words() }
+            }
+            "rcpt" | "data" | "body" if code < 500 && bounce::is_about_us(fault) => {
                 Self::Deferred { by_domain: true, words: words() }
             }
             "rcpt" | "data" | "body" if code >= 500 => match bounce::refusal(fault) {
@@ -66,41 +79,11 @@ impl Ending {
                     Self::Refused { by_domain: !matches!(code, 503 | 530 | 534 | 535 | 538), words: words() }
                 }
                 Some(Class::Hard) => Self::NoMailbox { words: words() },
+                _ if matches!(error, SendError::Permanent(_)) => Self::Rejected { words: words() },
                 _ => Self::OwnTrouble,
             },
             "rcpt" | "data" | "body" => Self::OwnTrouble,
             _ => Self::Untried,
         }
-    }
-}
-
-/// Whether a 4yz reply is about how we send, and not about one mailbox (4.1.x, 4.2.x), one mail (4.5.x, 4.6.x) or a
-/// greylist, which wants every first mail to come again and is pleased by none that waits. Without a status code the words
-/// have to tell: a provider that has had enough of us often has no other.
-fn is_about_us(fault: &Fault) -> bool {
-    const SLOWER: [&str; 9] = [
-        "throttl",
-        "rate limit",
-        "sending rate",
-        "rate exceeded",
-        "limit exceeded",
-        "too many",
-        "too much",
-        "too fast",
-        "slow down",
-    ];
-    let words = fault.text.to_ascii_lowercase();
-    let says = |some: &[&str]| some.iter().any(|word| words.contains(word));
-    if fault.code == Some(421) {
-        return true;
-    }
-    if says(&["greylist", "graylist", "grey-list", "gray-list"]) {
-        return false;
-    }
-    match fault.enhanced.as_deref() {
-        Some(code) => matches!(code.split('.').nth(1), Some("0" | "3" | "4" | "7")),
-        None if says(&SLOWER) => true,
-        None if says(&["mailbox", "quota", "full"]) => false,
-        None => fault.phase != "rcpt" || matches!(fault.code, Some(450 | 451)),
     }
 }

@@ -226,13 +226,15 @@ fn only_what_is_said_of_all_our_mail_slows_a_domain_down() {
         ("rcpt", 450, Some("4.1.1"), "unverified address"),
         ("rcpt", 450, None, "Requested mail action not taken: mailbox unavailable"),
         ("body", 452, None, "mailbox is full"),
-        ("rcpt", 550, None, "Administrative prohibition"),
         ("mail", 552, Some("5.3.4"), "too large"),
     ] {
         assert_eq!(ending(phase, code, enhanced, text), Ending::OwnTrouble, "{code} {enhanced:?} {text}");
     }
     assert!(matches!(ending("mail", 451, None, "later"), Ending::Deferred { by_domain: false, .. }));
     assert!(matches!(ending("rcpt", 550, Some("5.1.1"), "no such user"), Ending::NoMailbox { .. }));
+    assert!(matches!(ending("rcpt", 550, None, "Administrative prohibition"), Ending::Rejected { .. }));
+    let limit = ending("data", 550, Some("5.4.5"), "Daily user sending limit exceeded");
+    assert!(matches!(limit, Ending::Deferred { by_domain: false, .. }));
     assert!(matches!(ending("body", 550, Some("5.7.1"), "spam"), Ending::Refused { by_domain: true, .. }));
     assert!(matches!(ending("rcpt", 530, Some("5.7.0"), "log in"), Ending::Refused { by_domain: false, .. }));
     let sender =
@@ -241,6 +243,41 @@ fn only_what_is_said_of_all_our_mail_slows_a_domain_down() {
     assert_eq!(ending("auth", 535, Some("5.7.8"), "wrong password"), Ending::Untried);
     let unreachable = Err(SendError::Transient(Fault::new("connect", "refused")));
     assert_eq!(Ending::of(&unreachable), Ending::Untried);
+}
+
+#[test]
+fn a_server_that_rejects_everybody_is_left_alone() {
+    let rejected = |n: i64| Ending::of(&fault("body", 554, None, &format!("no, {n}")));
+    let mut pacer = Pacer::new(Policy::default(), None);
+    for n in 0..9 {
+        assert_eq!(send(&mut pacer, &format!("d{n}.example.org"), at(n), &rejected(n)), []);
+    }
+    send(&mut pacer, "ok.example.org", at(9), &Ending::Taken);
+    for n in 10..19 {
+        assert_eq!(send(&mut pacer, &format!("d{n}.example.org"), at(n), &rejected(n)), [], "one was taken in between");
+    }
+    let changes = send(&mut pacer, "d19.example.org", at(19), &rejected(19));
+    assert!(matches!(&changes[..], [Change { domain: None, hold: Some(_) }]), "{changes:?}");
+    assert_eq!(pacer.room(at(20)), Room::Closed(Some(at(919))));
+}
+
+#[test]
+fn a_server_that_falls_silent_on_one_after_the_other_gets_one_mail_at_a_time() {
+    let lost = Ending::of(&Err(SendError::Transient(Fault::new("rcpt", "the server closed the connection"))));
+    assert_eq!(lost, Ending::Lost);
+    let mut pacer = Pacer::new(Policy::default(), None);
+    for (second, ending) in [&lost, &lost, &Ending::Taken, &lost].into_iter().enumerate() {
+        send(&mut pacer, "example.org", at(second as i64), ending);
+    }
+    assert!(!pacer.is_silent_to_others() && !pacer.is_cut_off(), "one was taken in between");
+    send(&mut pacer, "example.org", at(4), &lost);
+    assert!(pacer.is_silent_to_others() && !pacer.is_cut_off());
+    send(&mut pacer, "example.net", at(5), &Ending::Unknown);
+    assert!(pacer.is_cut_off());
+    pacer.begin("example.org", at(6)).expect("one finds out");
+    assert_eq!(pacer.begin("example.net", at(6)), Err(Room::Closed(None)));
+    pacer.end("example.org", at(6), at(7), &Ending::OwnTrouble);
+    assert_eq!(pacer.room(at(7)), Room::Open(u32::MAX), "it speaks again");
 }
 
 /// Steps of a random life: how much later, for which domain, how long the mail is under way, how it ends.

@@ -3,15 +3,20 @@
 //! The code's first digit decides (RFC 5321 section 4.2.1), with exceptions that all lean to "later": what is wrong with
 //! the sender must not count against a recipient. So nothing before RCPT is final for the mail, be it a wrong password,
 //! an expired certificate or a sender the server dislikes; only what it says of this very message is: that it is too
-//! large, that its addresses are of a kind that it doesn't take.
+//! large, that its addresses are of a kind that it doesn't take. Nor is a limit on what we send, whatever its code.
 
 use super::reply::Reply;
+use crate::core::bounce;
 use crate::core::delivery::SendError;
 
 /// The error that a refusal in this phase amounts to.
 pub(super) fn refusal(phase: &'static str, reply: &Reply) -> SendError {
     let fault = reply.fault(phase);
-    if is_final(phase, reply) { SendError::Permanent(fault) } else { SendError::Transient(fault) }
+    if is_final(phase, reply) && !bounce::is_limit(&fault) {
+        SendError::Permanent(fault)
+    } else {
+        SendError::Transient(fault)
+    }
 }
 
 fn is_final(phase: &str, reply: &Reply) -> bool {
@@ -57,5 +62,8 @@ mod tests {
             let reply = Reply { code, enhanced: enhanced.map(Into::into), lines: vec![] };
             assert_eq!(refusal(phase, &reply).kind(), expected, "{phase} {code} {enhanced:?}");
         }
+        let text = "Daily user sending limit exceeded";
+        let limit = Reply { code: 550, enhanced: Some("5.4.5".into()), lines: vec![text.into()] };
+        assert_eq!(refusal("data", &limit).kind(), "transient");
     }
 }
