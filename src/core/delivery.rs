@@ -115,7 +115,7 @@ pub struct Tries {
     pub count: u32,
     /// Those among them that ended unknown.
     pub unknowns: u32,
-    /// When the first of them ended.
+    /// When the first of them ended, or, while there is none, when its domain first put the mail off.
     pub first: Option<DateTime<Utc>>,
 }
 
@@ -126,7 +126,13 @@ impl Tries {
             return self;
         }
         let is_unknown = matches!(result, Err(SendError::Unknown(_)));
-        Self { count: self.count + 1, unknowns: self.unknowns + u32::from(is_unknown), first: self.first.or(Some(now)) }
+        let first = self.first.filter(|_| self.count > 0).or(Some(now));
+        Self { count: self.count + 1, unknowns: self.unknowns + u32::from(is_unknown), first }
+    }
+
+    /// With an attempt in which its domain, or the server, put all our mail off: no try, but it can't go on for ever.
+    pub fn put_off(self, now: DateTime<Utc>) -> Self {
+        Self { first: self.first.or(Some(now)), ..self }
     }
 }
 
@@ -154,8 +160,12 @@ pub fn outcome(result: &Result<Receipt, SendError>, tries: Tries, now: DateTime<
     };
     let spread = Duration::milliseconds((delay.num_milliseconds() as f64 * 0.2 * jitter.clamp(0.0, 1.0)) as i64);
     let at = now + delay + spread;
-    let is_over = may_end && tries.first.is_some_and(|first| at > first + GIVE_UP);
-    if is_over { Outcome::Failed } else { Outcome::Retry(at) }
+    match tries.first.map(|first| first + GIVE_UP).filter(|_| may_end) {
+        Some(end) if now >= end => Outcome::Failed,
+        // The last time is at the end of the two days, not a whole delay before.
+        Some(end) => Outcome::Retry(at.min(end)),
+        None => Outcome::Retry(at),
+    }
 }
 
 #[cfg(test)]
@@ -190,7 +200,36 @@ mod tests {
                 }
             }
         }
-        assert_eq!(waits, [1, 5, 30, 120, 360, 720, 720, 720]);
+        assert_eq!(waits, [1, 5, 30, 120, 360, 720, 720, 720, 204]);
+        assert_eq!(now, at(48 * 60));
+    }
+
+    #[test]
+    fn jitter_takes_nothing_from_the_two_days() {
+        for jitter in [0.0, 0.3, 1.0] {
+            let (mut now, mut tries) = (at(0), Tries::default());
+            loop {
+                tries = tries.and(&transient("rcpt"), now);
+                let Outcome::Retry(next) = outcome(&transient("rcpt"), tries, now, jitter) else { break };
+                assert!(next > now);
+                now = next;
+            }
+            assert_eq!(now, at(48 * 60), "{jitter}");
+        }
+    }
+
+    #[test]
+    fn who_was_put_off_with_all_others_has_no_try_and_two_days_for_its_own() {
+        let mut tries = Tries::default();
+        for hour in 0..47 {
+            tries = tries.put_off(at(hour * 60));
+        }
+        assert_eq!(tries, Tries { first: Some(at(0)), ..Tries::default() });
+        assert_eq!(outcome(&transient("rcpt"), tries, at(48 * 60), 0.0), Outcome::Failed, "not for ever");
+        let own = tries.and(&transient("rcpt"), at(47 * 60));
+        assert_eq!(own, Tries { count: 1, unknowns: 0, first: Some(at(47 * 60)) });
+        assert_eq!(outcome(&transient("rcpt"), own, at(47 * 60), 0.0), Outcome::Retry(at(47 * 60 + 1)));
+        assert_eq!(own.put_off(at(90 * 60)), own);
     }
 
     #[test]

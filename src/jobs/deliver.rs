@@ -254,11 +254,12 @@ impl<T: Transport> Worker<T> {
 
 /// What follows from the end of an attempt.
 fn ended(claim: &Claim, result: Result<Receipt, SendError>, now: DateTime<Utc>) -> Recorded {
-    let tries = claim.tries.and(&result, now);
-    let outcome = match (outcome(&result, tries, now, fastrand::f64()), Ending::of(&result)) {
+    let is_put_off = matches!(Ending::of(&result), Ending::Deferred { .. });
+    let tries = if is_put_off { claim.tries.put_off(now) } else { claim.tries.and(&result, now) };
+    let outcome = match outcome(&result, tries, now, fastrand::f64()) {
         // The domain rests, not the mail, which keeps its place: after the rest the one that was put off asks again.
-        (Outcome::Retry(_), Ending::Deferred { .. }) => Outcome::Retry(claim.queued.min(now)),
-        (outcome, _) => outcome,
+        Outcome::Retry(_) if is_put_off => Outcome::Retry(claim.queued.min(now)),
+        outcome => outcome,
     };
     let (edition, attempt) = key(claim);
     Recorded { edition, attempt, at: now, result, tries, outcome, is_doubtful: false }

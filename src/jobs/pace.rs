@@ -1,8 +1,11 @@
 //! The pace: a [`Pacer`] that knows what the database knows.
 //!
 //! Made when the first run needs it, and kept from run to run: within a process it knows to the millisecond what has gone
-//! out. A new process knows it to the second, which is on the side of waiting. Rests are read anew for each run, since
+//! out. A new process knows it to five minutes, which is on the side of waiting. Rests are read anew for each run, since
 //! others write them too.
+//!
+//! It also knows which lane was asked last. Where less may leave than is due, a run that began with the first one again
+//! would never come to the last.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -15,29 +18,31 @@ use crate::store::{Store, StoreError};
 #[derive(Debug, Default)]
 pub struct Pace {
     policy: Policy,
-    pacer: Mutex<Option<Pacer>>,
+    kept: Mutex<Option<(Pacer, String)>>,
 }
 
 impl Pace {
     /// A pace by these limits.
     pub fn new(policy: Policy) -> Self {
-        Self { policy, pacer: Mutex::new(None) }
+        Self { policy, kept: Mutex::new(None) }
     }
 
-    /// The pacer, for one run at a time.
-    pub(super) fn take(&self, store: &Store, now: DateTime<Utc>) -> Result<Pacer, StoreError> {
-        let Some(mut pacer) = self.lock().take() else { return load(store, &self.policy, now) };
+    /// The pacer and the lane that was asked last, for one run at a time.
+    pub(super) fn take(&self, store: &Store, now: DateTime<Utc>) -> Result<(Pacer, String), StoreError> {
+        let Some((mut pacer, lane)) = self.lock().take() else {
+            return Ok((load(store, &self.policy, now)?, store.last_lane()?));
+        };
         pacer.set_holds(store.holds()?);
-        Ok(pacer)
+        Ok((pacer, lane))
     }
 
-    /// Keeps it for the next run. A run that doesn't come here leaves the next one to the database.
-    pub(super) fn put_back(&self, pacer: Pacer) {
-        *self.lock() = Some(pacer);
+    /// Keeps them for the next run. A run that doesn't come here leaves the next one to the database.
+    pub(super) fn put_back(&self, pacer: Pacer, lane: String) {
+        *self.lock() = Some((pacer, lane));
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Pacer>> {
-        self.pacer.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<(Pacer, String)>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

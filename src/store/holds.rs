@@ -71,6 +71,15 @@ impl Store {
         })
     }
 
+    /// The domain of the last mail that was sent, as far as the second tells; empty when there is none.
+    pub fn last_lane(&self) -> Result<String> {
+        self.read(|tx| {
+            let sql = "SELECT domain FROM outbox WHERE state = 'sent' ORDER BY due DESC LIMIT 1";
+            let lane = tx.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?;
+            Ok(lane.unwrap_or_default())
+        })
+    }
+
     /// The domains with mails that are due at `now`.
     pub fn lanes(&self, now: DateTime<Utc>) -> Result<Vec<Lane>> {
         self.read(|tx| {

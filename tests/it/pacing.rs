@@ -241,6 +241,72 @@ async fn a_relay_that_wants_nothing_now_gets_nothing_and_no_mail_pays_for_it() {
 }
 
 #[tokio::test]
+async fn where_less_may_leave_than_is_due_every_domain_has_its_turn() {
+    let domains = ["a.example.org", "m.example.org", "z.example.org"];
+    for is_restarted in [false, true] {
+        let mut world = readers(&domains.map(|domain| (domain, 20))).await;
+        world.pace(Policy { rate: rate(1, Duration::seconds(1)), ..Policy::default() });
+        for second in 0..9 {
+            world.clock.set(utc("2026-11-23 12:00") + Duration::seconds(2 * second));
+            if is_restarted {
+                world.reopen();
+            }
+            deliver(&world).await;
+        }
+        assert_eq!(domains.map(|domain| mails(&world, domain)), [3, 3, 3], "restarted: {is_restarted}");
+    }
+}
+
+#[tokio::test]
+async fn a_limit_on_what_we_send_fails_no_mail_whatever_its_code() {
+    for reply in ["550 5.4.5 Daily user sending limit exceeded", "550 exceeded the max emails per hour"] {
+        let world = readers(&[("a.example.org", 10), ("b.example.org", 10)]).await;
+        world.smtp.refuses("@", reply);
+        deliver(&world).await;
+        assert_eq!(in_state(&world, OutboxState::Queued), 20, "{reply}");
+        let held = world.held();
+        assert_eq!((held[0].domain.as_deref(), held[0].cause), (None, "deferred"), "{reply}");
+        world.smtp.forgives();
+        world.at("2026-11-24 11:00");
+        deliver(&world).await;
+        assert_eq!(in_state(&world, OutboxState::Sent), 20, "{reply}");
+    }
+}
+
+#[tokio::test]
+async fn a_relay_that_refuses_everybody_in_words_of_its_own_gets_few_and_suppresses_none() {
+    let domains: Vec<String> = (0..40).map(|n| format!("d{n:02}.example.org")).collect();
+    let domains: Vec<_> = domains.iter().map(|domain| (domain.as_str(), 1)).collect();
+    for reply in ["554 5.2.252 SendAsDenied", "554 message refused as spam", "554 not here", "550 5.3.2 no"] {
+        let world = readers(&domains).await;
+        world.smtp.refuses("@", reply);
+        deliver(&world).await;
+        assert!(in_state(&world, OutboxState::Failed) <= 12, "{reply}: {}", in_state(&world, OutboxState::Failed));
+        let held = world.held();
+        assert_eq!((held[0].domain.as_deref(), held[0].cause), (None, "refused"), "{reply}");
+        assert!(world.store.suppressions().expect("suppressions").is_empty(), "{reply}");
+    }
+}
+
+#[tokio::test]
+async fn a_domain_that_puts_everybody_off_for_weeks_suppresses_nobody() {
+    for reply in ["421 4.7.28 unusual rate of mail from you", "451 4.7.1 your standing is bad"] {
+        let world = readers(&[("example.org", 2)]).await;
+        world.smtp.refuses("@", reply);
+        for day in 0..20 {
+            world.clock.set(utc("2026-11-23 12:00") + Duration::days(day));
+            world.site.list(world.clock.now().date_naive(), paper(&format!("2611.001{day:02}"), "Daily retrieval"));
+            world.once().await;
+        }
+        assert!(world.store.suppressions().expect("suppressions").is_empty(), "{reply}");
+        world.smtp.forgives();
+        world.clock.set(world.clock.now() + Duration::hours(23));
+        while deliver(&world).await.sent > 0 {}
+        assert_eq!((world.mails("reader0@example.org").len(), world.mails("reader1@example.org").len()), (1, 1));
+    }
+}
+
+#[tokio::test]
 async fn what_is_final_at_mail_fails_alone() {
     for reply in ["552 message exceeds fixed maximum message size", "553 5.6.7 no such addresses here"] {
         let world = readers(&[("a.example.org", 5)]).await;
@@ -271,6 +337,19 @@ async fn a_mailbox_that_is_full_for_days_gets_no_more_though_each_mail_gives_way
         }
     }
     assert_eq!(stopped, Some((4, Some("reader1@example.org".to_owned()))), "ten days after the first gave way");
+    // Who is let in again begins anew: the weeks before count for nothing.
+    let reader = paperpost::core::address::Address::parse("reader1@example.org").expect("an address");
+    world.at("2026-12-20 12:00");
+    assert!(world.store.lift_suppression(&reader, world.clock.now()).expect("a database"));
+    world.smtp.forgives();
+    world.smtp.refuses("<reader1@", "450 4.2.0 greylisted");
+    world.site.list(world.clock.now().date_naive(), paper("2612.00120", "Daily retrieval"));
+    world.once().await;
+    assert!(world.store.suppressions().expect("suppressions").is_empty());
+    world.smtp.forgives();
+    world.at("2026-12-20 12:05");
+    world.once().await;
+    assert_eq!(world.mails("reader1@example.org").len(), 1);
 }
 
 #[tokio::test]

@@ -55,6 +55,47 @@ async fn an_outage_costs_no_mail_its_attempts() {
 }
 
 #[tokio::test]
+async fn a_server_that_hangs_up_on_everybody_costs_no_mail_but_the_first_a_try() {
+    for phase in ["mail", "rcpt", "data"] {
+        let mut world = one_paper().await;
+        world.deliver.connections = 2;
+        for n in 0..40 {
+            world.subscribe(&format!("email = \"reader{n}@d{n}.example.org\"\nkeywords = [\"retrieval\"]"));
+        }
+        world.scrape().await;
+        world.publish();
+        for _ in 0..200 {
+            world.smtp.will(phase, Act::Close);
+        }
+        for minute in 0..5 {
+            world.clock.set(utc("2026-11-23 12:00") + Duration::minutes(2 * minute));
+            assert!(world.deliver().await.outage.is_some(), "{phase}");
+        }
+        let queued = queued(&world);
+        assert_eq!(queued.len(), 41);
+        let tried = queued.iter().filter(|entry| entry.attempts > 0).count();
+        assert!(tried <= 12, "{phase}: {tried} mails met it");
+        let tries = queued.iter().filter(|entry| entry.due - world.clock.now() > Duration::minutes(2)).count();
+        assert_eq!(tries, 0, "{phase}: none waits for longer");
+    }
+}
+
+#[tokio::test]
+async fn a_deferral_of_the_domain_is_no_try_of_the_mail() {
+    let world = one_mail().await;
+    world.smtp.refuses("@", "421 4.7.28 unusual rate");
+    for hour in 0..12 {
+        world.clock.set(utc("2026-11-23 12:00") + Duration::hours(2 * hour));
+        world.deliver().await;
+    }
+    world.smtp.forgives();
+    world.smtp.will("rcpt", Act::Say("450 4.2.0 greylisted"));
+    world.at("2026-11-24 16:00");
+    world.deliver().await;
+    assert!(waits(&world, Duration::minutes(1)), "{:?}", queued(&world));
+}
+
+#[tokio::test]
 async fn a_greylisting_after_a_long_outage_costs_a_minute() {
     let world = one_mail().await;
     for hour in 0..8 {

@@ -59,6 +59,9 @@ pub(super) const GROUP: usize = 64;
 /// How long a commit waits for the outcomes of others: less than a server takes for a mail.
 const LINGER: std::time::Duration = std::time::Duration::from_millis(1);
 
+/// How long a mail waits that met an outage together with others.
+const OUTAGE: Duration = Duration::minutes(1);
+
 /// Mails claimed by one run, about. Then it ends, so that who is in charge sees how it goes, and workers that had lost
 /// their session begin anew.
 pub(super) const RUN: usize = 8192;
@@ -115,8 +118,10 @@ impl Clerk {
         rests: Arc<Rests>,
     ) -> Result<(Self, mpsc::Receiver<Handed>), StoreError> {
         let (claims, taken_up) = mpsc::channel(2 * BATCH);
+        let (pacer, lane) = settings.pace.take(&store, clock.now())?;
         let clerk = Self {
-            pacer: settings.pace.take(&store, clock.now())?,
+            pacer,
+            lane,
             store,
             clock,
             halt,
@@ -128,7 +133,6 @@ impl Clerk {
             waiting: VecDeque::new(),
             out: HashMap::new(),
             is_broken: false,
-            lane: String::new(),
             may_claim: true,
             changes: Vec::new(),
             report: Report::default(),
@@ -201,6 +205,14 @@ impl Clerk {
         if self.claimed >= RUN || !self.may_claim {
             self.may_claim = false;
             return;
+        }
+        // A report that came back may have made a domain rest, a person may have ended one. What is not written down yet is
+        // newer than what is.
+        if self.changes.is_empty() {
+            match self.store.holds() {
+                Ok(holds) => self.pacer.set_holds(holds),
+                Err(error) => return self.end(error),
+            }
         }
         let limit = match self.pacer.room(now) {
             Room::Open(mails) => BATCH.min(mails as usize).saturating_sub(self.waiting.len()),
@@ -294,11 +306,22 @@ impl Clerk {
     /// Commits the outcomes, then answers who asked, by the state of that moment.
     fn record(&mut self, mut ended: Vec<Recorded>, asking: Vec<Asking>) {
         for recorded in &mut ended {
-            self.count(recorded);
             let key = (recorded.edition, recorded.attempt);
-            let domain = self.out.get(&key).map(|out| out.claim.domain.clone());
-            self.is_back(key, recorded.at, &Ending::of(&recorded.result));
-            recorded.is_doubtful = domain.is_some_and(|domain| self.pacer.disbelieves(&domain));
+            let claim = self.out.get(&key).map(|out| out.claim.clone());
+            let ending = Ending::of(&recorded.result);
+            self.is_back(key, recorded.at, &ending);
+            if let Some(claim) = claim {
+                recorded.is_doubtful = self.pacer.disbelieves(&claim.domain);
+                if ending == Ending::Lost && self.pacer.is_silent_to_others() {
+                    // An outage, of which no mail pays.
+                    recorded.tries = claim.tries;
+                    recorded.outcome = Outcome::Retry(recorded.at + OUTAGE);
+                }
+            }
+            self.count(recorded);
+        }
+        if self.pacer.is_cut_off() {
+            self.end_cut_off(&ended);
         }
         let claims: Vec<(i64, u32)> = asking.iter().map(|(claim, _)| *claim).collect();
         let may = if !self.unrecorded.is_empty() {
@@ -321,6 +344,15 @@ impl Clerk {
             Vec::new()
         };
         self.answer(asking, &may);
+    }
+
+    /// The server falls silent in the midst of one mail after the other: the others needn't meet that too.
+    fn end_cut_off(&mut self, ended: &[Recorded]) {
+        let fault = ended.iter().rev().find_map(|recorded| recorded.result.as_ref().err()).map(SendError::fault);
+        if let Some(fault) = fault {
+            self.report.outage.get_or_insert_with(|| fault.clone());
+            self.halt.cancel();
+        }
     }
 
     fn write_down(&mut self, ended: &[Recorded], asking: &[(i64, u32)]) -> Result<Vec<bool>, StoreError> {
@@ -382,7 +414,7 @@ impl Clerk {
             return Err(error);
         }
         // Whoever could not connect has left the work to the others, and they have done it.
-        if self.workers > 0 && self.report.sent > 0 {
+        if self.workers > 0 && self.report.sent > 0 && !self.pacer.is_cut_off() {
             self.report.outage = None;
         }
         // In an outage another run would only meet it again.
@@ -392,7 +424,7 @@ impl Clerk {
         for claim in self.out.keys().copied().collect::<Vec<_>>() {
             self.is_back(claim, self.clock.now(), &Ending::Unknown);
         }
-        self.settings.pace.put_back(self.pacer);
+        self.settings.pace.put_back(self.pacer, self.lane);
         Ok(self.report)
     }
 
