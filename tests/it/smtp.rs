@@ -47,6 +47,8 @@ pub(crate) enum Act {
     Reset,
     /// Never answers.
     Hang,
+    /// Says this, and reads nothing more.
+    SayAndIgnore(&'static str),
     /// Says this, one octet at a time, so slowly that it takes for ever.
     Drip(&'static str),
     /// Agrees, after this long.
@@ -244,7 +246,12 @@ impl SmtpServer {
 
     /// Waits until no connection is open.
     pub(crate) async fn all_closed(&self) {
-        while lock(&self.log).open > 0 {
+        self.has_open(0).await;
+    }
+
+    /// Waits until so many connections are open, or fewer.
+    pub(crate) async fn has_open(&self, connections: usize) {
+        while lock(&self.log).open > connections {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
@@ -517,6 +524,10 @@ impl Client {
                 Next::Gone
             }
             Act::Hang => self.hang(stream).await,
+            Act::SayAndIgnore(reply) => {
+                self.say(stream, reply).await;
+                std::future::pending().await
+            }
             Act::Drip(reply) => {
                 for byte in reply.bytes().cycle() {
                     if stream.write_all(&[byte]).await.is_err() || stream.flush().await.is_err() {

@@ -89,6 +89,49 @@ fn expected(phase: &str, fault: &str) -> &'static str {
     }
 }
 
+#[tokio::test]
+async fn a_mail_that_was_announced_and_does_not_come_keeps_no_connection_from_others() {
+    let server = SmtpServer::start().await;
+    let mut settings = server.settings(Tls::None);
+    (settings.pipelining, settings.connections) = (Pipelining::Mails, 1);
+    let smtp = Smtp::new(settings).expect("settings");
+    let next = OnceLock::from(mail("second"));
+    smtp.send_in_turn(&mail("first"), Turn { gate: Gate::open(), next: &next }).await.expect("no fault");
+    smtp.send(&mail("third")).await.expect("no fault");
+    assert_eq!((server.message_ids().len(), server.connections()), (2, 2));
+    tokio::time::timeout(Duration::from_secs(5), server.has_open(1)).await.expect("the other one is gone");
+}
+
+#[tokio::test]
+async fn a_server_that_stops_reading_in_the_midst_of_a_message_has_not_taken_it() {
+    for pipelining in [Pipelining::Off, Pipelining::Commands, Pipelining::Mails] {
+        let server = SmtpServer::start().await;
+        server.will("data", Act::SayAndIgnore("354 go ahead"));
+        let mut settings = server.settings(Tls::None);
+        settings.pipelining = pipelining;
+        let smtp = Smtp::new(settings).expect("settings");
+        let mut large = mail("large");
+        // More than the buffers between the two hold.
+        large.bytes = [large.bytes, b"A line of a very long message.\r\n".repeat(300_000)].concat();
+        let next = OnceLock::from(mail("next"));
+        let result = smtp.send_in_turn(&large, Turn { gate: Gate::open(), next: &next }).await;
+        let error = result.expect_err("nobody has it");
+        assert_eq!((error.kind(), error.fault().phase), ("transient", "body"), "{pipelining:?}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_grew_too_old_at_rest_takes_no_further_mail() {
+    let server = SmtpServer::start().await;
+    let mut settings = server.settings(Tls::None);
+    settings.max_age = Duration::from_millis(300);
+    let smtp = Smtp::new(settings).expect("settings");
+    smtp.send(&mail("young")).await.expect("no fault");
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    smtp.send(&mail("old")).await.expect("no fault");
+    assert_eq!((server.message_ids().len(), server.connections()), (2, 2));
+}
+
 /// Sends a mail that announces a second one, meets one fault, sends the second and then a third, which must be taken.
 async fn two_in_turn(phase: &'static str, act: Act) -> String {
     let server = SmtpServer::start().await;

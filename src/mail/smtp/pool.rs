@@ -1,4 +1,4 @@
-//! Sessions, shared out: never more than the settings allow, each used by one mail at a time.
+//! Sessions, shared out: never more connections than the settings allow, each used by one mail at a time.
 //!
 //! A session is taken out of the pool by value and comes back only when its last command was answered. So a send that is
 //! cancelled, at whatever await, drops the session and closes its connection; nobody can inherit it.
@@ -24,7 +24,8 @@ pub struct Smtp {
 struct Pool {
     settings: SmtpSettings,
     connector: Connector,
-    /// One permit a connection, in use or being made.
+    /// One permit a connection that is in use, being made or taking its leave. Those at rest have none: with them there are
+    /// never more than permits.
     slots: Arc<Semaphore>,
     resting: Mutex<Resting>,
 }
@@ -88,6 +89,7 @@ impl Transport for Smtp {
             }
             tracing::debug!(host = pool.settings.host, "a resting smtp session was gone; opening another");
         }
+        pool.make_room();
         let session = Session::open(&pool.settings, &pool.connector).await?;
         let ended = session.send(mail, &mut turn, &pool.settings).await;
         pool.put_back(ended.session, slot);
@@ -96,8 +98,9 @@ impl Transport for Smtp {
 }
 
 impl Pool {
-    /// A session that may take this mail: the one at which it was announced, else one at which none was. The ones that may not, because the server has hung up or soon will, are
-    /// dropped: to wait for their good-byes would keep the mail waiting.
+    /// A session that may take this mail: the one at which it was announced, else one at which none was. The ones that may
+    /// not, because they have done their part or the server has hung up or soon will, are dropped: to wait for their good-byes
+    /// would keep the mail waiting.
     fn take(&self, mail: &Mail) -> Option<Session> {
         loop {
             let mut resting = self.lock();
@@ -106,10 +109,20 @@ impl Pool {
             let at = at.or_else(|| resting.sessions.iter().rposition(|session| expects(session).is_none()))?;
             let mut session = resting.sessions.remove(at);
             drop(resting);
-            let in_step = session.announced.is_some() || session.wire.is_quiet();
-            if in_step && session.used.elapsed() < self.settings.max_idle {
+            let is_fit = session.announced.is_some() || !session.is_spent(&self.settings) && session.wire.is_quiet();
+            if is_fit && session.used.elapsed() < self.settings.max_idle {
                 return Some(session);
             }
+        }
+    }
+
+    /// Before another connection is made: where there are as many as there may be, one at rest goes. It expects a mail that
+    /// was announced and did not come.
+    fn make_room(&self) {
+        let in_use = self.settings.connections - self.slots.available_permits();
+        let mut resting = self.lock();
+        while !resting.sessions.is_empty() && in_use + resting.sessions.len() > self.settings.connections {
+            resting.sessions.remove(0);
         }
     }
 
@@ -125,6 +138,8 @@ impl Pool {
         }
         let mut resting = self.lock();
         resting.sessions.push(session);
+        // Under the lock, so that nobody counts it twice.
+        drop(slot);
         if !std::mem::replace(&mut resting.watched, true) {
             tokio::spawn(close_when_idle(Arc::downgrade(self), self.settings.max_idle));
         }
@@ -148,7 +163,11 @@ async fn close_when_idle(pool: Weak<Pool>, max_idle: Duration) {
         let Some(pool) = pool.upgrade() else { return };
         let mut resting = pool.lock();
         for session in resting.sessions.extract_if(.., |session| session.used.elapsed() >= max_idle) {
-            tokio::spawn(session.quit());
+            let Ok(slot) = pool.slots.clone().try_acquire_owned() else { continue };
+            tokio::spawn(async move {
+                session.quit().await;
+                drop(slot);
+            });
         }
         watching = !resting.sessions.is_empty();
         resting.watched = watching;

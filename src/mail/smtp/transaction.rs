@@ -44,13 +44,6 @@ enum Stop {
     Taken(Receipt),
 }
 
-/// What goes out in one write with the end of a message.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Behind {
-    Nothing,
-    NextMail,
-}
-
 impl Session {
     /// Sends one mail. On a session at which another one was announced, it counts as unanswered.
     pub(super) async fn send(mut self, mail: &Mail, turn: &mut Turn<'_>, settings: &SmtpSettings) -> Ended {
@@ -112,7 +105,7 @@ impl Session {
     async fn hand_over(&mut self, message: &[u8], turn: &mut Turn<'_>, settings: &SmtpSettings) -> Result<(), Stop> {
         let mut rest = message;
         if turn.gate.known().is_none() {
-            self.write_message(rest, b"", Behind::Nothing).await?;
+            self.write_message(rest, b"").await?;
             rest = b"";
         }
         if !turn.gate.passed().await {
@@ -125,8 +118,7 @@ impl Session {
             end.extend_from_slice(group(&envelope).as_bytes());
             Some(Announced { message_id: next.message_id.clone(), envelope })
         });
-        let behind_it = if announced.is_some() { Behind::NextMail } else { Behind::Nothing };
-        self.write_message(rest, &end, behind_it).await?;
+        self.write_message(rest, &end).await?;
         self.announced = announced;
         Ok(())
     }
@@ -140,13 +132,16 @@ impl Session {
         self.pipelines(settings) && settings.pipelining == Pipelining::Mails && !self.is_spent(settings)
     }
 
-    async fn write_message(&mut self, message: &[u8], end: &[u8], behind_it: Behind) -> Result<(), Stop> {
+    /// Writes the message, or what is left of it, and `end`: nothing, or the final dot and what goes out with it.
+    async fn write_message(&mut self, message: &[u8], end: &[u8]) -> Result<(), Stop> {
         // What the server says before it has the message can't be about the message; a 250 would pass for it.
         if !self.wire.is_quiet() {
             return Err(self.broken_off(&Trouble::Unasked).await);
         }
-        let Err(broken) = self.wire.write_both(message, end, self.timeouts.message).await else { return Ok(()) };
-        if behind_it == Behind::Nothing {
+        let Err((broken, written)) = self.wire.write_both(message, end, self.timeouts.message).await else {
+            return Ok(());
+        };
+        if end.is_empty() || written < message.len() + DOT.len() {
             // The final dot is not out.
             return Err(self.broken_off(&broken).await);
         }

@@ -54,8 +54,14 @@ impl Wire {
     }
 
     /// Writes two things one after the other, in one write where the stream can: a small one behind a large one would else be
-    /// a packet of its own.
-    pub(super) async fn write_both(&mut self, first: &[u8], then: &[u8], limit: Duration) -> Result<(), Trouble> {
+    /// a packet of its own. When it fails, with the number of octets that may be out.
+    pub(super) async fn write_both(
+        &mut self,
+        first: &[u8],
+        then: &[u8],
+        limit: Duration,
+    ) -> Result<(), (Trouble, usize)> {
+        let mut out = 0;
         let write = async {
             let mut slices = [IoSlice::new(first), IoSlice::new(then)];
             let mut left = &mut slices[..];
@@ -64,12 +70,19 @@ impl Wire {
             while !left.is_empty() {
                 match self.stream.write_vectored(left).await? {
                     0 => return Err(io::ErrorKind::WriteZero.into()),
-                    written => IoSlice::advance_slices(&mut left, written),
+                    written => {
+                        out += written;
+                        IoSlice::advance_slices(&mut left, written);
+                    }
                 }
             }
             self.stream.flush().await
         };
-        Ok(tokio::time::timeout(limit, write).await.map_err(|_| Trouble::TimedOut(limit))??)
+        let written = match tokio::time::timeout(limit, write).await {
+            Ok(written) => written.map_err(Trouble::from),
+            Err(_) => Err(Trouble::TimedOut(limit)),
+        };
+        written.map_err(|trouble| (trouble, out))
     }
 
     /// Reads one reply; the whole of it within `limit`, so that one octet at a time wins a server nothing.
