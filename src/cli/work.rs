@@ -13,10 +13,14 @@ use crate::config::{self, Settings};
 use crate::daemon::{self, Parts, signals};
 use crate::jobs::{self, pace};
 use crate::source::fetch::Client;
-use crate::store::{Lock, Store};
+use crate::store::{Lock, OutboxState, Store};
 
 /// How long a run that ends by itself waits for a limit.
 const PATIENCE: chrono::Duration = chrono::Duration::minutes(1);
+
+/// How long it waits altogether for mails that were put off: a greylist lets them in at the third time, after six or seven
+/// minutes. A run from cron would else ask again when the next edition is due.
+const PUT_OFF: chrono::Duration = chrono::Duration::minutes(8);
 
 const SHORTEST_WAIT: Duration = Duration::from_millis(20);
 
@@ -216,6 +220,7 @@ impl Work {
         let stop = &self.stop;
         let spinner = spinner(format!("sending {way_out} …"));
         let mut sum = jobs::deliver::Report::default();
+        let began = self.clock.now();
         loop {
             let report = jobs::deliver::run(&self.store, &transport, &deliver, &self.clock, stop).await?;
             sum.sent += report.sent;
@@ -229,13 +234,17 @@ impl Work {
             }
             if !report.has_more {
                 // A limit of so many a minute is kept by waiting; what is held for longer is left for the next run.
-                let held = pace::held(&self.store, &settings.pacing, self.clock.now())?;
-                let soon = self.clock.now() + PATIENCE;
-                let Some(next) = held.iter().filter(|held| held.mails > 0).map(|held| held.until).min() else { break };
-                if next > soon {
+                let now = self.clock.now();
+                let held = pace::held(&self.store, &settings.pacing, now)?;
+                let held = held.iter().filter(|held| held.mails > 0).map(|held| held.until).min();
+                let put_off = self.store.next_retry(now)?.filter(|at| *at <= began + PUT_OFF);
+                let Some(next) = held.filter(|at| *at <= now + PATIENCE).into_iter().chain(put_off).min() else {
                     break;
+                };
+                let wait = (next - now).to_std().unwrap_or_default().max(SHORTEST_WAIT);
+                if put_off == Some(next) {
+                    spinner.set_message(format!("some are put off until {}, sending {way_out} …", show::local(next)));
                 }
-                let wait = (next - self.clock.now()).to_std().unwrap_or_default().max(SHORTEST_WAIT);
                 tokio::select! {
                     () = tokio::time::sleep(wait) => {}
                     () = stop.cancelled() => break,
@@ -245,8 +254,11 @@ impl Work {
         spinner.finish_and_clear();
         transport.close().await;
         println!("sent {} {} {way_out}", sum.sent, plural(sum.sent, "mail"));
-        if sum.retried > 0 {
-            println!("{} could not be sent now and will be tried again (paperpost outbox)", sum.retried);
+        let queue = self.store.queue()?;
+        let still_queued = queue.counts.iter().find(|(state, _)| *state == OutboxState::Queued);
+        let put_off = sum.retried.min(still_queued.map_or(0, |(_, mails)| *mails as usize));
+        if put_off > 0 {
+            println!("{put_off} could not be sent now and will be tried again (paperpost outbox)");
         }
         if sum.failed > 0 {
             println!("{} failed for good (paperpost outbox --state failed)", sum.failed);
@@ -258,7 +270,7 @@ impl Work {
         if let Some(fault) = &sum.outage {
             println!("nothing can be sent {way_out}: {fault}");
         }
-        let is_stuck = sum.sent == 0 && sum.retried > 0;
+        let is_stuck = sum.sent == 0 && put_off > 0;
         Ok(sum.failed == 0 && sum.outage.is_none() && !is_stuck)
     }
 }

@@ -154,9 +154,16 @@ pub(super) async fn deliver<T: Transport + 'static>(shared: Arc<Shared<T>>) {
             tracing::info!(sent, retried, failed, "delivered");
             sum = jobs::deliver::Report::default();
         }
+        // New mails are no reason to show a wrong password again.
+        let is_asked = async {
+            match refused {
+                Some(_) => std::future::pending().await,
+                None => shared.deliver.notified().await,
+            }
+        };
         tokio::select! {
             () = shared.stop.cancelled() => return,
-            () = shared.deliver.notified() => {}
+            () = is_asked => {}
             () = tokio::time::sleep(wait) => {}
         }
     }

@@ -155,6 +155,15 @@ impl Store {
         })
     }
 
+    /// When the next mail is due that was put off until after `now`.
+    pub fn next_retry(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
+        self.read(|tx| {
+            let sql = "SELECT min(due) FROM outbox WHERE state = 'queued' AND due > ?";
+            let due: Option<i64> = tx.prepare_cached(sql)?.query_row([now.timestamp()], |row| row.get(0))?;
+            Ok(due.map(instant))
+        })
+    }
+
     /// The mails in these states, newest first.
     pub fn outbox(&self, states: &[OutboxState], limit: usize) -> Result<Vec<OutboxEntry>> {
         self.entries(states, "o", "o.edition > ? ORDER BY o.edition DESC", 0, limit)
