@@ -25,16 +25,26 @@ fn parse_address(text: &str) -> Result<Address, Wrong> {
     Address::parse(text).map_err(|error| Wrong::new(format!("the address {error}")))
 }
 
-/// `Name <name@example.org>` or a bare address; the name may stand in quotes.
+/// Who mails are from, or answers go to: `Name <name@example.org>` or a bare address; the name may stand in quotes.
 pub(super) fn mailbox(node: &Node) -> Result<Mailbox, Wrong> {
     let text = node.line()?;
     let Some((name, rest)) = text.rsplit_once('<') else {
-        return Ok(Mailbox { name: None, address: parse_address(text)? });
+        return Ok(Mailbox { name: None, address: plain_address(text)? });
     };
     let address = rest.strip_suffix('>').ok_or_else(|| Wrong::new("expected a closing > after the address"))?;
     let name = name.trim();
     let name = name.strip_prefix('"').and_then(|name| name.strip_suffix('"')).unwrap_or(name).trim();
-    Ok(Mailbox { name: (!name.is_empty()).then(|| name.to_owned()), address: parse_address(address)? })
+    Ok(Mailbox { name: (!name.is_empty()).then(|| name.to_owned()), address: plain_address(address)? })
+}
+
+/// An address of ours stands in every mail: one server on the way that lacks SMTPUTF8 would refuse them all, for good.
+fn plain_address(text: &str) -> Result<Address, Wrong> {
+    let address = parse_address(text)?;
+    if address.is_internationalized() {
+        let hint = "others need SMTPUTF8 (RFC 6531) of every server on the way; the domain may have any letters";
+        return Err(Wrong::new("expected plain characters before the @").hint(hint.to_owned()));
+    }
+    Ok(address)
 }
 
 pub(super) fn schedule(node: &Node) -> Result<Schedule, Wrong> {
@@ -228,6 +238,7 @@ mod tests {
         assert_eq!(read("\"Papers, daily\" <papers@example.org>"), Ok((Some("Papers, daily".into()), address())));
         assert_eq!(read("<papers@example.org>"), Ok((None, address())));
         assert_eq!(read("papers@example.org"), Ok((None, address())));
+        assert_eq!(read("pépé@example.org"), Err("expected plain characters before the @".into()));
         assert!(read("Papers <papers@example.org").is_err_and(|m| m.contains("closing >")));
         assert!(read("Papers <papers>").is_err_and(|m| m == "the address has no @ between a name and a domain"));
         assert!(read("A\r\nBcc: x@example.org <papers@example.org>").is_err());

@@ -374,6 +374,25 @@ fn mails_that_leave_need_a_sender_and_a_server() {
 }
 
 #[test]
+fn a_sender_that_needs_more_of_every_server_than_most_have_is_refused() {
+    let problems = |from: &str, reply_to: &str| {
+        let text = format!("[subscriptions]\nfiles = []\n[mail]\nfrom = \"{from}\"\nreply_to = \"{reply_to}\"\n");
+        Folder::new(&[("paperpost.toml", &text)]).check()
+    };
+    let hint = "hint: others need SMTPUTF8 (RFC 6531) of every server on the way; the domain may have any letters";
+    assert_eq!(
+        problems("Pépé <pépé@example.org>", "mémé@example.org"),
+        [
+            "paperpost.toml:4:8: mail.from: expected plain characters before the @",
+            hint,
+            "paperpost.toml:5:12: mail.reply_to: expected plain characters before the @",
+            hint,
+        ]
+    );
+    assert_eq!(problems("Pépé <pepe@bücher.example>", "meme@bücher.example"), [""; 0]);
+}
+
+#[test]
 fn a_password_comes_from_a_file_the_environment_or_the_service_manager_and_never_prints() {
     let login = format!("{SMTP}host = \"smtp.example.org\"\nusername = \"papers\"\n");
     let folder = Folder::new(&[
