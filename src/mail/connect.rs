@@ -1,8 +1,9 @@
 //! From a host name to a stream that can be trusted.
 //!
 //! The addresses of the host are tried in turn, each a little after the one before it (RFC 8305), IPv6 and IPv4
-//! alternating. TLS is either there from the first octet or demanded by STARTTLS; there is no falling back to the clear,
-//! and a certificate that does not fit ends the attempt. Without TLS only this very machine is connected to.
+//! alternating; whoever finds nothing good behind the first that answers can go on with those that are left. TLS is
+//! either there from the first octet or demanded by STARTTLS; there is no falling back to the clear, and a certificate
+//! that does not fit ends the attempt. Without TLS only this very machine is connected to.
 
 use std::io;
 use std::net::SocketAddr;
@@ -83,7 +84,12 @@ impl Connector {
 
     /// A TCP connection to the first address that answers.
     pub(super) async fn tcp(&self) -> io::Result<TcpStream> {
-        timeout(self.limit, self.first_to_answer()).await.map_err(|_| too_late(self.limit))?
+        self.route().next().await
+    }
+
+    /// The way to the server, address by address.
+    pub(super) fn route(&self) -> Route<'_> {
+        Route { connector: self, left: None }
     }
 
     /// TLS over a stream: `None` when these settings know no TLS.
@@ -93,20 +99,44 @@ impl Connector {
         Ok(Some(handshake.map_err(|_| too_late(self.limit))??))
     }
 
-    async fn first_to_answer(&self) -> io::Result<TcpStream> {
+    async fn look_up(&self) -> io::Result<Vec<SocketAddr>> {
         let mut addresses = alternating(tokio::net::lookup_host((self.host.as_str(), self.port)).await?.collect());
         if self.tls.is_none() {
             // `localhost` is a name like any other: what it resolves to is what counts.
             addresses.retain(|address| address.ip().is_loopback());
         }
-        let mut addresses = addresses.into_iter();
+        Ok(addresses)
+    }
+}
+
+/// A server's addresses, each good for one connection.
+pub(super) struct Route<'a> {
+    connector: &'a Connector,
+    /// In the order in which they are tried; `None` before the host was looked up.
+    left: Option<Vec<SocketAddr>>,
+}
+
+impl Route<'_> {
+    /// A TCP connection to the first that answers of the addresses that are left. It is left no more, nor is one that
+    /// refused; one that was slower is.
+    pub(super) async fn next(&mut self) -> io::Result<TcpStream> {
+        let limit = self.connector.limit;
+        timeout(limit, self.first_to_answer()).await.map_err(|_| too_late(limit))?
+    }
+
+    async fn first_to_answer(&mut self) -> io::Result<TcpStream> {
+        let left = match &mut self.left {
+            Some(left) => left,
+            None => self.left.insert(self.connector.look_up().await?),
+        };
+        let mut addresses = left.clone().into_iter();
         let mut attempts = JoinSet::new();
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address to connect to");
         loop {
             let next = addresses.next();
             let more = next.is_some();
             if let Some(address) = next {
-                attempts.spawn(connect(address));
+                attempts.spawn(async move { (address, connect(address).await) });
             }
             let ended = if more && addresses.len() > 0 {
                 timeout(STAGGER, attempts.join_next()).await
@@ -114,9 +144,14 @@ impl Connector {
                 Ok(attempts.join_next().await)
             };
             match ended {
-                // Dropping the set ends the other attempts.
-                Ok(Some(Ok(Ok(stream)))) => return Ok(stream),
-                Ok(Some(Ok(Err(error)))) => last = error,
+                Ok(Some(Ok((address, ended)))) => {
+                    left.retain(|other| *other != address);
+                    match ended {
+                        // Dropping the set ends the other attempts.
+                        Ok(stream) => return Ok(stream),
+                        Err(error) => last = error,
+                    }
+                }
                 Ok(Some(Err(_))) | Err(_) => {}
                 Ok(None) => return Err(last),
             }
@@ -179,6 +214,13 @@ fn tls_config(ca_file: Option<&Path>) -> Result<ClientConfig, ServerError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Connector {
+        /// The way to a server that has these addresses.
+        pub(in super::super) fn route_over(&self, addresses: Vec<SocketAddr>) -> Route<'_> {
+            Route { connector: self, left: Some(addresses) }
+        }
+    }
 
     #[test]
     fn families_alternate_and_keep_the_resolvers_order() {
