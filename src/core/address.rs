@@ -10,6 +10,8 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
+use super::paper::visible;
+
 /// A mail address that can be written to.
 #[derive(Clone)]
 pub struct Address {
@@ -83,11 +85,12 @@ impl Address {
     }
 }
 
-/// RFC 5322 section 3.2.3, with RFC 6532's non-ASCII characters less those that can't be seen.
+/// RFC 5322 section 3.2.3, with RFC 6532's non-ASCII characters - marks too, which many scripts write vowels and tones
+/// with - less white space, controls and what hides or reorders text.
 fn is_atext(c: char) -> bool {
     c.is_ascii_alphanumeric()
         || "!#$%&'*+-/=?^_`{|}~".contains(c)
-        || (!c.is_ascii() && !c.is_control() && !c.is_whitespace() && c.is_alphanumeric())
+        || (!c.is_ascii() && !c.is_whitespace() && visible(c) == Some(c))
 }
 
 impl PartialEq for Address {
@@ -129,6 +132,10 @@ mod tests {
             (" Ada.B+papers@Example.ORG ", "Ada.B+papers@example.org"),
             ("rené@bücher.example", "rené@xn--bcher-kva.example"),
             ("root@localhost", "root@localhost"),
+            // A virama, a tone mark, a joiner that the script needs.
+            ("संपर्क@example.org", "संपर्क@example.org"),
+            ("ที่อยู่@example.org", "ที่อยู่@example.org"),
+            ("می\u{200C}خواهم@example.org", "می\u{200C}خواهم@example.org"),
         ] {
             assert_eq!(Address::parse(given).map(|a| a.reveal()), Ok(kept.to_owned()));
         }
@@ -145,6 +152,15 @@ mod tests {
             ("a\r\nBcc: x@example.org", Local),
             ("\"a b\"@example.org", Local),
             (long.as_str(), Local),
+            ("a\u{A0}b@example.org", Local),
+            ("a\u{3000}b@example.org", Local),
+            ("a\u{2028}b@example.org", Local),
+            ("a\u{85}b@example.org", Local),
+            ("a\u{80}b@example.org", Local),
+            ("a\u{202E}b@example.org", Local),
+            ("a\u{2066}b@example.org", Local),
+            ("a\u{200B}b@example.org", Local),
+            ("\u{FEFF}a@example.org", Local),
             ("ada@", Domain),
             ("ada@example", Domain),
             ("ada@[127.0.0.1]", Domain),
