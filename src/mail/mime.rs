@@ -1,7 +1,7 @@
 //! A letter becomes the bytes of a message (RFC 5322, RFC 2045-2049).
 //!
-//! lettre builds, encodes and folds the headers; the two alternatives, quoted-printable already, are copied between
-//! their boundaries. Everything that would make two compositions differ (Date, Message-ID, boundary) is an input: the
+//! lettre builds and folds the headers, and encodes them but for names, and for subjects that look encoded already; these
+//! are made here. The two alternatives, quoted-printable already, are copied between their boundaries. Everything that would make two compositions differ (Date, Message-ID, boundary) is an input: the
 //! same letter gives the same bytes, so a retry is the same mail.
 //!
 //! Nothing in a [`Letter`] can add a header or a line: each value goes through [`clean_text`] first, which drops control
@@ -65,7 +65,7 @@ pub struct Mailbox {
 }
 
 /// Characters of a subject, a name or another header's value that are kept. More would be an accident or an attack, and
-/// a word this long still fits the 998 octets of a line when it can't be folded.
+/// a word of this many ASCII characters still fits the 998 octets of a line when it can't be folded.
 pub const MAX_TEXT: usize = 600;
 
 /// The message as it goes over the wire: CRLF lines, no dot-stuffing.
@@ -148,7 +148,9 @@ fn pre_encoded(header: &'static str, value: String) -> HeaderValue {
 
 /// A title that looks like an encoded word must not be decoded as one.
 fn subject(value: &str) -> HeaderValue {
-    if value.contains("=?") { text("Subject", &encoded_words(&clip(value))) } else { text("Subject", value) }
+    let value = clip(value);
+    let value = if value.contains("=?") { encoded_words(&value) } else { value };
+    HeaderValue::new(HeaderName::new_from_ascii_str("Subject"), value)
 }
 
 /// A header whose value is plain text.
@@ -173,8 +175,10 @@ fn phrase(name: &str) -> String {
     if name.bytes().all(|b| b.is_ascii_alphanumeric() || b" -_".contains(&b)) {
         return name.to_owned();
     }
-    if name.is_ascii() && !name.contains("=?") {
-        return format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""));
+    let quoted = format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""));
+    // One of nothing but quotes is twice as long when quoted, and can't be folded.
+    if name.is_ascii() && !name.contains("=?") && quoted.len() <= MAX_TEXT + 2 {
+        return quoted;
     }
     encoded_words(name)
 }
@@ -340,6 +344,27 @@ Content-Transfer-Encoding: quoted-printable
         );
         assert_eq!(message.subject(), Some("x Bcc: everyone@example.org body"));
         assert_eq!(message.parts.len(), 3);
+    }
+
+    #[test]
+    fn the_longest_values_fit_their_lines_and_are_read_as_they_were() {
+        for text in
+            ["\"".repeat(MAX_TEXT), "\\".repeat(MAX_TEXT), "a".repeat(MAX_TEXT), format!("=?{}", "é ".repeat(299))]
+        {
+            let mut letter = letter();
+            letter.to.name = Some(text.clone());
+            letter.reply_to = Some(letter.to.clone());
+            letter.subject = text.clone();
+            letter.list_id = Some((text.clone(), "l".repeat(255)));
+            letter.extra = vec![("Feedback-ID", text.clone())];
+            let bytes = compose(&letter);
+            for line in std::str::from_utf8(&bytes).expect("UTF-8").split("\r\n") {
+                assert!(line.len() <= 998, "{} octets: {line}", line.len());
+            }
+            let message = MessageParser::default().parse(&bytes).expect("a message");
+            assert_eq!(message.subject(), Some(text.trim_end()));
+            assert_eq!(message.to().and_then(|to| to.first()).and_then(|to| to.name()), Some(text.trim_end()));
+        }
     }
 
     proptest! {
