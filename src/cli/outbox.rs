@@ -14,7 +14,7 @@ use super::work::plural;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::jobs::letter;
-use crate::store::{OutboxEntry, OutboxState, Store};
+use crate::store::{OutboxEntry, OutboxState, Store, StoreError};
 
 /// Which mails `outbox` lists.
 #[derive(Debug, Args)]
@@ -150,10 +150,14 @@ fn print_list(store: &Store, list: &OutboxList) -> anyhow::Result<()> {
 }
 
 fn show(store: &Store, edition: i64) -> anyhow::Result<()> {
-    let Some(mailing) = store.mailing(edition)? else { anyhow::bail!("there is no mail {edition}") };
-    println!("mail {edition} to {}, {}", mailing.subscription.address.reveal(), mailing.message_id);
+    let Some(mail) = store.outbox_entry(edition)? else { anyhow::bail!("there is no mail {edition}") };
+    println!("mail {edition} to {}, {}: {}", mail.address, mail.message_id, mail.state.as_str());
     for (at, outcome, reply) in store.attempts(edition)? {
         println!("  {}  {outcome}  {reply}", local(at));
+    }
+    match store.mailing(edition) {
+        Err(error @ StoreError::Unreadable { .. }) => println!("it can't be made: {error}"),
+        read => drop(read?),
     }
     Ok(())
 }

@@ -175,12 +175,17 @@ impl Store {
         self.entries(states, "o NOT INDEXED", "o.edition > ? ORDER BY o.edition", after, limit)
     }
 
+    /// One mail, whatever its state; `None` when the edition has none.
+    pub fn outbox_entry(&self, edition: i64) -> Result<Option<OutboxEntry>> {
+        Ok(self.entries(&OutboxState::ALL, "o", "o.edition = ?", edition, 1)?.pop())
+    }
+
     fn entries(
         &self,
         states: &[OutboxState],
         outbox: &str,
         which: &str,
-        after: i64,
+        edition: i64,
         limit: usize,
     ) -> Result<Vec<OutboxEntry>> {
         self.read(|tx| {
@@ -193,7 +198,7 @@ impl Store {
                  WHERE o.state IN (SELECT value FROM json_each(?)) AND {which} LIMIT ?"
             ))?;
             let words: Vec<&str> = states.iter().map(|state| state.as_str()).collect();
-            let mut rows = entries.query(params![super::to_json("states", &words)?, after, limit])?;
+            let mut rows = entries.query(params![super::to_json("states", &words)?, edition, limit])?;
             let mut out = Vec::new();
             while let Some(row) = rows.next()? {
                 out.push(OutboxEntry {

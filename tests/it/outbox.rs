@@ -51,6 +51,28 @@ async fn a_mail_can_be_looked_at_dropped_retried_and_read_by_a_script() {
 }
 
 #[tokio::test]
+async fn a_mail_whose_order_cannot_be_read_is_shown_with_what_became_of_it() {
+    let (home, _site, _smtp) = home(2).await;
+    let database = rusqlite::Connection::open(home.path("p.db")).expect("the database");
+    let damaged = "UPDATE definitions SET text = '{' WHERE id = (SELECT max(id) FROM definitions)";
+    assert_eq!(database.execute(damaged, []).expect("damaged"), 1);
+    drop(database);
+    home.run(&["deliver"]).await;
+    let failed = home.run(&["outbox", "--state", "failed", "--json"]).await;
+    let failed: Value = serde_json::from_slice(&failed.stdout).expect("JSON");
+    let number = failed[0]["edition"].to_string();
+    let shown = home.run(&["outbox", "show", &number]).await;
+    assert!(shown.status.success(), "{}", said(&shown));
+    for part in
+        ["@example.org, <", ": failed", "  permanent  render: ", "it can't be made: the database holds a definition"]
+    {
+        assert!(said(&shown).contains(part), "{part}: {}", said(&shown));
+    }
+    let nobody = home.run(&["outbox", "show", "77"]).await;
+    assert!(!nobody.status.success() && said(&nobody).contains("there is no mail 77"), "{}", said(&nobody));
+}
+
+#[tokio::test]
 async fn status_says_what_is_held_back_why_and_until_when() {
     let (home, _site, smtp) = home(5).await;
     let delivered = home.run(&["--set", "pacing.per_day=2", "deliver"]).await;
