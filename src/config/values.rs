@@ -146,14 +146,19 @@ pub(super) fn socket_address(node: &Node) -> Result<SocketAddr, Wrong> {
 /// Letters, digits and hyphens between dots: a DKIM selector, or the domain that signs.
 pub(super) fn dns_name(node: &Node) -> Result<String, Wrong> {
     let text = node.line()?;
-    let is_label = |label: &str| {
-        !label.is_empty() && label.len() <= 63 && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-    };
-    if text.len() <= 253 && text.split('.').all(is_label) {
+    if is_dns_name(text) {
         Ok(text.to_ascii_lowercase())
     } else {
         Err(Wrong::new("expected a name of letters, digits and hyphens such as \"s2026\" or \"example.org\""))
     }
+}
+
+/// Whether a text is one or more labels of letters, digits and hyphens, dots between them.
+pub fn is_dns_name(text: &str) -> bool {
+    let is_label = |label: &str| {
+        !label.is_empty() && label.len() <= 63 && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    text.len() <= 253 && text.split('.').all(is_label)
 }
 
 /// A host name or an IP address.
@@ -186,11 +191,11 @@ pub(super) fn ehlo(node: &Node) -> Result<String, Wrong> {
     }
 }
 
-/// Whether what is sent to this host stays on this machine.
-pub(super) fn is_loopback(host: &str) -> bool {
+/// Whether a host is this machine by its number or its name (RFC 6761 section 6.3).
+pub fn is_loopback(host: &str) -> bool {
     match host.parse::<IpAddr>() {
         Ok(address) => address.is_loopback(),
-        Err(_) => host == "localhost" || host.ends_with(".localhost"),
+        Err(_) => host.rsplit('.').next().is_some_and(|label| label.eq_ignore_ascii_case("localhost")),
     }
 }
 

@@ -153,6 +153,7 @@ async fn check_tries_what_is_set_and_warns_of_what_will_not_do() {
         (["bounces.maildir=nowhere", "mail.bounce=b@example.org"], 0, "has no folder `new`, so it is no Maildir"),
         (["bounces.maildir=nowhere", "log.level=info"], 0, "mail.bounce: is missing, so no bounce comes"),
         (["web.listen=127.0.0.1:8035", "log.level=info"], 0, "but no mail links to it"),
+        (["smtp.host=mail.localhost", "log.level=info"], 0, "fine"),
     ] {
         let checked = home.run(&["check", "--set", set[0], "--set", set[1]]).await;
         assert!(

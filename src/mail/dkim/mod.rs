@@ -21,6 +21,7 @@ use chrono::{DateTime, Utc};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
 
+use crate::config::is_dns_name;
 use canonical::{Field, headers, name, relaxed_body, signed_data, split};
 
 /// The fields that are signed where they are there (RFC 6376 section 5.4.1; RFC 8058 asks for the two of unsubscribing).
@@ -259,9 +260,7 @@ fn wrap(out: &mut String, text: &str, width: usize, gap: &str) {
 }
 
 fn check_name(name: &str) -> Result<(), DkimError> {
-    let fits =
-        |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-    if name.split('.').all(fits) { Ok(()) } else { Err(DkimError::Name) }
+    if is_dns_name(name) { Ok(()) } else { Err(DkimError::Name) }
 }
 
 #[cfg(test)]

@@ -24,7 +24,6 @@ mod verdict;
 mod wire;
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -34,6 +33,7 @@ pub use reply::reply_codes;
 
 use super::connect::ServerError;
 use super::login::Login;
+pub(super) use crate::config::is_loopback;
 
 /// How to reach the server and how to behave towards it.
 #[derive(Clone, Debug)]
@@ -163,11 +163,6 @@ pub enum SettingsError {
     /// A limit of zero.
     #[error("smtp.connections and smtp.mails_per_connection: must be at least 1")]
     Limits,
-}
-
-/// Whether a host is this machine by its name or number.
-pub(super) fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
 }
 
 /// The line that ends a message.
