@@ -54,28 +54,23 @@ fn keygen(settings: &Settings, kind: KeyType, selector: &str, output: Option<Pat
     let pem = new_key(algorithm)?;
     let key = Key::from_pem(selector, &pem)?;
     let path = output.unwrap_or_else(|| format!("dkim-{selector}.pem").into());
+    // In the settings a relative path would start at their own folder.
+    let path = std::path::absolute(&path).with_context(|| path.display().to_string())?;
     write_secret(&path, &pem).with_context(|| format!("can't write {}", path.display()))?;
     println!("wrote the key to {}; it signs once the settings name it and the DNS has its record\n", path.display());
-    println!("[dkim]\n{name}_selector = \"{selector}\"\n{name}_key_file = \"{}\"\n", path.display());
-    println!("{}", key.zone_line(&domain(settings))?);
+    let quoted = toml_edit::Value::from(path.to_string_lossy().into_owned());
+    println!("[dkim]\n{name}_selector = \"{selector}\"\n{name}_key_file = {quoted}\n");
+    println!("{}", key.zone_line(&settings.dkim.domain)?);
     Ok(ExitCode::SUCCESS)
 }
 
 fn record(settings: &Settings) -> anyhow::Result<ExitCode> {
-    let Some(dkim) = &settings.dkim else {
-        anyhow::bail!("the settings have no key in [dkim]: `paperpost dkim keygen` makes one");
-    };
-    for key in wiring::dkim_keys(dkim)? {
-        println!("{}", key.zone_line(&dkim.domain)?);
+    let keys = wiring::dkim_keys(&settings.dkim)?;
+    anyhow::ensure!(!keys.is_empty(), "the settings have no key in [dkim]: `paperpost dkim keygen` makes one");
+    for key in keys {
+        println!("{}", key.zone_line(&settings.dkim.domain)?);
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn domain(settings: &Settings) -> String {
-    match &settings.dkim {
-        Some(dkim) => dkim.domain.clone(),
-        None => settings.mail.from.address.domain().to_owned(),
-    }
 }
 
 /// A new file that only its owner can read; one that is there already stays as it is.

@@ -283,9 +283,11 @@ pub(super) async fn web(settings: &Settings, store: &Store) -> anyhow::Result<Op
 
 /// What signs mails; `None` when the settings have no key.
 pub(super) fn signer(settings: &Settings) -> anyhow::Result<Option<Signer>> {
-    let Some(dkim) = &settings.dkim else { return Ok(None) };
-    let keys = dkim_keys(dkim)?;
-    Ok(Some(Signer::new(&dkim.domain, keys)?))
+    let keys = dkim_keys(&settings.dkim)?;
+    if keys.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Signer::new(&settings.dkim.domain, keys)?))
 }
 
 /// The keys of `[dkim]`, RSA first: who knows only one algorithm often reads only the first signature.

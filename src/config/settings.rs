@@ -35,8 +35,8 @@ pub struct Settings {
     pub mail: Mail,
     /// What a digest is when a subscription doesn't say otherwise.
     pub digest: Digest,
-    /// How mails are signed; `None` when they aren't.
-    pub dkim: Option<Dkim>,
+    /// How mails are signed.
+    pub dkim: Dkim,
     /// Where readers reach us.
     pub web: Web,
     /// The secrets that tokens are made with, the signing one first; none when the database's own is to be used.
@@ -259,7 +259,7 @@ pub struct Digest {
     pub when_empty: WhenEmpty,
 }
 
-/// `[dkim]`: at least one key.
+/// `[dkim]`: mails are signed with each key that is there.
 #[derive(Clone, Debug)]
 pub struct Dkim {
     /// The domain that signs; that of `mail.from` when the file doesn't say.

@@ -165,6 +165,34 @@ async fn check_tries_what_is_set_and_warns_of_what_will_not_do() {
 }
 
 #[tokio::test]
+async fn what_keygen_prints_can_be_put_into_the_settings_wherever_they_stand() {
+    let (home, _site, _smtp) = home().await;
+    std::fs::create_dir(home.path("etc")).expect("a folder");
+    let settings = home.read("paperpost.toml") + "[subscriptions]\nfiles = []\n[dkim]\ndomain = \"mail.example.org\"\n";
+    home.write("etc/paperpost.toml", &settings);
+    let run = async |arguments: &[&str]| home.run(&[&["--config", "etc/paperpost.toml"], arguments].concat()).await;
+    let bad = run(&["dkim", "keygen", "--selector", "r_2026"]).await;
+    assert!(!bad.status.success() && said(&bad).contains("letters, digits"), "{}", said(&bad));
+    let mut lines = settings;
+    let mut records = Vec::new();
+    for (kind, selector) in [("rsa", "r2026"), ("ed25519", "e \"2026\"")] {
+        let file = format!("{selector}.pem");
+        let selector = &selector.replace([' ', '"'], "");
+        let made = run(&["dkim", "keygen", "--type", kind, "--selector", selector, "-o", &file]).await;
+        assert!(made.status.success(), "{}", said(&made));
+        let made = said(&made);
+        lines.extend(made.lines().filter(|line| line.starts_with(kind)).flat_map(|line| [line, "\n"]));
+        let record = made.lines().last().expect("a record").to_owned();
+        assert!(record.starts_with(&format!("{selector}._domainkey.mail.example.org. IN TXT")), "{record}");
+        records.push(record);
+    }
+    home.write("etc/paperpost.toml", &lines);
+    let checked = run(&["check"]).await;
+    assert!(said(&checked).contains("fine, 0 subscriptions") && checked.status.success(), "{}", said(&checked));
+    assert_eq!(said(&run(&["dkim", "record"]).await).lines().collect::<Vec<_>>(), records);
+}
+
+#[tokio::test]
 async fn a_test_mail_tells_what_the_server_answered() {
     let (home, _site, smtp) = home().await;
     let sent = home.run(&["test-mail", "ada@example.org"]).await;

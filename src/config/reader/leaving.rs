@@ -33,13 +33,10 @@ impl Reader {
         })
     }
 
-    pub(super) fn dkim(&mut self, from_domain: &str) -> Option<Dkim> {
+    pub(super) fn dkim(&mut self, from_domain: &str) -> Dkim {
         let domain = self.get("dkim.domain", values::dns_name);
         let rsa = self.dkim_key("rsa");
         let ed25519 = self.dkim_key("ed25519");
-        if rsa.is_none() && ed25519.is_none() {
-            return None;
-        }
         if let (Some(domain), Some(place)) = (&domain, self.place("dkim.domain"))
             && !is_related(domain, from_domain)
         {
@@ -47,7 +44,7 @@ impl Reader {
             let hint = "receivers take a signature of another domain for no proof of the sender (DMARC)";
             self.merged.problems.push(Problem::warning(place, message).hint(hint.to_owned()));
         }
-        Some(Dkim { domain: domain.unwrap_or_else(|| from_domain.to_owned()), rsa, ed25519 })
+        Dkim { domain: domain.unwrap_or_else(|| from_domain.to_owned()), rsa, ed25519 }
     }
 
     fn dkim_key(&mut self, kind: &str) -> Option<DkimKey> {
