@@ -26,6 +26,9 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(20);
 
 /// The daemon.
 pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
+    for warning in &settings.warnings {
+        tracing::warn!("{warning}");
+    }
     let listed = match subscriptions(&settings) {
         Ok(listed) => listed,
         Err(problems) => return Ok(refuse(&problems)),

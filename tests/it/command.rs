@@ -193,6 +193,14 @@ async fn what_keygen_prints_can_be_put_into_the_settings_wherever_they_stand() {
 }
 
 #[tokio::test]
+async fn the_daemon_warns_at_its_start_of_what_check_warns_of() {
+    let (home, _site, _smtp) = home().await;
+    let daemon = home.start(&["run", "--set", "smtp.tls=starttls", "--set", "smtp.port=465"], "log");
+    until("the log warns", || home.read("log").contains("servers speak smtp.tls = \"implicit\" on port 465")).await;
+    drop(daemon);
+}
+
+#[tokio::test]
 async fn a_test_mail_tells_what_the_server_answered() {
     let (home, _site, smtp) = home().await;
     let sent = home.run(&["test-mail", "ada@example.org"]).await;

@@ -393,6 +393,28 @@ fn a_sender_that_needs_more_of_every_server_than_most_have_is_refused() {
 }
 
 #[test]
+fn a_signature_that_few_receivers_know_is_not_enough() {
+    let warnings = |keys: &str| {
+        let text = format!("[subscriptions]\nfiles = []\n[dkim]\n{keys}");
+        Folder::new(&[("paperpost.toml", &text), ("e.pem", "a key"), ("r.pem", "a key")]).check()
+    };
+    let (ed25519, rsa) = (
+        "ed25519_selector = \"e\"\ned25519_key_file = \"e.pem\"\n",
+        "rsa_selector = \"r\"\nrsa_key_file = \"r.pem\"\n",
+    );
+    assert_eq!(
+        warnings(ed25519),
+        [
+            "paperpost.toml:4:20: warning: dkim.ed25519_selector: has the only key, and to receivers that know only \
+             RSA, Gmail among them, mails are then not signed",
+            "hint: add an RSA key; `paperpost dkim keygen --type rsa` makes one",
+        ]
+    );
+    assert_eq!(warnings(&format!("{rsa}{ed25519}")), [""; 0]);
+    assert_eq!(warnings(rsa), [""; 0]);
+}
+
+#[test]
 fn a_password_comes_from_a_file_the_environment_or_the_service_manager_and_never_prints() {
     let login = format!("{SMTP}host = \"smtp.example.org\"\nusername = \"papers\"\n");
     let folder = Folder::new(&[

@@ -37,6 +37,14 @@ impl Reader {
         let domain = self.get("dkim.domain", values::dns_name);
         let rsa = self.dkim_key("rsa");
         let ed25519 = self.dkim_key("ed25519");
+        if let (Some(_), None, Some(place)) =
+            (&ed25519, self.place("dkim.rsa_selector"), self.place("dkim.ed25519_selector"))
+        {
+            let message = "dkim.ed25519_selector: has the only key, and to receivers that know only RSA, Gmail among \
+                           them, mails are then not signed";
+            let hint = "add an RSA key; `paperpost dkim keygen --type rsa` makes one";
+            self.merged.problems.push(Problem::warning(place, message).hint(hint.to_owned()));
+        }
         if let (Some(domain), Some(place)) = (&domain, self.place("dkim.domain"))
             && !is_related(domain, from_domain)
         {
