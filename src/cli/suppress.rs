@@ -40,9 +40,14 @@ pub(super) enum SuppressAction {
         address: String,
     },
     /// Writes all suppressions to a file: hash, reason and date of each
+    ///
+    /// Hashes are good only for a copy of the database that made them: they are no substitute for a backup of it.
     Export {
         /// A CSV file
         file: PathBuf,
+        /// Addresses in clear, good for any database, of those that the database still knows
+        #[arg(long)]
+        addresses: bool,
     },
     /// Takes in an export, or a file with an address a line
     ///
@@ -91,17 +96,7 @@ pub(super) fn suppress(settings: &Settings, action: SuppressAction) -> anyhow::R
             }
             println!("{address} may be written to again");
         }
-        SuppressAction::Export { file } => {
-            let suppressions = store.suppressions()?;
-            let mut text = format!("{KEY_LINE}{}\nhash,reason,date\n", store.suppression_key_id()?);
-            for entry in &suppressions {
-                let date = entry.at.format("%Y-%m-%d");
-                text.push_str(&format!("{},{},{date}\n", entry.hash, entry.reason.as_str()));
-            }
-            std::fs::write(&file, text).with_context(|| format!("can't write {}", file.display()))?;
-            let count = suppressions.len();
-            println!("wrote {count} {} to {}", plural(count, "suppression"), file.display());
-        }
+        SuppressAction::Export { file, addresses } => export(&store, &file, addresses)?,
         SuppressAction::Import { file } => {
             let count = import(&store, &file, now)?;
             println!("{count} new {} from {}", plural(count, "suppression"), file.display());
@@ -126,8 +121,35 @@ fn list(store: &Store, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Begins the first line of an export; the id of the key that made the hashes follows.
+/// Begins the first line of an export of hashes; the id of the key that made them follows.
 const KEY_LINE: &str = "# paperpost suppressions, hashed with key ";
+
+/// The line above the first suppression of an export, of hashes or of addresses.
+const HEADINGS: [&str; 2] = ["hash,reason,date", "address,reason,date"];
+
+/// Who left the subscriptions is known by the hash alone, and is in no export of addresses.
+fn export(store: &Store, file: &Path, addresses: bool) -> anyhow::Result<()> {
+    let suppressions = store.suppressions()?;
+    let mut text = match addresses {
+        true => format!("{}\n", HEADINGS[1]),
+        false => format!("{KEY_LINE}{}\n{}\n", store.suppression_key_id()?, HEADINGS[0]),
+    };
+    let mut count = 0;
+    for entry in &suppressions {
+        let who = if addresses { entry.address.as_ref() } else { Some(&entry.hash) };
+        let Some(who) = who else { continue };
+        text.push_str(&format!("{who},{},{}\n", entry.reason.as_str(), entry.at.format("%Y-%m-%d")));
+        count += 1;
+    }
+    std::fs::write(file, text).with_context(|| format!("can't write {}", file.display()))?;
+    println!("wrote {count} {} to {}", plural(count, "suppression"), file.display());
+    match suppressions.len() - count {
+        0 => {}
+        1 => println!("1 more is known by its hash alone"),
+        more => println!("{more} more are known by their hashes alone"),
+    }
+    Ok(())
+}
 
 /// All lines or none: a wrong one is reported with its number.
 fn import(store: &Store, file: &Path, now: DateTime<Utc>) -> anyhow::Result<usize> {
@@ -140,7 +162,7 @@ fn import(store: &Store, file: &Path, now: DateTime<Utc>) -> anyhow::Result<usiz
             same_key = key == own_key;
             continue;
         }
-        if line.is_empty() || line.starts_with('#') || line == "hash,reason,date" {
+        if line.is_empty() || line.starts_with('#') || HEADINGS.contains(&line) {
             continue;
         }
         let entry = read_line(line, now).with_context(|| format!("{}:{number}", file.display()))?;
@@ -197,13 +219,6 @@ mod tests {
         Store::open(&folder.join("p.db")).expect("a database")
     }
 
-    fn export(store: &Store, file: &Path) {
-        let text: Vec<String> =
-            store.suppressions().expect("a list").iter().map(|s| format!("{},bounced,2026-11-01", s.hash)).collect();
-        let key = store.suppression_key_id().expect("a key");
-        std::fs::write(file, format!("{KEY_LINE}{key}\nhash,reason,date\n{}\n", text.join("\n"))).expect("written");
-    }
-
     #[test]
     fn addresses_and_hashes_are_taken_in_and_a_wrong_line_takes_in_nothing() {
         let folder = tempfile::tempdir().expect("a folder");
@@ -230,7 +245,7 @@ mod tests {
         let (store, file) = (store(folder.path()), folder.path().join("list.csv"));
         let ada = Address::parse("ada@example.org").expect("an address");
         store.suppress(&ada, Reason::Bounced, None, DateTime::UNIX_EPOCH).expect("suppressed");
-        export(&store, &file);
+        export(&store, &file, false).expect("written");
         store.lift_suppression(&ada, DateTime::UNIX_EPOCH).expect("lifted");
         assert_eq!(import(&store, &file, DateTime::UNIX_EPOCH).expect("its own"), 1);
 

@@ -201,6 +201,24 @@ async fn the_daemon_warns_at_its_start_of_what_check_warns_of() {
 }
 
 #[tokio::test]
+async fn an_export_of_addresses_is_good_for_any_database_and_tells_who_is_not_in_it() {
+    let (home, _site, _smtp) = home().await;
+    assert!(home.run(&["once"]).await.status.success());
+    for address in ["Ada@example.org", "bob@example.org"] {
+        assert!(home.run(&["suppress", "add", address, "--reason", "bounced"]).await.status.success());
+    }
+    let exported = home.run(&["suppress", "export", "--addresses", "list.csv"]).await;
+    assert!(exported.status.success() && said(&exported).contains("wrote 1 suppression"), "{}", said(&exported));
+    assert!(said(&exported).contains("1 more is known by its hash alone"), "{}", said(&exported));
+    let today = Clock::System.now().format("%Y-%m-%d");
+    assert_eq!(home.read("list.csv"), format!("address,reason,date\nada@example.org,bounced,{today}\n"));
+    let other = home.run(&["--set", "database.path=other.db", "suppress", "import", "list.csv"]).await;
+    assert!(said(&other).contains("1 new suppression"), "{}", said(&other));
+    let again = home.run(&["--set", "database.path=other.db", "suppress", "add", "ada@example.org"]).await;
+    assert!(said(&again).contains("was suppressed already"), "{}", said(&again));
+}
+
+#[tokio::test]
 async fn a_test_mail_tells_what_the_server_answered() {
     let (home, _site, smtp) = home().await;
     let sent = home.run(&["test-mail", "ada@example.org"]).await;
