@@ -24,8 +24,8 @@ pub fn leave(sender: &str) -> String {
     page(
         "Stop the digest?",
         &html! {
-            p { "You get digests of new papers from " (sender) ". One press, and no more are sent, not even one that is \
-                 on its way out." }
+            p { "You get digests of new papers from " (sender) ". One press, and no more are sent; only one that is \
+                 under way already may still arrive." }
             form method="post" {
                 input type="hidden" name="List-Unsubscribe" value="One-Click";
                 button { "Stop the digest" }

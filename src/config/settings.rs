@@ -182,9 +182,9 @@ pub struct Smtp {
     pub pipelining: Pipelining,
     /// Whether the server is asked what reports should hold, where it can be (RFC 3461).
     pub dsn: bool,
-    /// For a connection to stand, TLS included.
+    /// For finding and reaching the server; TLS has as long again.
     pub connect_timeout: Duration,
-    /// For each answer but the last (RFC 5321 section 4.5.3.2).
+    /// For each answer but the last (RFC 5321 section 4.5.3.2), and for writing the whole of a mail.
     pub timeout: Duration,
     /// For the answer after the final dot; too short a time makes duplicates (RFC 5321 section 4.5.3.2.6).
     pub final_timeout: Duration,
@@ -318,7 +318,7 @@ pub struct Imap {
     pub mailbox: String,
     /// Whether what was taken in is deleted.
     pub delete: bool,
-    /// For each step, connecting among them.
+    /// For each step: reaching the server, TLS, each answer.
     pub timeout: Duration,
 }
 
