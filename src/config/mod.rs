@@ -26,7 +26,7 @@ use std::sync::Arc;
 pub use problem::{Place, Problem, Problems, Severity};
 pub use secret::Secret;
 pub use settings::Settings;
-pub use values::{is_dns_name, is_loopback, nearest_zone};
+pub use values::nearest_zone;
 
 use crate::core::query::Holdings;
 use crate::core::subscription::Subscription;

@@ -16,6 +16,7 @@ use super::settings::{
     SourceKind, SourceSettings, Tls, Transport,
 };
 use super::values;
+use crate::core::host::is_loopback;
 use crate::core::paper::SourceId;
 
 mod leaving;
@@ -266,7 +267,7 @@ impl Reader {
             node.choice(&[("implicit", Tls::Implicit), ("starttls", Tls::StartTls), ("none", Tls::None)])
         });
         if tls == Tls::None
-            && host.is_some_and(|host| !values::is_loopback(host))
+            && host.is_some_and(|host| !is_loopback(host))
             && let Some(node) = self.merged.found.get(&key)
         {
             let wrong = Wrong::new("\"none\" leaves everything in clear, so it is only for a host on this machine");

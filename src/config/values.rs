@@ -12,6 +12,7 @@ use url::{Host, Url};
 use super::node::{Node, Wrong, nearest, parse_duration};
 use super::settings::Mailbox;
 use crate::core::address::Address;
+use crate::core::host::is_dns_name;
 use crate::core::pacing::Rate;
 use crate::core::query::Query;
 use crate::core::schedule::Schedule;
@@ -153,14 +154,6 @@ pub(super) fn dns_name(node: &Node) -> Result<String, Wrong> {
     }
 }
 
-/// Whether a text is one or more labels of letters, digits and hyphens, dots between them.
-pub fn is_dns_name(text: &str) -> bool {
-    let is_label = |label: &str| {
-        !label.is_empty() && label.len() <= 63 && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-    };
-    text.len() <= 253 && text.split('.').all(is_label)
-}
-
 /// A host name or an IP address.
 pub(super) fn host(node: &Node) -> Result<String, Wrong> {
     let text = node.line()?;
@@ -188,14 +181,6 @@ pub(super) fn ehlo(node: &Node) -> Result<String, Wrong> {
             Wrong::new("expected a host name such as \"mail.example.org\", or an IP address")
                 .hint("a host name has letters, digits and hyphens between its dots".to_owned())
         }),
-    }
-}
-
-/// Whether a host is this machine by its number or its name (RFC 6761 section 6.3).
-pub fn is_loopback(host: &str) -> bool {
-    match host.parse::<IpAddr>() {
-        Ok(address) => address.is_loopback(),
-        Err(_) => host.rsplit('.').next().is_some_and(|label| label.eq_ignore_ascii_case("localhost")),
     }
 }
 
@@ -230,6 +215,7 @@ pub(super) fn log_level(node: &Node) -> Result<String, Wrong> {
 mod tests {
     use super::super::problem::Place;
     use super::*;
+    use crate::core::host::is_loopback;
 
     fn node(text: &str) -> Node {
         Node::text_at(text, Place::Default)

@@ -10,6 +10,7 @@ pub mod delivery;
 pub mod diff;
 pub mod digest;
 pub mod edition;
+pub mod host;
 pub mod index;
 pub mod matching;
 pub mod order;

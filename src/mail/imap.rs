@@ -23,8 +23,9 @@ use tokio::time::timeout;
 
 use super::connect::{Connector, Server, ServerError, Stream, too_late};
 use super::login::{Login, Mechanism};
-use super::smtp::{Tls, is_loopback};
+use super::smtp::Tls;
 use crate::core::bounce::masked;
+use crate::core::host::is_loopback;
 
 /// What is read of a message, octets. A report says what it has to say long before; what follows is the mail that came
 /// back, or somebody's attachment.

@@ -1,8 +1,9 @@
 //! A letter becomes the bytes of a message (RFC 5322, RFC 2045-2049).
 //!
 //! lettre builds and folds the headers, and encodes them but for names, and for subjects that look encoded already; these
-//! are made here. The two alternatives, quoted-printable already, are copied between their boundaries. Everything that would make two compositions differ (Date, Message-ID, boundary) is an input: the
-//! same letter gives the same bytes, so a retry is the same mail.
+//! are made here. The two alternatives, quoted-printable already, are copied between their boundaries. Everything that
+//! would make two compositions differ (Date, Message-ID, boundary) is an input: the same letter gives the same bytes, so
+//! a retry is the same mail.
 //!
 //! Nothing in a [`Letter`] can add a header or a line: each value goes through [`clean_text`] first, which drops control
 //! characters and turns line breaks into spaces. All lines are CRLF and at most 998 octets, in the body at most 76; the

@@ -21,7 +21,7 @@ use chrono::{DateTime, Utc};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
 
-use crate::config::is_dns_name;
+use crate::core::host::is_dns_name;
 use canonical::{Field, headers, name, relaxed_body, signed_data, split};
 
 /// The fields that are signed where they are there (RFC 6376 section 5.4.1; RFC 8058 asks for the two of unsubscribing).

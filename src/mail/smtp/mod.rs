@@ -33,7 +33,7 @@ pub use reply::reply_codes;
 
 use super::connect::ServerError;
 use super::login::Login;
-pub(super) use crate::config::is_loopback;
+use crate::core::host::is_loopback;
 
 /// How to reach the server and how to behave towards it.
 #[derive(Clone, Debug)]

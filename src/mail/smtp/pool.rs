@@ -11,8 +11,9 @@ use tokio::task::JoinSet;
 
 use super::super::connect::{Connector, Server};
 use super::session::{Session, fault};
-use super::{SettingsError, SmtpSettings, Tls, is_loopback};
+use super::{SettingsError, SmtpSettings, Tls};
 use crate::core::delivery::{Receipt, SendError};
+use crate::core::host::is_loopback;
 use crate::mail::{Mail, Transport, Turn};
 
 /// A [`Transport`] over SMTP. Cloning shares the sessions.
