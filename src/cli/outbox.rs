@@ -53,9 +53,12 @@ pub(super) enum OutboxAction {
         /// The mail's number in the list
         #[arg(required_unless_present = "all")]
         edition: Option<i64>,
-        /// Every failed mail
+        /// Every mail that failed of late
         #[arg(long, conflicts_with = "edition")]
         all: bool,
+        /// How many days ago they may have failed: nobody wants the digests of three weeks at once
+        #[arg(long, default_value_t = 3, conflicts_with = "edition", value_parser = clap::value_parser!(u16).range(1..))]
+        days: u16,
     },
     /// Takes queued or failed mails out of the queue; their papers stay to come
     ///
@@ -97,10 +100,12 @@ pub(super) fn outbox(settings: &Settings, list: &OutboxList, action: Option<Outb
         Some(OutboxAction::Export { state }) => export(&store, &state)?,
         Some(OutboxAction::Eml { edition, output }) => eml(settings, &store, edition, output)?,
         // A running daemon may be at work too: the database sorts that out.
-        Some(OutboxAction::Retry { edition, .. }) => {
-            match (Store::open(&settings.database.path)?.retry_failed(edition, Clock::System.now())?, edition) {
+        Some(OutboxAction::Retry { edition, days, .. }) => {
+            let now = Clock::System.now();
+            let since = now - chrono::Duration::days(days.into());
+            match (Store::open(&settings.database.path)?.retry_failed(edition, since, now)?, edition) {
                 (0, Some(edition)) => anyhow::bail!("mail {edition} has not failed (paperpost outbox show {edition})"),
-                (0, None) => anyhow::bail!("no mail has failed"),
+                (0, None) => anyhow::bail!("no mail has failed in the last {days} {}", plural(days.into(), "day")),
                 (count, _) => println!("queued {count} {} again", plural(count, "mail")),
             }
         }

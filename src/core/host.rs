@@ -1,6 +1,6 @@
 //! Names of machines and domains.
 
-use std::net::IpAddr;
+use ::core::net::IpAddr;
 
 /// Whether a text is one or more labels of letters, digits and hyphens, dots between them.
 pub fn is_dns_name(text: &str) -> bool {

@@ -234,14 +234,14 @@ impl Store {
         })
     }
 
-    /// Queues failed mails again, as at first: all of them, or the one of `edition`. Returns how many.
-    pub fn retry_failed(&self, edition: Option<i64>, now: DateTime<Utc>) -> Result<usize> {
+    /// Queues failed mails again, as at first: the one of `edition`, or all that failed after `since`. Returns how many.
+    pub fn retry_failed(&self, edition: Option<i64>, since: DateTime<Utc>, now: DateTime<Utc>) -> Result<usize> {
         self.write(|tx| {
             Ok(tx.execute(
                 "UPDATE outbox
                  SET state = 'queued', queued = ?1, due = ?1, attempts = 0, tries = 0, unknowns = 0, tried = NULL
-                 WHERE state = 'failed' AND (?2 IS NULL OR edition = ?2)",
-                params![now.timestamp(), edition],
+                 WHERE state = 'failed' AND (edition = ?2 OR ?2 IS NULL AND due >= ?3)",
+                params![now.timestamp(), edition, since.timestamp()],
             )?)
         })
     }

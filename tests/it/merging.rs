@@ -171,7 +171,10 @@ async fn whatever_goes_wrong_every_paper_comes_in_exactly_one_mail() {
                     trouble(&mut world, &mut dice).await;
                 } else {
                     // What was given up is in the list of failures; its operator has seen it.
-                    world.store.retry_failed(None, world.clock.now()).expect("a working database");
+                    world
+                        .store
+                        .retry_failed(None, chrono::DateTime::UNIX_EPOCH, world.clock.now())
+                        .expect("a working database");
                     while world.deliver().await.has_more {}
                 }
             }

@@ -98,3 +98,15 @@ async fn a_run_that_ends_by_itself_waits_for_a_limit_of_seconds() {
     assert!(delivered.status.success(), "{}", said(&delivered));
     assert_eq!(smtp.mails().len(), 5, "{}", said(&delivered));
 }
+
+/// A minute: that long a mail waits before it is tried for the second time.
+#[tokio::test]
+async fn a_run_that_ends_by_itself_waits_for_a_greylist() {
+    let (home, _site, smtp) = home(2).await;
+    smtp.will("rcpt", Act::Say("450 4.2.0 greylisted, come again"));
+    let delivered = home.run(&["deliver"]).await;
+    assert!(delivered.status.success(), "{}", said(&delivered));
+    assert_eq!(smtp.mails().len(), 2);
+    assert!(said(&delivered).contains("sent 2 mails"), "{}", said(&delivered));
+    assert!(!said(&delivered).contains("could not be sent"), "{}", said(&delivered));
+}

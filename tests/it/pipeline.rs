@@ -502,7 +502,10 @@ async fn one_refused_recipient_holds_no_other_and_can_be_retried_by_hand() {
     assert_eq!(world.smtp.mails().len(), 1);
     let failed = world.store.outbox(&[OutboxState::Failed], 10).expect("an outbox");
     assert!(failed[0].last_reply.as_ref().is_some_and(|reply| reply.contains("mailbox full")), "{failed:?}");
-    assert_eq!(world.store.retry_failed(Some(failed[0].edition), world.clock.now()).expect("queued"), 1);
+    assert_eq!(
+        world.store.retry_failed(Some(failed[0].edition), world.clock.now(), world.clock.now()).expect("queued"),
+        1
+    );
     world.deliver().await;
     assert_eq!(world.smtp.mails().len(), 2);
     assert_eq!(world.store.queue().expect("a queue").counts, [(OutboxState::Sent, 2)]);
