@@ -8,14 +8,12 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::jobs::bounce::{self, Outcome};
 use crate::jobs::inbox;
+use crate::mail::inbound::LONGEST_MESSAGE;
 use crate::store::Store;
 
 /// The exit codes that a mail server understands (sysexits.h).
 const EX_NOUSER: u8 = 67;
 pub(super) const EX_TEMPFAIL: u8 = 75;
-
-/// A message longer than this is none that a mail server makes; octets.
-const MAX_MESSAGE: u64 = 32 << 20;
 
 /// Takes in the message on standard input. What is wrong with us is for the server to try again later; what a person
 /// wrote is refused, so that they learn that nobody reads it.
@@ -24,6 +22,10 @@ pub(super) fn bounce(settings: &Settings) -> ExitCode {
         Ok(Outcome::Unknown) => {
             eprintln!("paperpost: no bounce, no complaint, no request to leave: nobody reads mails to this address");
             ExitCode::from(EX_NOUSER)
+        }
+        Ok(Outcome::Faulty) => {
+            eprintln!("paperpost: the message trips over a fault in the program");
+            ExitCode::from(EX_TEMPFAIL)
         }
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
@@ -45,8 +47,10 @@ pub(super) async fn inbox(settings: &Settings) -> anyhow::Result<ExitCode> {
 }
 
 fn take(settings: &Settings) -> anyhow::Result<Outcome> {
-    let mut message = Vec::new();
-    std::io::stdin().take(MAX_MESSAGE).read_to_end(&mut message)?;
+    let (mut message, mut input) = (Vec::new(), std::io::stdin().lock());
+    input.by_ref().take(LONGEST_MESSAGE as u64).read_to_end(&mut message)?;
+    // A mail server that can't hand over all of it calls that a failure.
+    std::io::copy(&mut input, &mut std::io::sink())?;
     let store = Store::open(&settings.database.path)?;
     Ok(bounce::run(&store, &wiring::judging(settings, &store)?, &message, Clock::System.now())?)
 }

@@ -3,8 +3,10 @@
 //! A stranger can send anything here. A report counts when it proves that its sender has our mail: by the token in its
 //! return path or in the List-Unsubscribe that came back, or by the mail's Message-ID together with the address it went
 //! to. Anything else changes nothing. One message is one transaction, and the same message again changes nothing, so a
-//! crash between the database and the mailbox does no harm.
+//! crash between the database and the mailbox does no harm. A fault in the program that a message brings out ends the
+//! reading of this one only.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -38,51 +40,82 @@ pub enum Outcome {
     Ignored,
     /// Something that a person should read.
     Unknown,
+    /// What a fault in the program kept from being understood.
+    Faulty,
 }
 
 impl Outcome {
     /// Whether a person should read the message: nothing follows from it, and it is no machine's small talk.
     pub fn is_for_a_person(self) -> bool {
-        matches!(self, Self::Unknown | Self::Report(Taken::Unproven))
+        matches!(self, Self::Unknown | Self::Faulty | Self::Report(Taken::Unproven))
     }
 }
 
 /// Takes in one message.
 pub fn run(store: &Store, settings: &Settings, message: &[u8], now: DateTime<Utc>) -> Result<Outcome, StoreError> {
-    let Some(inbound) = inbound::read(message) else { return Ok(Outcome::Unknown) };
+    match guarded(|| understand(&settings.keyring, message, now)) {
+        Meaning::None(outcome) => Ok(outcome),
+        Meaning::Leave(subscriber) => {
+            let news = store.suppress_subscriber(&subscriber, Reason::Unsubscribed, Some("by mail"), now)?;
+            tracing::info!(how = "by mail", is_news = news == Some(true), "a subscriber left");
+            Ok(Outcome::Left)
+        }
+        Meaning::Bounce(bounce, failure) => {
+            let is_lasting = |sent: &[_]| bounce::is_lasting(sent, settings.soft_limit, settings.soft_days);
+            let taken = store.take_bounce(&bounce, is_lasting)?;
+            log(bounce.verdict, taken, &failure);
+            Ok(Outcome::Report(taken))
+        }
+    }
+}
+
+/// What a message asks for.
+enum Meaning {
+    /// Nothing.
+    None(Outcome),
+    /// To get no more mails.
+    Leave(SubscriberId),
+    /// That a failed delivery, or a complaint, be noted.
+    Bounce(Box<Bounce>, Failure),
+}
+
+/// Pure: all that a stranger's octets have to do with.
+fn understand(keyring: &Keyring, message: &[u8], now: DateTime<Utc>) -> Meaning {
+    let Some(inbound) = inbound::read(message) else { return Meaning::None(Outcome::Unknown) };
     let (verdict, failure) = match &inbound.kind {
         Kind::Report(recipients) => match bounce::failure(recipients) {
             Some(failure) => (Verdict::Failed(failure.class), failure),
-            None => return Ok(Outcome::Ignored),
+            None => return Meaning::None(Outcome::Ignored),
         },
         Kind::Complaint => {
             let words = "the reader called a mail spam".to_owned();
             (Verdict::Complaint, Failure { class: Class::Hard, status: String::new(), diagnostic: words })
         }
         Kind::Automatic | Kind::Letter => {
-            if let Some(subscriber) = asks_to_leave(&settings.keyring, &inbound) {
-                let news = store.suppress_subscriber(&subscriber, Reason::Unsubscribed, Some("by mail"), now)?;
-                tracing::info!(how = "by mail", is_news = news == Some(true), "a subscriber left");
-                return Ok(Outcome::Left);
-            }
-            return Ok(if inbound.kind == Kind::Automatic { Outcome::Ignored } else { Outcome::Unknown });
+            let is_automatic = inbound.kind == Kind::Automatic;
+            let otherwise = Meaning::None(if is_automatic { Outcome::Ignored } else { Outcome::Unknown });
+            return asks_to_leave(keyring, &inbound).map_or(otherwise, Meaning::Leave);
         }
     };
-    let taken = store.take_bounce(
-        &Bounce {
-            message: digest(&SHA256, message).as_ref().to_vec(),
-            subscriber: proven(&settings.keyring, &inbound),
-            message_ids: inbound.message_ids,
-            recipients: inbound.recipients.iter().filter_map(|text| Address::parse(text).ok()).collect(),
-            at: now,
-            verdict,
-            status: bounce::masked(&failure.status),
-            reply: bounce::masked(&format!("{} {}", failure.status, failure.diagnostic)),
-        },
-        |sent| bounce::is_lasting(sent, settings.soft_limit, settings.soft_days),
-    )?;
-    log(verdict, taken, &failure);
-    Ok(Outcome::Report(taken))
+    let bounce = Bounce {
+        message: digest(&SHA256, message).as_ref().to_vec(),
+        subscriber: proven(keyring, &inbound),
+        message_ids: inbound.message_ids,
+        recipients: inbound.recipients.iter().filter_map(|text| Address::parse(text).ok()).collect(),
+        at: now,
+        verdict,
+        status: bounce::masked(&failure.status),
+        reply: bounce::masked(&format!("{} {}", failure.status, failure.diagnostic)),
+    };
+    Meaning::Bounce(bounce.into(), failure)
+}
+
+/// A panic would end the daemon, which would find the same message at its next start.
+fn guarded(understand: impl FnOnce() -> Meaning) -> Meaning {
+    catch_unwind(AssertUnwindSafe(understand)).unwrap_or_else(|_| {
+        tracing::error!("a message brings out a fault in the program: nothing changes, and a person should look at it");
+        Meaning::None(Outcome::Faulty)
+    })
 }
 
 /// Whose mail a report is about, by a token that only they and the servers on the way could know.
@@ -115,5 +148,16 @@ fn log(verdict: Verdict, taken: Taken, failure: &Failure) {
         ),
         (Taken::Noted, _) => tracing::info!(%status, %reply, "a mail came back"),
         (Taken::Suppressed, _) => tracing::warn!(%status, %reply, "a subscriber gets no more mails"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_in_the_program_ends_the_reading_of_one_message() {
+        let faulty = guarded(|| panic!("a fault that no message is known to bring out"));
+        assert!(matches!(faulty, Meaning::None(outcome @ Outcome::Faulty) if outcome.is_for_a_person()));
     }
 }

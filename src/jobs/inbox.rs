@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use super::bounce::{self, Settings};
 use crate::clock::Clock;
-use crate::mail::imap::{Imap, ImapError, LONGEST_MESSAGE, Mark};
+use crate::mail::imap::{Imap, ImapError, Mark};
+use crate::mail::inbound::LONGEST_MESSAGE;
 use crate::store::{Store, StoreError};
 
 /// Where bounces, complaints and mails that ask to leave arrive.

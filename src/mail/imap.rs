@@ -22,14 +22,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
 
 use super::connect::{Connector, Server, ServerError, Stream, too_late};
+use super::inbound::LONGEST_MESSAGE;
 use super::login::{Login, Mechanism};
 use super::smtp::Tls;
 use crate::core::bounce::masked;
 use crate::core::host::is_loopback;
-
-/// What is read of a message, octets. A report says what it has to say long before; what follows is the mail that came
-/// back, or somebody's attachment.
-pub const LONGEST_MESSAGE: usize = 1 << 20;
 
 /// The most that a server may say in answer to one command, octets: a message and what stands around it, or the numbers
 /// of some hundred thousand unread ones.

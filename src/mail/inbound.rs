@@ -3,10 +3,26 @@
 //! What arrives at the bounce mailbox is from strangers: every field may be forged. So this says only what a message
 //! *claims*; whose it is must be proven by a token, or by a Message-ID together with the address, in
 //! [`crate::jobs::bounce`].
+//!
+//! And every mail may be made to do harm. mail-parser reads the headers, but it is never given a whole message: it takes
+//! apart whatever lies in it, however deep, so that a mebibyte of message in message in message exhausts the stack, and
+//! other mails memory or hours. Here parts are opened to [`DEEPEST`], in time that grows with the octets alone, and a mail
+//! within the mail is not opened at all: its header is what we sent, and its body is anybody's.
 
-use mail_parser::{Message, MessageParser, MessagePart, MimeHeaders, PartType};
+use std::borrow::Cow;
+
+use mail_parser::decoders::base64::base64_decode;
+use mail_parser::decoders::quoted_printable::quoted_printable_decode;
+use mail_parser::{Message, MessageParser, MimeHeaders};
 
 use crate::core::bounce::{self, Recipient};
+
+/// What is read of a message, octets. A report says what it has to say long before; what follows is the mail that came
+/// back, or somebody's attachment.
+pub const LONGEST_MESSAGE: usize = 1 << 20;
+
+/// So many multiparts may lie in each other. A report is one; lists and gateways put one or two around it.
+const DEEPEST: usize = 8;
 
 /// What a message is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,16 +56,15 @@ pub struct Inbound {
 
 /// Takes a message apart; `None` when it is none.
 pub fn read(bytes: &[u8]) -> Option<Inbound> {
-    let message = MessageParser::default().parse(bytes)?;
+    let (head, body) = entity(bytes)?;
     let values = |names: &[&str]| {
-        let named =
-            message.headers_raw().filter(|(name, _)| names.iter().any(|known| name.eq_ignore_ascii_case(known)));
+        let named = head.headers_raw().filter(|(name, _)| names.iter().any(|known| name.eq_ignore_ascii_case(known)));
         named.map(|(_, value)| value.trim().to_owned()).collect::<Vec<_>>()
     };
     let mut inbound = Inbound {
         kind: Kind::Letter,
         addressed: values(&["To", "Delivered-To", "X-Original-To", "Envelope-To"]),
-        subject: message.subject().unwrap_or_default().to_owned(),
+        subject: head.subject().unwrap_or_default().to_owned(),
         returned: Vec::new(),
         message_ids: Vec::new(),
         recipients: Vec::new(),
@@ -59,20 +74,72 @@ pub fn read(bytes: &[u8]) -> Option<Inbound> {
     if is_automatic {
         inbound.kind = Kind::Automatic;
     }
-    // The parts of a report stand side by side; what lies deeper is the mail that came back, and anybody's text.
-    for part in &message.parts {
-        inbound.take(part);
-    }
+    inbound.take(&head, body, 0);
     Some(inbound)
 }
 
+/// The header and the body of a message, or of a part of one; `None` without a header.
+fn entity(bytes: &[u8]) -> Option<(Message<'_>, &[u8])> {
+    let is_field = |line: &&[u8]| !matches!(*line, b"\n" | b"\r\n");
+    let (head, rest) = bytes.split_at(lines(bytes).take_while(is_field).map(<[u8]>::len).sum());
+    let body = rest.strip_prefix(b"\r\n").or(rest.strip_prefix(b"\n")).unwrap_or_default();
+    Some((MessageParser::default().parse_headers(head)?, body))
+}
+
+/// The parts of a multipart's body (RFC 2046 section 5.1.1). The last may have no end: not all of a message is read.
+fn parts<'x>(body: &'x [u8], boundary: &str) -> Vec<&'x [u8]> {
+    let (mut parts, mut part, mut position) = (Vec::new(), None, 0);
+    for line in lines(body) {
+        let before = position;
+        position += line.len();
+        let delimiter = line.strip_prefix(b"--").and_then(|line| line.strip_prefix(boundary.as_bytes()));
+        let Some(is_last) = delimiter.and_then(|rest| match rest.trim_ascii_end() {
+            b"" => Some(false),
+            b"--" => Some(true),
+            _ => None,
+        }) else {
+            continue;
+        };
+        parts.extend(part.map(|start| &body[start..before]));
+        part = (!is_last).then_some(position);
+        if is_last {
+            break;
+        }
+    }
+    parts.extend(part.map(|start| &body[start..]));
+    parts
+}
+
+/// Each with its end.
+fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes.split_inclusive(|&octet| octet == b'\n')
+}
+
+/// A body without its transfer encoding; what is not encoded as it says stays as it is.
+fn decoded<'x>(head: &Message<'_>, body: &'x [u8]) -> Cow<'x, [u8]> {
+    let decoded = match head.content_transfer_encoding().map(str::to_ascii_lowercase).as_deref() {
+        Some("base64") => base64_decode(body),
+        Some("quoted-printable") => quoted_printable_decode(body),
+        _ => None,
+    };
+    decoded.map_or(Cow::Borrowed(body), Cow::Owned)
+}
+
 impl Inbound {
-    fn take(&mut self, part: &MessagePart<'_>) {
-        let Some(kind) = part.content_type() else { return };
-        let kind = format!("{}/{}", kind.ctype(), kind.subtype().unwrap_or_default()).to_ascii_lowercase();
-        match (kind.as_str(), &part.body) {
-            ("message/delivery-status" | "message/global-delivery-status", _) => {
-                let (envelope_id, recipients) = bounce::read(&String::from_utf8_lossy(part.contents()));
+    fn take(&mut self, head: &Message<'_>, body: &[u8], depth: usize) {
+        let Some(kind) = head.content_type() else { return };
+        if let ("multipart", Some(boundary)) = (&kind.ctype().to_ascii_lowercase()[..], kind.attribute("boundary")) {
+            if depth < DEEPEST && !boundary.is_empty() {
+                for (head, body) in parts(body, boundary).into_iter().filter_map(entity) {
+                    self.take(&head, body, depth + 1);
+                }
+            }
+            return;
+        }
+        let text = || String::from_utf8_lossy(&decoded(head, body)).into_owned();
+        match &format!("{}/{}", kind.ctype(), kind.subtype().unwrap_or_default()).to_ascii_lowercase()[..] {
+            "message/delivery-status" | "message/global-delivery-status" => {
+                let (envelope_id, recipients) = bounce::read(&text());
                 self.message_ids.extend(envelope_id);
                 for recipient in &recipients {
                     self.recipients
@@ -80,10 +147,13 @@ impl Inbound {
                 }
                 self.kind = Kind::Report(recipients);
             }
-            ("message/feedback-report", _) => self.take_feedback(&String::from_utf8_lossy(part.contents())),
-            (_, PartType::Message(returned)) => self.take_returned(returned),
-            ("text/rfc822-headers" | "message/global-headers" | "message/rfc822-headers", _) => {
-                if let Some(returned) = MessageParser::default().parse_headers(part.contents()) {
+            "message/feedback-report" => self.take_feedback(&text()),
+            "message/rfc822"
+            | "message/global"
+            | "text/rfc822-headers"
+            | "message/global-headers"
+            | "message/rfc822-headers" => {
+                if let Some((returned, _)) = entity(&decoded(head, body)) {
                     self.take_returned(&returned);
                 }
             }
@@ -153,6 +223,58 @@ mod tests {
         assert_eq!(feedback("abuse").message_ids, ["17.ab@example.org"]);
         assert_eq!(feedback("not-spam").kind, Kind::Automatic);
         assert_eq!(feedback("auth-failure").kind, Kind::Automatic);
+    }
+
+    const STATUS: &str = "Final-Recipient: rfc822; ada@example.org\r\nAction: failed\r\nStatus: 5.1.1\r\n";
+
+    /// A report in so many multiparts more than it needs.
+    fn wrapped(times: usize) -> Kind {
+        let open = |level| {
+            format!("Content-Type: multipart/mixed; boundary=\"b {level}\"\r\n\r\nAn opening\r\n--b {level} \r\n")
+        };
+        let text: String = (0..=times).map(open).collect();
+        read(format!("{text}Content-Type: message/delivery-status\r\n\r\n{STATUS}").as_bytes()).expect("a message").kind
+    }
+
+    #[test]
+    fn a_report_is_found_in_what_lists_and_gateways_wrap_it_up_in_but_not_at_any_depth() {
+        assert!(matches!(wrapped(0), Kind::Report(_)));
+        assert!(matches!(wrapped(DEEPEST - 1), Kind::Report(_)));
+        assert_eq!(wrapped(DEEPEST), Kind::Letter);
+    }
+
+    #[test]
+    fn parts_end_where_their_own_boundary_stands() {
+        let body = b"an opening\n--b1\n--b\none\r\n--b1--\n--b \t\r\ntwo\n--b--\n--b\nafter the end";
+        assert_eq!(parts(body, "b"), [&b"one\r\n--b1--\n"[..], b"two\n"]);
+        assert_eq!(parts(b"--b\ncut off", "b"), [b"cut off"]);
+        assert_eq!(parts(b"no part", "b"), [b""; 0]);
+    }
+
+    #[test]
+    fn parts_are_read_without_their_encoding_and_the_mail_in_the_mail_is_not_opened() {
+        let part = |kind: &str, encoding: &str, body: &str| {
+            let text = format!(
+                "Content-Type: multipart/report; boundary=b\r\n\r\n--b\r\nContent-Type: {kind}\r\n\
+                 Content-Transfer-Encoding: {encoding}\r\n\r\n{body}\r\n--b--\r\n"
+            );
+            read(text.as_bytes()).expect("a message")
+        };
+        let base64 = "RmluYWwtUmVjaXBpZW50OiB1dGYtODsgYWRh\r\nQGV4YW1wbGUub3JnCkFjdGlvbjogZmFpbGVkCg==";
+        let status = "message/global-delivery-status";
+        for (encoding, body) in [
+            ("7bit", "Final-Recipient: utf-8; ada@example.org\r\nAction: failed\r\n"),
+            ("Base64", base64),
+            ("quoted-printable", "Final-Recipient: utf-8; ada=40example.org=\r\n\r\nAction: failed\r\n"),
+            // No base64 at all, whatever it says of itself.
+            ("base64", "Final-Recipient: utf-8; ada@example.org\r\nAction: failed\r\n"),
+        ] {
+            assert!(part(status, encoding, body).recipients.contains(&"ada@example.org".to_owned()), "{encoding}");
+        }
+        let returned = "Message-ID: <1.a@example.org>\r\nContent-Type: multipart/report; boundary=c\r\n\r\n\
+                        --c\r\nContent-Type: message/delivery-status\r\n\r\nStatus: 5.1.1\r\nAction: failed\r\n";
+        let inbound = part("message/rfc822", "8bit", returned);
+        assert_eq!((inbound.kind, &inbound.message_ids[..]), (Kind::Letter, &["1.a@example.org".to_owned()][..]));
     }
 
     proptest! {

@@ -8,7 +8,7 @@ use paperpost::core::bounce::Class;
 use paperpost::core::token::{Keyring, Purpose};
 use paperpost::jobs::bounce::{self, Outcome, Outcome::Report};
 use paperpost::jobs::inbox::{self, Inbox};
-use paperpost::mail::inbound::{self, Kind};
+use paperpost::mail::inbound::{self, Kind, LONGEST_MESSAGE};
 use paperpost::store::{Reason, Taken};
 
 use crate::leaving::{ADA, address, header, one_paper, return_path};
@@ -307,6 +307,47 @@ async fn what_is_no_message_holds_up_none_behind_it() {
     assert!(result.expect_err("a trouble").to_string().contains("new/1.folder: is no message"));
     assert_eq!(consent(&world), "suppressed");
     assert!(folder.path().join("cur/3.x:2,S").exists());
+}
+
+/// Mails made to exhaust who takes them apart: message in message until the stack is used up, or part after part that each
+/// has the rest searched for a boundary that isn't there.
+fn bombs(octets: usize) -> [String; 3] {
+    let nested = "Content-Type:message/rfc822\n\n";
+    let encoded = "Content-Type:message/rfc822\nContent-Transfer-Encoding:quoted-printable\n\n";
+    let searched = "--b\nContent-Type:multipart/mixed;boundary=x\n\n";
+    let filled = |head: &str, rest: &str| format!("{head}{}", rest.repeat(octets / rest.len()));
+    let parts = "Content-Type:multipart/mixed;boundary=b\n\n";
+    [filled("", nested), filled(encoded, nested), filled(parts, searched)]
+}
+
+#[tokio::test]
+async fn a_mail_made_to_exhaust_its_reader_is_set_aside_and_holds_up_none_behind_it() {
+    let world = sent().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["new", "cur"] {
+        std::fs::create_dir(folder.path().join(name)).expect("a folder");
+    }
+    let report = Dsn { to: &return_path(&world), ..Dsn::default() }.text();
+    for (number, bomb) in (1..).zip(bombs(LONGEST_MESSAGE)) {
+        std::fs::write(folder.path().join(format!("new/{number}.bomb")), bomb).expect("written");
+    }
+    std::fs::write(folder.path().join("new/4.report"), report).expect("written");
+    let (inbox, settings) = (Inbox::Maildir(folder.path().to_owned()), settings(&world));
+    let judged = inbox::run(&world.store, &settings, &inbox, &world.clock);
+    let judged = tokio::time::timeout(std::time::Duration::from_secs(20), judged).await.expect("no search without end");
+    assert_eq!(judged.expect("a Maildir"), 4);
+    assert_eq!(consent(&world), "suppressed");
+    for name in ["1.bomb:2,F", "2.bomb:2,F", "3.bomb:2,F", "4.report:2,S"] {
+        assert!(folder.path().join("cur").join(name).exists(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_mail_made_to_exhaust_its_reader_is_refused_at_the_pipe() {
+    let world = World::new().await;
+    for bomb in bombs(16 * LONGEST_MESSAGE) {
+        assert_eq!(paperpost(&world, &["bounce"], &bomb).0, Some(67), "EX_NOUSER");
+    }
 }
 
 #[tokio::test]
