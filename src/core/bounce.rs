@@ -32,7 +32,7 @@ pub struct Recipient {
     pub final_recipient: String,
     /// The address that was asked for, where the server says.
     pub original_recipient: String,
-    /// `failed`, `delayed`, `delivered`, `relayed` or `expanded`, in lower case.
+    /// `failed`, `delayed`, `delivered`, `relayed` or `expanded`, in lower case; another word where its meaning is unknown.
     pub action: String,
     /// `5.1.1` (RFC 3463).
     pub status: String,
@@ -63,17 +63,30 @@ pub fn read(text: &str) -> (Option<String>, Vec<Recipient>) {
         if let id @ Some(_) = Some(get("Original-Envelope-Id")).filter(|id| !id.is_empty()) {
             envelope_id = id.map(unxtext);
         }
-        if !get("Action").is_empty() {
+        let status = word(get("Status"));
+        if let Some(action) = action(get("Action"), status) {
             recipients.push(Recipient {
                 final_recipient: address(get("Final-Recipient")),
                 original_recipient: address(get("Original-Recipient")),
-                action: word(get("Action")).to_ascii_lowercase(),
-                status: word(get("Status")).to_owned(),
+                action,
+                status: status.to_owned(),
                 diagnostic: after_type(get("Diagnostic-Code")).to_owned(),
             });
         }
     }
     (envelope_id, recipients)
+}
+
+/// What became of a recipient; `None` where nothing is said of one. Some servers leave the action out, or have a word of their
+/// own for it. Its status tells as much: 5 is a failure for good, 4 one that may pass (RFC 3463 section 3.1).
+fn action(action: &str, status: &str) -> Option<String> {
+    let action = word(action).to_ascii_lowercase();
+    let is_known = ["failed", "delayed", "delivered", "relayed", "expanded"].contains(&action.as_str());
+    match code(status) {
+        Some((5, ..)) if !is_known => Some("failed".to_owned()),
+        Some((4, ..)) if !is_known => Some("delayed".to_owned()),
+        _ => Some(action).filter(|action| !action.is_empty()),
+    }
 }
 
 /// What failed for good; `None` when nothing did. We send to one recipient at a time, so several of them are one address
@@ -307,9 +320,18 @@ fn groups(text: &str) -> Vec<Vec<(String, String)>> {
     groups
 }
 
-/// `rfc822; ada@example.org` without its type, its xtext or its angle brackets.
+/// `rfc822; ada@example.org` without its type, its encoding, and names or comments around it.
 fn address(value: &str) -> String {
-    unxtext(after_type(value).trim_matches(['<', '>']))
+    let (kind, address) = value.split_once(';').unwrap_or(("", value));
+    // In the international form a plus sign is always itself.
+    let decode = if kind.trim().eq_ignore_ascii_case("utf-8") { ununicode } else { unxtext };
+    decode(bare(address))
+}
+
+/// What stands in angle brackets, or else the first word: an address or a Message-ID without names and comments.
+pub fn bare(text: &str) -> &str {
+    let Some((_, rest)) = text.split_once('<') else { return word(text.trim()) };
+    rest.split_once('>').map_or(rest, |(inner, _)| inner).trim()
 }
 
 fn after_type(value: &str) -> &str {
@@ -340,6 +362,29 @@ fn unxtext(text: &str) -> String {
         }
     }
     String::from_utf8(out).unwrap_or_else(|_| text.to_owned())
+}
+
+/// Undoes utf-8-addr-xtext (RFC 6533 section 3): `\x{2B}` is a plus sign. What is none stays.
+fn ununicode(text: &str) -> String {
+    let mut pieces = text.split(r"\x{");
+    let mut out = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let point = piece.split_once('}').and_then(|(hex, rest)| {
+            let point = char::from_u32(u32::from_str_radix(hex, 16).ok()?)?;
+            Some((point, rest))
+        });
+        match point {
+            Some((point, rest)) => {
+                out.push(point);
+                out.push_str(rest);
+            }
+            None => {
+                out.push_str(r"\x{");
+                out.push_str(piece);
+            }
+        }
+    }
+    out
 }
 
 /// `5.1.1` as numbers.
@@ -476,6 +521,43 @@ mod tests {
             }]
         );
         assert_eq!(failure(&recipients).map(|f| f.class), Some(Class::Hard));
+    }
+
+    #[test]
+    fn what_the_action_leaves_open_the_status_says() {
+        for (fields, expected) in [
+            ("Status: 5.1.1", Some("failed")),
+            ("Action: failure\nStatus: 5.1.1 (no such user)", Some("failed")),
+            ("Status: 4.4.1", Some("delayed")),
+            ("Action: retrying\nStatus: 4.4.1", Some("delayed")),
+            ("Action: failed\nStatus: 4.4.1", Some("failed")),
+            ("Action: delivered\nStatus: 5.1.1", Some("delivered")),
+            ("Action: odd\nStatus: 2.0.0", Some("odd")),
+            ("Action: odd", Some("odd")),
+            ("Arrival-Date: today", None),
+        ] {
+            let (_, recipients) =
+                read(&format!("Reporting-MTA: dns; a.example\n\nFinal-Recipient: rfc822; a@b.example\n{fields}"));
+            assert_eq!(recipients.first().map(|recipient| recipient.action.as_str()), expected, "{fields}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_read_without_what_stands_around_it() {
+        for (value, expected) in [
+            ("rfc822; ada+2Bx@example.org", "ada+x@example.org"),
+            ("RFC822;<ada@example.org>", "ada@example.org"),
+            ("rfc822; <ada@example.org> (Ada)", "ada@example.org"),
+            ("rfc822; Ada <ada@example.org>", "ada@example.org"),
+            ("rfc822; ada@example.org (Ada Lovelace)", "ada@example.org"),
+            ("ada@example.org", "ada@example.org"),
+            (r"utf-8; ada\x{2B}x@ex\x{E4}mple.org", "ada+x@exämple.org"),
+            ("UTF-8; ada+20@exämple.org", "ada+20@exämple.org"),
+            (r"utf-8; ada\x{D800}\x{\x{7A}\x{@example.org", r"ada\x{D800}\x{z\x{@example.org"),
+            (r"rfc822; ada\x{2B}x@example.org", r"ada\x{2B}x@example.org"),
+        ] {
+            assert_eq!(address(value), expected, "{value}");
+        }
     }
 
     #[test]

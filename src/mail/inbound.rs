@@ -145,7 +145,10 @@ impl Inbound {
                     self.recipients
                         .extend([&recipient.original_recipient, &recipient.final_recipient].map(Clone::clone));
                 }
-                self.kind = Kind::Report(recipients);
+                match &mut self.kind {
+                    Kind::Report(known) => known.extend(recipients),
+                    kind => *kind = Kind::Report(recipients),
+                }
             }
             "message/feedback-report" => self.take_feedback(&text()),
             "message/rfc822"
@@ -174,7 +177,7 @@ impl Inbound {
             "abuse" | "fraud" | "opt-out" | "opt-out-list" | "other" | "complaint" => Kind::Complaint,
             _ => Kind::Automatic,
         };
-        self.recipients.extend(values("Original-Rcpt-To").map(|value| value.trim_matches(['<', '>']).to_owned()));
+        self.recipients.extend(values("Original-Rcpt-To").map(|value| bounce::bare(&value).to_owned()));
         self.returned.extend(values("Original-Mail-From"));
     }
 
@@ -183,7 +186,7 @@ impl Inbound {
             if name.eq_ignore_ascii_case("Return-Path") || name.eq_ignore_ascii_case("List-Unsubscribe") {
                 self.returned.push(value.trim().to_owned());
             } else if name.eq_ignore_ascii_case("Message-ID") {
-                self.message_ids.push(value.trim().trim_matches(['<', '>']).to_owned());
+                self.message_ids.push(bounce::bare(value).to_owned());
             }
         }
     }
@@ -241,6 +244,22 @@ mod tests {
         assert!(matches!(wrapped(0), Kind::Report(_)));
         assert!(matches!(wrapped(DEEPEST - 1), Kind::Report(_)));
         assert_eq!(wrapped(DEEPEST), Kind::Letter);
+    }
+
+    #[test]
+    fn what_several_parts_say_is_taken_together() {
+        let part =
+            |action: &str| format!("--b\r\nContent-Type: message/delivery-status\r\n\r\nAction: {action}\r\n\r\n");
+        let parts = format!("{}{}--b\r\n", part("failed"), part("delivered"));
+        let returned = "Content-Type: text/rfc822-headers\r\n\r\nMessage-ID: <1.a@example.org> (as sent)\r\n";
+        let text = format!("Content-Type: multipart/report; boundary=b\r\n\r\n{parts}{returned}");
+        let inbound = read(text.as_bytes()).expect("a message");
+        let Kind::Report(recipients) = inbound.kind else { panic!("{:?}", inbound.kind) };
+        assert_eq!(
+            recipients.iter().map(|recipient| &recipient.action[..]).collect::<Vec<_>>(),
+            ["failed", "delivered"]
+        );
+        assert_eq!(inbound.message_ids, ["1.a@example.org"]);
     }
 
     #[test]
