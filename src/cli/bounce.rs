@@ -41,9 +41,12 @@ pub(super) async fn inbox(settings: &Settings) -> anyhow::Result<ExitCode> {
     let Some(bounces) = wiring::bounces(settings, &store)? else {
         anyhow::bail!("there is no bounce mailbox in the settings: set imap.host or bounces.maildir");
     };
-    let count = inbox::run(&store, &bounces.settings, &bounces.inbox, &Clock::System).await?;
-    println!("took in {count} {} from the bounce mailbox", work::plural(count, "message"));
-    Ok(ExitCode::SUCCESS)
+    let report = inbox::run(&store, &bounces.settings, &bounces.inbox, &Clock::System).await?;
+    println!("took in {} {} from the bounce mailbox", report.messages, work::plural(report.messages, "message"));
+    match report.trouble {
+        Some(error) => Err(error.into()),
+        None => Ok(ExitCode::SUCCESS),
+    }
 }
 
 fn take(settings: &Settings) -> anyhow::Result<Outcome> {

@@ -148,7 +148,13 @@ impl Work {
             () = self.stop.cancelled() => return Ok(false),
         };
         match taken_in {
-            Ok(count) => println!("took in {count} {} from the bounce mailbox", plural(count, "message")),
+            Ok(report) => {
+                println!("took in {} {} from the bounce mailbox", report.messages, plural(report.messages, "message"));
+                // An entry that is no message stays there; that is no reason to fail at every run.
+                if let Some(error) = report.trouble {
+                    println!("something in the bounce mailbox could not be taken in: {error}");
+                }
+            }
             Err(error) => {
                 println!("the bounce mailbox could not be read: {error}");
                 return Ok(false);

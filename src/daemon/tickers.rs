@@ -198,11 +198,12 @@ pub(super) async fn prune<T: Transport + 'static>(shared: Arc<Shared<T>>) {
 }
 
 /// Takes in what arrived in the bounce mailbox. While it can't be reached the pauses grow: a server that is asked with a
-/// wrong password every few minutes locks the account. Each trouble is told once, and so is its end.
+/// wrong password every few minutes locks the account. Each trouble is told once, and so is its end; one with a single
+/// entry lengthens no pause.
 pub(super) async fn bounces<T: Transport + 'static>(shared: Arc<Shared<T>>) {
     let parts = &shared.parts;
     let Some(bounces) = &parts.bounces else { return };
-    let mut trouble = String::new();
+    let (mut outage, mut trouble) = (String::new(), String::new());
     let mut pause = bounces.interval;
     loop {
         let step = jobs::inbox::run(&parts.store, &bounces.settings, &bounces.inbox, &parts.clock);
@@ -211,21 +212,33 @@ pub(super) async fn bounces<T: Transport + 'static>(shared: Arc<Shared<T>>) {
             () = shared.stop.cancelled() => return,
         };
         match result {
-            Ok(messages) => {
-                if !trouble.is_empty() {
+            Ok(jobs::inbox::Report { messages, trouble: found }) => {
+                if !outage.is_empty() {
                     tracing::info!("the bounce mailbox can be read again");
-                    trouble.clear();
+                    outage.clear();
                 }
                 if messages > 0 {
                     tracing::info!(messages, "read the bounce mailbox");
+                }
+                match found.map(|error| error.to_string()) {
+                    Some(words) if words != trouble => {
+                        tracing::warn!(
+                            error = words,
+                            "something in the bounce mailbox could not be taken in; tried again"
+                        );
+                        trouble = words;
+                    }
+                    // Where nothing arrived, nothing could be refused.
+                    None if messages > 0 => trouble.clear(),
+                    _ => {}
                 }
                 pause = bounces.interval;
             }
             Err(error) => {
                 let words = error.to_string();
-                if words != trouble {
+                if words != outage {
                     tracing::error!(error = words, "could not read the bounce mailbox; tried again from time to time");
-                    trouble = words;
+                    outage = words;
                 }
                 pause = (pause * 2).min(LONGEST_PAUSE.max(bounces.interval));
             }

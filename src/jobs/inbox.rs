@@ -1,15 +1,16 @@
 //! Inbox: what arrived for the bounce mailbox → [`bounce`], message by message.
 //!
 //! A message is marked only after what it says is in the database, and one that is judged again changes nothing. So a
-//! crash in between costs nothing, and neither does a second reader of the same mailbox. One that can't be had holds up no
-//! other: it is told at the end.
+//! crash in between costs nothing, and neither does a second reader of the same mailbox: what it has taken away is passed
+//! over. What can't be read, or not be marked, holds up no other: the first such trouble is told at the end, and the entry
+//! is tried again at the next look.
 
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::bounce::{self, Settings};
 use crate::clock::Clock;
-use crate::mail::imap::{Imap, ImapError, Mark};
+use crate::mail::imap::{Imap, ImapError, Mailbox, Mark};
 use crate::mail::inbound::LONGEST_MESSAGE;
 use crate::store::{Store, StoreError};
 
@@ -43,8 +44,24 @@ pub enum InboxError {
     Imap(#[from] ImapError),
 }
 
-/// Takes in everything that is new. Returns how many messages there were. Cancelled, it leaves the rest for the next time.
-pub async fn run(store: &Store, settings: &Settings, inbox: &Inbox, clock: &Clock) -> Result<usize, InboxError> {
+/// What came of one look.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// How many messages were taken in.
+    pub messages: usize,
+    /// The first trouble with a single entry.
+    pub trouble: Option<InboxError>,
+}
+
+impl Report {
+    fn trouble(&mut self, error: impl Into<InboxError>) {
+        self.trouble.get_or_insert(error.into());
+    }
+}
+
+/// Takes in everything that is new. Fails where nothing further can be had: the folder, the server or the database fails.
+/// Cancelled, it leaves the rest for the next time.
+pub async fn run(store: &Store, settings: &Settings, inbox: &Inbox, clock: &Clock) -> Result<Report, InboxError> {
     let judge = {
         let (store, settings, clock) = (store.clone(), settings.clone(), clock.clone());
         move |message: &[u8]| Ok(bounce::run(&store, &settings, message, clock.now())?.is_for_a_person())
@@ -58,7 +75,7 @@ pub async fn run(store: &Store, settings: &Settings, inbox: &Inbox, clock: &Cloc
     }
 }
 
-fn maildir_run(maildir: &Path, judge: impl Fn(&[u8]) -> Result<bool, InboxError>) -> Result<usize, InboxError> {
+fn maildir_run(maildir: &Path, judge: impl Fn(&[u8]) -> Result<bool, InboxError>) -> Result<Report, InboxError> {
     let (new, cur) = (maildir.join("new"), maildir.join("cur"));
     let at = |path: &Path| {
         let path = path.to_owned();
@@ -67,60 +84,76 @@ fn maildir_run(maildir: &Path, judge: impl Fn(&[u8]) -> Result<bool, InboxError>
     let entries = std::fs::read_dir(&new).map_err(at(&new))?;
     let mut files = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>().map_err(at(&new))?;
     files.sort();
-    let (mut count, mut trouble) = (0, None);
+    let mut report = Report::default();
     for path in &files {
-        let message = match first_of(path) {
-            Ok(message) => message,
-            Err(error) => {
-                trouble.get_or_insert(at(path)(error));
-                continue;
+        let moved = match first_of(path) {
+            Ok(message) => {
+                let flag = if judge(&message)? { 'F' } else { 'S' };
+                std::fs::rename(path, read_name(path, &cur, flag))
             }
+            Err(error) => Err(error),
         };
-        let flag = if judge(&message)? { "F" } else { "S" };
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        // A name may have flags already (https://cr.yp.to/proto/maildir.html).
-        let name = name.split(":2,").next().unwrap_or_default();
-        std::fs::rename(path, cur.join(format!("{name}:2,{flag}"))).map_err(at(path))?;
-        count += 1;
+        match moved {
+            Ok(()) => report.messages += 1,
+            // Another reader of the folder was faster.
+            Err(_) if std::fs::symlink_metadata(path).is_err_and(|e| e.kind() == io::ErrorKind::NotFound) => {}
+            Err(error) => report.trouble(at(path)(error)),
+        }
     }
-    trouble.map_or(Ok(count), Err)
+    Ok(report)
 }
 
 /// As much of a message as is read of one on a server.
 fn first_of(path: &Path) -> io::Result<Vec<u8>> {
-    let file = std::fs::File::open(path)?;
-    if !file.metadata()?.is_file() {
+    // Looked at before it is opened: a pipe would be waited for.
+    if !std::fs::metadata(path)?.is_file() {
         return Err(io::Error::other("is no message"));
     }
     let mut message = Vec::new();
-    file.take(LONGEST_MESSAGE as u64).read_to_end(&mut message)?;
+    std::fs::File::open(path)?.take(LONGEST_MESSAGE as u64).read_to_end(&mut message)?;
     Ok(message)
 }
 
-async fn imap_run<J>(imap: &Imap, judge: J) -> Result<usize, InboxError>
+/// Where a message goes that was read. A move takes the place of what has the name; two of `new` may differ in their flags
+/// alone (<https://cr.yp.to/proto/maildir.html>), so then it gets a number.
+fn read_name(path: &Path, cur: &Path, flag: char) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.split(":2,").next().unwrap_or_default();
+    let numbered = (1..).map(|number| format!("{name}.{number}"));
+    let mut paths = std::iter::once(name.to_owned()).chain(numbered).map(|name| cur.join(format!("{name}:2,{flag}")));
+    paths.find(|path| std::fs::symlink_metadata(path).is_err()).unwrap_or_default()
+}
+
+async fn imap_run<J>(imap: &Imap, judge: J) -> Result<Report, InboxError>
 where
     J: Fn(&[u8]) -> Result<bool, InboxError> + Clone + Send + 'static,
 {
     let mut mailbox = imap.open().await?;
-    let (mut count, mut trouble) = (0, None);
+    let mut report = Report::default();
     for uid in mailbox.unread().await? {
-        let message = match mailbox.fetch(uid).await {
-            Ok(Some(message)) => message,
-            // Another reader of the mailbox was faster.
-            Ok(None) => continue,
-            Err(error) if error.is_refusal() => {
-                trouble.get_or_insert(error);
-                continue;
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let judge = judge.clone();
-        let is_for_a_person = blocking(move || judge(&message)).await?;
-        mailbox.mark(uid, if is_for_a_person { Mark::ForAPerson } else { Mark::Done }).await?;
-        count += 1;
+        match imap_step(&mut mailbox, uid, judge.clone(), &mut report).await {
+            Err(InboxError::Imap(error)) if error.is_refusal() => report.trouble(error),
+            ended => ended?,
+        }
     }
     mailbox.close().await;
-    trouble.map_or(Ok(count), |error| Err(error.into()))
+    Ok(report)
+}
+
+async fn imap_step<J>(mailbox: &mut Mailbox, uid: u32, judge: J, report: &mut Report) -> Result<(), InboxError>
+where
+    J: FnOnce(&[u8]) -> Result<bool, InboxError> + Send + 'static,
+{
+    // Another reader of the mailbox was faster.
+    let Some(message) = mailbox.fetch(uid).await? else { return Ok(()) };
+    let is_for_a_person = blocking(move || judge(&message)).await?;
+    mailbox.mark(uid, if is_for_a_person { Mark::ForAPerson } else { Mark::Done }).await?;
+    // What is marked is not looked at again, even where it can't be removed.
+    report.messages += 1;
+    if !is_for_a_person {
+        mailbox.remove(uid).await?;
+    }
+    Ok(())
 }
 
 /// Work on files and the database, beside the tasks.

@@ -90,7 +90,7 @@ pub struct Imap {
 /// How a message is left behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
-    /// It was taken in: read, or deleted when the settings say so.
+    /// It was taken in: read, or to be deleted when the settings say so.
     Done,
     /// A person should read it: flagged, and still unread.
     ForAPerson,
@@ -203,9 +203,13 @@ impl Mailbox {
             Mark::Done if delete => r"\Seen \Deleted",
             Mark::Done => r"\Seen",
         };
-        self.command(format!("UID STORE {uid} +FLAGS.SILENT ({flags})"), |_| {}).await?;
-        // Without UIDPLUS, removing this one would remove whatever else is marked as deleted; so it stays marked.
-        if delete && self.has_uidplus {
+        self.command(format!("UID STORE {uid} +FLAGS.SILENT ({flags})"), |_| {}).await
+    }
+
+    /// Removes for good what is marked as done, where the settings say so. Without UIDPLUS that would remove whatever else
+    /// is marked as deleted; so it stays marked.
+    pub async fn remove(&mut self, uid: u32) -> Result<(), ImapError> {
+        if self.imap.settings.delete && self.has_uidplus {
             self.command(format!("UID EXPUNGE {uid}"), |_| {}).await?;
         }
         Ok(())

@@ -28,7 +28,7 @@ const LETTER: &str = "From: a@example.net\r\nSubject: A question\r\n\r\nHello?\r
 /// Works through a mailbox once; how many messages there were.
 async fn read(world: &World, imap: ImapSettings) -> usize {
     let inbox = Inbox::Imap(Imap::new(imap).expect("settings"));
-    inbox::run(&world.store, &settings(world), &inbox, &world.clock).await.expect("a mailbox")
+    inbox::run(&world.store, &settings(world), &inbox, &world.clock).await.expect("a mailbox").messages
 }
 
 #[tokio::test]
@@ -242,36 +242,79 @@ async fn a_token_is_shown_as_google_and_microsoft_want_it() {
     assert!(said.ends_with(": log in: expired"), "{said}");
 }
 
+/// Works through the mailbox of a server that says this once it is open: how many messages there were, the trouble, and
+/// what the server heard.
+async fn look(world: &World, delete: bool, answers: &[&'static str]) -> (usize, String, Vec<String>) {
+    const OPEN: [&str; 3] =
+        ["TAG OK in\r\n", "* CAPABILITY IMAP4rev1 UIDPLUS\r\nTAG OK\r\n", "* 1 EXISTS\r\nTAG OK\r\n"];
+    let server = scripted("* OK welcome\r\n", &[&OPEN[..], answers].concat()).await;
+    let inbox = Inbox::Imap(Imap::new(ImapSettings { delete, ..server.settings }).expect("settings"));
+    let (messages, trouble) = match inbox::run(&world.store, &settings(world), &inbox, &world.clock).await {
+        Ok(inbox::Report { messages, trouble }) => {
+            (messages, trouble.map(|error| error.to_string()).unwrap_or_default())
+        }
+        Err(error) => (0, error.to_string()),
+    };
+    let heard = server.heard.lock().expect("no panic").clone();
+    (messages, trouble, heard)
+}
+
+/// The answer that hands out a message.
+fn handed(uid: u32, message: &str) -> &'static str {
+    format!("* 1 FETCH (UID {uid} BODY[]<0> {{{}}}\r\n{message})\r\nTAG OK\r\n", message.len()).leak()
+}
+
+const FOUND: &str = "* SEARCH 7 8\r\nTAG OK\r\n";
+const DONE: &str = "TAG OK\r\n";
+
 #[tokio::test]
 async fn one_message_that_cannot_be_had_holds_up_no_other() {
-    const FOUND: &str = "* SEARCH 7 8\r\nTAG OK\r\n";
-    const LETTER: &str = "* 2 FETCH (UID 8 BODY[]<0> {17}\r\nSubject: Hello\r\n\r)\r\nTAG OK\r\n";
     let world = sent().await;
-    let answers = [&OPEN[..], &[FOUND, "TAG NO it is broken\r\n", LETTER, "TAG OK\r\n", "TAG OK\r\n"]].concat();
-    let server = scripted("* OK welcome\r\n", &answers).await;
-    let inbox = Inbox::Imap(Imap::new(server.settings).expect("settings"));
-    let result = inbox::run(&world.store, &settings(&world), &inbox, &world.clock).await;
-    assert!(result.expect_err("a refusal").to_string().ends_with("UID FETCH: it is broken"));
-    let heard = server.heard.lock().expect("no panic");
+    let answers = [FOUND, "TAG NO it is broken\r\n", handed(8, LETTER), DONE, DONE];
+    let (messages, trouble, heard) = look(&world, false, &answers).await;
+    assert!(messages == 1 && trouble.ends_with("UID FETCH: it is broken"), "{messages} {trouble}");
     assert!(heard.iter().any(|line| line.contains("UID STORE 8")), "{heard:?}");
+}
+
+#[tokio::test]
+async fn one_message_that_cannot_be_marked_holds_up_no_other_and_counts_once() {
+    let world = sent().await;
+    let to = return_path(&world);
+    let report = |status| handed(7, &Dsn { to: &to, status, ..Dsn::default() }.text());
+    for _ in 0..2 {
+        let answers = [FOUND, report("4.2.2"), "TAG NO the mailbox is read-only\r\n", handed(8, LETTER), DONE, DONE];
+        let (messages, trouble, heard) = look(&world, false, &answers).await;
+        assert!(messages == 1 && trouble.ends_with("UID STORE: the mailbox is read-only"), "{messages} {trouble}");
+        assert!(heard.iter().any(|line| line.contains("UID STORE 8")), "{heard:?}");
+    }
+    let counts = world.store.bounces(chrono::DateTime::UNIX_EPOCH).expect("a list");
+    assert_eq!(counts.iter().map(|status| status.count).collect::<Vec<_>>(), [1]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_removed_holds_up_none_behind_it() {
+    const NO: &str = "TAG NO it is not for you to remove\r\n";
+    let world = sent().await;
+    let to = return_path(&world);
+    let report = |uid, status| handed(uid, &Dsn { to: &to, status, ..Dsn::default() }.text());
+    let answers = [FOUND, report(7, "5.7.1"), DONE, NO, report(8, "5.1.1"), DONE, NO, DONE];
+    let (messages, trouble, heard) = look(&world, true, &answers).await;
+    assert!(messages == 2 && trouble.ends_with("UID EXPUNGE: it is not for you to remove"), "{messages} {trouble}");
+    assert!(heard.iter().any(|line| line.contains(r"UID STORE 8 +FLAGS.SILENT (\Seen \Deleted)")), "{heard:?}");
+    assert_eq!(consent(&world), "suppressed");
 }
 
 #[tokio::test]
 async fn a_refusal_in_the_midst_is_no_empty_mailbox() {
     const FOUND: &str = "* SEARCH 7\r\nTAG OK\r\n";
-    const LETTER: &str = "* 1 FETCH (UID 7 BODY[]<0> {17}\r\nSubject: Hello\r\n\r)\r\nTAG OK\r\n";
     let world = sent().await;
     for (answers, expected) in [
         (vec!["TAG NO not now\r\n"], "UID SEARCH: not now"),
-        (vec![FOUND, "TAG BAD what?\r\n"], "UID FETCH: what?"),
-        (vec![FOUND, LETTER, "TAG NO the mailbox is read-only\r\n"], "UID STORE: the mailbox is read-only"),
-        (vec![FOUND, LETTER, "* BYE enough\r\n"], "UID STORE: the server closed the connection"),
+        (vec![FOUND, "TAG BAD what?\r\n", DONE], "UID FETCH: what?"),
+        (vec![FOUND, handed(7, LETTER), "* BYE enough\r\n"], "UID STORE: the server closed the connection"),
     ] {
-        let server = scripted("* OK welcome\r\n", &[OPEN.to_vec(), answers].concat()).await;
-        let inbox = Inbox::Imap(Imap::new(server.settings).expect("settings"));
-        let result = inbox::run(&world.store, &settings(&world), &inbox, &world.clock).await;
-        let said = result.expect_err("a refusal").to_string();
-        assert!(said.ends_with(expected), "{said}\nis not\n{expected}");
+        let (messages, trouble, _) = look(&world, false, &answers).await;
+        assert!(messages == 0 && trouble.ends_with(expected), "{trouble}\nis not\n{expected}");
     }
 }
 
