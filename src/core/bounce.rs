@@ -109,7 +109,7 @@ pub fn class(status: &str, diagnostic: &str) -> Class {
         Some((_, 0, 0)) | None => better.or(code(status)),
         known => known,
     };
-    let folded = diagnostic.to_ascii_lowercase();
+    let folded = folded(diagnostic);
     match code {
         Some((5, 1, 1 | 2 | 3 | 6 | 10) | (5, 2, 1)) => Class::Hard,
         // RFC 7505: the domain says that it takes no mail.
@@ -120,10 +120,13 @@ pub fn class(status: &str, diagnostic: &str) -> Class {
         Some((4, 7, _)) if says(&folded, &GREYLIST) => Class::Soft,
         // Our address, our message, our protocol, our standing: a domain that puts us off for our standing until the mail
         // is given up says it of all its mailboxes.
-        Some((5, 1, 7 | 8) | (5, 3, 4) | (5, 5..=7, _) | (4, 7, _)) => Class::Sender,
+        // Exchange Online has 5.1.90 for a sender's daily limit.
+        Some((5, 1, 7 | 8 | 90) | (5, 3, 4) | (5, 5..=7, _) | (4, 7, _)) => Class::Sender,
         // Codes that say too little, or are used for much: Gmail has 5.4.5 for a sender's quota, Exchange 5.2.252 for a
         // sender who may not send as that address.
-        None | Some((_, 0, 0) | (5, 2, 0) | (5, 4, 5)) if says(&folded, &OURS) => Class::Sender,
+        None | Some((_, 0, 0) | (5, 2, 0) | (5, 4, 5)) if says(&folded, &OURS) && !says(&folded, &GONE) => {
+            Class::Sender
+        }
         Some((5, 2, 250..)) => Class::Sender,
         _ => Class::Soft,
     }
@@ -164,7 +167,7 @@ pub fn is_about_us(fault: &Fault) -> bool {
         "too fast",
         "slow down",
     ];
-    let folded = fault.text.to_ascii_lowercase();
+    let folded = folded(&fault.text);
     if fault.code == Some(421) {
         return true;
     }
@@ -182,7 +185,7 @@ pub fn is_about_us(fault: &Fault) -> bool {
 /// Whether a 5yz reply speaks of how much we may send, in an hour or a day. Some relays say so with a code that means
 /// "never" (Gmail's `550 5.4.5 Daily user sending limit exceeded`), but time mends it.
 pub fn is_limit(fault: &Fault) -> bool {
-    const LIMITS: [&str; 17] = [
+    const LIMITS: [&str; 10] = [
         "sending quota",
         "sending limit",
         "sending rate",
@@ -190,20 +193,21 @@ pub fn is_limit(fault: &Fault) -> bool {
         "relay quota",
         "relay limit",
         "rate limit",
-        "message rate",
-        "daily limit",
-        "daily quota",
-        "hourly",
-        "per hour",
-        "per day",
-        "per minute",
-        "too many messages",
-        "too many emails",
-        "throttl",
+        "max emails",
+        "submissionquota",
+        "submission quota",
     ];
-    let is_of_the_recipient = |code: (u16, u16, u16)| matches!(code, (_, 1 | 2, _));
+    const OFTEN: [&str; 7] =
+        ["daily", "hourly", "per hour", "per day", "per minute", "too many messages", "too many emails"];
+    const OF_US: [&str; 4] = ["your", "you ", "you've", "outgoing"];
+    // What is said of a mailbox: that there is none, that it is full.
+    let is_of_a_mailbox = |code: (u16, u16, u16)| matches!(code, (_, 1, ..=10) | (_, 2, 1..=4));
+    let folded = folded(&fault.text);
     let mut known = fault.enhanced.as_deref().and_then(code).into_iter().chain(codes(&fault.text));
-    !known.any(is_of_the_recipient) && says(&fault.text.to_ascii_lowercase(), &LIMITS)
+    if known.any(is_of_a_mailbox) || says(&folded, &["receiv", "mailbox"]) {
+        return false;
+    }
+    says(&folded, &LIMITS) || says(&folded, &OFTEN) && says(&folded, &OF_US)
 }
 
 /// Words for a list that wants every first mail to come again.
@@ -230,31 +234,44 @@ const OURS: [&str; 17] = [
     "exceeded the max",
 ];
 
+/// Words for a mailbox that is not there.
+const GONE: [&str; 14] = [
+    "unknown",
+    "no such",
+    "not exist",
+    "doesn't exist",
+    "nonexistent",
+    "not found",
+    "no mailbox",
+    "unrouteable",
+    "invalid recipient",
+    "invalid mailbox",
+    "not a valid",
+    "not a known",
+    "disabled",
+    "no longer",
+];
+
 /// What servers without status codes say. An address is given up only where the words leave no doubt: a relay that has had
 /// enough of us refuses everybody.
 fn by_words(words: &str) -> Class {
-    const GONE: [&str; 14] = [
-        "unknown",
-        "no such",
-        "not exist",
-        "doesn't exist",
-        "nonexistent",
-        "not found",
-        "no mailbox",
-        "unrouteable",
-        "invalid recipient",
-        "invalid mailbox",
-        "not a valid",
-        "not a known",
-        "disabled",
-        "no longer",
-    ];
-    let folded = words.to_ascii_lowercase();
+    let folded = folded(words);
     match () {
         () if says(&folded, &OURS) => Class::Sender,
         () if says(&folded, &GONE) => Class::Hard,
         () => Class::Soft,
     }
+}
+
+/// The words in lower case, without names of hosts and addresses, which mean nothing: `mx.spam-filter.example.org`.
+fn folded(text: &str) -> String {
+    let is_name = |word: &&str| {
+        let name = word.trim_matches(|c: char| !c.is_alphanumeric());
+        let is_of_labels = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
+        name.contains('@') || name.contains('.') && name.chars().all(is_of_labels)
+    };
+    let words: Vec<&str> = text.split_whitespace().filter(|word| !is_name(word)).collect();
+    words.join(" ").to_ascii_lowercase()
 }
 
 fn says(folded: &str, some: &[&str]) -> bool {
@@ -425,6 +442,9 @@ mod tests {
             ("5.0.0", "smtp; 550-5.1.1 (#5.1.1) no such user", Class::Hard),
             ("5.0.0", "550 no", Class::Soft),
             ("5.0.0", "554 Message rejected as spam", Class::Sender),
+            ("5.0.0", "550 no such user, returned to sender", Class::Soft),
+            ("5.0.0", "554 mx.spam-filter.example.org: no", Class::Soft),
+            ("5.1.90", "550 5.1.90 you've reached your daily limit for message recipients", Class::Sender),
             ("5.2.252", "554 5.2.252 SendAsDenied; not allowed to send as", Class::Sender),
             ("5.2.0", "554 5.2.0 STOREDRV.Submission.Exception:SendAsDeniedException", Class::Sender),
             ("5.2.0", "554 5.2.0 mailbox trouble", Class::Soft),
@@ -492,7 +512,13 @@ mod tests {
             (Some("5.4.5"), "Daily user sending limit exceeded", true),
             (None, "Domain has exceeded the max emails per hour (500/500)", true),
             (None, "Too many messages from your address today", true),
-            (Some("5.7.1"), "hourly quota reached", true),
+            (Some("5.7.1"), "you have reached the hourly quota", true),
+            (Some("5.1.90"), "you've reached your daily limit for message recipients", true),
+            (Some("5.2.0"), "STOREDRV.Submission.Exception:SubmissionQuotaExceededException", true),
+            (Some("5.2.0"), "SubmissionQuotaExceeded", true),
+            (None, "user exceeded hourly receive limit", false),
+            (None, "mailbox full, too many messages for your quota", false),
+            (None, "this user takes so many mails per day", false),
             (Some("5.2.2"), "mailbox takes so many messages per day", false),
             (None, "5.2.2 takes so many messages per day", false),
             (None, "Mailbox is full / quota exceeded", false),

@@ -52,10 +52,11 @@ impl Room {
     }
 }
 
-/// From so many domains that refuse us with no mail taken in between, the fault is everybody's: everything rests.
+/// From so many domains that refuse us, or put us off, with no mail taken in between, it is everybody's matter: everything
+/// rests.
 const REFUSED_BY_ALL: usize = 3;
 
-/// From so many mailboxes in a row that a domain refuses for good, with no mail taken in between, the domain is not
+/// From so many mailboxes in a row that a domain is said not to have, with no mail taken in between, the domain is not
 /// believed: a broken directory says the same of everybody.
 const NOT_BELIEVED: u32 = 5;
 
@@ -64,7 +65,7 @@ const NOT_BELIEVED: u32 = 5;
 const REJECTED_BY_ALL: u32 = 10;
 
 /// From so many mails in a row in the midst of which the server fell silent, it is away.
-const CUT_OFF: u32 = 3;
+const CUT_OFF: usize = 3;
 
 /// Lanes that are kept before the idle ones among them are forgotten.
 const LANES: usize = 1_024;
@@ -83,12 +84,12 @@ pub struct Pacer {
     /// The hold on everything.
     hold: Option<Hold>,
     lanes: HashMap<String, Lane>,
-    /// Domains that refused us since the last mail that anybody took.
+    /// Domains that refused us, or put us off, since the last mail that anybody took.
     refused: BTreeSet<String>,
     /// Mails that were refused for good since then, with no word of a mailbox that is missing.
     rejected: u32,
-    /// Mails in a row in the midst of which the server fell silent.
-    lost: u32,
+    /// Mails, by their numbers, in the midst of which the server fell silent one after the other.
+    lost: BTreeSet<i64>,
     /// How many lanes there may be before idle ones are looked for.
     tidy_at: usize,
 }
@@ -101,7 +102,7 @@ struct Lane {
     running: u32,
     connections: u32,
     hold: Option<Hold>,
-    /// Mails in a row that it refused for good.
+    /// Mailboxes in a row that it is said not to have.
     missing: u32,
 }
 
@@ -119,7 +120,7 @@ impl Pacer {
             lanes: HashMap::new(),
             refused: BTreeSet::new(),
             rejected: 0,
-            lost: 0,
+            lost: BTreeSet::new(),
             tidy_at: LANES,
         }
     }
@@ -136,11 +137,16 @@ impl Pacer {
         }
     }
 
-    /// Takes over the holds that are written down: a report that came back may have added one, a person ended one.
+    /// Takes over the holds that are written down: a report that came back may have added one, a person ended one. One that
+    /// is known keeps its fractions of a second, which tell what was under way when it began.
     pub fn set_holds(&mut self, holds: impl IntoIterator<Item = Change>) {
+        let mut known: HashMap<_, _> = self.holds().into_iter().map(|change| (change.domain, change.hold)).collect();
         self.hold = None;
         self.lanes.values_mut().for_each(|lane| lane.hold = None);
-        for Change { domain, hold } in holds {
+        for Change { domain, hold: written } in holds {
+            let known = known.remove(&domain).flatten();
+            let is_known = known.as_ref().zip(written.as_ref()).is_some_and(|(known, written)| known.is_what(written));
+            let hold = if is_known { known } else { written };
             match domain {
                 None => self.hold = hold,
                 Some(domain) => lane(&mut self.lanes, &self.policy, &domain).hold = hold,
@@ -167,12 +173,19 @@ impl Pacer {
     /// Whether the server has fallen silent in the midst of so many mails in a row that it is away. Then one mail at a time
     /// finds out whether it is back.
     pub fn is_cut_off(&self) -> bool {
-        self.lost >= CUT_OFF
+        self.lost.len() >= CUT_OFF
     }
 
-    /// Whether the server has fallen silent in the midst of more mails than the last one: then none of them is to blame.
-    pub fn is_silent_to_others(&self) -> bool {
-        self.lost > 1
+    /// Takes note of whether the server spoke when this mail ended. Whether it has fallen silent in the midst of others as
+    /// well, with no word in between: then none of them is to blame.
+    pub fn is_silent_to_others(&mut self, mail: i64, ending: &Ending) -> bool {
+        match ending {
+            Ending::Lost | Ending::Unknown if self.is_cut_off() => {}
+            Ending::Lost | Ending::Unknown => drop(self.lost.insert(mail)),
+            Ending::Untried => return false,
+            _ => self.lost.clear(),
+        }
+        self.lost.len() > 1
     }
 
     /// Whether a mail to this domain may begin at `now`, as far as its own limits go. Mails under way at once are no part of it:
@@ -247,7 +260,7 @@ impl Pacer {
         changes
     }
 
-    /// Whether this domain refuses one mailbox after the other, so that what is said of one counts for little.
+    /// Whether this domain is said to have none of its mailboxes any more, so that what is said of one counts for little.
     pub fn disbelieves(&self, domain: &str) -> bool {
         self.lanes.get(domain).is_some_and(|lane| lane.missing >= NOT_BELIEVED)
     }
@@ -266,20 +279,12 @@ impl Pacer {
 
     /// What follows from the way a mail ended.
     fn judge(&mut self, domain: &str, begun: DateTime<Utc>, now: DateTime<Utc>, ending: &Ending) -> Vec<Change> {
-        let Self { policy, hold: all, lanes, refused, rejected, lost, first, .. } = self;
+        let Self { policy, hold: all, lanes, refused, rejected, first, .. } = self;
         let lane = lane(lanes, policy, domain);
         let mut changes = Vec::new();
         let mut note = |domain: Option<&str>, hold: &Option<Hold>| {
             changes.push(Change { domain: domain.map(str::to_owned), hold: hold.clone() });
         };
-        match ending {
-            Ending::Lost | Ending::Unknown => *lost += 1,
-            Ending::Untried => {}
-            _ => *lost = 0,
-        }
-        if matches!(ending, Ending::Rejected { .. }) {
-            *rejected += 1;
-        }
         match ending {
             Ending::Taken => {
                 first.get_or_insert(now);
@@ -294,19 +299,27 @@ impl Pacer {
                 }
             }
             Ending::Deferred { by_domain, words } => {
-                let (whose, hold) = if *by_domain { (Some(domain), &mut lane.hold) } else { (None, all) };
-                if deepen(hold, Cause::Deferred, (policy.backoff, policy.backoff_max), begun, now, words) {
+                let (whose, hold) = if *by_domain { (Some(domain), &mut lane.hold) } else { (None, &mut *all) };
+                let lengths = (policy.backoff, policy.backoff_max);
+                if deepen(hold, Cause::Deferred, lengths, begun, now, words) {
                     note(whose, hold);
                 }
+                if *by_domain {
+                    refused.insert(domain.to_owned());
+                    if refused.len() >= REFUSED_BY_ALL && deepen(all, Cause::Deferred, lengths, begun, now, words) {
+                        note(None, all);
+                    }
+                }
             }
-            Ending::Rejected { words } if *rejected >= REJECTED_BY_ALL => {
-                if refuse(all, begun, now, words) {
+            Ending::Rejected { words } => {
+                *rejected += 1;
+                if *rejected >= REJECTED_BY_ALL && refuse(all, begun, now, words) {
                     note(None, all);
                 }
             }
-            Ending::NoMailbox { .. } | Ending::Rejected { .. } if lane.missing + 1 < NOT_BELIEVED => lane.missing += 1,
-            Ending::Refused { by_domain: true, words } | Ending::NoMailbox { words } | Ending::Rejected { words } => {
-                if !matches!(ending, Ending::Refused { .. }) {
+            Ending::NoMailbox { .. } if lane.missing + 1 < NOT_BELIEVED => lane.missing += 1,
+            Ending::Refused { by_domain: true, words } | Ending::NoMailbox { words } => {
+                if matches!(ending, Ending::NoMailbox { .. }) {
                     lane.missing = NOT_BELIEVED;
                 }
                 refused.insert(domain.to_owned());

@@ -254,12 +254,17 @@ impl<T: Transport> Worker<T> {
 
 /// What follows from the end of an attempt.
 fn ended(claim: &Claim, result: Result<Receipt, SendError>, now: DateTime<Utc>) -> Recorded {
-    let is_put_off = matches!(Ending::of(&result), Ending::Deferred { .. });
-    let tries = if is_put_off { claim.tries.put_off(now) } else { claim.tries.and(&result, now) };
-    let outcome = match outcome(&result, tries, now, fastrand::f64()) {
+    let ending = Ending::of(&result);
+    let tries = match ending {
+        // Before a recipient was named, or of how much we send to all: the mail has no part in it.
+        Ending::Deferred { by_domain: false, .. } => claim.tries,
+        Ending::Deferred { by_domain: true, .. } => claim.tries.put_off(now),
+        _ => claim.tries.and(&result, now),
+    };
+    let outcome = match (outcome(&result, tries, now, fastrand::f64()), ending) {
         // The domain rests, not the mail, which keeps its place: after the rest the one that was put off asks again.
-        Outcome::Retry(_) if is_put_off => Outcome::Retry(claim.queued.min(now)),
-        outcome => outcome,
+        (Outcome::Retry(_), Ending::Deferred { .. }) => Outcome::Retry(claim.queued.min(now)),
+        (outcome, _) => outcome,
     };
     let (edition, attempt) = key(claim);
     Recorded { edition, attempt, at: now, result, tries, outcome, is_doubtful: false }

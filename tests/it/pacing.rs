@@ -260,7 +260,7 @@ async fn where_less_may_leave_than_is_due_every_domain_has_its_turn() {
 #[tokio::test]
 async fn a_limit_on_what_we_send_fails_no_mail_whatever_its_code() {
     for reply in ["550 5.4.5 Daily user sending limit exceeded", "550 exceeded the max emails per hour"] {
-        let world = readers(&[("a.example.org", 10), ("b.example.org", 10)]).await;
+        let world = readers(&[("a.example.org", 7), ("b.example.org", 7), ("c.example.org", 6)]).await;
         world.smtp.refuses("@", reply);
         deliver(&world).await;
         assert_eq!(in_state(&world, OutboxState::Queued), 20, "{reply}");

@@ -81,6 +81,37 @@ async fn a_server_that_hangs_up_on_everybody_costs_no_mail_but_the_first_a_try()
 }
 
 #[tokio::test]
+async fn a_mail_at_which_alone_the_server_hangs_up_is_given_up_after_two_days() {
+    let world = one_mail().await;
+    for minute in 0..50 * 60 {
+        if world.store.outbox(&[OutboxState::Failed], 9).expect("an outbox").len() == 1 {
+            assert!(minute >= 48 * 60, "{minute}");
+            return;
+        }
+        world.clock.set(utc("2026-11-23 12:00") + Duration::minutes(minute));
+        if queued(&world)[0].due <= world.clock.now() {
+            world.smtp.will("data", Act::Close);
+            world.deliver().await;
+        }
+    }
+    panic!("{:?}", queued(&world));
+}
+
+#[tokio::test]
+async fn later_before_a_recipient_is_named_takes_nothing_of_a_mails_two_days() {
+    let world = one_mail().await;
+    for hour in 0..50 {
+        world.clock.set(utc("2026-11-23 12:00") + Duration::hours(hour));
+        world.smtp.will("mail", Act::Say("451 4.3.0 later"));
+        world.deliver().await;
+    }
+    world.smtp.will("rcpt", Act::Say("421 4.7.0 slow down"));
+    world.clock.set(utc("2026-11-23 12:00") + Duration::hours(52));
+    world.deliver().await;
+    assert_eq!(queued(&world).len(), 1);
+}
+
+#[tokio::test]
 async fn a_deferral_of_the_domain_is_no_try_of_the_mail() {
     let world = one_mail().await;
     world.smtp.refuses("@", "421 4.7.28 unusual rate");

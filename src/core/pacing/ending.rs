@@ -66,9 +66,10 @@ impl Ending {
             "mail" if matches!(error, SendError::Permanent(_)) => Self::OwnTrouble,
             "mail" if code < 500 => Self::Deferred { by_domain: false, words: words() },
             "mail" => Self::Refused { by_domain: false, words: words() },
-            // Whoever counts what we send to everybody is the server we speak to.
-            "rcpt" | "data" | "body" if code >= 500 && bounce::is_limit(fault) => {
-                Self::Deferred { by_domain: false, words: words() }
+            // DATA speaks of no recipient.
+            "data" if code >= 500 && bounce::is_limit(fault) => Self::Deferred { by_domain: false, words: words() },
+            "rcpt" | "body" if code >= 500 && bounce::is_limit(fault) => {
+                Self::Deferred { by_domain: true, words: words() }
             }
             "rcpt" | "data" | "body" if code < 500 && bounce::is_about_us(fault) => {
                 Self::Deferred { by_domain: true, words: words() }
@@ -79,8 +80,11 @@ impl Ending {
                     Self::Refused { by_domain: !matches!(code, 503 | 530 | 534 | 535 | 538), words: words() }
                 }
                 Some(Class::Hard) => Self::NoMailbox { words: words() },
-                _ if matches!(error, SendError::Permanent(_)) => Self::Rejected { words: words() },
-                _ => Self::OwnTrouble,
+                // A full mailbox says nothing of any other.
+                _ if matches!(error, SendError::Transient(_)) || fault.enhanced.as_deref() == Some("5.2.2") => {
+                    Self::OwnTrouble
+                }
+                _ => Self::Rejected { words: words() },
             },
             "rcpt" | "data" | "body" => Self::OwnTrouble,
             _ => Self::Untried,

@@ -44,6 +44,14 @@ pub struct Hold {
     pub words: String,
 }
 
+impl Hold {
+    /// Whether this is what was `written` of it: times are written in seconds.
+    pub(super) fn is_what(&self, written: &Self) -> bool {
+        let times = |hold: &Self| (hold.since.timestamp(), hold.until.timestamp());
+        (self.cause, self.level, times(self)) == (written.cause, written.level, times(written))
+    }
+}
+
 /// What to write down, so that it outlives the process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {

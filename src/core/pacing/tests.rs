@@ -233,6 +233,7 @@ fn only_what_is_said_of_all_our_mail_slows_a_domain_down() {
     assert!(matches!(ending("mail", 451, None, "later"), Ending::Deferred { by_domain: false, .. }));
     assert!(matches!(ending("rcpt", 550, Some("5.1.1"), "no such user"), Ending::NoMailbox { .. }));
     assert!(matches!(ending("rcpt", 550, None, "Administrative prohibition"), Ending::Rejected { .. }));
+    assert_eq!(ending("rcpt", 552, Some("5.2.2"), "mailbox full"), Ending::OwnTrouble);
     let limit = ending("data", 550, Some("5.4.5"), "Daily user sending limit exceeded");
     assert!(matches!(limit, Ending::Deferred { by_domain: false, .. }));
     assert!(matches!(ending("body", 550, Some("5.7.1"), "spam"), Ending::Refused { by_domain: true, .. }));
@@ -266,18 +267,29 @@ fn a_server_that_falls_silent_on_one_after_the_other_gets_one_mail_at_a_time() {
     let lost = Ending::of(&Err(SendError::Transient(Fault::new("rcpt", "the server closed the connection"))));
     assert_eq!(lost, Ending::Lost);
     let mut pacer = Pacer::new(Policy::default(), None);
-    for (second, ending) in [&lost, &lost, &Ending::Taken, &lost].into_iter().enumerate() {
-        send(&mut pacer, "example.org", at(second as i64), ending);
+    for (mail, ending) in [(1, &lost), (1, &lost), (1, &lost), (2, &Ending::Taken), (1, &lost), (3, &Ending::Untried)] {
+        assert!(!pacer.is_silent_to_others(mail, ending), "one mail alone is to blame itself");
     }
-    assert!(!pacer.is_silent_to_others() && !pacer.is_cut_off(), "one was taken in between");
-    send(&mut pacer, "example.org", at(4), &lost);
-    assert!(pacer.is_silent_to_others() && !pacer.is_cut_off());
-    send(&mut pacer, "example.net", at(5), &Ending::Unknown);
-    assert!(pacer.is_cut_off());
+    assert!(pacer.is_silent_to_others(2, &lost) && !pacer.is_cut_off());
+    assert!(pacer.is_silent_to_others(3, &Ending::Unknown) && pacer.is_cut_off());
     pacer.begin("example.org", at(6)).expect("one finds out");
     assert_eq!(pacer.begin("example.net", at(6)), Err(Room::Closed(None)));
     pacer.end("example.org", at(6), at(7), &Ending::OwnTrouble);
+    assert!(!pacer.is_silent_to_others(4, &Ending::OwnTrouble));
     assert_eq!(pacer.room(at(7)), Room::Open(u32::MAX), "it speaks again");
+}
+
+#[test]
+fn a_rest_that_is_read_again_still_knows_what_was_under_way_when_it_began() {
+    let mut pacer = Pacer::new(Policy::default(), None);
+    (0..3).for_each(|_| pacer.begin("example.org", millis(200)).expect("room"));
+    let mut written = pacer.end("example.org", millis(200), millis(500), &deferred());
+    let hold = written[0].hold.as_mut().expect("a hold");
+    (hold.since, hold.until) = (at(0), at(60));
+    pacer.set_holds(written);
+    assert_eq!(pacer.end("example.org", millis(200), millis(600), &Ending::Taken), []);
+    assert_eq!(pacer.end("example.org", millis(200), millis(700), &deferred()), []);
+    assert_eq!(pacer.room_for("example.org", millis(800)), Room::Closed(Some(millis(60_500))));
 }
 
 /// Steps of a random life: how much later, for which domain, how long the mail is under way, how it ends.

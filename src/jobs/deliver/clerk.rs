@@ -312,7 +312,7 @@ impl Clerk {
             self.is_back(key, recorded.at, &ending);
             if let Some(claim) = claim {
                 recorded.is_doubtful = self.pacer.disbelieves(&claim.domain);
-                if ending == Ending::Lost && self.pacer.is_silent_to_others() {
+                if self.pacer.is_silent_to_others(claim.edition, &ending) && ending == Ending::Lost {
                     // An outage, of which no mail pays.
                     recorded.tries = claim.tries;
                     recorded.outcome = Outcome::Retry(recorded.at + OUTAGE);
@@ -348,9 +348,9 @@ impl Clerk {
 
     /// The server falls silent in the midst of one mail after the other: the others needn't meet that too.
     fn end_cut_off(&mut self, ended: &[Recorded]) {
-        let fault = ended.iter().rev().find_map(|recorded| recorded.result.as_ref().err()).map(SendError::fault);
-        if let Some(fault) = fault {
-            self.report.outage.get_or_insert_with(|| fault.clone());
+        let is_silence = |recorded: &&Recorded| matches!(Ending::of(&recorded.result), Ending::Lost | Ending::Unknown);
+        if let Some(Recorded { result: Err(error), .. }) = ended.iter().rev().find(is_silence) {
+            self.report.outage.get_or_insert_with(|| error.fault().clone());
             self.halt.cancel();
         }
     }

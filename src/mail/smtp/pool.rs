@@ -120,8 +120,8 @@ impl Pool {
     /// Before another connection is made: where there are as many as there may be, one at rest goes. It expects a mail that
     /// was announced and did not come.
     fn make_room(&self) {
-        let in_use = self.settings.connections - self.slots.available_permits();
         let mut resting = self.lock();
+        let in_use = self.settings.connections - self.slots.available_permits();
         while !resting.sessions.is_empty() && in_use + resting.sessions.len() > self.settings.connections {
             resting.sessions.remove(0);
         }
