@@ -6,7 +6,7 @@
 //!
 //! And every mail may be made to do harm. mail-parser reads the headers, but it is never given a whole message: it takes
 //! apart whatever lies in it, however deep, so that a mebibyte of message in message in message exhausts the stack, and
-//! other mails memory or hours. Here parts are opened to [`DEEPEST`], in time that grows with the octets alone, and a mail
+//! other mails memory or hours. Here parts are opened to `DEEPEST`, in time that grows with the octets alone, and a mail
 //! within the mail is not opened at all: its header is what we sent, and its body is anybody's.
 
 use std::borrow::Cow;
