@@ -2,7 +2,7 @@
 //!
 //! Pure: the text of a `message/delivery-status` part comes in (RFC 3464, and RFC 6533 for its international form), a
 //! [`Failure`] comes out. Only `Action: failed` is final (RFC 3464 section 2.3.3); a delay is no news.
-//! Whose fault that is, is [`class`]'s matter.
+//! Whose fault a failure is, [`class()`] says.
 
 mod class;
 

@@ -176,9 +176,9 @@ impl Pacer {
         self.lost.len() >= CUT_OFF
     }
 
-    /// Takes note of whether the server spoke when this mail ended. Whether it has fallen silent in the midst of others as
-    /// well, with no word in between: then none of them is to blame.
-    pub fn is_silent_to_others(&mut self, mail: i64, ending: &Ending) -> bool {
+    /// Takes note of how this mail ended. Returns whether the server has fallen silent in the midst of others as well, with no
+    /// word in between: then none of them is to blame.
+    pub fn hears_of(&mut self, mail: i64, ending: &Ending) -> bool {
         match ending {
             Ending::Lost | Ending::Unknown if self.is_cut_off() => {}
             Ending::Lost | Ending::Unknown => drop(self.lost.insert(mail)),

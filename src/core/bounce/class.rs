@@ -39,9 +39,8 @@ pub fn class(status: &str, diagnostic: &str) -> Class {
         Some((5, 5, 0)) if folded.contains("mailbox") => Class::Soft,
         // A list that wants every first mail to come again: to this mailbox, it never did.
         Some((4, 7, _)) if says(&folded, &GREYLIST) => Class::Soft,
-        // Our address, our message, our protocol, our standing: a domain that puts us off for our standing until the mail
-        // is given up says it of all its mailboxes.
-        // Exchange Online has 5.1.90 for a sender's daily limit.
+        // Our address, our message, our protocol, our standing: a domain that puts us off for it until the mail is given up
+        // says so of all its mailboxes. Exchange Online has 5.1.90 for a sender's daily limit.
         Some((5, 1, 7 | 8 | 90) | (5, 3, 4) | (5, 5..=7, _) | (4, 7, _)) => Class::Sender,
         // Codes that say too little, or are used for much: Gmail has 5.4.5 for a sender's quota, Exchange 5.2.252 for a
         // sender who may not send as that address.

@@ -268,14 +268,14 @@ fn a_server_that_falls_silent_on_one_after_the_other_gets_one_mail_at_a_time() {
     assert_eq!(lost, Ending::Lost);
     let mut pacer = Pacer::new(Policy::default(), None);
     for (mail, ending) in [(1, &lost), (1, &lost), (1, &lost), (2, &Ending::Taken), (1, &lost), (3, &Ending::Untried)] {
-        assert!(!pacer.is_silent_to_others(mail, ending), "one mail alone is to blame itself");
+        assert!(!pacer.hears_of(mail, ending), "one mail alone is to blame itself");
     }
-    assert!(pacer.is_silent_to_others(2, &lost) && !pacer.is_cut_off());
-    assert!(pacer.is_silent_to_others(3, &Ending::Unknown) && pacer.is_cut_off());
+    assert!(pacer.hears_of(2, &lost) && !pacer.is_cut_off());
+    assert!(pacer.hears_of(3, &Ending::Unknown) && pacer.is_cut_off());
     pacer.begin("example.org", at(6)).expect("one finds out");
     assert_eq!(pacer.begin("example.net", at(6)), Err(Room::Closed(None)));
     pacer.end("example.org", at(6), at(7), &Ending::OwnTrouble);
-    assert!(!pacer.is_silent_to_others(4, &Ending::OwnTrouble));
+    assert!(!pacer.hears_of(4, &Ending::OwnTrouble));
     assert_eq!(pacer.room(at(7)), Room::Open(u32::MAX), "it speaks again");
 }
 

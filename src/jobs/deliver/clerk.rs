@@ -312,7 +312,7 @@ impl Clerk {
             self.is_back(key, recorded.at, &ending);
             if let Some(claim) = claim {
                 recorded.is_doubtful = self.pacer.disbelieves(&claim.domain);
-                if self.pacer.is_silent_to_others(claim.edition, &ending) && ending == Ending::Lost {
+                if self.pacer.hears_of(claim.edition, &ending) && ending == Ending::Lost {
                     // An outage, of which no mail pays.
                     recorded.tries = claim.tries;
                     recorded.outcome = Outcome::Retry(recorded.at + OUTAGE);
