@@ -169,37 +169,38 @@ pub(crate) fn address(out: &mut String, label: &str, href: &str) {
 /// Appends `text` in lines of at most [`WIDTH`] columns, each begun by `indent` and ended by a line break; nothing when
 /// it is blank. Lines break at white space and beside wide characters, but not before a closing mark.
 pub(crate) fn wrap(out: &mut String, text: &str, indent: &str) {
-    let mut line = String::from(indent);
-    let mut columns = indent.len();
-    let mut flush = |line: &mut String, columns: &mut usize| {
-        if line.len() > indent.len() {
-            out.push_str(line);
-            out.push('\n');
-            line.truncate(indent.len());
-            *columns = indent.len();
-        }
-    };
+    // Of the line that is begun; 0 before the first word.
+    let mut columns = 0;
     for word in text.split_whitespace() {
         for (i, piece) in pieces(word).enumerate() {
-            let width: usize = piece.chars().map(columns_of).sum();
-            let gap = usize::from(i == 0 && line.len() > indent.len());
-            if columns + gap + width > WIDTH {
-                flush(&mut line, &mut columns);
+            let width = width_of(piece);
+            let gap = usize::from(i == 0);
+            if columns == 0 || columns + gap + width > WIDTH {
+                out.push_str(if columns == 0 { "" } else { "\n" });
+                out.push_str(indent);
+                columns = indent.len();
             } else if gap > 0 {
-                line.push(' ');
+                out.push(' ');
                 columns += 1;
             }
-            line.push_str(piece);
+            out.push_str(piece);
             columns += width;
         }
     }
-    flush(&mut line, &mut columns);
+    if columns > 0 {
+        out.push('\n');
+    }
 }
 
 /// A word cut where a line may break inside it: around wide characters.
 fn pieces(word: &str) -> impl Iterator<Item = &str> {
+    // Nearly all words.
+    let is_narrow = word.is_ascii();
     let mut rest = word;
     std::iter::from_fn(move || {
+        if is_narrow {
+            return Some(std::mem::take(&mut rest)).filter(|whole| !whole.is_empty());
+        }
         let mut chars = rest.char_indices();
         let (_, mut before) = chars.next()?;
         let cut = chars.find_map(|(i, c)| {
@@ -213,8 +214,9 @@ fn pieces(word: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-fn columns_of(c: char) -> usize {
-    if is_wide(c) { 2 } else { 1 }
+/// In columns.
+fn width_of(text: &str) -> usize {
+    if text.is_ascii() { text.len() } else { text.chars().map(|c| if is_wide(c) { 2 } else { 1 }).sum() }
 }
 
 /// The blocks of Unicode's East Asian Width that are wide as a whole (UAX #11), near enough for breaking lines.
@@ -303,7 +305,7 @@ mod tests {
             let visible = |s: &str| s.chars().filter(|c| !c.is_whitespace()).collect::<String>();
             prop_assert_eq!(visible(&out), visible(&text));
             for line in out.lines() {
-                let columns: usize = line.chars().map(columns_of).sum();
+                let columns = width_of(line);
                 prop_assert!(columns <= WIDTH || pieces(line.trim()).count() == 1, "{}", line);
             }
         }

@@ -11,7 +11,7 @@ use std::fmt;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
-use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 mod name;
 
@@ -275,7 +275,7 @@ pub struct Snapshot {
 /// and other invisible ones, trimmed. C1 controls are read as windows-1252, which is what they nearly always were; Gmail
 /// cuts a mail off at a stray one.
 pub fn clean_text(text: &str) -> String {
-    if is_clean_ascii(text.as_bytes()) { text.to_owned() } else { cleaned(text) }
+    if is_clean_ascii(text.as_bytes()) || is_clean(text) { text.to_owned() } else { cleaned(text) }
 }
 
 fn cleaned(text: &str) -> String {
@@ -311,6 +311,16 @@ fn is_clean_ascii(text: &[u8]) -> bool {
     inside && !pairs.fold(other, |other, (a, b)| other | ((*a == b' ') & (*b == b' ')))
 }
 
+/// Whether the text is as [`cleaned`] would leave it, as far as one look at each character tells: most of the others.
+fn is_clean(text: &str) -> bool {
+    let mut is_gap = true;
+    let has_changes = text.chars().any(|c| {
+        let was_gap = std::mem::replace(&mut is_gap, c.is_whitespace());
+        visible(c) != Some(c) || is_gap && (was_gap || c != ' ')
+    });
+    !has_changes && !is_gap && is_nfc_quick(text.chars()) == IsNormalized::Yes
+}
+
 /// Characters that show nothing but reorder, hide or tag text: bidi controls, zero-width ones (joiners stay: scripts
 /// need them), tags, interlinear annotation and the byte order mark.
 fn is_invisible(c: char) -> bool {
@@ -341,7 +351,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_taken_for_clean_is_clean(text in "[ -~]{0,40}|[ a]{0,6}|[ -~\t\n\u{7F}é]{0,20}") {
+        fn what_is_taken_for_clean_is_clean(text in "[ -~]{0,40}|[ a]{0,6}|[ -~\t\n\u{7F}é]{0,20}|[ aé…e\u{301}\u{327}\u{85}\u{96}\u{A0}\u{200B}\u{200D}\u{2028}\u{212B}각\u{1100}\u{1161}]{0,8}|.{0,8}") {
             prop_assert_eq!(clean_text(&text), cleaned(&text));
         }
     }
