@@ -249,19 +249,20 @@ impl<'p> Reasoner<'p> {
             return reasons;
         }
         let mut marks = Marks::default();
-        let that_are = |truth: Option<bool>| {
-            let queries = keywords.iter().map(|keyword| &keyword.query);
-            queries.filter(move |query| document.admits(query.resolved(), known) == truth).collect::<Vec<_>>()
-        };
-        let mut matched = that_are(Some(true));
-        reasons.queries = matched.iter().map(|query| query.text().clone()).collect();
-        if matched.is_empty() {
-            // One of these has chosen it, nobody here knows which.
-            matched = that_are(None);
-            let any: Vec<&str> = matched.iter().map(|query| &**query.text()).collect();
-            reasons.queries.extend((!any.is_empty()).then(|| any.join(" or ").into()));
+        let mut unknown = Vec::new();
+        for query in keywords.iter().map(|keyword| &keyword.query) {
+            match document.find(query.resolved(), known, &mut marks) {
+                Some(true) => reasons.queries.push(query.text().clone()),
+                Some(false) => {}
+                None => unknown.push(query),
+            }
         }
-        matched.into_iter().for_each(|query| document.mark(query.resolved(), &mut marks));
+        if reasons.queries.is_empty() && !unknown.is_empty() {
+            // One of these has chosen it, nobody here knows which.
+            unknown.iter().for_each(|query| document.mark(query.resolved(), &mut marks));
+            let any: Vec<&str> = unknown.iter().map(|query| &**query.text()).collect();
+            reasons.queries.push(any.join(" or ").into());
+        }
         if !reasons.queries.is_empty() || keywords.is_empty() {
             must.iter().for_each(|query| document.mark(query.resolved(), &mut marks));
         }
@@ -274,14 +275,14 @@ impl<'p> Reasoner<'p> {
 /// Sorted, and those that touch or overlap as one.
 fn merged(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
     ranges.sort_unstable_by_key(|range| (range.start, range.end));
-    let mut merged: Vec<Range<usize>> = Vec::with_capacity(ranges.len());
-    for range in ranges {
-        match merged.last_mut() {
-            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
-            _ => merged.push(range),
+    ranges.dedup_by(|range, last| {
+        let is_one = range.start <= last.end;
+        if is_one {
+            last.end = last.end.max(range.end);
         }
-    }
-    merged
+        is_one
+    });
+    ranges
 }
 
 #[cfg(test)]

@@ -10,10 +10,10 @@ use super::{Query, QueryError};
 
 /// How many are kept. They are the first that come: the frequent ones are soon among them, and nothing comes and goes in
 /// memory.
-const MOST: usize = 4_096;
+const MOST: usize = 8_192;
 
 /// After so many that had no place all are forgotten: what readers ask for may have changed.
-const PATIENCE: usize = 64 * MOST;
+const PATIENCE: usize = 32 * MOST;
 
 /// The longest that is kept, in bytes: hardly two readers write the same long one, and so all are some megabytes.
 const LONGEST: usize = 100;

@@ -102,6 +102,12 @@ pub struct Marks {
     pub abstract_text: Vec<Range<usize>>,
 }
 
+impl Marks {
+    fn len(&self) -> usize {
+        self.title.len() + self.abstract_text.len()
+    }
+}
+
 impl<C: Borrow<Candidate>> Document<C> {
     /// Cuts and folds all words of `candidate`.
     pub fn new(candidate: C) -> Self {
@@ -156,6 +162,21 @@ impl<C: Borrow<Candidate>> Document<C> {
         })
     }
 
+    /// Whether `expr` matches, as [`Document::admits`] says; if it does, adds to `marks` what [`Document::mark`] would.
+    pub fn find(&self, expr: &Resolved, known: Known<'_>, marks: &mut Marks) -> Option<bool> {
+        // Of words that a reader sees, what is found is the answer.
+        if let Resolved::Clause(Literal::Text { field: Field::Any | Field::Title | Field::Abstract, .. }, _) = expr {
+            let before = marks.len();
+            self.mark(expr, marks);
+            return Some(marks.len() > before);
+        }
+        let truth = self.admits(expr, known);
+        if truth == Some(true) {
+            self.mark(expr, marks);
+        }
+        truth
+    }
+
     /// Adds to `marks` where the words of `expr` stand that speak for the paper; those under a NOT don't.
     pub fn mark(&self, expr: &Resolved, marks: &mut Marks) {
         match expr {
@@ -165,10 +186,10 @@ impl<C: Borrow<Candidate>> Document<C> {
                 _,
             ) => {
                 if *field != Field::Abstract {
-                    marks.title.extend(find(pattern, &self.title));
+                    find(pattern, &self.title, &mut marks.title);
                 }
                 if *field != Field::Title {
-                    marks.abstract_text.extend(find(pattern, &self.abstract_text));
+                    find(pattern, &self.abstract_text, &mut marks.abstract_text);
                 }
             }
             Resolved::Clause(..) | Resolved::Not(_) => {}
@@ -246,7 +267,11 @@ impl Words {
     fn have(&self, pattern: &Pattern) -> bool {
         match single(pattern) {
             Some(part) => self.finds(part),
-            None => !find(pattern, self).is_empty(),
+            None => {
+                let mut found = Vec::new();
+                find(pattern, self, &mut found);
+                !found.is_empty()
+            }
         }
     }
 
@@ -318,34 +343,33 @@ fn single(pattern: &Pattern) -> Option<&Part> {
     }
 }
 
-/// The byte ranges at which `pattern` is found.
-fn find(pattern: &Pattern, words: &Words) -> Vec<Range<usize>> {
+/// Adds the byte ranges at which `pattern` is found.
+fn find(pattern: &Pattern, words: &Words, found: &mut Vec<Range<usize>>) {
+    let tokens = &words.tokens;
     if let Some(part) = single(pattern) {
-        return words.find(part).into_iter().map(|index| words.tokens[index].range.clone()).collect();
+        // In no order and some of them twice, which doesn't matter to ranges.
+        return words.lists(part).into_iter().for_each(|list| {
+            found.extend(list.iter().map(|index| tokens[*index].range.clone()));
+        });
     }
     if !words.may_have(pattern) {
-        return Vec::new();
+        return;
     }
-    let tokens = &words.tokens;
-    match pattern.near {
-        Some(_) => find_near(pattern, words),
-        None => words
-            .starts(&pattern.units[0])
-            .into_iter()
-            .filter_map(|position| {
-                let start = tokens[tokens.partition_point(|token| token.start < position)].range.start;
-                let mut ends: Vec<End> = vec![(position, start)];
-                for unit in &pattern.units {
-                    let gap = unit.after_end.then_some(text::SENTENCE_GAP);
-                    let next = |end: End| [Some(end), gap.map(|gap| (end.0 + gap, end.1))].into_iter().flatten();
-                    ends = ends.into_iter().flat_map(next).flat_map(|end| unit_ends(unit, tokens, end)).collect();
-                    ends.sort_unstable();
-                    ends.dedup();
-                }
-                ends.last().map(|end| start..end.1)
-            })
-            .collect(),
+    if pattern.near.is_some() {
+        return found.extend(find_near(pattern, words));
     }
+    found.extend(words.starts(&pattern.units[0]).into_iter().filter_map(|position| {
+        let start = tokens[tokens.partition_point(|token| token.start < position)].range.start;
+        let mut ends: Vec<End> = vec![(position, start)];
+        for unit in &pattern.units {
+            let gap = unit.after_end.then_some(text::SENTENCE_GAP);
+            let next = |end: End| [Some(end), gap.map(|gap| (end.0 + gap, end.1))].into_iter().flatten();
+            ends = ends.into_iter().flat_map(next).flat_map(|end| unit_ends(unit, tokens, end)).collect();
+            ends.sort_unstable();
+            ends.dedup();
+        }
+        ends.last().map(|end| start..end.1)
+    }));
 }
 
 /// Where `unit` ends if it begins at a position.
