@@ -24,7 +24,7 @@ use paperpost::core::candidate::Candidate;
 use paperpost::core::digest::{self, Chosen, EncodedPaper, Facts, Section};
 use paperpost::core::matching::{Reasons, reasons};
 use paperpost::jobs::letter::Writer;
-use paperpost::mail::mime::{self, Letter, Mailbox};
+use paperpost::mail::mime::{self, Letter, Letterhead, Mailbox};
 use paperpost::store::{Mailing, Store};
 
 mod made_up;
@@ -43,11 +43,13 @@ fn main() {
     let facts: Vec<Facts<'_>> = contents.iter().map(Content::facts).collect();
     let ids = contents.iter().flat_map(|content| &content.papers).map(|(candidate, _)| candidate.id);
     let papers: Papers = ids.map(|id| (id, Arc::default())).collect();
+    let from = Mailbox { name: Some("Paperpost".into()), address: mailings[0].subscription.address.clone() };
+    let letterhead = Arc::new(Letterhead::new(&from, None, None, Vec::new()));
     let all = || facts.iter().zip(&mailings);
-    let bytes: usize = all().map(|(facts, mailing)| ours(facts, mailing, &papers)).sum();
+    let bytes: usize = all().map(|(facts, mailing)| ours(facts, mailing, &papers, &letterhead)).sum();
     println!("{MAILS} mails of twenty papers, {} octets each", bytes / MAILS);
     let rounds = if quick { 10 } else { 100 };
-    let ours = best_of(rounds, || all().map(|(facts, mailing)| ours(facts, mailing, &papers)).sum());
+    let ours = best_of(rounds, || all().map(|(facts, mailing)| ours(facts, mailing, &papers, &letterhead)).sum());
     let plain = best_of(rounds / 5, || all().map(|(facts, mailing)| plain(facts, mailing)).sum());
     let writer = Writer::new(store.clone(), sender::sender(None));
     let whole = best_of(rounds, || mailings.iter().map(|mailing| writer.write(mailing).expect("a mail").len()).sum());
@@ -108,18 +110,16 @@ fn mailings(store: &Store) -> Vec<Mailing> {
     mailings
 }
 
-fn ours(facts: &Facts<'_>, mailing: &Mailing, papers: &Papers) -> usize {
+fn ours(facts: &Facts<'_>, mailing: &Mailing, papers: &Papers, letterhead: &Arc<Letterhead>) -> usize {
     let body = digest::encode(facts, |candidate| papers[&candidate.id].clone());
     let address = &mailing.subscription.address;
     let letter = Letter {
-        from: Mailbox { name: Some("Paperpost".into()), address: address.clone() },
-        reply_to: None,
+        letterhead: letterhead.clone(),
         to: Mailbox { name: None, address: address.clone() },
         subject: body.subject,
         date: mailing.decided,
         message_id: mailing.message_id.clone(),
         boundary: mailing.message_id.clone(),
-        list_id: None,
         extra: Vec::new(),
         text: body.text,
         html: body.html,

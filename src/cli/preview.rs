@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -16,7 +17,7 @@ use crate::core::address::Address;
 use crate::core::delivery::Fault;
 use crate::jobs::letter::Writer;
 use crate::jobs::publish::Planner;
-use crate::mail::mime::{self, Letter, QuotedPrintable};
+use crate::mail::mime::{self, Letter, Letterhead, QuotedPrintable};
 use crate::mail::{Mail, Transport};
 use crate::store::{Mailing, Standing};
 
@@ -100,15 +101,14 @@ pub(super) async fn test_mail(settings: &Settings, address: &Address) -> anyhow:
     let from = wiring::mailbox(&settings.mail.from);
     let id = format!("test.{}.{:016x}", now.timestamp(), fastrand::u64(..));
     let message_id = format!("<{id}@{}>", from.address.domain());
+    let reply_to = settings.mail.reply_to.as_ref().map(wiring::mailbox);
     let bytes = mime::compose(&Letter {
-        from: from.clone(),
-        reply_to: settings.mail.reply_to.as_ref().map(wiring::mailbox),
+        letterhead: Arc::new(Letterhead::new(&from, reply_to.as_ref(), None, Vec::new())),
         to: mime::Mailbox { name: None, address: address.clone() },
         subject: notice.subject.clone(),
         date: now,
         message_id: message_id.clone(),
         boundary: id,
-        list_id: None,
         extra: Vec::new(),
         text: QuotedPrintable::encode(&notice.text()),
         html: QuotedPrintable::encode(&notice.html()),

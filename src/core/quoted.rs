@@ -21,9 +21,9 @@ impl QuotedPrintable {
         encoded
     }
 
-    /// Nothing yet, with room for so many octets.
-    pub fn with_capacity(octets: usize) -> Self {
-        Self(Vec::with_capacity(octets))
+    /// Makes room for so many octets more.
+    pub fn reserve(&mut self, octets: usize) {
+        self.0.reserve(octets);
     }
 
     /// Encodes a text and appends it.

@@ -2,17 +2,18 @@
 
 mod shared;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::returns::Returns;
+use super::returns::{Returns, WayOut};
 use crate::core::address::Address;
 use crate::core::candidate::Candidate;
 use crate::core::digest::{self, Chosen, Facts, Rendered, Section, SourceNote};
 use crate::core::matching::Reasoner;
 use crate::core::paper::SourceId;
 use crate::mail::dkim::{DkimError, Signer};
-use crate::mail::mime::{self, Letter, Mailbox};
+use crate::mail::mime::{self, Letter, Letterhead, Mailbox, QuotedPrintable};
 use crate::source::health;
 use crate::store::{Mailing, SourceStatus, Store, StoreError};
 use shared::Papers;
@@ -48,11 +49,17 @@ pub enum WriteError {
     Dkim(#[from] DkimError),
 }
 
+thread_local! {
+    /// The bodies of the last mail, to be written over.
+    static BODIES: Cell<[QuotedPrintable; 2]> = Cell::default();
+}
+
 /// Writes mails; clones share what they have read and made.
 #[derive(Clone)]
 pub struct Writer {
     store: Store,
     sender: Arc<Sender>,
+    letterhead: Arc<Letterhead>,
     shared: Arc<Shared>,
 }
 
@@ -64,7 +71,7 @@ impl Writer {
 
     /// The same, with what other writers over this store have read and made.
     pub fn sharing(store: Store, sender: Sender, shared: Arc<Shared>) -> Self {
-        Self { store, sender: Arc::new(sender), shared }
+        Self { store, letterhead: Arc::new(letterhead(&sender)), sender: Arc::new(sender), shared }
     }
 
     /// Who writes.
@@ -79,53 +86,50 @@ impl Writer {
 
     /// The mail as it goes over the wire: the same bytes whenever it is written, the signature with them.
     pub fn write(&self, mailing: &Mailing) -> Result<Vec<u8>, WriteError> {
-        let body = self.facts(mailing, |facts, papers| {
-            let of = |candidate: &Candidate| papers.get(&candidate.id).map(|paper| paper.encoded.clone());
-            digest::encode(facts, |candidate| of(candidate).unwrap_or_default())
+        let way_out = self.sender.returns.way_out(&mailing.subscriber);
+        let body = self.facts(mailing, &way_out, |facts, papers| {
+            let of = |candidate: &Candidate| papers.get(candidate.id).map(|paper| paper.encoded.clone());
+            digest::encode_over(BODIES.take(), facts, |candidate| of(candidate).unwrap_or_default())
         })?;
-        let bytes = mime::compose(&Letter {
-            from: self.sender.from.clone(),
-            reply_to: self.sender.reply_to.clone(),
+        let letter = Letter {
+            letterhead: self.letterhead.clone(),
             to: Mailbox { name: mailing.subscription.name.clone(), address: mailing.subscription.address.clone() },
             subject: body.subject,
             date: mailing.decided,
             message_id: mailing.message_id.clone(),
             boundary: mailing.message_id.clone(),
-            list_id: Some(self.sender.list_id.clone()),
-            extra: self.headers(mailing),
+            extra: vec![way_out.header()],
             text: body.text,
             html: body.html,
-        });
+        };
+        let bytes = mime::compose(&letter);
+        BODIES.set([letter.html, letter.text]);
         match &self.sender.signer {
             Some(signer) => Ok(signer.sign(&bytes, mailing.decided)?),
             None => Ok(bytes),
         }
     }
 
-    /// The headers for leaving and, in a signed mail, the one by which Gmail's Postmaster Tools tell mails apart
-    /// (support.google.com/mail/answer/6254652): the kind of mail, the list, the sender.
-    fn headers(&self, mailing: &Mailing) -> Vec<(&'static str, String)> {
-        let mut headers = self.sender.returns.headers(&mailing.subscriber);
-        if self.sender.signer.is_some() {
-            headers.push(("Feedback-ID", format!("digest:{}:paperpost", self.sender.list_id.1)));
-        }
-        headers
-    }
-
     /// What the reader sees.
     pub fn render(&self, mailing: &Mailing) -> Result<Rendered, StoreError> {
-        self.facts(mailing, |facts, _| digest::render(facts))
+        let way_out = self.sender.returns.way_out(&mailing.subscriber);
+        self.facts(mailing, &way_out, |facts, _| digest::render(facts))
     }
 
     /// Gathers what the edition froze, and has it shown.
-    fn facts<T>(&self, mailing: &Mailing, show: impl FnOnce(&Facts<'_>, &Papers) -> T) -> Result<T, StoreError> {
+    fn facts<T>(
+        &self,
+        mailing: &Mailing,
+        way_out: &WayOut,
+        show: impl FnOnce(&Facts<'_>, &Papers) -> T,
+    ) -> Result<T, StoreError> {
         let ids: Vec<u32> = mailing.papers.iter().flatten().chain(&mailing.also).copied().collect();
         let (papers, sources) = self.shared.known(&self.store, &ids, mailing.read)?;
         let subscription = &mailing.subscription;
         let today = mailing.slot.date();
         let sections = subscription.profiles.iter().zip(&mailing.papers).map(|(profile, ids)| {
             let reasoner = Reasoner::new(profile);
-            let chosen = ids.iter().filter_map(|id| papers.get(id)).map(|paper| Chosen {
+            let chosen = ids.iter().filter_map(|id| papers.get(*id)).map(|paper| Chosen {
                 candidate: &paper.candidate,
                 reasons: paper.reasons(&reasoner, mailing.decided),
                 trend: digest::trend(&paper.candidate.votes, today, subscription.zone),
@@ -138,13 +142,12 @@ impl Writer {
             .map(|status| (status, health::note(&status.outcome, status.last_good, status.route)))
             .collect();
         let schedule = format!("{} ({})", subscription.schedule, subscription.zone);
-        let stop = self.sender.returns.link(&mailing.subscriber);
         let facts = Facts {
             name: subscription.name.as_deref(),
             zone: subscription.zone,
             slot: mailing.slot,
             sections: sections.collect(),
-            also: mailing.also.iter().filter_map(|id| papers.get(id)).map(|paper| paper.candidate.as_ref()).collect(),
+            also: mailing.also.iter().filter_map(|id| papers.get(*id)).map(|paper| paper.candidate.as_ref()).collect(),
             owed: mailing.owed,
             looked_at: mailing.looked_at as usize,
             sources: notes
@@ -159,8 +162,18 @@ impl Writer {
                 .collect(),
             schedule: &schedule,
             change: self.sender.change.as_deref(),
-            stop: Some(&stop),
+            stop: Some(way_out.link()),
         };
         Ok(show(&facts, &papers))
     }
+}
+
+/// What all mails of a sender say of themselves. A signed one has the header by which Gmail's Postmaster Tools tell mails
+/// apart (support.google.com/mail/answer/6254652): the kind of mail, the list, the sender.
+fn letterhead(Sender { from, reply_to, list_id: (name, id), returns, signer, .. }: &Sender) -> Letterhead {
+    let mut headers = returns.headers();
+    if signer.is_some() {
+        headers.push(("Feedback-ID", format!("digest:{id}:paperpost")));
+    }
+    Letterhead::new(from, reply_to.as_ref(), Some((name, id)), headers)
 }

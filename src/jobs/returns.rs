@@ -24,25 +24,34 @@ pub struct Returns {
     pub bounce: Option<Address>,
 }
 
-impl Returns {
-    /// The one link for leaving that a reader sees.
-    pub fn link(&self, subscriber: &SubscriberId) -> String {
-        self.page(subscriber).unwrap_or_else(|| self.mailto(subscriber))
-    }
+/// How one reader leaves.
+#[derive(Clone, Debug)]
+pub struct WayOut {
+    /// By the program's own page, if it has one.
+    page: Option<String>,
+    /// By a mail.
+    mailto: String,
+}
 
-    /// The headers for help and for leaving (RFC 2369 sections 3.1 and 3.2, RFC 8058 section 3.1).
-    pub fn headers(&self, subscriber: &SubscriberId) -> Vec<(&'static str, String)> {
-        let help = format!("<mailto:{}?subject=help>", in_url(&self.person.reveal()));
-        let mut leave = format!("<{}>", self.mailto(subscriber));
-        let page = self.page(subscriber);
-        if let Some(page) = &page {
-            leave = format!("<{page}>, {leave}");
-        }
-        let mut headers = vec![("List-Help", help), ("List-Unsubscribe", leave)];
-        if page.is_some_and(|page| page.starts_with("https:")) {
+impl Returns {
+    /// The headers for help and for leaving (RFC 2369 section 3.1, RFC 8058 section 3.1) that are the same in all mails.
+    pub fn headers(&self) -> Vec<(&'static str, String)> {
+        let mut headers = vec![("List-Help", format!("<mailto:{}?subject=help>", in_url(&self.person.reveal())))];
+        if self.base_url.as_ref().is_some_and(|base| base.scheme() == "https") {
             headers.push(("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".to_owned()));
         }
         headers
+    }
+
+    /// How the subscriber leaves.
+    pub fn way_out(&self, subscriber: &SubscriberId) -> WayOut {
+        let token = self.keyring.mint(Purpose::Unsubscribe, subscriber);
+        let token = token.reveal();
+        let page = |base: &Url| format!("{}/u/{token}", base.as_str().trim_end_matches('/'));
+        WayOut {
+            page: self.base_url.as_ref().map(page),
+            mailto: format!("mailto:{}?subject=unsubscribe%20{token}", in_url(&self.mailbox.reveal())),
+        }
     }
 
     /// The subscriber's own return path (VERP): `bounces+TOKEN@example.org`.
@@ -51,15 +60,21 @@ impl Returns {
         let token = self.keyring.mint(Purpose::Bounce, subscriber);
         Address::parse(&format!("{}+{}@{}", bounce.local(), token.reveal(), bounce.domain())).ok()
     }
+}
 
-    fn page(&self, subscriber: &SubscriberId) -> Option<String> {
-        let base = self.base_url.as_ref()?.as_str().trim_end_matches('/');
-        Some(format!("{base}/u/{}", self.keyring.mint(Purpose::Unsubscribe, subscriber).reveal()))
+impl WayOut {
+    /// The one link that the reader sees.
+    pub fn link(&self) -> &str {
+        self.page.as_ref().unwrap_or(&self.mailto)
     }
 
-    fn mailto(&self, subscriber: &SubscriberId) -> String {
-        let token = self.keyring.mint(Purpose::Unsubscribe, subscriber);
-        format!("mailto:{}?subject=unsubscribe%20{}", in_url(&self.mailbox.reveal()), token.reveal())
+    /// The List-Unsubscribe header (RFC 2369 section 3.2).
+    pub fn header(&self) -> (&'static str, String) {
+        let ways = match &self.page {
+            Some(page) => format!("<{page}>, <{}>", self.mailto),
+            None => format!("<{}>", self.mailto),
+        };
+        ("List-Unsubscribe", ways)
     }
 }
 
@@ -94,20 +109,23 @@ mod tests {
 
     #[test]
     fn one_click_is_offered_where_the_page_is_secure() {
-        let names = |base_url| returns(base_url).headers(&ADA).iter().map(|(name, _)| *name).collect::<Vec<_>>();
-        let all = ["List-Help", "List-Unsubscribe", "List-Unsubscribe-Post"];
+        let names = |base_url| returns(base_url).headers().iter().map(|(name, _)| *name).collect::<Vec<_>>();
+        let all = ["List-Help", "List-Unsubscribe-Post"];
         assert_eq!(names(Some("https://example.org")), all);
-        assert_eq!(names(Some("http://example.org")), all[..2]);
-        assert_eq!(names(None), all[..2]);
-        assert_eq!(returns(None).headers(&ADA)[0].1, "<mailto:papers+help@example.org?subject=help>");
+        assert_eq!(names(Some("http://example.org")), all[..1]);
+        assert_eq!(names(None), all[..1]);
+        assert_eq!(returns(None).headers()[0].1, "<mailto:papers+help@example.org?subject=help>");
     }
 
     #[test]
     fn the_link_is_the_page_or_a_mail() {
         let token = "AdEBBwcHBwcHBwcHBwcHBwcHB5DCED-xBW14RRuKn0z2c2g";
-        assert_eq!(returns(Some("https://example.org/p/")).link(&ADA), format!("https://example.org/p/u/{token}"));
         assert_eq!(
-            returns(None).link(&ADA),
+            returns(Some("https://example.org/p/")).way_out(&ADA).link(),
+            format!("https://example.org/p/u/{token}")
+        );
+        assert_eq!(
+            returns(None).way_out(&ADA).link(),
             format!("mailto:b%C3%BCcher%2Fo%27neil@example.org?subject=unsubscribe%20{token}")
         );
     }

@@ -1,7 +1,7 @@
 //! A letter becomes the bytes of a message (RFC 5322, RFC 2045-2049).
 //!
 //! lettre builds and folds the headers, and encodes them but for names, and for subjects that look encoded already; these
-//! are made here. The two alternatives, quoted-printable already, are copied between their boundaries. Everything that
+//! are made here. Those that all letters of a sender share stand in its [`Letterhead`]. The two alternatives, quoted-printable already, are copied between their boundaries. Everything that
 //! would make two compositions differ (Date, Message-ID, boundary) is an input: the same letter gives the same bytes, so
 //! a retry is the same mail.
 //!
@@ -10,6 +10,7 @@
 //! whole is ASCII, but for a header with an address that is not.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
@@ -24,9 +25,7 @@ pub use crate::core::quoted::QuotedPrintable;
 #[derive(Clone)]
 pub struct Letter {
     /// Who it is from.
-    pub from: Mailbox,
-    /// Where answers go, when not to `from`.
-    pub reply_to: Option<Mailbox>,
+    pub letterhead: Arc<Letterhead>,
     /// Who it is for.
     pub to: Mailbox,
     /// One line; at most [`MAX_TEXT`] characters of it are kept.
@@ -37,11 +36,8 @@ pub struct Letter {
     pub message_id: String,
     /// Letters, digits, hyphens, dots and underscores, at most 60; anything else is left out.
     pub boundary: String,
-    /// The list's name for people and its identifier, such as `digest.list-id.example.org` (RFC 2919).
-    pub list_id: Option<(String, String)>,
-    /// Further headers in this order: List-Unsubscribe, List-Unsubscribe-Post, List-Help, Feedback-ID, … One that is set
-    /// here twice appears once, with the later value. The names are constants of the program: lettre panics at one with
-    /// a space or a colon.
+    /// Further headers in this order, such as List-Unsubscribe. One that is set here twice appears once, with the later
+    /// value. The names are constants of the program: lettre panics at one with a space or a colon.
     pub extra: Vec<(&'static str, String)>,
     /// The plain alternative.
     pub text: QuotedPrintable,
@@ -53,6 +49,46 @@ pub struct Letter {
 impl fmt::Debug for Letter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Letter {} to {}", self.message_id, self.to.address)
+    }
+}
+
+/// The headers that are the same on all letters of a sender. To encode and fold them takes as long as the rest of a
+/// letter, so they are made once.
+#[derive(Clone)]
+pub struct Letterhead {
+    /// From and Reply-To.
+    who: String,
+    /// What the letters are: a list's, of a program.
+    what: String,
+}
+
+impl Letterhead {
+    /// Of letters from `from`, to which answers go unless there is a `reply_to`. `list_id` is the list's name for people
+    /// and its identifier, such as `digest.list-id.example.org` (RFC 2919); `extra` as [`Letter::extra`].
+    pub fn new(
+        from: &Mailbox,
+        reply_to: Option<&Mailbox>,
+        list_id: Option<(&str, &str)>,
+        extra: Vec<(&'static str, String)>,
+    ) -> Self {
+        let mut who = Headers::new();
+        who.insert_raw(mailbox("From", from));
+        if let Some(reply_to) = reply_to {
+            who.insert_raw(mailbox("Reply-To", reply_to));
+        }
+        let mut what = Headers::new();
+        what.set(header::MIME_VERSION_1_0);
+        if let Some((name, id)) = list_id {
+            what.insert_raw(self::list_id(name, id));
+        }
+        what.insert_raw(text("Auto-Submitted", "auto-generated"));
+        what.insert_raw(text("Precedence", "bulk"));
+        // What Exchange heeds instead (MS-OXCMAIL section 2.2.3.2.14): all automatic answers but failure reports.
+        what.insert_raw(text("X-Auto-Response-Suppress", "DR, RN, NRN, OOF, AutoReply"));
+        for (name, value) in extra {
+            what.insert_raw(text(name, &value));
+        }
+        Self { who: who.to_string(), what: what.to_string() }
     }
 }
 
@@ -90,29 +126,19 @@ pub fn compose(letter: &Letter) -> Vec<u8> {
 
 /// The header section, without the empty line that ends it.
 fn head(letter: &Letter, boundary: &str) -> String {
-    let mut headers = Headers::with_capacity(12 + letter.extra.len());
-    headers.insert_raw(mailbox("From", &letter.from));
-    if let Some(reply_to) = &letter.reply_to {
-        headers.insert_raw(mailbox("Reply-To", reply_to));
-    }
-    headers.insert_raw(mailbox("To", &letter.to));
-    headers.insert_raw(subject(&letter.subject));
-    headers.set(header::Date::new(SystemTime::from(letter.date)));
+    let Letterhead { who, what } = &*letter.letterhead;
+    let mut own = Headers::with_capacity(4);
+    own.insert_raw(mailbox("To", &letter.to));
+    own.insert_raw(subject(&letter.subject));
+    own.set(header::Date::new(SystemTime::from(letter.date)));
     let id: String = letter.message_id.chars().filter(|c| c.is_ascii_graphic() && !"<>".contains(*c)).collect();
-    headers.insert_raw(text("Message-ID", &format!("<{id}>")));
-    headers.set(header::MIME_VERSION_1_0);
-    if let Some((name, id)) = &letter.list_id {
-        headers.insert_raw(list_id(name, id));
-    }
-    headers.insert_raw(text("Auto-Submitted", "auto-generated"));
-    headers.insert_raw(text("Precedence", "bulk"));
-    // What Exchange heeds instead (MS-OXCMAIL section 2.2.3.2.14): all automatic answers but failure reports.
-    headers.insert_raw(text("X-Auto-Response-Suppress", "DR, RN, NRN, OOF, AutoReply"));
+    own.insert_raw(text("Message-ID", &format!("<{id}>")));
+    let mut last = Headers::with_capacity(letter.extra.len() + 1);
     for (name, value) in &letter.extra {
-        headers.insert_raw(text(name, value));
+        last.insert_raw(text(name, value));
     }
-    headers.insert_raw(text("Content-Type", &format!("multipart/alternative; boundary=\"{boundary}\"")));
-    headers.to_string()
+    last.insert_raw(text("Content-Type", &format!("multipart/alternative; boundary=\"{boundary}\"")));
+    format!("{who}{own}{what}{last}")
 }
 
 /// `From: Name <address>`, or the bare address.
@@ -214,16 +240,20 @@ mod tests {
         Mailbox { name: Some(name.into()), address: Address::parse(address).expect("an address") }
     }
 
+    fn letterhead(name: &str, reply_to: Option<&Mailbox>, list_id: (&str, &str)) -> Arc<Letterhead> {
+        let from = mailbox_of(name, "digest@example.org");
+        Arc::new(Letterhead::new(&from, reply_to, Some(list_id), Vec::new()))
+    }
+
     fn letter() -> Letter {
+        let list_id = ("Paperpost digests", "digest.list-id.example.org");
         Letter {
-            from: mailbox_of("Paperpost", "digest@example.org"),
-            reply_to: None,
+            letterhead: letterhead("Paperpost", None, list_id),
             to: mailbox_of("Ada", "ada@example.net"),
             subject: "3 new papers".into(),
             date: DateTime::from_timestamp(1_764_547_200, 0).expect("a date"),
             message_id: "<2025-12-01.s7@example.org>".into(),
             boundary: "e1".into(),
-            list_id: Some(("Paperpost digests".into(), "digest.list-id.example.org".into())),
             extra: vec![
                 ("List-Unsubscribe", "<https://example.org/u/0123456789abcdef>, <mailto:unsub@example.org>".into()),
                 ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".into()),
@@ -285,7 +315,8 @@ Content-Transfer-Encoding: quoted-printable
         ] {
             let mut letter = letter();
             letter.to.name = Some(name.into());
-            letter.reply_to = Some(mailbox_of(name, "reply@bücher.example"));
+            let reply_to = mailbox_of(name, "reply@bücher.example");
+            letter.letterhead = letterhead("Paperpost", Some(&reply_to), ("Paperpost", "list.example.org"));
             letter.subject = subject.into();
             letter.text = body.into();
             letter.html = body.into();
@@ -315,12 +346,11 @@ Content-Transfer-Encoding: quoted-printable
     fn no_value_can_add_a_header_or_hide_a_part() {
         let evil = "x\r\nBcc: everyone@example.org\r\n\r\nbody\u{2028}\u{202E}\u{0}\u{85}";
         let mut letter = letter();
-        letter.from.name = Some(evil.into());
+        letter.letterhead = letterhead(evil, None, (evil, evil));
         letter.to.name = Some(evil.into());
         letter.subject = evil.into();
         letter.message_id = evil.into();
         letter.boundary = evil.into();
-        letter.list_id = Some((evil.into(), evil.into()));
         letter.extra = vec![("List-Help", evil.into())];
         letter.text = "--=_xBcceveryoneexample.orgbody\n".into();
         let bytes = compose(&letter);
@@ -354,9 +384,8 @@ Content-Transfer-Encoding: quoted-printable
         {
             let mut letter = letter();
             letter.to.name = Some(text.clone());
-            letter.reply_to = Some(letter.to.clone());
+            letter.letterhead = letterhead(&text, Some(&letter.to), (&text, &"l".repeat(255)));
             letter.subject = text.clone();
-            letter.list_id = Some((text.clone(), "l".repeat(255)));
             letter.extra = vec![("Feedback-ID", text.clone())];
             let bytes = compose(&letter);
             for line in std::str::from_utf8(&bytes).expect("UTF-8").split("\r\n") {
@@ -374,7 +403,7 @@ Content-Transfer-Encoding: quoted-printable
             let mut letter = letter();
             letter.to.name = Some(name.clone());
             letter.subject = subject.clone();
-            letter.list_id = Some((name.clone(), "list.example.org".into()));
+            letter.letterhead = letterhead(&name, None, (&name, "list.example.org"));
             letter.extra = vec![("Feedback-ID", extra)];
             let bytes = compose(&letter);
             let message = MessageParser::default().parse(&bytes).expect("a message");

@@ -98,6 +98,9 @@ impl Transport for AnyTransport {
 /// What another program or machine said, fit for a [`Fault`](crate::core::delivery::Fault), a log and a table: one line
 /// without control characters, at most 500 characters. Servers like to repeat an address; it is masked.
 fn quoted(text: &str, mail: &Mail) -> String {
+    if !text.contains('@') {
+        return one_line(text);
+    }
     let mut text = text.to_owned();
     for address in [Some(&mail.to), mail.from.as_ref()].into_iter().flatten() {
         for spelling in [address.reveal(), address.normalized()] {

@@ -13,7 +13,7 @@ use mail_auth::common::parse::TxtRecordParser;
 use mail_auth::common::verify::DomainKey;
 use mail_auth::{AuthenticatedMessage, DkimResult, MessageAuthenticator, Parameters, ResolverCache, Txt};
 use paperpost::mail::dkim::{Algorithm, Key, Signer, new_key};
-use paperpost::mail::mime::{Letter, Mailbox, compose};
+use paperpost::mail::mime::{Letter, Letterhead, Mailbox, compose};
 use paperpost::mail::smtp::Tls;
 use paperpost::mail::{Mail, Transport};
 
@@ -22,15 +22,15 @@ use crate::smtp::SmtpServer;
 
 /// A letter with everything in it.
 pub(crate) fn letter() -> Letter {
+    let from = Mailbox { name: Some("Paperpost".into()), address: address("digest@example.org") };
+    let list_id = ("Paperpost, daily", "digest.list-id.example.org");
     Letter {
-        from: Mailbox { name: Some("Paperpost".into()), address: address("digest@example.org") },
-        reply_to: None,
+        letterhead: Arc::new(Letterhead::new(&from, None, Some(list_id), Vec::new())),
         to: Mailbox { name: Some("Zo\u{eb} \"Z\" O'Neil".into()), address: address("zoe@example.net") },
         subject: "Gr\u{f6}\u{df}e: 3 new papers ".repeat(5),
         date: DateTime::from_timestamp(1_764_547_200, 0).expect("a date"),
         message_id: "<e1@example.org>".into(),
         boundary: "e1".into(),
-        list_id: Some(("Paperpost, daily".into(), "digest.list-id.example.org".into())),
         extra: vec![
             ("List-Unsubscribe", "<https://example.org/u/0123456789>".into()),
             ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".into()),

@@ -57,7 +57,7 @@ impl Served {
         world.publish();
         let edition = world.store.outbox(&[OutboxState::Queued], 1).expect("an outbox")[0].edition;
         let mailing = world.store.mailing(edition).expect("a database").expect("a mailing");
-        let link = world.deliver.sender.returns.link(&mailing.subscriber);
+        let link = world.deliver.sender.returns.way_out(&mailing.subscriber).link().to_owned();
         let path = link.strip_prefix(BASE.trim_end_matches('/')).expect("a link to the page").to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();

@@ -35,13 +35,23 @@ pub struct Encoded {
     pub extent: Extent,
 }
 
+/// Encodes the facts into new memory: see [`encode_over`].
+pub fn encode(facts: &Facts<'_>, of: impl Fn(&Candidate) -> Arc<EncodedPaper>) -> Encoded {
+    encode_over(Default::default(), facts, of)
+}
+
 /// Encodes the facts, with as much of each abstract as leaves both alternatives within [`MAX_BYTES`] and [`MAX_ENCODED`].
 /// For papers that [`fits`](super::fits) let through it always succeeds in that; at the last step the extras (what else is
-/// trending, the state of the sources) go, the chosen papers stay. `of` has what is encoded of a paper already.
-pub fn encode(facts: &Facts<'_>, of: impl Fn(&Candidate) -> Arc<EncodedPaper>) -> Encoded {
+/// trending, the state of the sources) go, the chosen papers stay. `of` has what is encoded of a paper already; `old` are
+/// bodies of no use any more, which are written over: memory of their size takes a while to come and to go.
+pub fn encode_over(
+    old: [QuotedPrintable; 2],
+    facts: &Facts<'_>,
+    of: impl Fn(&Candidate) -> Arc<EncodedPaper>,
+) -> Encoded {
     let frame = frame(facts);
     let also = &facts.also[..facts.also.len().min(MAX_ALSO)];
-    let mut bodies = Bodies::new();
+    let mut bodies = Bodies::over(old);
     bodies.head(&frame);
     let begun = bodies.len();
     for (step, limit) in ABSTRACT_LIMITS.into_iter().enumerate() {
@@ -262,10 +272,14 @@ impl Body {
 }
 
 impl Bodies {
-    /// Room for a digest of twenty papers.
-    fn new() -> Self {
-        let body = |octets| Body { encoded: QuotedPrintable::with_capacity(octets), bytes: 0 };
-        Self { html: body(64 << 10), text: body(32 << 10) }
+    /// With room for a digest of twenty papers.
+    fn over([html, text]: [QuotedPrintable; 2]) -> Self {
+        let body = |mut encoded: QuotedPrintable, octets| {
+            encoded.truncate(0);
+            encoded.reserve(octets);
+            Body { encoded, bytes: 0 }
+        };
+        Self { html: body(html, 64 << 10), text: body(text, 32 << 10) }
     }
 
     fn push(&mut self, piece: &Piece) {

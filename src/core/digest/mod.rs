@@ -21,7 +21,7 @@ use templates::{Brief, Card, Code, Contact, Digest, Href, SourceLine};
 use super::candidate::Candidate;
 use super::matching::Reasons;
 use super::paper::{Paper, Route, clean_text};
-pub use encoded::{Encoded, EncodedPaper, encode};
+pub use encoded::{Encoded, EncodedPaper, encode, encode_over};
 pub use size::{MAX_BYTES, MAX_ENCODED, Room, fits, heading_room, quoted_printable_len, reasons_room};
 pub use words::trend;
 

@@ -33,12 +33,13 @@ pub(super) struct KnownPaper {
     document: OnceLock<Document<Arc<Candidate>>>,
 }
 
-pub(super) type Papers = HashMap<u32, Arc<KnownPaper>>;
+/// Papers of one mail, by their numbers, in order.
+pub(super) struct Papers(Vec<(u32, Arc<KnownPaper>)>);
 
 /// What was known after one read.
 #[derive(Default)]
 struct Known {
-    papers: Papers,
+    papers: HashMap<u32, Arc<KnownPaper>>,
     sources: Option<Arc<Vec<SourceStatus>>>,
 }
 
@@ -50,6 +51,13 @@ impl KnownPaper {
     /// Why a profile chose it, at that time.
     pub(super) fn reasons(&self, reasoner: &Reasoner<'_>, at: DateTime<Utc>) -> Reasons {
         reasoner.reasons(self.document.get_or_init(|| Document::new(self.candidate.clone())), at)
+    }
+}
+
+impl Papers {
+    pub(super) fn get(&self, id: u32) -> Option<&KnownPaper> {
+        let at = self.0.binary_search_by_key(&id, |(id, _)| *id).ok()?;
+        Some(&self.0[at].1)
     }
 }
 
@@ -76,8 +84,10 @@ impl Shared {
             Some(sources) => sources.clone(),
             None => known.sources.insert(Arc::new(store.sources_as_of(read)?)).clone(),
         };
-        let papers = ids.iter().filter_map(|id| Some((*id, known.papers.get(id)?.clone()))).collect();
-        Ok((papers, sources))
+        let mut papers: Vec<_> = ids.iter().filter_map(|id| Some((*id, known.papers.get(id)?.clone()))).collect();
+        drop(reads);
+        papers.sort_unstable_by_key(|(id, _)| *id);
+        Ok((Papers(papers), sources))
     }
 }
 
