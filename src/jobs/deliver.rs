@@ -89,7 +89,8 @@ pub async fn run<T: Transport + 'static>(
     let (clerk, claims) = Clerk::new(store.clone(), settings.clone(), clock.clone(), halt.clone(), rests.clone())?;
     let (told, hears) = mpsc::channel(clerk::GROUP);
     let claims = Arc::new(tokio::sync::Mutex::new(claims));
-    let (made, ready) = mpsc::channel(connections);
+    let makers = std::thread::available_parallelism().map_or(1, usize::from).min(connections);
+    let (made, ready) = mpsc::channel(connections.max(makers * maker::IN_A_ROW));
     let maker = Maker {
         claims: claims.clone(),
         ready: made,
@@ -98,8 +99,7 @@ pub async fn run<T: Transport + 'static>(
         halt: halt.clone(),
         told: told.clone(),
     };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let at_work = maker.start(cores.min(connections));
+    let at_work = maker.start(makers);
     // Not before there is somebody to claim for.
     let clerk = tokio::task::spawn_blocking(move || clerk.keep_books(hears));
     let worker = Worker {

@@ -56,8 +56,11 @@ struct Out {
 /// Things taken in at once, at most.
 pub(super) const GROUP: usize = 64;
 
-/// How long a commit waits for the outcomes of others: less than a server takes for a mail.
-const LINGER: std::time::Duration = std::time::Duration::from_millis(1);
+/// How often a commit that waits for the outcomes of others looks whether they have come …
+const LOOK: std::time::Duration = std::time::Duration::from_micros(100);
+
+/// … and how many times at most: for less than a server takes for a mail.
+const LOOKS: usize = 5;
 
 /// How long a mail waits that met an outage together with others.
 const OUTAGE: Duration = Duration::minutes(1);
@@ -172,10 +175,14 @@ impl Clerk {
 
     /// Where others are let through as well, their mails end soon too: one commit does for what comes in a moment.
     fn linger(&self, group: &mut Vec<Told>, hears: &mut mpsc::Receiver<Told>) {
+        let let_through = self.out.values().filter(|out| out.is_let_through).count();
         let has_sent = |told: &Told| matches!(told, Told::Ended(recorded) if recorded.outcome == Outcome::Sent);
-        let sent = group.iter().filter(|told| has_sent(told)).count();
-        if sent > 0 && self.out.values().filter(|out| out.is_let_through).count() > sent {
-            std::thread::sleep(LINGER);
+        for _ in 0..LOOKS {
+            let sent = group.iter().filter(|told| has_sent(told)).count();
+            if sent == 0 || sent >= let_through {
+                break;
+            }
+            std::thread::sleep(LOOK);
             while group.len() < GROUP
                 && let Ok(told) = hears.try_recv()
             {

@@ -1,8 +1,8 @@
 //! Those who make mails of claims, one to a core, each on a thread of its own.
 //!
-//! They work ahead of those who send, who then never wait for a thread to wake: as many made mails as there are connections
-//! lie ready, and no more. Where cores are short they stand back: a mail that is made later is sent no later as long as
-//! some lie ready, but each moment that the clerk or a session waits for a core is one in which nothing is sent.
+//! They work ahead of those who send, who then never wait for a thread to wake: about as many made mails as there are
+//! connections lie ready, and no more. Where cores are short they stand back: a mail that is made later is sent no later
+//! as long as some lie ready, but each moment that the clerk or a session waits for a core is one in which nothing is sent.
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,12 +13,16 @@ use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::clerk::Told;
-use super::{Handed, Ready, ended, key};
+use super::{Handed, Ready, ended};
 use crate::clock::Clock;
 use crate::core::delivery::{Fault, SendError};
 use crate::jobs::letter::{WriteError, Writer};
 use crate::mail::Mail;
 use crate::store::{Claim, StoreError};
+
+/// Mails that a maker makes one after the other, once there is room for them: a thread that wakes for each mail finds the
+/// core's caches full of what others did meanwhile.
+pub(super) const IN_A_ROW: usize = 4;
 
 /// See the module's page.
 #[derive(Clone)]
@@ -62,15 +66,17 @@ impl Maker {
 
     /// Works until nothing more is claimed, no further mail is to be begun, or nobody is left to send one. Blocks.
     fn work(self, runtime: &Handle) {
-        while let Some(handed) = runtime.block_on(self.next_claim()) {
-            let told = match make(&self.mails, &handed.0) {
-                Ok(mail) => match self.ready.blocking_send((handed, mail)) {
-                    Ok(()) => continue,
-                    Err(mpsc::error::SendError((handed, _))) => Told::Untried(key(&handed.0)),
-                },
-                Err(error) => Told::Ended(ended(&handed.0, Err(error), self.clock.now())),
-            };
-            self.told.blocking_send(told).ok();
+        while let Ok(places) = runtime.block_on(self.ready.reserve_many(IN_A_ROW)) {
+            for place in places {
+                let Some(handed) = runtime.block_on(self.next_claim()) else { return };
+                match make(&self.mails, &handed.0) {
+                    Ok(mail) => place.send((handed, mail)),
+                    Err(error) => {
+                        let ended = ended(&handed.0, Err(error), self.clock.now());
+                        self.told.blocking_send(Told::Ended(ended)).ok();
+                    }
+                }
+            }
         }
     }
 
