@@ -119,7 +119,12 @@ pub(super) async fn test_mail(settings: &Settings, address: &Address) -> anyhow:
     };
     // By a return path as digests have it, which names nobody: a relay may let the sender through and not that.
     let path = wiring::returns(settings, wiring::look(settings)?.as_ref())?.path(&[0; 16]);
-    let mail = Mail { from: path.or(Some(from.address)), to: address.clone(), message_id: message_id.clone(), bytes };
+    let mail = Mail {
+        from: path.or(Some(from.address)),
+        to: address.clone(),
+        message_id: message_id.clone(),
+        message: bytes.into(),
+    };
     let transport = wiring::transport(&impatient(settings))?;
     let result = transport.send(&mail).await;
     transport.close().await;

@@ -38,7 +38,7 @@ impl Transport for Files {
             return Ok(None);
         }
         let path = self.path(&mail.message_id);
-        let bytes = mail.bytes.clone();
+        let bytes = mail.message.octets().to_vec();
         let write = tokio::task::spawn_blocking(move || write_durably(&path, &bytes).map(|()| path));
         match write.await.map_err(io::Error::other).flatten() {
             Ok(path) => Ok(Some(Receipt { reply: path.display().to_string() })),
@@ -85,7 +85,7 @@ mod tests {
 
     fn mail(message_id: &str, bytes: &[u8]) -> Mail {
         let to = Address::parse("ada@example.org").expect("an address");
-        Mail { from: None, to, message_id: message_id.into(), bytes: bytes.into() }
+        Mail { from: None, to, message_id: message_id.into(), message: bytes.to_vec().into() }
     }
 
     #[tokio::test]

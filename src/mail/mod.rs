@@ -9,6 +9,7 @@ pub mod file;
 pub mod imap;
 pub mod inbound;
 pub mod login;
+mod message;
 pub mod mime;
 pub mod sendmail;
 pub mod smtp;
@@ -20,6 +21,7 @@ use std::sync::OnceLock;
 pub use turn::{Gate, Turn};
 
 pub use connect::ServerError;
+pub use message::Message;
 
 use crate::core::address::Address;
 use crate::core::delivery::{Fault, Receipt, SendError};
@@ -33,14 +35,14 @@ pub struct Mail {
     pub to: Address,
     /// The Message-ID with its angle brackets, for logs and file names.
     pub message_id: String,
-    /// The message as RFC 5322 has it: CRLF lines, no dot-stuffing.
-    pub bytes: Vec<u8>,
+    /// The message.
+    pub message: Message,
 }
 
 /// Without the message, which holds addresses and tokens.
 impl fmt::Debug for Mail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Mail {} to {}, {} octets", self.message_id, self.to, self.bytes.len())
+        write!(f, "Mail {} to {}, {} octets", self.message_id, self.to, self.message.octets().len())
     }
 }
 

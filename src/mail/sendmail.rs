@@ -48,7 +48,7 @@ impl Transport for Sendmail {
             .spawn()
             .map_err(|error| unusable(error.to_string()))?;
         let stdin = child.stdin.take();
-        let message = local_lines(&mail.bytes);
+        let message = local_lines(mail.message.octets());
         // Both at once: a program that complains before it has read everything would else wait for us, and we for it.
         let mut handed_over = false;
         let run = async {
@@ -156,7 +156,7 @@ mod tests {
             from: Address::parse("b+1@example.org").ok(),
             to: Address::parse("-ada@example.net").expect("an address"),
             message_id: "<1@example.org>".into(),
-            bytes: b"Subject: x\r\n\r\n.\r\n".to_vec(),
+            message: b"Subject: x\r\n\r\n.\r\n".to_vec().into(),
         }
     }
 

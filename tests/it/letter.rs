@@ -72,7 +72,7 @@ async fn a_letter_verifies_at_the_other_end_and_nothing_can_be_added_to_it() {
         from: Some(address("b@bounce.example.org")),
         to: letter.to.address.clone(),
         message_id: letter.message_id.clone(),
-        bytes: signer.sign(&compose(&letter), letter.date).expect("signed"),
+        message: signer.sign(&compose(&letter), letter.date).expect("signed").into(),
     };
     let server = SmtpServer::start().await;
     assert_eq!(word(&smtp(server.settings(Tls::None)).send(&mail).await), "sent");

@@ -17,11 +17,16 @@ pub(crate) fn address(text: &str) -> Address {
 
 /// A small mail with this Message-ID.
 pub(crate) fn mail(id: &str) -> Mail {
+    mail_with(id, "")
+}
+
+/// The same, with more behind it.
+pub(crate) fn mail_with(id: &str, more: &str) -> Mail {
     let id = format!("<{id}@example.org>");
     Mail {
         from: Some(address("b+token@bounce.example.org")),
         to: address("ada@example.net"),
-        bytes: format!("Message-ID: {id}\r\nSubject: x\r\n\r\n.dots and lines\r\n..\r\n").into_bytes(),
+        message: format!("Message-ID: {id}\r\nSubject: x\r\n\r\n.dots and lines\r\n..\r\n{more}").into_bytes().into(),
         message_id: id,
     }
 }
@@ -47,7 +52,7 @@ async fn a_mail_arrives_as_it_was_and_the_connection_serves_the_next() {
         assert_eq!(receipt.reply, format!("250 2.0.0 queued as {id}"));
     }
     let mails = server.mails();
-    assert_eq!(mails[0].bytes, mail("1").bytes);
+    assert_eq!(mails[0].bytes, mail("1").message.octets());
     assert_eq!(
         (mails[0].from.as_str(), mails[0].to.join("; ").as_str()),
         (
@@ -269,8 +274,7 @@ async fn a_server_that_refuses_in_the_midst_of_a_message_is_heard() {
     let server = SmtpServer::start().await;
     let smtp = smtp(server.settings(Tls::None));
     server.will("data", Act::SayAndClose("354 go ahead\r\n552 5.3.4 that is too much"));
-    let mut long = mail("long");
-    long.bytes.extend(b"a line of text\r\n".repeat(400_000));
+    let long = mail_with("long", &"a line of text\r\n".repeat(400_000));
     let error = smtp.send(&long).await.expect_err("refused");
     assert_eq!(error.to_string(), "body: 552 5.3.4 that is too much");
     assert_eq!(word(&smtp.send(&mail("2")).await), "sent");
@@ -372,8 +376,8 @@ async fn a_server_that_is_not_there_is_transient() {
 async fn only_what_the_server_offers_is_asked_of_it() {
     let utf8 = |id| Mail { to: address("rené@example.net"), ..mail(id) };
     let null = |id| Mail { from: None, ..mail(id) };
-    let long = |id| Mail { bytes: b"x\r\n".repeat(100), ..mail(id) };
-    let broken = |id| Mail { bytes: b"Subject: x\n\n.\nMAIL FROM:<evil@example.org>\n".to_vec(), ..mail(id) };
+    let long = |id| Mail { message: b"x\r\n".repeat(100).into(), ..mail(id) };
+    let broken = |id| Mail { message: b"Subject: x\n\n.\nMAIL FROM:<evil@example.org>\n".to_vec().into(), ..mail(id) };
     for (offer, mail, outcome, line) in [
         (Offer::default(), null("1"), "sent", "MAIL FROM:<> SIZE=64"),
         (Offer::default().without("SIZE").without("DSN"), mail("1"), "sent", "MAIL FROM:<b+token@bounce.example.org>"),
@@ -439,8 +443,7 @@ async fn postfix_takes_our_mails() {
     let mut sends = tokio::task::JoinSet::new();
     for n in 0..200 {
         let smtp = smtp.clone();
-        let mut mail = mail(&format!("{n:03}"));
-        mail.bytes.extend(b"a line of text\r\n".repeat(2000));
+        let mail = mail_with(&format!("{n:03}"), &"a line of text\r\n".repeat(2000));
         sends.spawn(async move { smtp.send(&mail).await });
     }
     assert!(sends.join_all().await.iter().all(Result::is_ok));

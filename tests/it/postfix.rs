@@ -123,7 +123,9 @@ async fn an_address_that_does_not_exist_comes_back_and_gets_no_more_mail() {
         from: Some(address("ada@example.org")),
         to: address(to),
         message_id: "<leave@example.org>".into(),
-        bytes: format!("From: ada@example.org\r\nTo: {to}\r\nSubject: {}\r\n\r\n", subject.replace("%20", " ")).into(),
+        message: format!("From: ada@example.org\r\nTo: {to}\r\nSubject: {}\r\n\r\n", subject.replace("%20", " "))
+            .into_bytes()
+            .into(),
     };
     Smtp::new(settings).expect("settings").send(&request).await.expect("sent");
     suppressed(&home, &office, "unsubscribed ada@example.org").await;

@@ -11,7 +11,7 @@ use paperpost::mail::smtp::{Pipelining, Smtp, SmtpSettings, Tls};
 use paperpost::mail::{Gate, Mail, Transport, Turn};
 use tokio_util::sync::CancellationToken;
 
-use crate::mail::{mail, word};
+use crate::mail::{mail, mail_with, word};
 use crate::site::{day, paper};
 use crate::smtp::{Act, Offer, SmtpServer};
 use crate::world::World;
@@ -110,9 +110,8 @@ async fn a_server_that_stops_reading_in_the_midst_of_a_message_has_not_taken_it(
         let mut settings = server.settings(Tls::None);
         settings.pipelining = pipelining;
         let smtp = Smtp::new(settings).expect("settings");
-        let mut large = mail("large");
         // More than the buffers between the two hold.
-        large.bytes = [large.bytes, b"A line of a very long message.\r\n".repeat(300_000)].concat();
+        let large = mail_with("large", &"A line of a very long message.\r\n".repeat(300_000));
         let next = OnceLock::from(mail("next"));
         let result = smtp.send_in_turn(&large, Turn { gate: Gate::open(), next: &next }).await;
         let error = result.expect_err("nobody has it");

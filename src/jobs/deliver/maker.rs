@@ -105,7 +105,7 @@ fn make(mails: &Writer, claim: &Claim) -> Result<Mail, SendError> {
         let mailing = claim.mailing()?;
         Ok(Mail {
             from: Some(mails.return_path(&mailing)),
-            bytes: mails.write(&mailing)?,
+            message: mails.write(&mailing)?.into(),
             to: mailing.subscription.address,
             message_id: mailing.message_id,
         })

@@ -23,7 +23,6 @@ mod transaction;
 mod verdict;
 mod wire;
 
-use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -167,50 +166,3 @@ pub enum SettingsError {
 
 /// The line that ends a message.
 const DOT: &[u8] = b".\r\n";
-
-/// The message as DATA takes it (RFC 5321 section 4.5.2), but for the final dot: dots stuffed, a line end at its end. `None`
-/// for a CR or LF alone: servers differ on whether it ends a line, and that difference smuggles mails.
-fn wire_form(message: &[u8]) -> Option<Cow<'_, [u8]>> {
-    // Over every pair of neighbours, without a branch: a mail has a thousand lines, and hardly ever a dot to stuff.
-    let pairs = message.iter().zip(message.get(1..).unwrap_or_default());
-    let (stray, dots) = pairs.fold((0, 0), |(stray, dots), (a, b)| {
-        let stray = stray | u8::from((*a == b'\r') != (*b == b'\n'));
-        (stray, dots | (u8::from(*a == b'\n') & u8::from(*b == b'.')))
-    });
-    if stray != 0 || message.first() == Some(&b'\n') || message.last() == Some(&b'\r') {
-        return None;
-    }
-    if dots == 0 && message.first() != Some(&b'.') && (message.is_empty() || message.ends_with(b"\r\n")) {
-        return Some(Cow::Borrowed(message));
-    }
-    let mut wire = Vec::with_capacity(message.len() + 64);
-    for line in message.split_inclusive(|byte| *byte == b'\n') {
-        wire.extend(line.starts_with(b".").then_some(b'.'));
-        wire.extend_from_slice(line);
-    }
-    if !message.ends_with(b"\r\n") {
-        wire.extend_from_slice(b"\r\n");
-    }
-    Some(Cow::Owned(wire))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dots_are_stuffed_and_stray_line_ends_refused() {
-        for (message, expected) in [
-            ("", Some("")),
-            ("a\r\n", Some("a\r\n")),
-            ("a", Some("a\r\n")),
-            (".\r\n..b\r\nc.\r\n", Some("..\r\n...b\r\nc.\r\n")),
-            ("a\n.\nb", None),
-            ("a\r", None),
-            ("a\r.\r\n", None),
-            ("a\r\r\n", None),
-        ] {
-            assert_eq!(wire_form(message.as_bytes()).as_deref(), expected.map(str::as_bytes), "{message:?}");
-        }
-    }
-}

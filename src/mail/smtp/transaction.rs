@@ -12,7 +12,7 @@ use super::reply::Reply;
 use super::session::{Announced, Session, command, fault, trouble};
 use super::verdict::refusal;
 use super::wire::Trouble;
-use super::{DOT, Pipelining, SmtpSettings, wire_form};
+use super::{DOT, Pipelining, SmtpSettings};
 use crate::core::address::Address;
 use crate::core::delivery::{Fault, Receipt, SendError};
 use crate::mail::{Mail, Turn, quoted};
@@ -76,7 +76,7 @@ impl Session {
         turn: &mut Turn<'_>,
         settings: &SmtpSettings,
     ) -> Result<Receipt, Stop> {
-        let message = wire_form(&mail.bytes).ok_or_else(|| {
+        let message = mail.message.wire_form().ok_or_else(|| {
             Stop::Unfit(SendError::Permanent(Fault::new("body", "the message has a line end that is no CRLF")))
         })?;
         let envelope = self.envelope(mail, settings.dsn).map_err(Stop::Unfit)?;
@@ -223,12 +223,11 @@ impl Session {
             let fault = Fault { phase, code: None, enhanced: Some(enhanced.into()), text: text.into() };
             Err(SendError::Permanent(fault))
         };
-        let size = mail.bytes.len();
-        let head_end = memchr::memmem::find(&mail.bytes, b"\r\n\r\n").unwrap_or(size);
+        let size = mail.message.octets().len();
         let ascii_addresses =
             !mail.to.is_internationalized() && !mail.from.as_ref().is_some_and(Address::is_internationalized);
-        let needs_utf8 = !ascii_addresses || !mail.bytes[..head_end].is_ascii();
-        let needs_eight_bit = needs_utf8 || !mail.bytes[head_end..].is_ascii();
+        let needs_utf8 = !ascii_addresses || !mail.message.is_head_ascii();
+        let needs_eight_bit = needs_utf8 || !mail.message.is_body_ascii();
         if needs_utf8 && !offered.smtputf8 {
             return never("rcpt", "5.6.7", "an address is not ASCII, and the server takes no such address (SMTPUTF8)");
         }
