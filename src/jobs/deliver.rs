@@ -90,7 +90,7 @@ pub async fn run<T: Transport + 'static>(
     let (told, hears) = mpsc::channel(clerk::GROUP);
     let claims = Arc::new(tokio::sync::Mutex::new(claims));
     let makers = std::thread::available_parallelism().map_or(1, usize::from).min(connections);
-    let (made, ready) = mpsc::channel(connections.max(makers * maker::IN_A_ROW));
+    let (made, ready) = mpsc::channel(connections + makers * maker::IN_A_ROW);
     let maker = Maker {
         claims: claims.clone(),
         ready: made,

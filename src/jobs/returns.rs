@@ -24,8 +24,7 @@ pub struct Returns {
     pub bounce: Option<Address>,
 }
 
-/// How one reader leaves.
-#[derive(Clone, Debug)]
+/// How one reader leaves: links with a token in them, which no log may show.
 pub struct WayOut {
     /// By the program's own page, if it has one.
     page: Option<String>,

@@ -1,9 +1,9 @@
 //! A letter becomes the bytes of a message (RFC 5322, RFC 2045-2049).
 //!
 //! lettre builds and folds the headers, and encodes them but for names, and for subjects that look encoded already; these
-//! are made here. Those that all letters of a sender share stand in its [`Letterhead`]. The two alternatives, quoted-printable already, are copied between their boundaries. Everything that
-//! would make two compositions differ (Date, Message-ID, boundary) is an input: the same letter gives the same bytes, so
-//! a retry is the same mail.
+//! are made here. Those that all letters of a sender share stand in its [`Letterhead`]. The two alternatives,
+//! quoted-printable already, are copied between their boundaries. Everything that would make two compositions differ
+//! (Date, Message-ID, boundary) is an input: the same letter gives the same bytes, so a retry is the same mail.
 //!
 //! Nothing in a [`Letter`] can add a header or a line: each value goes through [`clean_text`] first, which drops control
 //! characters and turns line breaks into spaces. All lines are CRLF and at most 998 octets, in the body at most 76; the
@@ -24,7 +24,7 @@ pub use crate::core::quoted::QuotedPrintable;
 /// Everything a message is made of.
 #[derive(Clone)]
 pub struct Letter {
-    /// Who it is from.
+    /// Who it is from, and what is the same on all letters from there.
     pub letterhead: Arc<Letterhead>,
     /// Who it is for.
     pub to: Mailbox,
@@ -36,8 +36,9 @@ pub struct Letter {
     pub message_id: String,
     /// Letters, digits, hyphens, dots and underscores, at most 60; anything else is left out.
     pub boundary: String,
-    /// Further headers in this order, such as List-Unsubscribe. One that is set here twice appears once, with the later
-    /// value. The names are constants of the program: lettre panics at one with a space or a colon.
+    /// Further headers in this order, such as List-Unsubscribe; none that the letterhead has. One that is set here twice
+    /// appears once, with the later value. The names are constants of the program: lettre panics at one with a space or a
+    /// colon.
     pub extra: Vec<(&'static str, String)>,
     /// The plain alternative.
     pub text: QuotedPrintable,
