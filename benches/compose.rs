@@ -48,7 +48,7 @@ fn main() {
     let all = || facts.iter().zip(&mailings);
     let bytes: usize = all().map(|(facts, mailing)| ours(facts, mailing, &papers, &letterhead)).sum();
     println!("{MAILS} mails of twenty papers, {} octets each", bytes / MAILS);
-    let rounds = if quick { 10 } else { 100 };
+    let rounds = if quick { 50 } else { 100 };
     let ours = best_of(rounds, || all().map(|(facts, mailing)| ours(facts, mailing, &papers, &letterhead)).sum());
     let plain = best_of(rounds / 5, || all().map(|(facts, mailing)| plain(facts, mailing)).sum());
     let writer = Writer::new(store.clone(), sender::sender(None));
