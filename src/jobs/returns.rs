@@ -130,6 +130,14 @@ mod tests {
     }
 
     #[test]
+    fn the_header_names_the_page_before_the_mail() {
+        let [both, alone] =
+            [Some("https://example.org"), None].map(|base_url| returns(base_url).way_out(&ADA).header().1);
+        assert_eq!(both, format!("<{}>, {alone}", returns(Some("https://example.org")).way_out(&ADA).link()));
+        assert_eq!(alone, format!("<{}>", returns(None).way_out(&ADA).link()));
+    }
+
+    #[test]
     fn a_return_path_is_an_address_that_names_the_subscriber() {
         let returns = returns(None);
         let path = returns.path(&ADA).expect("a return path").reveal();

@@ -1,8 +1,9 @@
 //! Those who make mails of claims, one to a core, each on a thread of its own.
 //!
 //! They work ahead of those who send, who then never wait for a thread to wake: as many made mails as there are
-//! connections lie ready, and a few for each maker. Where cores are short they stand back: a mail that is made later is sent no later
-//! as long as some lie ready, but each moment that the clerk or a session waits for a core is one in which nothing is sent.
+//! connections lie ready, and a few for each maker. Where cores are short they stand back: a mail that is made later is
+//! sent no later as long as some lie ready, but each moment that the clerk or a session waits for a core is one in which
+//! nothing is sent.
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
