@@ -10,6 +10,7 @@ mod crash;
 mod daemon;
 mod digest;
 mod dns;
+mod faults;
 mod imap;
 mod judges;
 mod leaving;

@@ -7,8 +7,12 @@
 //! assert_eq!(server.mails().len(), 0);
 //! ```
 //!
-//! The phases are `connect greeting ehlo starttls auth mail rcpt data body rset quit`. Every mail taken is kept with its
-//! envelope lines and the number of its connection; every line that a client sent is kept too.
+//! The phases are `connect greeting ehlo starttls tls auth mail rcpt data body rset quit`, `ehlo again` after STARTTLS, and
+//! `auth 2` and `auth 3` for a login's later lines. Every mail taken is kept with its envelope lines and the number of its
+//! connection; every line that a client sent is kept too.
+
+mod conversation;
+mod identity;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -16,17 +20,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use aws_lc_rs::{digest, hmac, pbkdf2};
-use base64::prelude::{BASE64_STANDARD, Engine as _};
 use paperpost::mail::smtp::{SmtpSettings, Timeouts, Tls};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::ServerConfig;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
+
+use self::conversation::Client;
+pub(crate) use self::identity::{Identity, tls};
 
 /// What the server does at one step instead of agreeing.
 #[derive(Clone, Debug)]
@@ -160,8 +159,7 @@ impl SmtpServer {
                         log.open += 1;
                         log.connections
                     };
-                    let client = Client { log: log.clone(), offer, number, inbox: Vec::new() };
-                    client.serve(stream, acceptor).await;
+                    Client::new(log.clone(), offer, number).serve(stream, acceptor).await;
                     lock(&log).open -= 1;
                 });
             }
@@ -187,9 +185,14 @@ impl SmtpServer {
 
     /// Waits until everything in the script has begun to happen.
     pub(crate) async fn script_done(&self) {
-        while !lock(&self.log).script.is_empty() {
+        while self.is_waiting() {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
+    }
+
+    /// Whether something in the script has not happened yet.
+    pub(crate) fn is_waiting(&self) -> bool {
+        !lock(&self.log).script.is_empty()
     }
 
     /// The mails taken so far; fails the test when one of them was malformed on the wire.
@@ -302,346 +305,4 @@ pub(crate) fn short() -> Timeouts {
 
 fn lock(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
     log.lock().expect("no server task panicked")
-}
-
-/// A certificate for `localhost` with its key, and the authority behind it.
-pub(crate) struct Identity {
-    pub(crate) certificate: rcgen::Certificate,
-    pub(crate) key: KeyPair,
-    /// As PEM, for who is to trust it.
-    pub(crate) authority: String,
-}
-
-impl Identity {
-    pub(crate) fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).expect("parameters");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let authority =
-            CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority");
-        let key = KeyPair::generate().expect("a key");
-        let certificate = CertificateParams::new(vec!["localhost".into()])
-            .and_then(|params| params.signed_by(&key, &authority))
-            .expect("a certificate");
-        Self { certificate, key, authority: authority.pem() }
-    }
-}
-
-/// TLS with an identity of its own; the authority as PEM.
-pub(crate) fn tls() -> (TlsAcceptor, String) {
-    let Identity { certificate, key, authority } = Identity::new();
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("protocol versions")
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![certificate.der().clone()],
-            PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
-        )
-        .expect("a server configuration");
-    (TlsAcceptor::from(Arc::new(config)), authority)
-}
-
-fn unbase64(text: &str) -> String {
-    String::from_utf8(BASE64_STANDARD.decode(text).unwrap_or_default()).unwrap_or_default()
-}
-
-/// One connection.
-struct Client {
-    log: Arc<Mutex<Log>>,
-    offer: Offer,
-    number: usize,
-    inbox: Vec<u8>,
-}
-
-/// What follows a step.
-enum Next {
-    /// It was answered.
-    Said,
-    /// It was agreed to and wants an answer.
-    Agree,
-    /// The connection is over.
-    Gone,
-    /// It is over, and the mail was taken.
-    GoneWithMail,
-}
-
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
-    /// Makes closing a reset.
-    fn reset(&self);
-}
-
-impl Stream for TcpStream {
-    fn reset(&self) {
-        self.set_zero_linger().expect("a socket");
-    }
-}
-
-impl Stream for TlsStream<TcpStream> {
-    fn reset(&self) {
-        self.get_ref().0.reset();
-    }
-}
-
-impl Client {
-    async fn serve(mut self, tcp: TcpStream, acceptor: TlsAcceptor) {
-        let mut tcp = tcp;
-        tcp.set_nodelay(true).ok();
-        match self.step("connect", &mut tcp).await {
-            Next::Agree | Next::Said => {}
-            Next::Gone | Next::GoneWithMail => return,
-        }
-        if self.offer.tls == Tls::Implicit {
-            if let Ok(mut stream) = acceptor.accept(tcp).await {
-                self.talk(&mut stream, true).await;
-            }
-            return;
-        }
-        let wants_tls = self.talk(&mut tcp, false).await;
-        if wants_tls && let Ok(mut stream) = acceptor.accept(tcp).await {
-            self.talk(&mut stream, true).await;
-        }
-    }
-
-    /// Whether the client asked for STARTTLS and got it; then the clear part is over.
-    async fn talk(&mut self, stream: &mut dyn Stream, encrypted: bool) -> bool {
-        if !(encrypted && self.offer.tls == Tls::StartTls) {
-            match self.step("greeting", stream).await {
-                Next::Agree => self.say(stream, "220 server.example.org ESMTP").await,
-                Next::Said => {}
-                Next::Gone | Next::GoneWithMail => return false,
-            }
-        }
-        let (mut from, mut to) = (String::new(), Vec::new());
-        while let Some(line) = self.line(stream).await {
-            lock(&self.log).lines.push(line.clone());
-            let verb = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
-            if verb == "MAIL" {
-                let group = format!("{line}\n{}", String::from_utf8_lossy(&self.inbox));
-                lock(&self.log).groups.push(group);
-            }
-            let phase = verb.to_ascii_lowercase();
-            match self.step(&phase, stream).await {
-                Next::Agree => {}
-                Next::Said => continue,
-                Next::Gone | Next::GoneWithMail => return false,
-            }
-            let reply = match verb.as_str() {
-                "EHLO" => self.ehlo(encrypted),
-                "STARTTLS" => {
-                    self.say(stream, format!("220 go ahead\r\n{}", self.offer.injected).trim_end()).await;
-                    return true;
-                }
-                "AUTH" => self.auth(stream, line).await,
-                "MAIL" => {
-                    (from, to) = (line, Vec::new());
-                    "250 2.1.0 ok".into()
-                }
-                "RCPT" if from.is_empty() => "503 5.5.1 MAIL first".into(),
-                "RCPT" => {
-                    let refusals = lock(&self.log).refusals.clone();
-                    match refusals.iter().find(|(text, _)| line.contains(text)) {
-                        Some((_, reply)) => (*reply).to_owned(),
-                        None => {
-                            to.push(line);
-                            "250 2.1.5 ok".into()
-                        }
-                    }
-                }
-                "DATA" if to.is_empty() => "503 5.5.1 RCPT first".into(),
-                "DATA" => {
-                    self.say(stream, "354 go ahead").await;
-                    let Some(bytes) = self.message(stream).await else { return false };
-                    let (from, to) = (std::mem::take(&mut from), std::mem::take(&mut to));
-                    let taken = Taken { from, to, bytes, connection: self.number };
-                    match self.step("body", stream).await {
-                        Next::Agree => {}
-                        Next::Said => continue,
-                        Next::Gone => return false,
-                        Next::GoneWithMail => {
-                            lock(&self.log).taken.push(taken);
-                            return false;
-                        }
-                    }
-                    let mut log = lock(&self.log);
-                    log.taken.push(taken);
-                    format!("250 2.0.0 queued as {}", log.taken.len())
-                }
-                "RSET" => {
-                    (from, to) = (String::new(), Vec::new());
-                    "250 2.0.0 ok".into()
-                }
-                "QUIT" => {
-                    self.say(stream, "221 2.0.0 bye").await;
-                    return false;
-                }
-                _ => "500 5.5.2 what?".into(),
-            };
-            self.say(stream, &reply).await;
-        }
-        false
-    }
-
-    /// Does what the script has for this phase.
-    async fn step(&mut self, phase: &str, stream: &mut dyn Stream) -> Next {
-        let act = {
-            let mut log = lock(&self.log);
-            match log.script.iter().position(|(wanted, _)| wanted == phase) {
-                Some(at) => log.script.remove(at).map(|(_, act)| act),
-                None => None,
-            }
-        };
-        let Some(act) = act else { return Next::Agree };
-        match act {
-            Act::Say(reply) => {
-                self.say(stream, reply).await;
-                Next::Said
-            }
-            Act::Write(bytes) => {
-                stream.write_all(&bytes).await.ok();
-                stream.flush().await.ok();
-                Next::Said
-            }
-            Act::WriteAndHang(bytes) => {
-                stream.write_all(&bytes).await.ok();
-                stream.flush().await.ok();
-                self.hang(stream).await
-            }
-            Act::SayAndClose(reply) => {
-                self.say(stream, reply).await;
-                stream.shutdown().await.ok();
-                Next::Gone
-            }
-            Act::Close => {
-                stream.shutdown().await.ok();
-                Next::Gone
-            }
-            Act::TakeAndClose => {
-                stream.shutdown().await.ok();
-                Next::GoneWithMail
-            }
-            Act::Reset => {
-                stream.reset();
-                Next::Gone
-            }
-            Act::Hang => self.hang(stream).await,
-            Act::SayAndIgnore(reply) => {
-                self.say(stream, reply).await;
-                std::future::pending().await
-            }
-            Act::Drip(reply) => {
-                for byte in reply.bytes().cycle() {
-                    if stream.write_all(&[byte]).await.is_err() || stream.flush().await.is_err() {
-                        break;
-                    }
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
-                Next::Gone
-            }
-            Act::After(pause) => {
-                tokio::time::sleep(pause).await;
-                Next::Agree
-            }
-        }
-    }
-
-    /// Says nothing until the client has gone.
-    async fn hang(&mut self, stream: &mut dyn Stream) -> Next {
-        let mut sink = [0; 4096];
-        while matches!(stream.read(&mut sink).await, Ok(read) if read > 0) {}
-        Next::Gone
-    }
-
-    fn ehlo(&self, encrypted: bool) -> String {
-        let mut lines = vec!["server.example.org".to_owned()];
-        if self.offer.tls == Tls::StartTls && !encrypted {
-            lines.push("STARTTLS".into());
-        }
-        lines.extend(self.offer.keywords.iter().cloned());
-        let last = lines.pop().unwrap_or_default();
-        lines.iter().map(|line| format!("250-{line}\r\n")).collect::<String>() + &format!("250 {last}")
-    }
-
-    /// Compares what the client says with what is right.
-    async fn auth(&mut self, stream: &mut dyn Stream, first: String) -> String {
-        let (mut said, right) = (first, self.offer.login.clone());
-        if let Some(first) = said.strip_prefix("AUTH SCRAM-SHA-256 ") {
-            return self.scram(stream, &unbase64(first), &right[0]).await;
-        }
-        for (at, expected) in right.iter().enumerate() {
-            if said != *expected {
-                return "535 5.7.8 wrong".into();
-            }
-            if at + 1 < right.len() {
-                self.say(stream, "334 VXNlcm5hbWU6").await;
-                said = self.line(stream).await.unwrap_or_default();
-                lock(&self.log).lines.push(said.clone());
-            }
-        }
-        if right.is_empty() { "535 5.7.8 wrong".into() } else { "235 2.7.0 welcome".into() }
-    }
-
-    /// The server's side of RFC 5802, which has the salted password and not the password.
-    async fn scram(&mut self, stream: &mut dyn Stream, first: &str, password: &str) -> String {
-        let bare = first.strip_prefix("n,,").expect("no channel binding");
-        let nonce = format!("{}server", bare.split_once(",r=").expect("a nonce").1);
-        let server_first = format!("r={nonce},s={},i=4096", BASE64_STANDARD.encode("salt"));
-        self.say(stream, &format!("334 {}", BASE64_STANDARD.encode(&server_first))).await;
-        let last = unbase64(&self.line(stream).await.unwrap_or_default());
-        let (without_proof, proof) = last.split_once(",p=").unwrap_or((&last, ""));
-        let mut salted = [0; 32];
-        let rounds = std::num::NonZeroU32::new(4096).expect("not zero");
-        pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, rounds, b"salt", password.as_bytes(), &mut salted);
-        let mac = |key: &[u8], text: &str| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes());
-        let stored = digest::digest(&digest::SHA256, mac(&salted, "Client Key").as_ref());
-        let auth = format!("{bare},{server_first},{without_proof}");
-        let proof = BASE64_STANDARD.decode(proof).unwrap_or_default();
-        let mask = mac(stored.as_ref(), &auth);
-        let key: Vec<u8> = proof.iter().zip(mask.as_ref()).map(|(proof, mask)| proof ^ mask).collect();
-        if digest::digest(&digest::SHA256, &key).as_ref() != stored.as_ref() {
-            return "535 5.7.8 wrong".into();
-        }
-        let signature = BASE64_STANDARD.encode(mac(mac(&salted, "Server Key").as_ref(), &auth));
-        self.say(stream, &format!("334 {}", BASE64_STANDARD.encode(format!("v={signature}")))).await;
-        self.line(stream).await;
-        "235 2.7.0 welcome".into()
-    }
-
-    async fn say(&self, stream: &mut dyn Stream, reply: &str) {
-        stream.write_all(format!("{reply}\r\n").as_bytes()).await.ok();
-        stream.flush().await.ok();
-    }
-
-    /// The next line without its CRLF.
-    async fn line(&mut self, stream: &mut dyn Stream) -> Option<String> {
-        let line = self.raw_line(stream).await?;
-        Some(String::from_utf8_lossy(&line).trim_end_matches("\r\n").to_owned())
-    }
-
-    /// The message up to its final dot. A line that does not end in CRLF would make it another message somewhere.
-    async fn message(&mut self, stream: &mut dyn Stream) -> Option<Vec<u8>> {
-        let mut message = Vec::new();
-        loop {
-            let line = self.raw_line(stream).await?;
-            if !line.ends_with(b"\r\n") || line.len() > 1000 || line[..line.len() - 2].contains(&b'\r') {
-                lock(&self.log).wrong.push(String::from_utf8_lossy(&line).into_owned());
-            }
-            if line == b".\r\n" {
-                return Some(message);
-            }
-            lock(&self.log).message_lines += 1;
-            message.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
-        }
-    }
-
-    async fn raw_line(&mut self, stream: &mut dyn Stream) -> Option<Vec<u8>> {
-        loop {
-            if let Some(end) = self.inbox.iter().position(|&b| b == b'\n') {
-                return Some(self.inbox.drain(..=end).collect());
-            }
-            self.inbox.reserve(8192);
-            if stream.read_buf(&mut self.inbox).await.ok()? == 0 {
-                return None;
-            }
-        }
-    }
 }
