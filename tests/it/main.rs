@@ -15,6 +15,7 @@ mod imap;
 mod judges;
 mod leaving;
 mod letter;
+mod looks;
 mod mail;
 mod merging;
 mod outbox;
