@@ -287,7 +287,8 @@ impl Pacer {
         };
         match ending {
             Ending::Taken => {
-                first.get_or_insert(now);
+                // A clock that was ahead would else hold the ramp until that day.
+                *first = Some(first.map_or(now, |first| first.min(now)));
                 refused.clear();
                 *rejected = 0;
                 lane.missing = 0;

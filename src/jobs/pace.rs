@@ -97,7 +97,9 @@ pub fn held(store: &Store, policy: &Policy, now: DateTime<Utc>) -> Result<Vec<He
 fn load(store: &Store, policy: &Policy, now: DateTime<Utc>) -> Result<Pacer, StoreError> {
     let mut pacer = Pacer::new(policy.clone(), store.first_mail()?);
     if policy.looks_back() {
-        for sent in store.sent_since(now - Duration::days(1))? {
+        // What a clock wrote that was ahead by more would count anew after each restart, until that day.
+        let day = Duration::days(1);
+        for sent in store.sent_between(now - day, now + day)? {
             pacer.remember(&sent.domain, sent.at, sent.tried, sent.taken);
         }
     }

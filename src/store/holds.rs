@@ -51,18 +51,18 @@ impl Store {
         })
     }
 
-    /// What was sent since `since`, by domain and in order of time.
-    pub fn sent_since(&self, since: DateTime<Utc>) -> Result<Vec<Sent>> {
+    /// What was sent from `since` until `until`, by domain and in order of time.
+    pub fn sent_between(&self, since: DateTime<Utc>, until: DateTime<Utc>) -> Result<Vec<Sent>> {
         self.read(|tx| {
             let mut sent = tx.prepare_cached(
                 "SELECT domain, max(at), count(*), sum(taken) FROM (
-                     SELECT domain, due AS at, 1 AS taken FROM outbox WHERE state = 'sent' AND due >= ?1
+                     SELECT domain, due AS at, 1 AS taken FROM outbox WHERE state = 'sent' AND due BETWEEN ?1 AND ?2
                      UNION ALL
                      SELECT o.domain, a.at, a.outcome = 'unknown' FROM attempts a JOIN outbox o ON o.edition = a.edition
-                     WHERE a.at >= ?1 AND (a.outcome = 'unknown' OR a.phase IN ('mail', 'rcpt', 'data', 'body')))
+                     WHERE a.at BETWEEN ?1 AND ?2 AND (a.outcome = 'unknown' OR a.phase IN ('mail', 'rcpt', 'data', 'body')))
                  GROUP BY domain, at / 300 ORDER BY 2",
             )?;
-            let rows = sent.query_map([since.timestamp()], |row| {
+            let rows = sent.query_map([since.timestamp(), until.timestamp()], |row| {
                 // What is written is cut to the second.
                 let at = instant(row.get::<_, i64>(1)? + 1);
                 Ok(Sent { domain: row.get(0)?, at, tried: row.get(2)?, taken: row.get(3)? })

@@ -136,8 +136,12 @@ impl Store {
                 }
             }
             if let Some(sent) = outcomes.iter().find(|recorded| recorded.outcome == Outcome::Sent) {
-                tx.prepare_cached("INSERT OR IGNORE INTO meta (key, value) VALUES ('first-mail', CAST(? AS BLOB))")?
-                    .execute([sent.at.timestamp().to_string()])?;
+                tx.prepare_cached(
+                    "INSERT INTO meta (key, value) VALUES ('first-mail', CAST(? AS BLOB))
+                     ON CONFLICT (key) DO UPDATE SET value = excluded.value
+                     WHERE CAST(CAST(excluded.value AS TEXT) AS INTEGER) < CAST(CAST(value AS TEXT) AS INTEGER)",
+                )?
+                .execute([sent.at.timestamp().to_string()])?;
             }
             holds::keep(tx, changes)?;
             claims::may_send(tx, asking)

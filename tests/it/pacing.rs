@@ -106,6 +106,26 @@ async fn a_new_sender_sends_more_each_day_counted_from_its_first_mail() {
 }
 
 #[tokio::test]
+async fn what_was_sent_while_the_clock_was_ahead_takes_nothing_from_the_days_before() {
+    let mut world = readers(&[("example.org", 8)]).await;
+    world.pace(Policy { ramp: Some(Ramp { start: 1, growth: 2.0 }), per_day: Some(3), ..Policy::default() });
+    world.at("2027-11-23 13:00");
+    deliver(&world).await;
+    assert_eq!(world.smtp.mails().len(), 1);
+    let mut sent = Vec::new();
+    let days = [("23 13:00", true), ("24 13:10", false), ("25 13:20", true), ("26 13:30", false)];
+    for (time, restarts) in days {
+        world.at(&format!("2026-11-{time}"));
+        if restarts {
+            world.reopen();
+        }
+        deliver(&world).await;
+        sent.push(world.smtp.mails().len());
+    }
+    assert_eq!(sent, [2, 4, 7, 8]);
+}
+
+#[tokio::test]
 async fn a_domain_that_asks_us_to_slow_down_rests_alone_and_comes_back() {
     let mut world = readers(&[("a.example.org", 5), ("b.example.org", 5)]).await;
     world.deliver.connections = 1;
