@@ -1,5 +1,7 @@
 //! Through real mail servers: Postfix takes the mails, Dovecot keeps them, and what comes back comes back by IMAP.
 
+use std::collections::BTreeSet;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use mail_parser::MessageParser;
@@ -7,10 +9,11 @@ use paperpost::clock::Clock;
 use paperpost::core::address::Address;
 use paperpost::mail::dkim::{Algorithm, Key, new_key};
 use paperpost::mail::login::Login;
-use paperpost::mail::smtp::{Smtp, SmtpSettings, Tls};
-use paperpost::mail::{Mail, Transport};
+use paperpost::mail::smtp::{Pipelining, Smtp, SmtpSettings, Tls};
+use paperpost::mail::{Gate, Mail, Transport, Turn};
 
 use crate::letter::Records;
+use crate::mail::mail;
 use crate::postoffice::{PASSWORD, PostOffice};
 use crate::process::{Home, said, until};
 use crate::site::{Site, paper};
@@ -80,6 +83,38 @@ async fn a_digest_arrives_whole_through_postfix_and_dovecot() {
     }
 }
 
+/// The way of a person's mail program.
+fn as_ada(office: &PostOffice) -> Smtp {
+    let mut settings = SmtpSettings::new("localhost", office.submission, "client.example.org");
+    settings.tls = Tls::StartTls;
+    settings.ca_file = Some(office.ca_file());
+    settings.login = Some(Login::new("ada", PASSWORD));
+    (settings.pipelining, settings.connections) = (Pipelining::Mails, 1);
+    Smtp::new(settings).expect("settings")
+}
+
+/// The end of each mail and the beginning of the next in one write.
+#[tokio::test]
+async fn postfix_takes_a_run_of_mails_that_are_announced_with_the_end_of_the_one_before() {
+    let office = PostOffice::open().await;
+    let smtp = as_ada(&office);
+    for n in 0..20 {
+        let to_ada =
+            |n| Mail { to: Address::parse("ada@example.org").expect("an address"), ..mail(&format!("{n:02}")) };
+        let next = if n < 19 { OnceLock::from(to_ada(n + 1)) } else { OnceLock::new() };
+        let sent = smtp.send_in_turn(&to_ada(n), Turn { gate: Gate::open(), next: &next }).await;
+        assert!(sent.as_ref().is_ok_and(Option::is_some), "{n}: {sent:?}\n{}", office.log());
+    }
+    smtp.close().await;
+    let mails = office.mails("ada", 20).await;
+    let ids: BTreeSet<_> = mails
+        .iter()
+        .map(|mail| MessageParser::default().parse(mail).and_then(|it| it.message_id().map(str::to_owned)))
+        .collect();
+    assert_eq!((mails.len(), ids.len()), (20, 20));
+    assert!(office.log().contains("auth=1 mail=20 rcpt=20 data=20 quit=1 commands="), "{}", office.log());
+}
+
 /// Waits until the list of suppressions has these words.
 async fn suppressed(home: &Home, office: &PostOffice, words: &str) -> String {
     let start = Instant::now();
@@ -114,10 +149,6 @@ async fn an_address_that_does_not_exist_comes_back_and_gets_no_more_mail() {
     let (_, rest) = mail.split_once("\r\nList-Unsubscribe: ").expect("a way to leave");
     let (_, rest) = rest.split_once("<mailto:").expect("an address to leave by");
     let (to, subject) = rest.split_once('>').and_then(|(url, _)| url.split_once("?subject=")).expect("a subject");
-    let mut settings = SmtpSettings::new("localhost", office.submission, "client.example.org");
-    settings.tls = Tls::StartTls;
-    settings.ca_file = Some(office.ca_file());
-    settings.login = Some(Login::new("ada", PASSWORD));
     let address = |text| Address::parse(text).expect("an address");
     let request = Mail {
         from: Some(address("ada@example.org")),
@@ -127,7 +158,7 @@ async fn an_address_that_does_not_exist_comes_back_and_gets_no_more_mail() {
             .into_bytes()
             .into(),
     };
-    Smtp::new(settings).expect("settings").send(&request).await.expect("sent");
+    as_ada(&office).send(&request).await.expect("sent");
     suppressed(&home, &office, "unsubscribed ada@example.org").await;
 
     daemon.signal("-TERM");
