@@ -270,6 +270,8 @@ fn step(args: &[String]) {
         soft_days: 10,
     };
     let clock = Clock::fixed(queue::now());
+    // As the program does.
+    paperpost::scheduling::as_batch();
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let start = Instant::now();
     runtime.block_on(async {

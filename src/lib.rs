@@ -10,6 +10,7 @@ pub mod core;
 pub mod daemon;
 pub mod jobs;
 pub mod mail;
+pub mod scheduling;
 pub mod source;
 pub mod store;
 pub mod telemetry;

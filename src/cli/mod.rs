@@ -29,7 +29,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::{self, Problems, Settings};
 use crate::core::address::Address;
-use crate::telemetry;
+use crate::{scheduling, telemetry};
 
 /// Trending papers in your inbox.
 ///
@@ -224,6 +224,7 @@ pub fn main() -> ExitCode {
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         eprintln!("paperpost: another TLS provider is installed already");
     }
+    scheduling::as_batch();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let result = match runtime {
         Ok(runtime) => {

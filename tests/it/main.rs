@@ -2,6 +2,7 @@
 
 mod ask;
 mod bounces;
+mod choice;
 mod clock;
 mod command;
 mod config;
@@ -11,12 +12,14 @@ mod daemon;
 mod digest;
 mod dns;
 mod faults;
+mod http;
 mod imap;
 mod judges;
 mod leaving;
 mod letter;
 mod looks;
 mod mail;
+mod maildir;
 mod merging;
 mod outbox;
 mod pacing;

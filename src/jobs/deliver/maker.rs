@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::core::delivery::{Fault, SendError};
 use crate::jobs::letter::{WriteError, Writer};
 use crate::mail::Mail;
+use crate::scheduling;
 use crate::store::{Claim, StoreError};
 
 /// Mails that a maker makes one after the other, once there is room for them: a thread that wakes for each mail finds the
@@ -52,7 +53,7 @@ impl Maker {
         for (number, maker) in std::iter::repeat_n(self, makers).enumerate() {
             let (working, runtime) = (working.clone(), Handle::current());
             let thread = std::thread::Builder::new().name("maker".to_owned()).spawn(move || {
-                stand_back();
+                scheduling::in_background();
                 maker.work(&runtime);
                 drop(working);
             });
@@ -88,15 +89,6 @@ impl Maker {
             () = self.ready.closed() => None,
             claim = async { self.claims.lock().await.recv().await } => claim,
         }
-    }
-}
-
-/// Gives this thread a tenth of the weight of others. Only Linux has a weight for each thread (setpriority(2), "C library/kernel
-/// differences"); elsewhere it would be that of the whole program.
-fn stand_back() {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::nice(10) {
-        tracing::debug!(%error, "makers have no lower priority");
     }
 }
 
