@@ -1,8 +1,8 @@
 //! How the program's threads share the cores with others, and with each other.
 //!
-//! The server that takes the mails often runs on the same cores, and while it waits for one nothing is sent. So nothing of
-//! ours takes a core from who is at work on it, and whatever can be done ahead is done where nobody else wants a core
-//! (docs/decisions/0008). Where there are cores enough it changes nothing.
+//! The server that takes the mails often runs on the same cores, and while it waits for one nothing is sent. So no thread of
+//! ours that wakes takes a core from who is at work on it, and what can be done ahead is left to cores that nobody else wants
+//! (docs/decisions/0008). Where there are cores enough it changes nothing, and where a sandbox forbids it, nothing is changed.
 //!
 //! Linux alone has a policy for each thread (sched(7)); elsewhere these do nothing.
 
@@ -28,26 +28,22 @@ pub fn in_background() {
 #[cfg(target_os = "linux")]
 mod linux {
     use thread_priority::{
-        NormalThreadSchedulePolicy, ThreadPriority, ThreadPriorityValue, ThreadSchedulePolicy,
+        NormalThreadSchedulePolicy, ThreadPriority, ThreadPriorityOsValue, ThreadSchedulePolicy,
         set_thread_priority_and_policy, thread_native_id, thread_schedule_policy,
     };
 
-    /// What the library takes for niceness 0, which it sets beside the policy.
-    const NEUTRAL: u8 = 48;
-
-    /// Changes this thread's policy from one of these; what a sandbox forbids is left as it is.
+    /// Changes this thread's policy from one of these.
     pub(super) fn change(from: &[NormalThreadSchedulePolicy], to: NormalThreadSchedulePolicy) {
-        let is_ours =
-            matches!(thread_schedule_policy(), Ok(ThreadSchedulePolicy::Normal(policy)) if from.contains(&policy));
+        let policy = thread_schedule_policy();
+        let is_ours = matches!(policy, Ok(ThreadSchedulePolicy::Normal(policy)) if from.contains(&policy));
         if !is_ours || rustix::process::getpriority_process(None) != Ok(0) {
             return;
         }
-        let Ok(neutral) = ThreadPriorityValue::try_from(NEUTRAL).map(ThreadPriority::Crossplatform) else { return };
-        if let Err(error) =
-            set_thread_priority_and_policy(thread_native_id(), neutral, ThreadSchedulePolicy::Normal(to))
-        {
-            tracing::debug!(?error, "the scheduling policy stays");
-        }
+        // The library sets the niceness as well: to what it is.
+        let neutral = ThreadPriority::Os(ThreadPriorityOsValue::default());
+        let policy = ThreadSchedulePolicy::Normal(to);
+        // Where it is forbidden, mails are as good, and slower.
+        set_thread_priority_and_policy(thread_native_id(), neutral, policy).ok();
     }
 }
 
@@ -86,9 +82,9 @@ mod tests {
             seen
         };
         let seen = std::thread::spawn(outer).join().expect("no panic");
-        let [_, given] = policy();
-        let changed = |policy| if given == 0 { policy } else { OTHER };
-        assert_eq!(seen, [OTHER, BATCH, BATCH, IDLE, IDLE, BATCH].map(|policy| [changed(policy), given]));
+        let given = policy();
+        let changed = |policy| if given == [OTHER, 0] { [policy, 0] } else { given };
+        assert_eq!(seen, [OTHER, BATCH, BATCH, IDLE, IDLE, BATCH].map(changed));
     }
 
     #[test]
@@ -99,7 +95,7 @@ mod tests {
             in_background();
             policy()
         };
-        let [_, given] = policy();
-        assert_eq!(std::thread::spawn(nice).join().expect("no panic"), [OTHER, (given + 5).min(19)]);
+        let [policy, given] = policy();
+        assert_eq!(std::thread::spawn(nice).join().expect("no panic"), [policy, (given + 5).min(19)]);
     }
 }

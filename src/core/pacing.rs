@@ -287,7 +287,8 @@ impl Pacer {
         };
         match ending {
             Ending::Taken => {
-                // A clock that was ahead would else hold the ramp until that day.
+                // A clock that was ahead would else hold the ramp until that day. One that was behind ends it early, but hardly
+                // anything is due then.
                 *first = Some(first.map_or(now, |first| first.min(now)));
                 refused.clear();
                 *rejected = 0;

@@ -30,11 +30,51 @@ struct Support {
     partial: Vec<String>,
 }
 
+/// A declaration, or a query by `@media`, and the element that has it; none when it stands in the sheet.
+struct Style<'a> {
+    element: Option<&'a str>,
+    property: &'a str,
+    value: &'a str,
+}
+
+impl<'a> Style<'a> {
+    /// Those of an attribute or of a rule.
+    fn all(element: Option<&'a str>, text: &'a str) -> impl Iterator<Item = Self> {
+        let pairs = text.split(';').filter_map(|declaration| declaration.split_once(':'));
+        pairs.map(move |(property, value)| Self { element, property: property.trim(), value: value.trim() })
+    }
+
+    /// All that a page has.
+    fn of(page: &'a Html) -> Vec<Self> {
+        let selected = |selector| {
+            let selector = Selector::parse(selector).expect("a selector");
+            page.select(&selector).collect::<Vec<_>>()
+        };
+        let mut styles = Vec::new();
+        for element in selected("[style]") {
+            styles.extend(Self::all(Some(element.value().name()), element.attr("style").unwrap_or_default()));
+        }
+        for text in selected("style").iter().flat_map(|sheet| sheet.text()) {
+            // What stands before a brace that closes, back to the one that opened.
+            let rules = text.split('}').filter_map(|rule| rule.rsplit_once('{'));
+            styles.extend(rules.flat_map(|(_, declarations)| Self::all(None, declarations)));
+            let queries = text.split("@media").skip(1).filter_map(|query| query.split_once('{'));
+            styles.extend(queries.map(|(value, _)| Self { element: None, property: "@media", value }));
+        }
+        styles
+    }
+
+    fn has_units(&self, units: &[&str]) -> bool {
+        units.iter().any(|unit| self.value.split([' ', '!']).any(|size| size.ends_with(unit)))
+    }
+}
+
 /// Who lacks what, or has it in part in a way that is not known to do no harm to this mail.
 async fn complaints(html: &str) -> Vec<String> {
     let found: BTreeMap<String, Support> = asked("check.mjs", None, html).await;
-    let document = Html::parse_document(html);
-    let is_there = |selector| document.select(&Selector::parse(selector).expect("a selector")).next().is_some();
+    let page = Html::parse_document(html);
+    let styles = Style::of(&page);
+    let is_there = |selector| page.select(&Selector::parse(selector).expect("a selector")).next().is_some();
     let mut complaints = Vec::new();
     for (program, Support { lacking, partial }) in found {
         let is_accepted =
@@ -42,12 +82,10 @@ async fn complaints(html: &str) -> Vec<String> {
         complaints
             .extend(lacking.iter().filter(|lack| !is_accepted(lack)).map(|lack| format!("{program} has no {lack}")));
         for part in partial {
-            match PARTIAL.iter().find(|(known, _)| *known == part) {
-                None => complaints.push(format!("{program} has {part} in part")),
-                Some((_, harmed)) if is_there(harmed) => {
-                    complaints.push(format!("{program} has no {part} at {harmed}"))
-                }
-                Some(_) => {}
+            let element = PARTIAL_ELEMENTS.iter().find(|(known, _)| *known == part).map(|(_, at)| is_there(at));
+            let style = PARTIAL_STYLES.iter().find(|(known, _)| *known == part).map(|(_, at)| styles.iter().any(at));
+            if element.or(style) != Some(false) {
+                complaints.push(format!("{program} has {part} in part"));
             }
         }
     }
@@ -67,34 +105,37 @@ const LACKING: [(&str, &str); 5] = [
     ("outlook.macos", "<body> element"),
 ];
 
-/// Finds nothing.
-const NOWHERE: &str = ":not(*)";
-
-/// What some programs can do in part, and where a digest would come to the other part.
-const PARTIAL: [(&str, &str); 19] = [
-    // Nothing asks for a window's height, and nothing is nested. Where it is dropped, a mail is light and its margins wide.
-    ("@media", NOWHERE),
+/// What some programs can do in part, and where a mail comes to the other part.
+const PARTIAL_ELEMENTS: [(&str, &str); 6] = [
     ("<style> element", "body style"),
     // A `div` in its place has no ground; the table right inside has.
     ("<body> element", "body > table, body > p"),
-    ("margin", "[style*='margin:-'], [style*=' auto'], span[style*='margin']"),
-    ("padding", ":not(td):not(body)[style*='padding']"),
-    ("background", "[style*='background:']:not([style*='background:#'])"),
-    ("display", "[style*='display:']:not([style*='display:none'])"),
     ("display:none", "[style*='display:none'] table, img"),
-    ("overflow", "[style*='overflow']:not([style*='display:none'])"),
     ("dir attribute", "a[dir]"),
     ("align attribute", "table[align]"),
     ("width attribute", "img"),
-    ("width property", ":not(table)[style*='width:']"),
+];
+
+/// Whether a style is of the part that a program can't do.
+type Harm = fn(&Style) -> bool;
+
+/// Of styles likewise. That of the hidden line, which has no room, is hidden by mso-hide where it isn't by these.
+const PARTIAL_STYLES: [(&str, Harm); 13] = [
+    // Where queries are dropped, a mail is light and its margins wide.
+    ("@media", |it| it.property == "@media" && it.value.contains("height")),
+    ("margin", |it| it.property.starts_with("margin") && (it.value.contains(['-', 'a']) || it.element == Some("span"))),
+    ("padding", |it| it.property.starts_with("padding") && it.value != "0" && !matches!(it.element, Some("td") | None)),
+    ("background", |it| it.property.starts_with("background") && !it.value.starts_with('#')),
+    ("display", |it| it.property == "display" && it.value != "none"),
+    ("overflow", |it| it.property.starts_with("overflow") && it.value != "hidden"),
+    ("width property", |it| it.property == "width" && it.element != Some("table")),
     // On a telephone that doesn't know it for tables there is no more room than that.
-    ("max-width", ":not(table)[style*='max-width']"),
-    // That of the hidden line.
-    ("height property", "[style*=';height:']"),
-    ("text-decoration", "[style*='text-decoration:']:not([style*='text-decoration:none'])"),
-    ("font-size", "[style*='font-size:']:not([style*='px'])"),
-    ("line-height", "[style*='line-height:'][style*='em;']"),
-    ("font-weight", "[style*='font-weight:']:not([style*='font-weight:bold'])"),
+    ("max-width", |it| it.property == "max-width" && it.element != Some("table")),
+    ("height property", |it| it.property == "height"),
+    ("text-decoration", |it| it.property.starts_with("text-decoration") && it.value != "none"),
+    ("font-size", |it| it.property.starts_with("font") && it.has_units(&["em", "%"])),
+    ("line-height", |it| it.property == "line-height" && it.has_units(&["em", "px"])),
+    ("font-weight", |it| it.property == "font-weight" && it.value != "bold"),
 ];
 
 #[tokio::test]
@@ -113,10 +154,15 @@ async fn a_mail_that_programs_cannot_show_is_found() {
     for expected in ["outlook.windows has no position", "gmail.desktop-webmail has no position"] {
         assert!(found.iter().any(|it| it.starts_with(expected)), "{expected}: {found:#?}");
     }
-    let found = complaints("<p style=\"padding:9px;margin:-4px\">x</p><div style=\"object-fit:cover\">x</div>").await;
-    for expected in
-        ["outlook.windows has no padding at", "gmail.ios has no margin at", "gmail.ios has object-fit in part"]
-    {
+    let sheet = "<head><style>.a{margin:-4px} @media (min-height:9px){.a{color:red}}</style></head>";
+    let found =
+        complaints(&format!("{sheet}<p style=\"padding:9px\">x</p><div style=\"object-fit:cover\">x</div>")).await;
+    for expected in [
+        "outlook.windows has padding in part",
+        "gmail.ios has margin in part",
+        "gmail.ios has @media in part",
+        "gmail.ios has object-fit in part",
+    ] {
         assert!(found.iter().any(|it| it.starts_with(expected)), "{expected}: {found:#?}");
     }
 }
