@@ -45,9 +45,9 @@ const STEPS: [Step; 23] = [
     step("quit", Tls::None, None),
 ];
 
-#[tokio::test]
-async fn every_fault_at_every_step_has_its_outcome_and_never_harms_the_next_mail() {
-    let faults: [(&str, Act); 12] = [
+/// Every way to fail.
+pub(crate) fn faults() -> [(&'static str, Act); 12] {
+    [
         ("3yz", Act::Say("334 Z28gb24=")),
         ("4yz", Act::Say("451 4.3.0 later")),
         ("5yz", Act::Say("550 5.1.1 never")),
@@ -60,10 +60,14 @@ async fn every_fault_at_every_step_has_its_outcome_and_never_harms_the_next_mail
         ("a megabyte", Act::WriteAndHang([b"250 ".as_slice(), &[b'x'; 1 << 20]].concat())),
         ("a drip", Act::Drip("250-a drip\r\n")),
         ("two replies", Act::Write(b"250 one\r\n250 two\r\n".to_vec())),
-    ];
+    ]
+}
+
+#[tokio::test]
+async fn every_fault_at_every_step_has_its_outcome_and_never_harms_the_next_mail() {
     let mut wrong = Vec::new();
     // One fault at a time: all at once would wait for the machine, and not for the servers.
-    for (name, act) in faults {
+    for (name, act) in faults() {
         let mut runs = tokio::task::JoinSet::new();
         for step in STEPS {
             for pipelining in [true, false] {

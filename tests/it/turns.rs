@@ -11,6 +11,7 @@ use paperpost::mail::smtp::{Pipelining, Smtp, SmtpSettings, Tls};
 use paperpost::mail::{Gate, Mail, Transport, Turn};
 use tokio_util::sync::CancellationToken;
 
+use crate::faults::faults;
 use crate::mail::{mail, mail_with, word};
 use crate::site::{day, paper};
 use crate::smtp::{Act, Offer, SmtpServer};
@@ -45,21 +46,9 @@ async fn everything_but_the_final_dot_goes_out_before_the_gate_opens() {
 /// before, of the mail itself, and that the one after is not harmed. Faults at `body` are the answer to the first mail's end.
 #[tokio::test]
 async fn a_fault_after_a_mail_was_announced_has_its_outcome_and_lands_on_the_right_mail() {
-    let faults: [(&str, Act); 10] = [
-        ("4yz", Act::Say("451 4.3.0 later")),
-        ("5yz", Act::Say("550 5.1.1 never")),
-        ("421", Act::SayAndClose("421 4.3.2 closing")),
-        ("close", Act::Close),
-        ("reset", Act::Reset),
-        ("silence", Act::Hang),
-        ("garbage", Act::Write(b"\x80\xffwhat is this\r\n".to_vec())),
-        ("half a line", Act::WriteAndHang(b"250-half".to_vec())),
-        ("a drip", Act::Drip("250-a drip\r\n")),
-        ("two replies", Act::Write(b"250 one\r\n250 two\r\n".to_vec())),
-    ];
     let mut runs = tokio::task::JoinSet::new();
     for phase in ["body", "mail", "rcpt", "data"] {
-        for (name, act) in faults.clone() {
+        for (name, act) in faults() {
             runs.spawn(async move {
                 let outcome = two_in_turn(phase, act).await;
                 let expected = expected(phase, name);
