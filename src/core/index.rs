@@ -12,7 +12,7 @@ use foldhash::fast::FixedState;
 use super::candidate::Candidate;
 use super::paper::Paper;
 use super::query::walk::number;
-use super::query::{Extra, Label, Literal, Measure, Name, name_words};
+use super::query::{Extra, Label, Literal, Measure, Name};
 use likeness::Likeness;
 use words::{Words, Zone};
 
@@ -26,9 +26,9 @@ type Map<K, V> = HashMap<K, V, FixedState>;
 pub struct Index {
     papers: usize,
     words: Words,
-    /// Folded word of a name → papers, for a first look.
+    /// Folded word of a name, or several of them run together → papers, for a first look.
     names: Map<String, Vec<u32>>,
-    authors: Vec<Vec<Vec<String>>>,
+    authors: Vec<Vec<Name>>,
     categories: Map<String, Vec<u32>>,
     sources: Map<String, Vec<u32>>,
     numbers: [Vec<u32>; 4],
@@ -123,8 +123,8 @@ impl Index {
         self.words.add(paper, Zone::Keyword, known.keywords.iter().map(String::as_str));
         self.likeness.add(&known.key);
 
-        let authors: Vec<Vec<String>> = known.authors.iter().map(|name| name_words(name)).collect();
-        authors.iter().flatten().for_each(|word| note(&mut self.names, word.clone(), paper));
+        let authors: Vec<Name> = known.authors.iter().map(|name| Name::new(name, false)).collect();
+        authors.iter().flat_map(Name::spellings).for_each(|word| note(&mut self.names, word, paper));
         self.authors.push(authors);
         known.categories.iter().for_each(|name| note(&mut self.categories, name.to_lowercase(), paper));
         candidate
@@ -144,11 +144,10 @@ impl Index {
 
     /// The papers that have one of the words of `name`, of those the fewest.
     fn candidates_by_name(&self, name: &Name) -> impl Iterator<Item = u32> {
-        let full = name.words.iter().enumerate().filter(|(at, _)| !(name.prefix && *at == name.words.len() - 1));
         // An initial may stand for a word, but one word must be there in full: which one is not known beforehand.
-        let mut papers: Vec<u32> = match name.prefix {
+        let mut papers: Vec<u32> = match name.is_prefix() {
             true => (0..self.papers as u32).collect(),
-            false => full.flat_map(|(_, word)| self.names.get(word).into_iter().flatten().copied()).collect(),
+            false => name.spellings().filter_map(|word| self.names.get(&word)).flatten().copied().collect(),
         };
         papers.sort_unstable();
         papers.dedup();

@@ -22,6 +22,7 @@ mod lint;
 mod names;
 mod parser;
 mod pattern;
+mod person;
 mod print;
 mod recent;
 mod sieve;
@@ -31,7 +32,8 @@ pub mod walk;
 
 pub use error::QueryError;
 pub use lint::{HasPaper, Holdings, Lint, Role, lint, lint_profile};
-pub use pattern::{Label, Literal, Name, Part, Pattern, Unit, name_words};
+pub use pattern::{Label, Literal, Part, Pattern, Unit};
+pub use person::Name;
 
 /// The longest expression, in bytes.
 pub const MAX_BYTES: usize = 2_000;

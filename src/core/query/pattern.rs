@@ -3,7 +3,7 @@
 //! Two clauses with equal [`Literal`]s find the same papers: `Transformers` and `transformer` are one literal. Both
 //! evaluators, the index and the walker, start from here.
 
-use super::{Clause, Comparison, Extra, Field, Kind, Measure};
+use super::{Clause, Comparison, Extra, Field, Kind, Measure, Name};
 use crate::core::text::{self, Form};
 
 /// A clause, resolved.
@@ -61,15 +61,6 @@ pub enum Part {
     Exact(String),
 }
 
-/// Words of a person's name, folded; the last one may be a beginning.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Name {
-    /// The words; at least one.
-    pub words: Vec<String>,
-    /// Whether the last one is only its beginning.
-    pub prefix: bool,
-}
-
 /// A name compared as a whole, or by its beginning.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Label {
@@ -84,7 +75,7 @@ impl Clause {
     pub fn literal(&self) -> Literal {
         match self {
             Clause::Text { field: Field::Author, kind, text } => {
-                Literal::Author(Name { words: name_words(text), prefix: *kind == Kind::Prefix })
+                Literal::Author(Name::new(text, *kind == Kind::Prefix))
             }
             Clause::Text { field: Field::Category, kind, text } => Literal::Category(Label::new(text, *kind)),
             Clause::Text { field: Field::Source, kind, text } => Literal::Source(Label::new(text, *kind)),
@@ -187,38 +178,6 @@ impl Part {
     }
 }
 
-impl Name {
-    /// Whether it is the name whose folded words are `name`: each word is there, in any order, or as its initial, and at
-    /// least one is there in full. An initial of the other name stands for a word of this one only where nothing in full is
-    /// left that the word could have been: "Bea S. Other" is no Bea Sample.
-    pub fn finds(&self, name: &[String]) -> bool {
-        let mut free: Vec<&str> = name.iter().map(String::as_str).collect();
-        let mut open: Vec<&str> = Vec::new();
-        let last = self.words.len() - 1;
-        let (mut is_named, mut is_shortened) = (false, false);
-        for (at, word) in self.words.iter().enumerate() {
-            let full = |other: &&str| *other == word || (self.prefix && at == last && other.starts_with(word.as_str()));
-            match free.iter().position(full) {
-                Some(found) => {
-                    is_named |= !is_letter(word);
-                    free.swap_remove(found);
-                }
-                None => open.push(word),
-            }
-        }
-        for word in open {
-            let Some(found) = free.iter().position(|other| is_initial(word, other)) else { return false };
-            is_shortened |= is_letter(free.swap_remove(found)) && !is_letter(word);
-        }
-        is_named && !(is_shortened && free.into_iter().any(|other| !is_letter(other)))
-    }
-
-    /// Whether it has initials alone, and so is nobody's.
-    pub(super) fn is_of_initials(&self) -> bool {
-        self.words.iter().all(|word| is_letter(word))
-    }
-}
-
 impl Label {
     fn new(text: &str, kind: Kind) -> Self {
         Self { name: text.trim().to_lowercase(), prefix: kind == Kind::Prefix }
@@ -231,26 +190,4 @@ impl Label {
             None => false,
         }
     }
-}
-
-/// The folded words of a person's name.
-pub fn name_words(name: &str) -> Vec<String> {
-    text::words(name)
-        .into_iter()
-        .filter(|word| word.length == 1)
-        .map(|word| text::fold(&name[word.range]))
-        .filter(|word| !word.is_empty())
-        .collect()
-}
-
-/// Whether a word of a name is just a letter; characters of scripts without case are words.
-fn is_letter(word: &str) -> bool {
-    let mut chars = word.chars();
-    chars.next().is_some_and(char::is_lowercase) && chars.next().is_none()
-}
-
-/// Whether one of two words is the initial of the other.
-fn is_initial(a: &str, b: &str) -> bool {
-    let initial = |short: &str, long: &str| short.chars().count() == 1 && long.starts_with(short);
-    initial(a, b) || initial(b, a)
 }

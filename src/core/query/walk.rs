@@ -9,9 +9,8 @@ use std::ops::Range;
 use chrono::{DateTime, Utc};
 use foldhash::HashMap;
 
-use super::pattern::name_words;
 use super::sieve::{Hole, Sieve};
-use super::{Expr, Extra, Field, Literal, Measure, Part, Pattern, Unit};
+use super::{Expr, Extra, Field, Literal, Measure, Name, Part, Pattern, Unit};
 use crate::core::candidate::Candidate;
 use crate::core::text::{self, Form};
 
@@ -25,7 +24,7 @@ pub struct Document<C> {
     abstract_text: Words,
     org: Words,
     keywords: Vec<Words>,
-    authors: Vec<Vec<String>>,
+    authors: Vec<Name>,
 }
 
 /// The words of one text, in order, and where each may be found.
@@ -119,7 +118,7 @@ impl<C: Borrow<Candidate>> Document<C> {
             abstract_text,
             org: Words::of(paper.organization.as_deref().unwrap_or_default()),
             keywords: paper.keywords.iter().map(|keyword| Words::of(keyword)).collect(),
-            authors: paper.authors.iter().map(|name| name_words(name)).collect(),
+            authors: paper.authors.iter().map(|name| Name::new(name, false)).collect(),
             candidate,
         }
     }
