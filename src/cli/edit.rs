@@ -1,6 +1,7 @@
 //! The commands that change the subscriptions file.
 
-use std::path::PathBuf;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -8,7 +9,7 @@ use chrono_tz::Tz;
 use clap::Args;
 
 use super::{expression, parse_address};
-use crate::config::edit::{self, NewSubscription};
+use crate::config::edit::{self, EditError, NewSubscription};
 use crate::config::{self, Settings};
 use crate::core::address::Address;
 use crate::core::query::{Role, lint_profile};
@@ -65,12 +66,7 @@ pub(super) fn subscribe(settings: &Settings, arguments: &Subscribe) -> anyhow::R
     };
     let path = file(settings, arguments.file.clone())?;
     // The first subscription makes the file.
-    let text = match std::fs::read_to_string(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        read => read.with_context(|| format!("can't read {}", path.display()))?,
-    };
-    let changed = edit::subscribe(&text, &new).with_context(|| path.display().to_string())?;
-    edit::write(&path, &changed).with_context(|| format!("can't write {}", path.display()))?;
+    change(settings, &path, |text| edit::subscribe(text, &new).map(Some))?;
     warn(settings, &new, arguments);
     println!("{} is subscribed in {}", new.email.reveal(), path.display());
     println!(
@@ -105,7 +101,7 @@ fn warn(settings: &Settings, new: &NewSubscription, arguments: &Subscribe) {
 
 /// Removes a subscription from the file.
 pub(super) fn unsubscribe(settings: &Settings, address: &Address, only: Option<PathBuf>) -> anyhow::Result<ExitCode> {
-    let path = change(settings, address, only, |text| edit::unsubscribe(text, address))?;
+    let path = change_listed(settings, address, only, |text| edit::unsubscribe(text, address))?;
     println!("{} is no longer subscribed in {}", address.reveal(), path.display());
     println!("a running daemon takes it in at SIGHUP; until then it sends what it knows");
     Ok(ExitCode::SUCCESS)
@@ -118,7 +114,7 @@ pub(super) fn pause(
     only: Option<PathBuf>,
     paused: bool,
 ) -> anyhow::Result<ExitCode> {
-    let path = change(settings, address, only, |text| edit::pause(text, address, paused))?;
+    let path = change_listed(settings, address, only, |text| edit::pause(text, address, paused))?;
     let state = if paused { "is paused" } else { "is not paused" };
     println!("{} {state} in {}", address.reveal(), path.display());
     println!("a running daemon takes it in at SIGHUP");
@@ -131,26 +127,42 @@ fn zone(text: &str) -> anyhow::Result<Tz> {
 }
 
 /// Changes the file that lists the address; returns which one that is.
-fn change(
+fn change_listed(
     settings: &Settings,
     address: &Address,
     only: Option<PathBuf>,
-    changed: impl Fn(&str) -> Result<Option<String>, edit::EditError>,
+    changed: impl Fn(&str) -> Result<Option<String>, EditError>,
 ) -> anyhow::Result<PathBuf> {
     let paths = match only {
         Some(path) => vec![path],
         None => config::subscription_files(settings),
     };
     for path in paths {
-        let text = std::fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
-        if let Some(changed) = changed(&text).with_context(|| path.display().to_string())? {
-            if changed != text {
-                edit::write(&path, &changed).with_context(|| format!("can't write {}", path.display()))?;
-            }
+        anyhow::ensure!(path.is_file(), "there is no file {}", path.display());
+        if change(settings, &path, &changed)? {
             return Ok(path);
         }
     }
     anyhow::bail!("{} is not subscribed in any file", address.reveal())
+}
+
+/// Changes one file, if what it is then is as right as what it was; returns whether there was something to change.
+fn change(
+    settings: &Settings,
+    path: &Path,
+    changed: impl Fn(&str) -> Result<Option<String>, EditError>,
+) -> anyhow::Result<bool> {
+    let there = edit::change(path, |before| {
+        let after = changed(before).with_context(|| path.display().to_string())?;
+        if let Some(after) = after.as_deref().filter(|after| *after != before)
+            && let Err(problems) = config::check_change(settings, path, before, after)
+        {
+            let problems = problems.pretty(std::io::stderr().is_terminal());
+            anyhow::bail!("{} would be wrong after this, and was not changed\n{problems}", path.display());
+        }
+        anyhow::Ok(after)
+    })?;
+    Ok(there.is_some())
 }
 
 /// The file that a new subscription goes into.

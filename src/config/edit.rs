@@ -2,14 +2,16 @@
 //!
 //! The file belongs to a person: comments, order, blank lines and line ends stay as they are. So a change is a splice
 //! into the text at places that the TOML parser gave, and not a document printed again (`toml_edit` turns CRLF into
-//! LF). Each function is pure, from text to text; [`write()`] then puts the text into the file in one step.
+//! LF). Each function is pure, from text to text; [`change()`] then applies one to a file, safely against others.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+mod file;
+#[cfg(test)]
+mod tests;
+
 use std::ops::Range;
-use std::path::{Path, PathBuf};
 
 use chrono_tz::Tz;
+pub use file::{FileError, change};
 use toml_edit::{ArrayOfTables, Document, Item, Table};
 
 use crate::core::address::Address;
@@ -182,42 +184,6 @@ pub fn pause(text: &str, address: &Address, paused: bool) -> Result<Option<Strin
     Ok(Some(changed))
 }
 
-/// Puts `text` into the file at `path` in one step: whoever reads meanwhile, and whoever reads after a power cut, sees
-/// the old file or the new one. The permissions stay, and a symbolic link stays a link.
-///
-/// # Errors
-/// What the system says; the file is then as it was.
-pub fn write(path: &Path, text: &str) -> io::Result<()> {
-    let target = match fs::canonicalize(path) {
-        Ok(target) => target,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
-        Err(error) => return Err(error),
-    };
-    let folder = match target.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-        _ => PathBuf::from("."),
-    };
-    let name = target.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
-    let temporary = folder.join(format!(".{name}.{}.new", std::process::id()));
-    let written = (|| {
-        let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
-        if let Ok(metadata) = fs::metadata(&target) {
-            file.set_permissions(metadata.permissions())?;
-        }
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&temporary, &target)
-    })();
-    if let Err(error) = written {
-        // Nothing can be done about a leftover, and the first error says more.
-        let _ = fs::remove_file(&temporary);
-        return Err(error);
-    }
-    // Some file systems can't sync a folder; the rename has happened all the same.
-    let _ = File::open(&folder).and_then(|folder| folder.sync_all());
-    Ok(())
-}
-
 fn parse(text: &str) -> Result<Document<&str>, EditError> {
     Document::parse(text).map_err(|error| EditError::Syntax {
         line: line_of(text, error.span().map_or(0, |span| span.start)),
@@ -303,154 +269,4 @@ fn quoted(text: &str) -> String {
 fn list(queries: &[Query]) -> Option<String> {
     let queries: Vec<_> = queries.iter().map(|query| quoted(&query.to_string())).collect();
     (!queries.is_empty()).then(|| format!("[{}]", queries.join(", ")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const FILE: &str = "# Who gets what.\n\
-        \n\
-        [defaults]\n\
-        zone = \"Europe/Paris\" # for all\n\
-        \n\
-        # Ada, from the lab.\n\
-        [[subscription]]\n\
-        email = \"ada@example.org\"\n\
-        keywords = [\n\
-        \x20 \"retrieval\", # her field\n\
-        ]\n\
-        # max_papers = 5\n\
-        \n\
-        # --- the others ---\n\
-        \n\
-        # Bob.\n\
-        [[subscription]]\n\
-        \x20 email = \"bob@example.org\"  # private\n\
-        [[subscription.profile]]\n\
-        name = \"Vision\"\n\
-        keywords = [\"vision\"]\n\
-        # Cyd wants all.\n\
-        [[subscription]]\n\
-        email = \"cyd@example.org\"\n\
-        \n\
-        # The end.\n";
-
-    fn address(text: &str) -> Address {
-        Address::parse(text).expect("an address")
-    }
-
-    fn new() -> NewSubscription {
-        NewSubscription {
-            name: Some("Dee \"D\"".into()),
-            keywords: vec![Query::parse("\"large model\"").expect("a query")],
-            zone: Some(Tz::Asia__Tokyo),
-            max_papers: Some(3),
-            ..NewSubscription::new(address("dee@example.org"))
-        }
-    }
-
-    /// [`FILE`] as different hands would have written it.
-    fn variants() -> Vec<String> {
-        let mut variants = vec![String::new(), "# Nobody yet.\n".into(), "\n".into()];
-        for text in [FILE.to_owned(), format!("{FILE}\n\n"), FILE.replace("\n\n", "\n")] {
-            variants.extend([text.trim_end().to_owned(), text.replace('\n', "\r\n"), text]);
-        }
-        variants.push("[[subscription]]\nemail = \"ada@example.org\"".into());
-        variants
-    }
-
-    #[test]
-    fn whoever_joins_and_leaves_leaves_no_trace() {
-        for text in variants() {
-            let joined = subscribe(&text, &new()).expect("room for one more");
-            assert!(joined.starts_with(&text), "what was there stays: {joined}");
-            assert_eq!(joined.replace("\r\n", "").contains('\n'), !text.contains("\r\n"), "one kind of line end");
-            let line = text.lines().count() + if text.is_empty() { 2 } else { 3 };
-            assert_eq!(subscribe(&joined, &new()), Err(EditError::AlreadyThere { line }), "{joined}");
-            let left = unsubscribe(&joined, &address("DEE@example.org")).expect("a change").expect("the address");
-            assert_eq!(left, text);
-        }
-    }
-
-    #[test]
-    fn what_is_written_reads_back() {
-        let text = subscribe("", &new()).expect("a change");
-        assert_eq!(
-            text,
-            "[[subscription]]\nemail = \"dee@example.org\"\nname = 'Dee \"D\"'\nkeywords = ['\"large model\"']\n\
-             max_papers = 3\nzone = \"Asia/Tokyo\"\n"
-        );
-    }
-
-    #[test]
-    fn a_block_goes_with_its_own_comments_and_no_others() {
-        let left = |who: &str| unsubscribe(FILE, &address(who)).expect("a change").expect("the address");
-        let ada = left("ada@example.org");
-        assert_eq!(ada, FILE.replace(&FILE[FILE.find("\n# Ada").unwrap()..FILE.find("\n# ---").unwrap()], ""));
-        let bob = left("bob@example.org");
-        assert_eq!(bob, FILE.replace(&FILE[FILE.find("\n# Bob").unwrap()..FILE.find("# Cyd").unwrap()], ""));
-        let cyd = left("cyd@example.org");
-        assert_eq!(cyd, FILE.replace("# Cyd wants all.\n[[subscription]]\nemail = \"cyd@example.org\"\n", ""));
-        assert_eq!(unsubscribe(FILE, &address("eve@example.org")), Ok(None));
-    }
-
-    #[test]
-    fn removing_everybody_in_any_order_leaves_the_rest() {
-        let people = ["ada@example.org", "bob@example.org", "cyd@example.org"];
-        for text in variants().iter().filter(|text| text.contains("cyd")) {
-            for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2], [1, 2, 0]] {
-                let mut left = text.clone();
-                for person in order.map(|i| people[i]) {
-                    left = unsubscribe(&left, &address(person)).expect("a change").expect("the address");
-                }
-                assert!(left.contains("[defaults]") && !left.contains("[[subscription"), "{left}");
-                assert!(!left.contains("Bob."), "{left}");
-            }
-        }
-    }
-
-    #[test]
-    fn pausing_changes_one_line() {
-        let bob = address("bob@example.org");
-        let paused = pause(FILE, &bob, true).expect("a change").expect("the address");
-        assert_eq!(paused, FILE.replace("# private\n", "# private\n  paused = true\n"));
-        let resumed = pause(&paused, &bob, false).expect("a change").expect("the address");
-        assert_eq!(resumed, paused.replace("paused = true", "paused = false"));
-        assert_eq!(pause(FILE, &bob, false), Ok(Some(FILE.to_owned())), "nothing to resume");
-        assert_eq!(pause(FILE, &address("eve@example.org"), true), Ok(None));
-        let short = "[[subscription]]\r\nemail = \"bob@example.org\"";
-        assert_eq!(pause(short, &bob, true), Ok(Some(format!("{short}\r\npaused = true"))));
-    }
-
-    #[test]
-    fn what_cannot_be_changed_safely_is_left_to_a_person() {
-        let inline = "subscription = [{ email = \"ada@example.org\" }]\n";
-        assert_eq!(unsubscribe(inline, &address("ada@example.org")), Err(EditError::ByHand { line: 1 }));
-        assert_eq!(subscribe(inline, &new()), Err(EditError::ByHand { line: 1 }));
-        let torn =
-            "[[subscription]]\nemail = \"ada@example.org\"\n[defaults]\n[[subscription.profile]]\nname = \"x\"\n";
-        assert_eq!(unsubscribe(torn, &address("ada@example.org")), Err(EditError::ByHand { line: 1 }));
-        assert!(matches!(subscribe("a = \n", &new()), Err(EditError::Syntax { line: 1, .. })));
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn writing_keeps_the_mode_and_follows_a_link() {
-        use std::os::unix::fs::{PermissionsExt, symlink};
-        let folder = tempfile::tempdir().expect("a folder");
-        let (file, link) = (folder.path().join("a.toml"), folder.path().join("link.toml"));
-        fs::write(&file, "old").expect("a file");
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).expect("a mode");
-        symlink(&file, &link).expect("a link");
-        write(&link, "new").expect("a write");
-        assert_eq!(fs::read_to_string(&file).expect("the file"), "new");
-        assert!(fs::symlink_metadata(&link).expect("the link").is_symlink());
-        assert_eq!(fs::metadata(&file).expect("the file").permissions().mode() & 0o777, 0o640);
-        assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 2, "no leftover");
-        let fresh = folder.path().join("fresh.toml");
-        write(&fresh, "text").expect("a write");
-        assert_eq!(fs::read_to_string(&fresh).expect("the file"), "text");
-        assert!(write(&folder.path().join("none/a.toml"), "text").is_err());
-    }
 }

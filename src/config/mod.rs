@@ -8,6 +8,7 @@
 //! Nothing here writes but [`edit`], and nothing here knows what the settings are for.
 
 pub mod edit;
+mod files;
 mod keys;
 mod layers;
 mod literal;
@@ -21,7 +22,6 @@ mod values;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 pub use problem::{Place, Problem, Problems, Severity};
 pub use secret::Secret;
@@ -30,9 +30,10 @@ pub use values::nearest_zone;
 
 use crate::core::query::Holdings;
 use crate::core::subscription::Subscription;
+use files::Snapshot;
 use layers::Layers;
-use problem::SourceFile;
-use subscriptions::{Lints, Reading};
+use settings::FilePattern;
+use subscriptions::Lints;
 
 /// The name that is looked for when no path is given.
 const FILE_NAME: &str = "paperpost.toml";
@@ -60,17 +61,23 @@ pub fn load(
 /// # Errors
 /// Every problem in all files, with the warnings among them.
 pub fn load_subscriptions(settings: &Settings) -> Result<(Vec<Subscription>, Problems), Problems> {
-    let (subscriptions, problems) = read_subscriptions(settings, Lints::Off);
+    let (subscriptions, problems) = Snapshot::read(settings).subscriptions(settings, Lints::Off);
     if problems.errors() == 0 { Ok((subscriptions, problems)) } else { Err(problems) }
 }
 
 /// The subscription files that the settings name, a plain path also when there is no such file yet.
 pub fn subscription_files(settings: &Settings) -> Vec<PathBuf> {
-    let files = settings.subscriptions.iter().map(|pattern| match pattern.is_glob {
-        true => pattern.paths().unwrap_or_default(),
-        false => vec![PathBuf::from(&pattern.pattern)],
-    });
-    files.flatten().collect()
+    settings.subscriptions.iter().flat_map(FilePattern::files).collect()
+}
+
+/// Whether the subscription files may become what they are with the text `after` in the file at `path`.
+///
+/// # Errors
+/// What a check of them would find that it doesn't find with `before`: a fault that is there already keeps nobody from
+/// changing something else.
+pub fn check_change(settings: &Settings, path: &Path, before: &str, after: &str) -> Result<(), Problems> {
+    let errors = files::new_errors(settings, path, before, after);
+    if errors.is_empty() { Ok(()) } else { Err(Problems::new(errors)) }
 }
 
 /// What a check of the whole configuration found.
@@ -107,7 +114,8 @@ pub fn check(
     let (mut settings, mut all) = read_settings(path, overrides, environment);
     let is_right = all.is_empty();
     all.append(&mut settings.warnings);
-    let (subscriptions, problems) = read_subscriptions(&settings, Lints::On(&holdings(&settings)));
+    let lints = &holdings(&settings);
+    let (subscriptions, problems) = Snapshot::read(&settings).subscriptions(&settings, Lints::On(lints));
     all.extend(problems.iter().cloned());
     Report {
         file: settings.file.clone(),
@@ -127,7 +135,7 @@ fn read_settings(
     let path = path.map(Path::to_owned).or_else(|| find(&environment));
     let mut errors = Vec::new();
     let root = path.as_ref().and_then(|path| {
-        let root = read_file(path).and_then(|file| node::parse(&file));
+        let root = files::read_file(path).and_then(|file| node::parse(&file));
         root.map_err(|problem| errors.push(problem)).ok()
     });
     let mut layers = Layers::default();
@@ -161,72 +169,4 @@ fn find(environment: &HashMap<String, String>) -> Option<PathBuf> {
     let user = user.map(|folder| folder.join("paperpost").join(FILE_NAME));
     let system = Path::new("/etc/paperpost").join(FILE_NAME);
     [Some(PathBuf::from(FILE_NAME)), user, Some(system)].into_iter().flatten().find(|path| path.is_file())
-}
-
-fn read_subscriptions(settings: &Settings, lints: Lints<'_>) -> (Vec<Subscription>, Problems) {
-    let mut reading = Reading::new(&settings.digest, &settings.sources, lints);
-    let mut seen: Vec<PathBuf> = Vec::new();
-    for pattern in &settings.subscriptions {
-        let paths = match pattern.paths() {
-            Ok(paths) => paths,
-            Err(problem) => {
-                reading.push(*problem);
-                continue;
-            }
-        };
-        for path in paths {
-            // A file that two patterns match is read once.
-            if seen.contains(&path) {
-                continue;
-            }
-            match read_file(&path) {
-                Ok(file) => reading.file(&file),
-                Err(problem) => reading.push(problem),
-            }
-            seen.push(path);
-        }
-    }
-    (reading.subscriptions, Problems::new(reading.problems))
-}
-
-impl settings::FilePattern {
-    /// The files, sorted by name. None is an error: whoever mistypes a pattern would otherwise unsubscribe everybody.
-    fn paths(&self) -> Result<Vec<PathBuf>, Box<Problem>> {
-        let problem = |message: String| {
-            let place = match &self.place {
-                Place::Default => Place::Path(PathBuf::from(&self.pattern)),
-                place => place.clone(),
-            };
-            let hint = match &self.place {
-                Place::Default => {
-                    "`paperpost subscribe ADDRESS EXPRESSION` makes it; subscriptions.files names another"
-                }
-                _ => "relative paths start at the folder of the file that names them; an empty list reads none",
-            };
-            Box::new(Problem::error(place, format!("subscriptions.files: {message}")).hint(hint.to_owned()))
-        };
-        if !self.is_glob {
-            let path = PathBuf::from(&self.pattern);
-            let missing = || problem(format!("there is no file {}", path.display()));
-            return path.is_file().then(|| vec![path.clone()]).ok_or_else(missing);
-        }
-        let found = glob::glob(&self.pattern).map_err(|error| problem(format!("{}: {error}", self.pattern)))?;
-        // A folder that can't be looked into may hold subscriptions.
-        let paths: Result<Vec<_>, _> = found.collect();
-        let mut paths = paths.map_err(|error| problem(error.to_string()))?;
-        paths.retain(|path| path.is_file());
-        if paths.is_empty() { Err(problem(format!("no file matches {}", self.pattern))) } else { Ok(paths) }
-    }
-}
-
-fn read_file(path: &Path) -> Result<Arc<SourceFile>, Problem> {
-    let problem = |message: String| Problem::error(Place::Path(path.to_owned()), message);
-    let bytes = std::fs::read(path).map_err(|error| problem(format!("can't be read: {error}")))?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let valid = error.utf8_error().valid_up_to();
-        let line = 1 + error.as_bytes()[..valid].iter().filter(|&&byte| byte == b'\n').count();
-        problem(format!("line {line} is not UTF-8")).hint("save the file as UTF-8".to_owned())
-    })?;
-    let text = text.strip_prefix('\u{FEFF}').map(str::to_owned).unwrap_or(text);
-    Ok(Arc::new(SourceFile::new(path, text)))
 }

@@ -11,6 +11,7 @@ mod crash;
 mod daemon;
 mod digest;
 mod dns;
+mod edits;
 mod faults;
 mod http;
 mod imap;

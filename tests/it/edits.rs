@@ -1,0 +1,81 @@
+//! The commands that change a subscriptions file, also two at a time.
+
+use crate::process::{Home, command_in, said};
+use crate::site::Site;
+use crate::smtp::SmtpServer;
+
+const ADA: &str = "# Our subscribers\n[[subscription]]\nemail = \"ada@example.org\"\nkeywords = [\"retrieval\"]\n";
+
+async fn home(subscriptions: &str) -> Home {
+    let (site, smtp) = (Site::start().await, SmtpServer::start().await);
+    Home::new(&site, &smtp, subscriptions)
+}
+
+/// Runs one command for each of `readers`, all at the same time.
+fn all_at_once(home: &Home, readers: usize, arguments: impl Fn(&str) -> Vec<String>) {
+    let mut children: Vec<_> = (0..readers)
+        .map(|number| {
+            let arguments = arguments(&format!("reader{number}@example.org"));
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            let mut command = command_in(&home.path(""), &arguments);
+            command.stdout(std::process::Stdio::null()).spawn().expect("the program")
+        })
+        .collect();
+    for child in &mut children {
+        assert!(child.wait().expect("a child").success());
+    }
+}
+
+#[tokio::test]
+async fn subscribing_many_at_the_same_time_loses_nobody() {
+    // 100 rounds of 50 are for a person who wants to be sure: PAPERPOST_ROUNDS=100 PAPERPOST_READERS=50.
+    let number = |name: &str, usual| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual);
+    let (rounds, readers) = (number("PAPERPOST_ROUNDS", 2), number("PAPERPOST_READERS", 20));
+    let home = home(ADA).await;
+    for round in 0..rounds {
+        all_at_once(&home, readers, |reader| ["subscribe", reader, "rag"].map(str::to_owned).to_vec());
+        let text = home.read("subscriptions.toml");
+        let kept = (0..readers).filter(|number| text.contains(&format!("\"reader{number}@example.org\""))).count();
+        assert_eq!(kept, readers, "round {round}: {text}");
+        all_at_once(&home, readers, |reader| ["unsubscribe", reader].map(str::to_owned).to_vec());
+        assert_eq!(home.read("subscriptions.toml"), ADA, "round {round}");
+    }
+    let hidden = std::fs::read_dir(home.path("")).expect("the folder").filter(|entry| {
+        entry.as_ref().is_ok_and(|entry| entry.file_name().to_string_lossy().starts_with(".subscriptions"))
+    });
+    assert_eq!(hidden.count(), 0, "no leftover");
+}
+
+#[tokio::test]
+async fn a_change_that_would_make_the_file_wrong_is_refused_and_changes_nothing() {
+    let home = home(ADA).await;
+    home.write("more.toml", "[[subscription]]\nemail = \"bob@example.org\"\nkeywords = [\"rag\"]\n");
+    home.write(
+        "paperpost.toml",
+        &format!("[subscriptions]\nfiles = [\"subscriptions.toml\", \"more.toml\"]\n{}", home.read("paperpost.toml")),
+    );
+    let file = ["--file", "subscriptions.toml"];
+    for (arguments, part) in [
+        (["subscribe", "grace@example.org", "rag", "--max-papers", "0"], "max_papers"),
+        (["subscribe", "grace@example.org", "rag", "--name", "Grace\nHopper"], "name"),
+        (["subscribe", "grace@example.org", "rag", "--min-upvotes", "4000000"], "min_upvotes"),
+        (["subscribe", "bob@example.org", "rag", "--max-papers", "3"], "already has a subscription"),
+    ] {
+        let refused = home.run(&[&arguments[..], &file[..]].concat()).await;
+        assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
+        assert!(said(&refused).contains(part), "{part}: {}", said(&refused));
+        assert_eq!(home.read("subscriptions.toml"), ADA);
+    }
+    assert!(home.run(&["check"]).await.status.success());
+}
+
+#[tokio::test]
+async fn a_fault_of_one_subscriber_keeps_nobody_else_from_a_change() {
+    let home = home(&format!("{ADA}\n[[subscription]]\nemail = \"bob@example.org\"\nkeyword = [\"rag\"]\n")).await;
+    for arguments in [&["pause", "ada@example.org"][..], &["subscribe", "eve@example.org", "rag"]] {
+        let changed = home.run(arguments).await;
+        assert!(changed.status.success(), "{}", said(&changed));
+    }
+    let wrong = home.run(&["check"]).await;
+    assert!(said(&wrong).contains("keyword") && said(&wrong).contains("1 problem"), "{}", said(&wrong));
+}
