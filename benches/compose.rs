@@ -85,7 +85,7 @@ impl Content {
         Facts {
             name: None,
             zone: Tz::UTC,
-            slot: queue::now().naive_utc(),
+            today: queue::now().date_naive(),
             sections: vec![Section { name: "", papers: papers.collect() }],
             also: Vec::new(),
             owed: 3,

@@ -258,6 +258,7 @@ impl World {
         let candidate = |(id, listed): (u32, Listed)| Candidate {
             id,
             paper: listed.paper,
+            first_seen: now(),
             listings: vec![listed.listing],
             votes: Vec::new(),
         };

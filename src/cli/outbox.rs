@@ -139,8 +139,9 @@ fn print_list(store: &Store, list: &OutboxList) -> anyhow::Result<()> {
         println!("{}", serde_json::to_string(&entries)?);
         return Ok(());
     }
-    for OutboxEntry { edition, state, address, attempts, due, last_reply, .. } in &entries {
+    for OutboxEntry { edition, state, address, attempts, due, is_paused, last_reply, .. } in &entries {
         let when = match state {
+            OutboxState::Queued if *is_paused => "waits for the end of a pause".to_owned(),
             OutboxState::Queued if *due <= Clock::System.now() => "due now".to_owned(),
             OutboxState::Queued => format!("next try {}", local(*due)),
             _ => local(*due),

@@ -12,6 +12,8 @@ pub struct Candidate {
     pub id: u32,
     /// The paper.
     pub paper: Paper,
+    /// When it was first seen on any list.
+    pub first_seen: DateTime<Utc>,
     /// Every listing of it, at least one.
     pub listings: Vec<Listing>,
     /// The recorded votes over time, oldest first: for one source each, the one with the most votes.

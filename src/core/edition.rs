@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use foldhash::fast::FixedState;
 
 use super::candidate::Candidate;
@@ -23,8 +23,10 @@ pub struct Ledger {
     pub shown: Vec<u32>,
     /// Papers that the last edition chose and a cap cut.
     pub owed: Vec<u32>,
-    /// Papers listed before this day are not for this subscriber.
+    /// Papers listed before this day are not for this subscriber, unless they were first seen at `late` or after it.
     pub since: NaiveDate,
+    /// See `since`: the day after the subscription was made. What is seen from then on is new, whatever day lists it.
+    pub late: DateTime<Utc>,
     /// Editions whose mails are still to go out and can be taken back: nobody but us has them.
     pub waiting: Vec<Waiting>,
 }
@@ -41,6 +43,11 @@ pub struct Waiting {
 }
 
 impl Ledger {
+    /// Whether a paper is from before the subscription: listed before its first day, and not first seen after it was made.
+    pub fn is_before_start(&self, candidate: &Candidate) -> bool {
+        candidate.day().is_some_and(|day| day < self.since) && candidate.first_seen < self.late
+    }
+
     /// What is owed to an edition that these give way to.
     pub fn owed_with(&self, merged: &[i64]) -> HashSet<u32> {
         let waiting = self.waiting.iter().filter(|waiting| merged.contains(&waiting.edition));
@@ -104,6 +111,8 @@ pub struct Chooser {
     pool: Pool,
     /// By paper number: a candidate's index.
     indexes: HashMap<u32, usize, FixedState>,
+    /// By a candidate's index: the first day that lists it, and when it was first seen.
+    days: Vec<(NaiveDate, DateTime<Utc>)>,
     /// The days that candidates were first listed, in order, each with the candidates of the days before it; one more
     /// than there are days, with all candidates.
     older: Vec<(NaiveDate, Skip)>,
@@ -113,17 +122,18 @@ pub struct Chooser {
 impl Chooser {
     /// Makes the candidates ready. Up to `also` papers are shown as "also trending".
     pub fn new(pool: Pool, also: usize) -> Self {
-        let days = |candidate: &Candidate| candidate.day().unwrap_or(NaiveDate::MIN);
-        let mut ends: Vec<NaiveDate> = pool.candidates().iter().map(days).chain([NaiveDate::MAX]).collect();
+        let first_day = |candidate: &Candidate| candidate.day().unwrap_or(NaiveDate::MIN);
+        let days: Vec<_> = pool.candidates().iter().map(|known| (first_day(known), known.first_seen)).collect();
+        let mut ends: Vec<NaiveDate> = days.iter().map(|(day, _)| *day).chain([NaiveDate::MAX]).collect();
         ends.sort_unstable();
         ends.dedup();
         let before = |end: &NaiveDate| {
-            let indexes = pool.candidates().iter().enumerate().filter(|(_, candidate)| days(candidate) < *end);
+            let indexes = days.iter().enumerate().filter(|(_, (day, _))| day < end);
             (*end, Skip::new(&pool, indexes.map(|(index, _)| index)))
         };
         let older = ends.iter().map(before).collect();
         let indexes = pool.candidates().iter().enumerate().map(|(index, candidate)| (candidate.id, index)).collect();
-        Self { pool, indexes, older, also }
+        Self { pool, indexes, days, older, also }
     }
 
     /// The candidates.
@@ -155,7 +165,7 @@ impl Chooser {
 
     /// The same without anything that waits.
     fn choose_from(&self, matcher: &Matcher, order: &Order, ledger: &Ledger, scratch: &mut Scratch) -> Choice {
-        let mut skip = self.listed_before(ledger.since).clone();
+        let mut skip = self.before_start(ledger);
         self.indexes_of(&ledger.sent).for_each(|index| skip.insert(&self.pool, index));
         let owed = Skip::new(&self.pool, self.indexes_of(&ledger.owed));
         let mut choice = Choice::default();
@@ -196,11 +206,18 @@ impl Chooser {
         open.filter(|index| is_listed(*index)).take(self.also).collect()
     }
 
-    /// The candidates listed before `day`.
-    fn listed_before(&self, day: NaiveDate) -> &Skip {
-        let at = self.older.partition_point(|(end, _)| *end < day);
+    /// The candidates from before the subscription: listed before its first day, and not first seen after it was made.
+    fn before_start(&self, ledger: &Ledger) -> Skip {
+        let at = self.older.partition_point(|(end, _)| *end < ledger.since);
         // No day comes after the last of all.
-        &self.older[at.min(self.older.len() - 1)].1
+        let at = at.min(self.older.len() - 1);
+        let is_before = |days: &&(NaiveDate, DateTime<Utc>)| days.0 < ledger.since;
+        // Nearly everybody began before the oldest candidate.
+        if at == 0 || !self.days.iter().filter(is_before).any(|(_, seen)| *seen >= ledger.late) {
+            return self.older[at].1.clone();
+        }
+        let early = self.days.iter().enumerate().filter(|(_, days)| is_before(days) && days.1 < ledger.late);
+        Skip::new(&self.pool, early.map(|(index, _)| index))
     }
 
     fn indexes_of(&self, ids: &[u32]) -> impl Iterator<Item = usize> {

@@ -126,7 +126,8 @@ impl Writer {
         let ids: Vec<u32> = mailing.papers.iter().flatten().chain(&mailing.also).copied().collect();
         let (papers, sources) = self.shared.known(&self.store, &ids, mailing.read)?;
         let subscription = &mailing.subscription;
-        let today = mailing.slot.date();
+        // Not the slot's day: a first edition is made for a slot that may be weeks old, and so is one after an outage.
+        let today = mailing.decided.with_timezone(&subscription.zone).date_naive();
         let sections = subscription.profiles.iter().zip(&mailing.papers).map(|(profile, ids)| {
             let reasoner = Reasoner::new(profile);
             let chosen = ids.iter().filter_map(|id| papers.get(*id)).map(|paper| Chosen {
@@ -145,7 +146,7 @@ impl Writer {
         let facts = Facts {
             name: subscription.name.as_deref(),
             zone: subscription.zone,
-            slot: mailing.slot,
+            today,
             sections: sections.collect(),
             also: mailing.also.iter().filter_map(|id| papers.get(*id)).map(|paper| paper.candidate.as_ref()).collect(),
             owed: mailing.owed,

@@ -100,6 +100,9 @@ struct Inputs {
     message_id: String,
 }
 
+/// When a queued mail is due whose subscription is paused: at the end of the year 9999, behind all others of its lane.
+pub(super) const PARKED: i64 = 253_402_300_799;
+
 /// The columns of [`Inputs`], in their order.
 const INPUTS: &str = "e.slot, e.read, e.decided, e.papers, e.also, e.owed, e.looked_at,
     s.address, s.token, s.paused, d.text, o.message_id
@@ -110,7 +113,8 @@ const INPUTS: &str = "e.slot, e.read, e.decided, e.papers, e.also, e.owed, e.loo
 
 impl Store {
     /// Claims up to `limit` mails that are due at `now` for `lease`. A mail whose subscriber may no longer be written to
-    /// is dropped instead: unsubscribed wins over everything queued (I6).
+    /// is dropped instead: unsubscribed wins over everything queued (I6). One whose subscription is paused stays queued,
+    /// and is due again when the pause ends.
     ///
     /// Each recipient domain is a lane. They are asked in turn, beginning behind `after`, and `room` says how many mails a
     /// lane may give. So a lane that gives none costs one step, however many mails wait in it, and holds no other up.
@@ -165,8 +169,8 @@ impl Store {
         })
     }
 
-    /// Which of these claims, given by edition and attempt, may be sent: those whose subscriber may still be written to, and
-    /// whose lease nobody else has taken over. Asked right before the step that can't be undone.
+    /// Which of these claims, given by edition and attempt, may be sent: those whose subscriber may still be written to and
+    /// is not paused, and whose lease nobody else has taken over. Asked right before the step that can't be undone.
     pub fn may_send(&self, claims: &[(i64, u32)]) -> Result<Vec<bool>> {
         self.read(|tx| may_send(tx, claims))
     }
@@ -206,7 +210,7 @@ impl Store {
 /// See [`Store::may_send`].
 pub(super) fn may_send(tx: &Transaction<'_>, claims: &[(i64, u32)]) -> Result<Vec<bool>> {
     let mut may = tx.prepare_cached(
-        "SELECT s.consent = 'confirmed' AND s.listed = 1 AND o.state = 'claimed' AND o.attempts = ?2
+        "SELECT s.consent = 'confirmed' AND s.listed = 1 AND s.paused = 0 AND o.state = 'claimed' AND o.attempts = ?2
          FROM outbox o JOIN editions e ON e.id = o.edition JOIN subscriptions s ON s.id = e.subscription
          WHERE o.edition = ?1",
     )?;
@@ -255,13 +259,14 @@ struct Waiting {
     queued: DateTime<Utc>,
     /// Whether it was claimed and the lease has run out.
     is_abandoned: bool,
+    is_paused: bool,
 }
 
 /// The first mails of a lane, by the time they are due.
 fn waiting(tx: &Transaction<'_>, domain: &str, limit: usize) -> Result<Vec<Waiting>> {
     let mut first = tx.prepare_cached(
         "SELECT o.edition, o.due, s.consent = 'confirmed' AND s.listed = 1, o.attempts, o.tries, o.unknowns,
-                o.tried, o.queued, o.state = 'claimed'
+                o.tried, o.queued, o.state = 'claimed', s.paused
          FROM outbox o INDEXED BY outbox_lanes
          JOIN editions e ON e.id = o.edition JOIN subscriptions s ON s.id = e.subscription
          WHERE o.state IN ('queued', 'claimed') AND o.domain = ? ORDER BY o.due, o.edition LIMIT ?",
@@ -279,6 +284,7 @@ fn waiting(tx: &Transaction<'_>, domain: &str, limit: usize) -> Result<Vec<Waiti
             },
             queued: instant(row.get(7)?),
             is_abandoned: row.get(8)?,
+            is_paused: row.get(9)?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -298,6 +304,13 @@ fn take(
         note(tx, edition, now, "dropped", None, "the subscriber has left")?;
         return Ok(None);
     }
+    if mail.is_paused {
+        tx.prepare_cached(
+            "UPDATE outbox SET state = 'queued', due = ?2, in_doubt = max(in_doubt, ?3) WHERE edition = ?1",
+        )?
+        .execute(params![edition, PARKED, mail.is_abandoned])?;
+        return Ok(None);
+    }
     tx.prepare_cached(
         "UPDATE outbox SET state = 'claimed', due = ?2, attempts = attempts + 1, in_doubt = max(in_doubt, ?3)
          WHERE edition = ?1",
@@ -311,6 +324,16 @@ fn take(
         queued: mail.queued,
         inputs: inputs(tx, edition)?,
     }))
+}
+
+/// Lets the mails go on that a pause has stopped.
+pub(super) fn unpark(tx: &Transaction<'_>, subscription: i64, now: DateTime<Utc>) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE outbox SET due = min(queued, ?3)
+         WHERE due = ?2 AND state = 'queued' AND edition IN (SELECT id FROM editions WHERE subscription = ?1)",
+    )?
+    .execute(params![subscription, PARKED, now.timestamp()])?;
+    Ok(())
 }
 
 fn set_lease(tx: &Transaction<'_>, edition: i64, end: DateTime<Utc>) -> Result<()> {

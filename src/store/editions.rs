@@ -8,10 +8,11 @@
 
 use chrono::{DateTime, Duration, NaiveDateTime, Utc};
 use rusqlite::types::ValueRef;
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::{
-    OutboxState, Result, Store, StoreError, bounces, day, from_json, outbox, slot, slot_text, subscriptions, to_json,
+    OutboxState, Result, Store, StoreError, bounces, day, from_json, instant, outbox, slot, slot_text, subscriptions,
+    to_json,
 };
 use crate::core::edition::{Ledger, Waiting};
 use crate::core::order::Order;
@@ -32,8 +33,17 @@ impl Standing {
     /// A subscription that the database has yet to take in at `now`: nothing was ever sent.
     pub fn new(subscription: Subscription, now: DateTime<Utc>) -> Self {
         let since = subscriptions::first_day(&subscription, now);
-        Self { subscription, last_slot: None, ledger: Ledger { since, ..Ledger::default() } }
+        let ledger = Ledger { since, late: subscriptions::next_day(now), ..Ledger::default() };
+        Self { subscription, last_slot: None, ledger }
     }
+}
+
+/// Since when a subscription is one.
+#[derive(Debug)]
+struct Began {
+    /// Its first day, as text.
+    since: String,
+    created: DateTime<Utc>,
 }
 
 /// A subscription that may be due. What is costly to read is read when it is asked for.
@@ -42,7 +52,7 @@ pub struct Due<'t> {
     tx: &'t Transaction<'t>,
     id: i64,
     definition: i64,
-    since: String,
+    began: Began,
     domain: String,
     /// The newest slot that has its edition.
     pub last_slot: Option<NaiveDateTime>,
@@ -55,7 +65,7 @@ pub struct Due<'t> {
 impl Due<'_> {
     /// What the subscriber has had, and what still waits. `oldest` is the smallest paper number among the candidates.
     pub fn ledger(&self, oldest: u32) -> Result<Ledger> {
-        ledger(self.tx, self.id, &self.since, oldest, true)
+        ledger(self.tx, self.id, &self.began, oldest, true)
     }
 
     /// The subscription itself.
@@ -180,15 +190,17 @@ impl Store {
     /// number among the candidates.
     pub fn standing(&self, address_key: &str, oldest: u32) -> Result<Option<Standing>> {
         self.read(|tx| {
-            let sql = "SELECT id, since, last_slot FROM subscriptions WHERE address_key = ?";
-            let found: Option<(i64, String, Option<String>)> =
-                tx.query_row(sql, [address_key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
-            let standing = |(id, since, last_slot): (i64, String, Option<String>)| {
+            let sql = "SELECT id, last_slot, since, created FROM subscriptions WHERE address_key = ?";
+            let read = |row: &Row<'_>| {
+                Ok((row.get(0)?, row.get(1)?, Began { since: row.get(2)?, created: instant(row.get(3)?) }))
+            };
+            let found: Option<(i64, Option<String>, Began)> = tx.query_row(sql, [address_key], read).optional()?;
+            let standing = |(id, last_slot, began): (i64, Option<String>, Began)| {
                 Ok(Standing {
                     subscription: subscription(tx, id)?,
                     last_slot: last_slot.as_deref().map(slot).transpose()?,
                     // What waits goes out, as far as anybody can tell before the next slot.
-                    ledger: ledger(tx, id, &since, oldest, false)?,
+                    ledger: ledger(tx, id, &began, oldest, false)?,
                 })
             };
             found.map(standing).transpose()
@@ -203,7 +215,7 @@ impl Store {
 
 fn due<'t>(tx: &'t Transaction<'t>, now: DateTime<Utc>, limit: usize) -> Result<Vec<Due<'t>>> {
     let mut due = tx.prepare_cached(
-        "SELECT s.id, s.definition, s.since, s.last_slot, o.rhythm, o.compiled, s.domain
+        "SELECT s.id, s.definition, s.since, s.last_slot, o.rhythm, o.compiled, s.domain, s.created
          FROM subscriptions s LEFT JOIN orders o ON o.definition = s.definition
          WHERE listed = 1 AND paused = 0 AND consent = 'confirmed' AND next_at <= ? ORDER BY next_at LIMIT ?",
     )?;
@@ -224,7 +236,7 @@ fn due<'t>(tx: &'t Transaction<'t>, now: DateTime<Utc>, limit: usize) -> Result<
             tx,
             id: row.get(0)?,
             definition: row.get(1)?,
-            since: row.get(2)?,
+            began: Began { since: row.get(2)?, created: instant(row.get(7)?) },
             domain: row.get(6)?,
             // One that can't be read is none: the database has each slot once, whatever is decided.
             last_slot: last_slot.as_deref().and_then(|text| slot(text).ok()),
@@ -246,8 +258,9 @@ fn subscription(tx: &Transaction<'_>, id: i64) -> Result<Subscription> {
 }
 
 /// `merging` sets apart what waits and may be taken back; else it counts as sent.
-fn ledger(tx: &Transaction<'_>, id: i64, since: &str, oldest: u32, merging: bool) -> Result<Ledger> {
-    let mut ledger = Ledger { since: day(since)?, ..Ledger::default() };
+fn ledger(tx: &Transaction<'_>, id: i64, began: &Began, oldest: u32, merging: bool) -> Result<Ledger> {
+    let late = subscriptions::next_day(began.created);
+    let mut ledger = Ledger { since: day(&began.since)?, late, ..Ledger::default() };
     // A mail that was dropped before anybody could have it was never sent: its papers are to come. One that gave way to a
     // newer one has left its papers to that.
     let mut editions = tx.prepare_cached(

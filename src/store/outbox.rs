@@ -88,6 +88,8 @@ pub struct OutboxEntry {
     pub queued: DateTime<Utc>,
     /// Queued: when it is tried next; else when it ended.
     pub due: DateTime<Utc>,
+    /// Queued: whether it waits for the end of a pause; `due` is then far off.
+    pub is_paused: bool,
     /// What the other side said last.
     pub last_reply: Option<String>,
 }
@@ -155,15 +157,17 @@ impl Store {
         self.read(|tx| {
             let mut least = tx.prepare_cached("SELECT min(due) FROM outbox WHERE state = ?")?;
             let mut of = |state: OutboxState| least.query_row([state.as_str()], |row| row.get::<_, Option<i64>>(0));
-            Ok([of(OutboxState::Queued)?, of(OutboxState::Claimed)?].into_iter().flatten().min().map(instant))
+            let due = [of(OutboxState::Queued)?, of(OutboxState::Claimed)?].into_iter().flatten().min();
+            Ok(due.filter(|due| *due != claims::PARKED).map(instant))
         })
     }
 
     /// When the next mail is due that was put off until after `now`.
     pub fn next_retry(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
         self.read(|tx| {
-            let sql = "SELECT min(due) FROM outbox WHERE state = 'queued' AND due > ?";
-            let due: Option<i64> = tx.prepare_cached(sql)?.query_row([now.timestamp()], |row| row.get(0))?;
+            let sql = "SELECT min(due) FROM outbox WHERE state = 'queued' AND due > ? AND due < ?";
+            let due: Option<i64> =
+                tx.prepare_cached(sql)?.query_row([now.timestamp(), claims::PARKED], |row| row.get(0))?;
             Ok(due.map(instant))
         })
     }
@@ -214,6 +218,7 @@ impl Store {
                     attempts: row.get(5)?,
                     queued: instant(row.get(6)?),
                     due: instant(row.get(7)?),
+                    is_paused: row.get::<_, i64>(7)? == claims::PARKED,
                     last_reply: row.get(8)?,
                 });
             }

@@ -85,7 +85,7 @@ pub(super) fn as_of(tx: &Transaction<'_>, ids: &[u32], read: i64) -> Result<Vec<
     // A revision holds what a paper was until its read: the first one after ours is what we knew.
     let mut content = tx.prepare_cached(
         "SELECT coalesce(
-             (SELECT content FROM revisions WHERE paper = ?1 AND read > ?2 ORDER BY read LIMIT 1), content)
+             (SELECT content FROM revisions WHERE paper = ?1 AND read > ?2 ORDER BY read LIMIT 1), content), first_seen
          FROM papers WHERE id = ?1",
     )?;
     let mut listings =
@@ -97,7 +97,8 @@ pub(super) fn as_of(tx: &Transaction<'_>, ids: &[u32], read: i64) -> Result<Vec<
         tx.prepare_cached("SELECT stars FROM stars WHERE paper = ? AND read <= ? ORDER BY read DESC LIMIT 1")?;
     ids.iter()
         .map(|&id| {
-            let content: String = content.query_row(params![id, read], |row| row.get(0))?;
+            let (content, first_seen): (String, i64) =
+                content.query_row(params![id, read], |row| Ok((row.get(0)?, row.get(1)?)))?;
             let mut history: BTreeMap<SourceId, Vec<Count>> = BTreeMap::new();
             let mut rows = votes.query(params![id, read])?;
             while let Some(row) = rows.next()? {
@@ -125,7 +126,7 @@ pub(super) fn as_of(tx: &Transaction<'_>, ids: &[u32], read: i64) -> Result<Vec<
             let votes = best.iter().filter_map(vote);
             let mut paper: Paper = from_json("paper", &content)?;
             paper.stars = stars.query_row(params![id, read], |row| row.get(0)).optional()?;
-            Ok(Candidate { id, paper, listings: seen, votes: votes.collect() })
+            Ok(Candidate { id, paper, first_seen: instant(first_seen), listings: seen, votes: votes.collect() })
         })
         .collect()
 }

@@ -4,13 +4,13 @@
 //! upserts the file's subscriptions and retires those it no longer lists. It never touches what came by the web and
 //! never revives an address that was withdrawn or suppressed (I6): those are reported, so that the file's owner knows.
 
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use chrono_tz::Tz;
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use super::suppressions::Suppressed;
-use super::{Result, Store, StoreError, from_json, to_json};
+use super::{Result, Store, StoreError, claims, from_json, to_json};
 use crate::core::address::Address;
 use crate::core::schedule::Schedule;
 use crate::core::subscription::{Profile, Subscription, WhenEmpty};
@@ -139,6 +139,9 @@ fn upsert(
             "UPDATE subscriptions SET definition = ?2, paused = ?3, next_at = 0, fault = NULL WHERE id = ?1",
         )?
         .execute(params![id, definition, subscription.paused])?;
+        if paused && !subscription.paused {
+            claims::unpark(tx, id, now)?;
+        }
     }
     // Upper and lower case make no other subscriber, but the local part is written as its owner has it.
     let address = subscription.address.reveal();
@@ -154,6 +157,12 @@ fn upsert(
 /// would be a flood.
 pub(super) fn first_day(subscription: &Subscription, now: DateTime<Utc>) -> NaiveDate {
     now.with_timezone(&subscription.zone).date_naive() - Days::new(1)
+}
+
+/// The day after, UTC: what is first seen from then on is new to a subscription made at `created`. Not what is seen on the same
+/// day, for the first read of a fresh database sees the lists of many days at once.
+pub(super) fn next_day(created: DateTime<Utc>) -> DateTime<Utc> {
+    (created.date_naive() + Days::new(1)).and_time(NaiveTime::MIN).and_utc()
 }
 
 /// The number of a definition, which is stored once however many have it.

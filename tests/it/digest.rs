@@ -176,7 +176,7 @@ fn facts(papers: &[Candidate]) -> Facts<'_> {
     Facts {
         name: Some("Ada"),
         zone,
-        slot: slot(),
+        today: slot().date(),
         sections: vec![
             Section {
                 name: "Retrieval",
@@ -256,7 +256,7 @@ fn candidate(id: u32, title: &str, url: &str) -> Candidate {
     let paper = Paper::new(PaperKey::of_source(&source, &id.to_string()), title, url);
     let day = NaiveDate::from_ymd_opt(2026, 11, 22).expect("a day");
     let listings = vec![Listing { source, day, rank: id, upvotes: None, comments: None }];
-    Candidate { id, paper, listings, votes: Vec::new() }
+    Candidate { id, paper, first_seen: chrono::DateTime::UNIX_EPOCH, listings, votes: Vec::new() }
 }
 
 fn voted(candidate: &mut Candidate, upvotes: u32, comments: u32) {

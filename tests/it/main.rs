@@ -23,6 +23,7 @@ mod mail;
 mod maildir;
 mod merging;
 mod outbox;
+mod owed;
 mod pacing;
 mod pipeline;
 mod playback;

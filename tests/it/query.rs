@@ -38,7 +38,7 @@ fn paper(text: &str) -> Candidate {
             other => panic!("no field {other} in a judged paper"),
         }
     }
-    Candidate { id: 1, paper, listings: vec![listing], votes: Vec::new() }
+    Candidate { id: 1, paper, first_seen: chrono::DateTime::UNIX_EPOCH, listings: vec![listing], votes: Vec::new() }
 }
 
 #[test]

@@ -307,7 +307,7 @@ impl Bodies {
         step: usize,
         of: &impl Fn(&Candidate) -> Arc<EncodedPaper>,
     ) {
-        let today = facts.slot.date();
+        let today = facts.today;
         let mut known = Vec::new();
         for (section, shown) in filled(facts).zip(&frame.sections) {
             self.html.push_str(&digest::section_heading(&shown.name));

@@ -14,7 +14,7 @@ mod words;
 
 use std::sync::Arc;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use templates::{Brief, Card, Code, Contact, Digest, Href, SourceLine};
 
@@ -53,8 +53,8 @@ pub struct Facts<'a> {
     pub name: Option<&'a str>,
     /// The subscriber's zone: days and times are told in it.
     pub zone: Tz,
-    /// The edition's local slot; its day is "today".
-    pub slot: NaiveDateTime,
+    /// The day on which it is made for its reader, in that zone.
+    pub today: NaiveDate,
     /// The chosen papers, a section for each profile.
     pub sections: Vec<Section<'a>>,
     /// Papers that trend but were not chosen, best first; the first few are shown.
@@ -121,7 +121,7 @@ pub struct Rendered {
 
 /// Words the facts, with at most `abstract_limit` characters of each abstract.
 pub fn compose(facts: &Facts<'_>, abstract_limit: usize) -> Digest {
-    let today = facts.slot.date();
+    let today = facts.today;
     let mut digest = frame(facts);
     digest.also = facts.also.iter().take(MAX_ALSO).map(|candidate| brief(candidate)).collect();
     for (section, shown) in filled(facts).zip(&mut digest.sections) {
@@ -141,7 +141,7 @@ fn filled<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = &'a Section<'a>> {
 
 /// A digest's words but for those of papers: its sections are named and empty.
 fn frame(facts: &Facts<'_>) -> Digest {
-    let today = facts.slot.date();
+    let today = facts.today;
     let sections: Vec<&Section<'_>> = filled(facts).collect();
     let count: usize = sections.iter().map(|section| section.papers.len()).sum();
     let heading = match count {
@@ -269,7 +269,7 @@ fn subject(facts: &Facts<'_>, sections: &[&Section<'_>], count: usize) -> String
 /// The other titles, else how many papers were looked at: never what the subject says already.
 fn preheader(facts: &Facts<'_>, sections: &[&Section<'_>]) -> String {
     let looked_at =
-        format!("{} looked at for {}", words::counted(facts.looked_at, "paper"), words::long_day(facts.slot.date()));
+        format!("{} looked at for {}", words::counted(facts.looked_at, "paper"), words::long_day(facts.today));
     let titles: Vec<&str> = sections
         .iter()
         .flat_map(|section| &section.papers)
@@ -363,7 +363,7 @@ mod tests {
         let paper = Paper::new(PaperKey::of_source(&source, title), title, "https://example.org/1");
         let day = NaiveDate::from_ymd_opt(2026, 11, 22).unwrap();
         let listings = vec![Listing { source, day, rank: 1, upvotes: None, comments: None }];
-        Candidate { id: 1, paper, listings, votes: Vec::new() }
+        Candidate { id: 1, paper, first_seen: chrono::DateTime::UNIX_EPOCH, listings, votes: Vec::new() }
     }
 
     fn facts<'a>(name: &'a str, candidates: &'a [Candidate]) -> Facts<'a> {
@@ -371,7 +371,7 @@ mod tests {
         Facts {
             name: None,
             zone: Tz::UTC,
-            slot: NaiveDate::from_ymd_opt(2026, 11, 23).unwrap().and_hms_opt(8, 0, 0).unwrap(),
+            today: NaiveDate::from_ymd_opt(2026, 11, 23).unwrap(),
             sections: vec![Section { name, papers: candidates.iter().map(chosen).collect() }],
             also: Vec::new(),
             owed: 0,

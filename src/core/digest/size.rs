@@ -270,7 +270,7 @@ mod tests {
         (paper.title, paper.abstract_text) = (title, abstract_text);
         let day = NaiveDate::from_ymd_opt(2026, 9, 23).unwrap();
         let listing = Listing { source, day, rank: 1, upvotes: Some(u32::MAX), comments: Some(u32::MAX) };
-        Candidate { id: 1, paper, listings: vec![listing], votes: Vec::new() }
+        Candidate { id: 1, paper, first_seen: chrono::DateTime::UNIX_EPOCH, listings: vec![listing], votes: Vec::new() }
     }
 
     fn divided<'a>(papers: &[Chosen<'a>], per_section: usize, name: &'a str) -> Vec<Section<'a>> {
@@ -376,7 +376,7 @@ mod tests {
             let facts = Facts {
                 name: Some(&name),
                 zone: Tz::UTC,
-                slot: NaiveDate::from_ymd_opt(2027, 1, 6).unwrap().into(),
+                today: NaiveDate::from_ymd_opt(2027, 1, 6).unwrap(),
                 sections: divided(&chosen[..fitting], per_section, &name),
                 also: papers.iter().map(|(candidate, _)| candidate).collect(),
                 owed: count - fitting,

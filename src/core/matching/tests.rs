@@ -26,7 +26,13 @@ fn candidate(number: u32, title: &str, abstract_text: &str) -> Candidate {
     paper.abstract_text = abstract_text.to_owned();
     let source = SourceId::parse("huggingface").expect("a source");
     let listing = Listing { source, day: now().date_naive(), rank: 1, upvotes: Some(10), comments: None };
-    Candidate { id: number, paper, listings: vec![listing], votes: Vec::new() }
+    Candidate {
+        id: number,
+        paper,
+        first_seen: chrono::DateTime::UNIX_EPOCH,
+        listings: vec![listing],
+        votes: Vec::new(),
+    }
 }
 
 fn profile(keywords: &[&str]) -> Profile {

@@ -87,7 +87,7 @@ impl Case<'_> {
                 let fate = unwanted(&explanation).unwrap_or_else(|| match candidate.id {
                     id if papers.contains(&id) => Fate::Sent,
                     id if before.contains(&id) => Fate::SentBefore,
-                    _ if candidate.day().is_some_and(|day| day < self.standing.ledger.since) => Fate::BeforeStart,
+                    _ if self.standing.ledger.is_before_start(candidate) => Fate::BeforeStart,
                     id if taken.contains(&id) => Fate::OtherSection,
                     id if edition.owed.contains(&id) => Fate::Owed,
                     _ => Fate::NotThen,

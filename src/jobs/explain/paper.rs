@@ -88,11 +88,12 @@ impl Case<'_> {
         let choice = planner.choose(&self.standing);
         let place = index.and_then(|index| choice.sections.iter().flatten().position(|chosen| *chosen == index));
         let since = self.standing.ledger.since;
-        let listed = paper.candidate.day();
+        let is_before = self.standing.ledger.is_before_start(&paper.candidate);
+        let listed = paper.candidate.day().filter(|_| is_before);
         let outlook = match () {
             () if self.standing.ledger.sent.contains(&id) => Outlook::Sent,
             () if findings.iter().all(|(_, explanation)| explanation.verdict != Verdict::Chosen) => Outlook::NotChosen,
-            () => match (place, listed.filter(|listed| *listed < since)) {
+            () => match (place, listed) {
                 (Some(place), _) => Outlook::Next(place + 1),
                 (None, Some(listed)) => Outlook::BeforeStart { listed, since },
                 (None, None) if index.is_none() => Outlook::OutsideWindow,
@@ -100,7 +101,7 @@ impl Case<'_> {
             },
         };
         let lacks_votes = findings.iter().any(|(_, explanation)| explanation.verdict == Verdict::TooFewVotes);
-        let may_come = outlook == Outlook::NotChosen && lacks_votes && listed.is_some_and(|listed| listed >= since);
+        let may_come = outlook == Outlook::NotChosen && lacks_votes && !is_before;
         let waits_until = index.filter(|_| may_come).map(|_| paper.first_seen + self.settings.window);
         let is_also_next = index.is_some_and(|index| choice.also.contains(&index));
         Ok(PaperReport { appearances: self.appearances(id), findings, outlook, waits_until, is_also_next })
