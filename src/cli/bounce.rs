@@ -20,16 +20,16 @@ pub(super) const EX_TEMPFAIL: u8 = 75;
 pub(super) fn bounce(settings: &Settings) -> ExitCode {
     match take(settings) {
         Ok(Outcome::Unknown) => {
-            eprintln!("paperpost: no bounce, no complaint, no request to leave: nobody reads mails to this address");
+            note!("paperpost: no bounce, no complaint, no request to leave: nobody reads mails to this address");
             ExitCode::from(EX_NOUSER)
         }
         Ok(Outcome::Faulty) => {
-            eprintln!("paperpost: the message trips over a fault in the program");
+            note!("paperpost: the message trips over a fault in the program");
             ExitCode::from(EX_TEMPFAIL)
         }
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("paperpost: {error:#}");
+            note!("paperpost: {error:#}");
             ExitCode::from(EX_TEMPFAIL)
         }
     }
@@ -42,7 +42,7 @@ pub(super) async fn inbox(settings: &Settings) -> anyhow::Result<ExitCode> {
         anyhow::bail!("there is no bounce mailbox in the settings: set imap.host or bounces.maildir");
     };
     let report = inbox::run(&store, &bounces.settings, &bounces.inbox, &Clock::System).await?;
-    println!("took in {} {} from the bounce mailbox", report.messages, work::plural(report.messages, "message"));
+    say!("took in {} {} from the bounce mailbox", report.messages, work::plural(report.messages, "message"));
     match report.trouble {
         Some(error) => Err(error.into()),
         None => Ok(ExitCode::SUCCESS),

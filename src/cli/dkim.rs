@@ -57,10 +57,10 @@ fn keygen(settings: &Settings, kind: KeyType, selector: &str, output: Option<Pat
     // In the settings a relative path would start at their own folder.
     let path = std::path::absolute(&path).with_context(|| path.display().to_string())?;
     write_secret(&path, &pem).with_context(|| format!("can't write {}", path.display()))?;
-    println!("wrote the key to {}; it signs once the settings name it and the DNS has its record\n", path.display());
+    say!("wrote the key to {}; it signs once the settings name it and the DNS has its record\n", path.display());
     let quoted = toml_edit::Value::from(path.to_string_lossy().into_owned());
-    println!("[dkim]\n{name}_selector = \"{selector}\"\n{name}_key_file = {quoted}\n");
-    println!("{}", key.zone_line(&settings.dkim.domain)?);
+    say!("[dkim]\n{name}_selector = \"{selector}\"\n{name}_key_file = {quoted}\n");
+    say!("{}", key.zone_line(&settings.dkim.domain)?);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -68,7 +68,7 @@ fn record(settings: &Settings) -> anyhow::Result<ExitCode> {
     let keys = wiring::dkim_keys(&settings.dkim)?;
     anyhow::ensure!(!keys.is_empty(), "the settings have no key in [dkim]: `paperpost dkim keygen` makes one");
     for key in keys {
-        println!("{}", key.zone_line(&settings.dkim.domain)?);
+        say!("{}", key.zone_line(&settings.dkim.domain)?);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,5 @@
 //! The commands that change the subscriptions file.
 
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -8,7 +7,7 @@ use anyhow::Context;
 use chrono_tz::Tz;
 use clap::Args;
 
-use super::{expression, parse_address};
+use super::{expression, output, parse_address};
 use crate::config::edit::{self, EditError, NewSubscription};
 use crate::config::{self, Settings};
 use crate::core::address::Address;
@@ -68,11 +67,8 @@ pub(super) fn subscribe(settings: &Settings, arguments: &Subscribe) -> anyhow::R
     // The first subscription makes the file.
     change(settings, &path, |text| edit::subscribe(text, &new).map(Some))?;
     warn(settings, &new, arguments);
-    println!("{} is subscribed in {}", new.email.reveal(), path.display());
-    println!(
-        "a running daemon takes it in at SIGHUP; `paperpost preview {}` shows the next digest",
-        new.email.reveal()
-    );
+    say!("{} is subscribed in {}", new.email.reveal(), path.display());
+    say!("a running daemon takes it in at SIGHUP; `paperpost preview {}` shows the next digest", new.email.reveal());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -102,8 +98,8 @@ fn warn(settings: &Settings, new: &NewSubscription, arguments: &Subscribe) {
 /// Removes a subscription from the file.
 pub(super) fn unsubscribe(settings: &Settings, address: &Address, only: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     let path = change_listed(settings, address, only, |text| edit::unsubscribe(text, address))?;
-    println!("{} is no longer subscribed in {}", address.reveal(), path.display());
-    println!("a running daemon takes it in at SIGHUP; until then it sends what it knows");
+    say!("{} is no longer subscribed in {}", address.reveal(), path.display());
+    say!("a running daemon takes it in at SIGHUP; until then it sends what it knows");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -116,8 +112,8 @@ pub(super) fn pause(
 ) -> anyhow::Result<ExitCode> {
     let path = change_listed(settings, address, only, |text| edit::pause(text, address, paused))?;
     let state = if paused { "is paused" } else { "is not paused" };
-    println!("{} {state} in {}", address.reveal(), path.display());
-    println!("a running daemon takes it in at SIGHUP");
+    say!("{} {state} in {}", address.reveal(), path.display());
+    say!("a running daemon takes it in at SIGHUP");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -157,8 +153,8 @@ fn change(
         if let Some(after) = after.as_deref().filter(|after| *after != before)
             && let Err(problems) = config::check_change(settings, path, before, after)
         {
-            let problems = problems.pretty(std::io::stderr().is_terminal());
-            anyhow::bail!("{} would be wrong after this, and was not changed\n{problems}", path.display());
+            output::note_problems(|color| problems.pretty(color));
+            anyhow::bail!("{} would be wrong after this, and was not changed", path.display());
         }
         anyhow::Ok(after)
     })?;

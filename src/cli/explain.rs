@@ -44,19 +44,19 @@ pub(super) fn explain(settings: &Settings, address: &Address, paper: Option<&str
         Found::One(paper) => explain_paper(&case, address, &paper)?,
         Found::Nothing(key) => {
             match key {
-                Some(key) => println!("{key} is in no list that was read, so nobody was sent it"),
-                None => println!("no paper that was read has \"{name}\" in its title"),
+                Some(key) => say!("{key} is in no list that was read, so nobody was sent it"),
+                None => say!("no paper that was read has \"{name}\" in its title"),
             }
             describe_sources(&store)?;
             return Ok(ExitCode::FAILURE);
         }
         Found::Several(papers) => {
-            println!("{} papers have \"{name}\" in their titles; say which:", papers.len());
+            say!("{} papers have \"{name}\" in their titles; say which:", papers.len());
             for (key, title) in papers.iter().take(MOST_NAMESAKES) {
-                println!("  {}  {title}", key.arxiv_id().unwrap_or(key.as_str()));
+                row!("  {}  {title}", key.arxiv_id().unwrap_or(key.as_str()));
             }
             if papers.len() > MOST_NAMESAKES {
-                println!("  and {} more", papers.len() - MOST_NAMESAKES);
+                say!("  and {} more", papers.len() - MOST_NAMESAKES);
             }
             return Ok(ExitCode::FAILURE);
         }
@@ -68,10 +68,10 @@ fn explain_paper(case: &Case<'_>, address: &Address, paper: &KnownPaper) -> anyh
     let report = case.paper(paper)?;
     let zone = case.subscription().zone;
     let candidate = &paper.candidate;
-    println!("{}", candidate.paper.title);
+    say!("{}", candidate.paper.title);
     let listings = candidate.listings.iter().map(|listing| format!("{} of {}", listing.source, listing.day));
     let upvotes = candidate.upvotes().unwrap_or(0);
-    println!(
+    say!(
         "{}, on the {} {}, {upvotes} {}, first seen {}",
         candidate.paper.key,
         plural(candidate.listings.len(), "list"),
@@ -79,24 +79,24 @@ fn explain_paper(case: &Case<'_>, address: &Address, paper: &KnownPaper) -> anyh
         plural(upvotes as usize, "upvote"),
         local(paper.first_seen, zone),
     );
-    println!("\n{}: {}", address.reveal(), outlook(case, &report));
+    say!("\n{}: {}", address.reveal(), outlook(case, &report));
     for appearance in &report.appearances {
         let edition = format!("the edition of {}", slot(appearance.slot));
         match &appearance.role {
-            Role::Sent(section) if section.is_empty() => println!("  in {edition}: {}", mail(appearance.mail, zone)),
-            Role::Sent(section) => println!("  in {edition}, section \"{section}\": {}", mail(appearance.mail, zone)),
-            Role::Owed => println!("  owed by {edition}, which was full: over the maximum or the size of a mail"),
-            Role::Also => println!("  under \"also trending\" of {edition}: {}", mail(appearance.mail, zone)),
+            Role::Sent(section) if section.is_empty() => say!("  in {edition}: {}", mail(appearance.mail, zone)),
+            Role::Sent(section) => say!("  in {edition}, section \"{section}\": {}", mail(appearance.mail, zone)),
+            Role::Owed => say!("  owed by {edition}, which was full: over the maximum or the size of a mail"),
+            Role::Also => say!("  under \"also trending\" of {edition}: {}", mail(appearance.mail, zone)),
         }
     }
     describe_absence(case, paper, &report)?;
     if report.is_also_next {
-        println!("  the next edition would show its title under \"also trending\"");
+        say!("  the next edition would show its title under \"also trending\"");
     }
     describe_obstacles(case);
     for (name, explanation) in &report.findings {
         let profile = if name.is_empty() { "The profile".to_owned() } else { format!("Section \"{name}\"") };
-        println!("\n{profile}: {}", explanation.to_string().trim_end());
+        say!("\n{profile}: {}", explanation.to_string().trim_end());
     }
     Ok(())
 }
@@ -109,9 +109,9 @@ fn describe_absence(case: &Case<'_>, paper: &KnownPaper, report: &PaperReport) -
     }
     let edition = format!("the last edition, of {}", slot(last.edition.slot));
     match last.fate_of(paper.candidate.id) {
-        Some((fate, section)) => println!("  not in {edition}: it {}", fate_words(fate, section, 1)),
-        None if paper.first_seen > last.edition.decided => println!("  not in {edition}: it was first seen later"),
-        None => println!("  not in {edition}: it was outside the window"),
+        Some((fate, section)) => say!("  not in {edition}: it {}", fate_words(fate, section, 1)),
+        None if paper.first_seen > last.edition.decided => say!("  not in {edition}: it was first seen later"),
+        None => say!("  not in {edition}: it was outside the window"),
     }
     Ok(())
 }
@@ -202,18 +202,18 @@ fn in_short(finding: &Finding) -> String {
 fn explain_edition(case: &Case<'_>, address: &Address) -> anyhow::Result<()> {
     let zone = case.subscription().zone;
     let Some(report) = case.last_edition()? else {
-        println!("{}: no edition yet; the next is {}", address.reveal(), next(case));
+        say!("{}: no edition yet; the next is {}", address.reveal(), next(case));
         describe_obstacles(case);
         return Ok(());
     };
     let edition = &report.edition;
-    println!("{}: the last edition, of {} ({zone})", address.reveal(), slot(edition.slot));
+    say!("{}: the last edition, of {} ({zone})", address.reveal(), slot(edition.slot));
     match edition.mail {
-        Some(_) => println!("  {}", mail(edition.mail, zone)),
-        None if edition.order.when_empty == WhenEmpty::Skip => println!("  no mail: there was nothing new"),
-        None => println!("  no mail"),
+        Some(_) => say!("  {}", mail(edition.mail, zone)),
+        None if edition.order.when_empty == WhenEmpty::Skip => say!("  no mail: there was nothing new"),
+        None => say!("  no mail"),
     }
-    println!(
+    say!(
         "  {} {} looked at when it was decided, {}",
         edition.looked_at,
         if edition.looked_at == 1 { "paper was" } else { "papers were" },
@@ -223,31 +223,31 @@ fn explain_edition(case: &Case<'_>, address: &Address) -> anyhow::Result<()> {
         describe_section(section, report.sections.len() > 1);
     }
     if !edition.also.is_empty() {
-        println!("  {} more shown under \"also trending\"", edition.also.len());
+        say!("  {} more shown under \"also trending\"", edition.also.len());
     }
     if report.counted != edition.looked_at as usize {
-        println!("  counted over {} papers: digest.window_days has changed since then", report.counted);
+        say!("  counted over {} papers: digest.window_days has changed since then", report.counted);
     }
     describe_trouble(&report);
-    println!("The next edition is {}", next(case));
+    say!("The next edition is {}", next(case));
     describe_obstacles(case);
-    println!("`paperpost explain {} PAPER` explains one paper", address.reveal());
+    say!("`paperpost explain {} PAPER` explains one paper", address.reveal());
     Ok(())
 }
 
 fn describe_section(section: &SectionReport, is_one_of_several: bool) {
     if is_one_of_several {
-        println!("  Section \"{}\"", section.name);
+        say!("  Section \"{}\"", section.name);
     }
     for (fate, papers) in &section.fates {
-        println!("  {:>5} {}", papers.len(), fate_words(*fate, section, papers.len()));
+        say!("  {:>5} {}", papers.len(), fate_words(*fate, section, papers.len()));
         // What was sent is in the mails; what matched nothing is of no interest.
         if !matches!(fate, Fate::Sent | Fate::SentBefore | Fate::NoKeyword) {
             for (_, title) in papers.iter().take(MOST_TITLES) {
-                println!("          {title}");
+                row!("          {title}");
             }
             if papers.len() > MOST_TITLES {
-                println!("          and {} more", papers.len() - MOST_TITLES);
+                say!("          and {} more", papers.len() - MOST_TITLES);
             }
         }
     }
@@ -279,7 +279,7 @@ fn fate_words(fate: Fate, section: &SectionReport, count: usize) -> String {
 fn describe_trouble(report: &EditionReport) {
     for status in &report.sources {
         if let Some(note) = health::note(&status.outcome, status.last_good, status.route) {
-            println!("  {}, at that time: {note}", status.source);
+            say!("  {}, at that time: {note}", status.source);
         }
     }
 }
@@ -287,7 +287,7 @@ fn describe_trouble(report: &EditionReport) {
 fn describe_sources(store: &Store) -> anyhow::Result<()> {
     for status in store.sources()? {
         let good = status.last_good.map_or("never".to_owned(), |at| local(at, Tz::UTC) + " UTC");
-        println!("  {}: last read {good}, {} papers", status.source, status.items);
+        say!("  {}: last read {good}, {} papers", status.source, status.items);
     }
     Ok(())
 }
@@ -295,9 +295,9 @@ fn describe_sources(store: &Store) -> anyhow::Result<()> {
 fn describe_obstacles(case: &Case<'_>) {
     for obstacle in case.obstacles() {
         match obstacle {
-            Obstacle::Paused => println!("but nothing is sent: the subscription is paused"),
-            Obstacle::NotListed => println!("but nothing is sent: the subscriptions file no longer has this address"),
-            Obstacle::Consent(word) => println!("but nothing is sent: the subscription is {word}"),
+            Obstacle::Paused => say!("but nothing is sent: the subscription is paused"),
+            Obstacle::NotListed => say!("but nothing is sent: the subscriptions file no longer has this address"),
+            Obstacle::Consent(word) => say!("but nothing is sent: the subscription is {word}"),
         }
     }
 }

@@ -1,9 +1,8 @@
 //! Keyword expressions given on the command line: parsed, and judged before they are used.
 
-use std::io::IsTerminal;
 use std::sync::Arc;
 
-use super::wiring;
+use super::{output, wiring};
 use crate::clock::Clock;
 use crate::config::problem::SourceFile;
 use crate::config::{Place, Problem, Settings, Severity};
@@ -16,7 +15,7 @@ use crate::store::Store;
 pub(super) fn parse(text: &str) -> anyhow::Result<Query> {
     Query::parse(text).map_err(|error| {
         let problem = at(text, error.span, Severity::Error, error.message, error.hint);
-        anyhow::anyhow!("this is no keyword expression\n{}", pretty(&problem))
+        anyhow::anyhow!("this is no keyword expression\n{}", problem.pretty(false))
     })
 }
 
@@ -27,7 +26,8 @@ pub(super) fn warn(query: &Query, text: &str, role: Role, holdings: &Holdings) {
 
 /// Prints one warning about an expression.
 pub(super) fn show(Lint { span, message, hint }: Lint, text: &str) {
-    eprintln!("{}", pretty(&at(text, span, Severity::Warning, message, hint)));
+    let problem = at(text, span, Severity::Warning, message, hint);
+    output::note_problems(|color| problem.pretty(color));
 }
 
 /// What is known of papers and sources: by the settings, and by the database when there is one that can be read.
@@ -71,8 +71,4 @@ fn add_sources(holdings: &mut Holdings, store: &Store) {
 fn at(text: &str, span: std::ops::Range<usize>, severity: Severity, message: String, hint: String) -> Problem {
     let place = Place::Text(Arc::new(SourceFile::new("expression", text)), span);
     Problem { severity, place, message, hint: Some(hint) }
-}
-
-fn pretty(problem: &Problem) -> String {
-    problem.pretty(std::io::stderr().is_terminal())
 }

@@ -3,9 +3,11 @@
 //! A terminal wants lines of its own width and no pipes. Headings are set apart, tables become lists of terms, and
 //! paragraphs are filled; of the rest of Markdown the document uses nothing.
 
+use super::output;
+
 const DOCUMENT: &str = include_str!("../../docs/query-language.md");
 
-/// Columns of the text: what every terminal has.
+/// Columns of the text at most: what nearly every terminal has.
 const WIDTH: usize = 80;
 
 /// A table's first column is this wide, unless it needs more.
@@ -13,10 +15,10 @@ const TERM: usize = 28;
 
 /// The document for a terminal.
 pub(super) fn queries() -> String {
-    plain(DOCUMENT)
+    plain(DOCUMENT, output::width().unwrap_or(WIDTH).clamp(2 * TERM, WIDTH))
 }
 
-fn plain(document: &str) -> String {
+fn plain(document: &str, width: usize) -> String {
     let mut out = String::new();
     let mut paragraph = String::new();
     let mut is_code = false;
@@ -28,7 +30,7 @@ fn plain(document: &str) -> String {
             paragraph += line;
             continue;
         }
-        fill(&mut out, &std::mem::take(&mut paragraph), 0);
+        fill(&mut out, &std::mem::take(&mut paragraph), 0, width);
         if line.starts_with("```") {
             is_code = !is_code;
         } else if is_code {
@@ -40,19 +42,19 @@ fn plain(document: &str) -> String {
             if lines.peek().is_some_and(|next| next.starts_with("|---")) {
                 lines.next();
             } else {
-                row(&mut out, line);
+                row(&mut out, line, width);
             }
         } else {
             out += line;
             out.push('\n');
         }
     }
-    fill(&mut out, &paragraph, 0);
+    fill(&mut out, &paragraph, 0, width);
     out
 }
 
 /// A table's row as a term and what it means.
-fn row(out: &mut String, line: &str) {
+fn row(out: &mut String, line: &str, width: usize) {
     let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
     let Some((term, meaning)) = cells.split_first() else { return };
     let meaning = meaning.join(" - ");
@@ -63,17 +65,17 @@ fn row(out: &mut String, line: &str) {
         out.push('\n');
     }
     let mut filled = String::new();
-    fill(&mut filled, &meaning, TERM);
+    fill(&mut filled, &meaning, TERM, width);
     // The first line goes on after the term.
     out.push_str(if length < TERM { &filled[length..] } else { &filled });
 }
 
 /// Appends the words, filled to lines that begin `indent` columns in.
-fn fill(out: &mut String, words: &str, indent: usize) {
+fn fill(out: &mut String, words: &str, indent: usize, width: usize) {
     let mut column = 0;
     for word in words.split_whitespace() {
         let length = word.chars().count();
-        if column > 0 && column + 1 + length > WIDTH {
+        if column > 0 && column + 1 + length > width {
             out.push('\n');
             column = 0;
         }
@@ -100,7 +102,7 @@ mod tests {
     fn a_document_becomes_text_for_a_terminal() {
         let document = "# A title\nSome words\nin lines.\n\n## Terms\n| you write | it means |\n|---|---|\n| `a b` | both |\n\n```text\na   b\n```\n";
         let expected = "A TITLE\nSome words in lines.\n\nTERMS\n  `a b`                     both\n\n  a   b\n";
-        assert_eq!(plain(document), expected);
+        assert_eq!(plain(document, WIDTH), expected);
     }
 
     #[test]

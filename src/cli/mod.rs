@@ -3,7 +3,8 @@
 //! Exit codes: 0 when all went well; 1 when something is wrong that the output names (a problem in the configuration, a
 //! source that can't be read, a mail that can't be sent); 2 for a command line that isn't understood.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what a command line does")]
+#[macro_use]
+mod output;
 
 mod bounce;
 pub mod demo;
@@ -44,6 +45,9 @@ struct Arguments {
     /// Sets one setting for this run, such as `--set mail.transport=files`
     #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = key_and_value)]
     set: Vec<(String, String)>,
+    /// When to use colors; NO_COLOR turns them off as well
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", hide_possible_values = true)]
+    color: output::Color,
     #[command(subcommand)]
     command: Command,
 }
@@ -219,10 +223,23 @@ enum Command {
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse_from(settings_first(std::env::args_os().collect()));
+    output::end(start(std::env::args_os().collect()))
+}
+
+fn start(words: Vec<OsString>) -> ExitCode {
+    let color = output::wanted_color(&words);
+    let arguments = match Arguments::try_parse_from(settings_first(words)) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            output::set_color(color);
+            output::usage(&error);
+            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+        }
+    };
+    output::set_color(arguments.color);
     // Both of its providers may be in the dependency graph; TLS must not have to guess.
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
-        eprintln!("paperpost: another TLS provider is installed already");
+        note!("paperpost: another TLS provider is installed already");
     }
     scheduling::as_batch();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
@@ -238,7 +255,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("paperpost: {error:#}");
+            note!("paperpost: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -266,11 +283,11 @@ fn settings_first(arguments: Vec<OsString>) -> Vec<OsString> {
 }
 
 async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let Arguments { config, set, command } = arguments;
+    let Arguments { config, set, command, .. } = arguments;
     match command {
         Command::Demo { output } => return demo::run(&output).await,
         Command::Queries => {
-            print!("{}", manual::queries());
+            output::text(&manual::queries());
             return Ok(ExitCode::SUCCESS);
         }
         Command::Check => {
@@ -298,7 +315,8 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         _ => "warn,paperpost::jobs::scrape=error",
     };
     let level = std::env::var("RUST_LOG").unwrap_or_else(|_| level.to_owned());
-    telemetry::start(&level, settings.log.format == config::settings::LogFormat::Json);
+    let is_json = settings.log.format == config::settings::LogFormat::Json;
+    telemetry::start(&level, is_json, output::log_has_color(), || output::Log);
     match command {
         Command::Run => work::run(settings).await,
         Command::Once => work::once(&settings).await,
@@ -333,7 +351,7 @@ fn environment() -> impl Iterator<Item = (String, String)> {
 
 /// Prints every problem and how many there are.
 fn refuse(problems: &Problems) -> ExitCode {
-    eprintln!("{}", problems.pretty(std::io::IsTerminal::is_terminal(&std::io::stderr())));
+    output::note_problems(|color| problems.pretty(color));
     ExitCode::FAILURE
 }
 

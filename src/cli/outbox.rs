@@ -1,6 +1,5 @@
 //! `outbox`: what is queued and what became of it, mail by mail.
 
-use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -9,8 +8,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::show::{existing, local};
-use super::wiring;
 use super::work::plural;
+use super::{output, wiring};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::jobs::letter;
@@ -106,7 +105,7 @@ pub(super) fn outbox(settings: &Settings, list: &OutboxList, action: Option<Outb
             match (Store::open(&settings.database.path)?.retry_failed(edition, since, now)?, edition) {
                 (0, Some(edition)) => anyhow::bail!("mail {edition} has not failed (paperpost outbox show {edition})"),
                 (0, None) => anyhow::bail!("no mail has failed in the last {days} {}", plural(days.into(), "day")),
-                (count, _) => println!("queued {count} {} again", plural(count, "mail")),
+                (count, _) => say!("queued {count} {} again", plural(count, "mail")),
             }
         }
         Some(OutboxAction::Wake { domain }) => {
@@ -114,14 +113,14 @@ pub(super) fn outbox(settings: &Settings, list: &OutboxList, action: Option<Outb
             match (Store::open(&settings.database.path)?.end_holds(domain.as_deref())?, domain) {
                 (0, Some(domain)) => anyhow::bail!("{domain} does not rest (paperpost status)"),
                 (0, None) => anyhow::bail!("nothing rests (paperpost status)"),
-                (count, _) => println!("ended {count} {}", plural(count, "rest")),
+                (count, _) => say!("ended {count} {}", plural(count, "rest")),
             }
         }
         Some(OutboxAction::Drop { editions }) => {
             let count = Store::open(&settings.database.path)?.drop_mails(&editions, Clock::System.now())?;
-            println!("dropped {count} {}", plural(count, "mail"));
+            say!("dropped {count} {}", plural(count, "mail"));
             if count < editions.len() {
-                println!("only queued and failed mails can be dropped (paperpost outbox show)");
+                say!("only queued and failed mails can be dropped (paperpost outbox show)");
             }
             return Ok(if count == editions.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
@@ -136,8 +135,7 @@ fn print_list(store: &Store, list: &OutboxList) -> anyhow::Result<()> {
     };
     let entries = store.outbox(&states, list.limit)?;
     if list.json {
-        println!("{}", serde_json::to_string(&entries)?);
-        return Ok(());
+        return output::json(&entries);
     }
     for OutboxEntry { edition, state, address, attempts, due, is_paused, last_reply, .. } in &entries {
         let when = match state {
@@ -146,23 +144,23 @@ fn print_list(store: &Store, list: &OutboxList) -> anyhow::Result<()> {
             OutboxState::Queued => format!("next try {}", local(*due)),
             _ => local(*due),
         };
-        println!("{edition:>6}  {:8} {when}  {address}  attempts: {attempts}", state.as_str());
+        say!("{edition:>6}  {:8} {when}  {address}  attempts: {attempts}", state.as_str());
         if let Some(reply) = last_reply {
-            println!("        {reply}");
+            say!("        {reply}");
         }
     }
-    println!("{} {}", entries.len(), plural(entries.len(), "mail"));
+    say!("{} {}", entries.len(), plural(entries.len(), "mail"));
     Ok(())
 }
 
 fn show(store: &Store, edition: i64) -> anyhow::Result<()> {
     let Some(mail) = store.outbox_entry(edition)? else { anyhow::bail!("there is no mail {edition}") };
-    println!("mail {edition} to {}, {}: {}", mail.address, mail.message_id, mail.state.as_str());
+    say!("mail {edition} to {}, {}: {}", mail.address, mail.message_id, mail.state.as_str());
     for (at, outcome, reply) in store.attempts(edition)? {
-        println!("  {}  {outcome}  {reply}", local(at));
+        say!("  {}  {outcome}  {reply}", local(at));
     }
     match store.mailing(edition) {
-        Err(error @ StoreError::Unreadable { .. }) => println!("it can't be made: {error}"),
+        Err(error @ StoreError::Unreadable { .. }) => say!("it can't be made: {error}"),
         read => drop(read?),
     }
     Ok(())
@@ -173,38 +171,34 @@ const PAGE: usize = 1_000;
 
 fn export(store: &Store, words: &[StateWord]) -> anyhow::Result<()> {
     let wanted = if words.is_empty() { OutboxState::ALL.to_vec() } else { states(words) };
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let mut after = 0;
-    loop {
+    // Whoever reads may have read enough.
+    while output::is_open() {
         let page = store.outbox_after(&wanted, after, PAGE)?;
+        let mut lines = String::new();
         for entry in &page {
             let attempts = store.attempts(entry.edition)?.into_iter();
             let attempts: Vec<_> =
                 attempts.map(|(at, outcome, reply)| json!({"at": at, "outcome": outcome, "reply": reply})).collect();
             let mut line = serde_json::to_value(entry)?;
             line["attempt_log"] = attempts.into();
-            match writeln!(out, "{line}") {
-                // Whoever reads has read enough.
-                Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
-                written => written?,
-            }
+            lines += &format!("{line}\n");
         }
+        output::text(&lines);
         let Some(last) = page.last() else { break };
         after = last.edition;
     }
-    match out.flush() {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 fn eml(settings: &Settings, store: &Store, edition: i64, output: Option<PathBuf>) -> anyhow::Result<()> {
     let Some(mailing) = store.mailing(edition)? else { anyhow::bail!("there is no mail {edition}") };
     let bytes = letter::Writer::new(store.clone(), wiring::sender(settings, store)?).write(&mailing)?;
     match output {
-        Some(path) => std::fs::write(&path, bytes).with_context(|| path.display().to_string()),
-        None => Ok(std::io::stdout().write_all(&bytes)?),
+        Some(path) => std::fs::write(&path, bytes).with_context(|| path.display().to_string())?,
+        None => output::document(&bytes),
     }
+    Ok(())
 }
 
 fn states(words: &[StateWord]) -> Vec<OutboxState> {

@@ -1,6 +1,5 @@
 //! The commands that show a mail: preview, test-mail.
 
-use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -9,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::ValueEnum;
 
-use super::{refuse, subscriptions, wiring};
+use super::{output, refuse, subscriptions, wiring};
 use crate::clock::Clock;
 use crate::config::settings::Tls;
 use crate::config::{self, Settings};
@@ -86,9 +85,9 @@ pub(super) fn preview(
     match output {
         Some(path) => {
             std::fs::write(path, bytes).with_context(|| format!("can't write {}", path.display()))?;
-            println!("wrote {}", path.display());
+            say!("wrote {}", path.display());
         }
-        None => std::io::stdout().write_all(&bytes)?,
+        None => output::document(&bytes),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -130,14 +129,14 @@ pub(super) async fn test_mail(settings: &Settings, address: &Address) -> anyhow:
     transport.close().await;
     match result {
         Ok(receipt) => {
-            println!("sent {message_id} to {} {way_out}", address.reveal());
-            println!("the answer: {}", receipt.reply);
+            say!("sent {message_id} to {} {way_out}", address.reveal());
+            say!("the answer: {}", receipt.reply);
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => {
-            println!("not sent {way_out}: {error}");
+            say!("not sent {way_out}: {error}");
             if let config::settings::Transport::Smtp(smtp) = &settings.mail.transport {
-                println!("hint: {}", hint(smtp, error.fault()));
+                say!("hint: {}", hint(smtp, error.fault()));
             }
             Ok(ExitCode::FAILURE)
         }

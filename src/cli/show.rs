@@ -1,13 +1,12 @@
 //! The commands that show: check, status, list.
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use chrono::{DateTime, Local, Utc};
 use serde_json::json;
 
-use super::wiring;
 use super::work::plural;
+use super::{output, wiring};
 use crate::clock::Clock;
 use crate::config::{Report, Settings};
 use crate::jobs::pace::{self, Held};
@@ -17,7 +16,7 @@ use crate::store::{EditionStatus, SourceStatus, Store, SubscriberStatus};
 pub(super) fn check(report: Report) -> ExitCode {
     let problems = &report.problems;
     if !problems.is_empty() {
-        println!("{}", problems.pretty(std::io::stdout().is_terminal()));
+        output::problems(problems);
     }
     let file = report.file.map_or("no settings file, all defaults".to_owned(), |file| file.display().to_string());
     let warnings = match problems.warnings() {
@@ -25,10 +24,10 @@ pub(super) fn check(report: Report) -> ExitCode {
         n => format!(" and {n} {}", plural(n, "warning")),
     };
     if problems.errors() > 0 {
-        println!("{file}: {} {}{warnings}", problems.errors(), plural(problems.errors(), "problem"));
+        say!("{file}: {} {}{warnings}", problems.errors(), plural(problems.errors(), "problem"));
         return ExitCode::FAILURE;
     }
-    println!("{file}: fine, {} {}{warnings}", report.subscriptions, plural(report.subscriptions, "subscription"));
+    say!("{file}: fine, {} {}{warnings}", report.subscriptions, plural(report.subscriptions, "subscription"));
     ExitCode::SUCCESS
 }
 
@@ -43,34 +42,33 @@ pub(super) fn status(settings: &Settings, json: bool) -> anyhow::Result<ExitCode
     if json {
         let next: Vec<_> = due.iter().map(|s| json!({"address": s.address, "next": s.next, "last": s.last})).collect();
         let faults = due.iter().filter(|subscriber| subscriber.fault.is_some()).count();
-        println!(
-            "{}",
-            json!({"sources": sources, "queue": queue, "held": held, "next": next, "bounces": came_back, "faults": faults})
-        );
+        output::json(
+            &json!({"sources": sources, "queue": queue, "held": held, "next": next, "bounces": came_back, "faults": faults}),
+        )?;
         return Ok(ExitCode::SUCCESS);
     }
-    println!("Sources");
+    say!("Sources");
     for source in settings.sources.iter().filter(|source| source.enabled) {
         match sources.iter().find(|status| status.source == source.id) {
-            Some(status) => println!("  {}", describe_source(status)),
-            None => println!("  {}: not read yet", source.id),
+            Some(status) => say!("  {}", describe_source(status)),
+            None => say!("  {}: not read yet", source.id),
         }
     }
-    println!("Next editions");
+    say!("Next editions");
     for subscriber in due.iter().take(10) {
-        println!("  {}  {}", next_word(subscriber), subscriber.address);
+        say!("  {}  {}", next_word(subscriber), subscriber.address);
     }
     match due.len() {
-        0 => println!("  none: there are no active subscriptions"),
-        count if count > 10 => println!("  and {} more (paperpost list)", count - 10),
+        0 => say!("  none: there are no active subscriptions"),
+        count if count > 10 => say!("  and {} more (paperpost list)", count - 10),
         _ => {}
     }
     let faults = due.iter().filter(|subscriber| subscriber.fault.is_some()).count();
     if faults > 0 {
-        println!("  {faults} could not be decided (paperpost list)");
+        say!("  {faults} could not be decided (paperpost list)");
     }
     if !came_back.is_empty() {
-        println!("Mails that came back in the last 30 days");
+        say!("Mails that came back in the last 30 days");
     }
     for bounces in &came_back {
         let word = match bounces.class.as_str() {
@@ -79,22 +77,22 @@ pub(super) fn status(settings: &Settings, json: bool) -> anyhow::Result<ExitCode
             "hard" => "came back: no such mailbox",
             _ => "came back: a passing trouble",
         };
-        println!("  {} {word}, the last {}: {}", bounces.count, local(bounces.last), bounces.reply);
+        say!("  {} {word}, the last {}: {}", bounces.count, local(bounces.last), bounces.reply);
     }
-    println!("Outbox");
+    say!("Outbox");
     for (state, count) in &queue.counts {
-        println!("  {count} {}", state.as_str());
+        say!("  {count} {}", state.as_str());
     }
     match queue.next {
-        Some(next) if next > Clock::System.now() => println!("  the next one is tried {}", local(next)),
-        Some(_) => println!("  mails are due now"),
-        None => println!("  nothing waits"),
+        Some(next) if next > Clock::System.now() => say!("  the next one is tried {}", local(next)),
+        Some(_) => say!("  mails are due now"),
+        None => say!("  nothing waits"),
     }
     if !held.is_empty() {
-        println!("Held back");
+        say!("Held back");
     }
     for held in &held {
-        println!("  {}", describe_held(held));
+        say!("  {}", describe_held(held));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -120,22 +118,22 @@ pub(super) fn list(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> 
     let Some(store) = existing(settings, json)? else { return Ok(ExitCode::SUCCESS) };
     let subscribers = store.subscribers()?;
     if json {
-        println!("{}", serde_json::to_string(&subscribers)?);
+        output::json(&subscribers)?;
         return Ok(ExitCode::SUCCESS);
     }
     let suppressions = store.suppressions()?;
     for subscriber in &subscribers {
         let last = subscriber.last.as_ref().map_or("no edition yet".to_owned(), describe_edition);
-        println!("{}\n  next: {}\n  last: {last}", subscriber.address, next_word(subscriber));
+        say!("{}\n  next: {}\n  last: {last}", subscriber.address, next_word(subscriber));
         if let Some(fault) = &subscriber.fault {
-            println!("  could not be decided: {fault}");
+            say!("  could not be decided: {fault}");
         }
         if let Some(left) = suppressions.iter().find(|left| left.address.as_ref() == Some(&subscriber.address)) {
             let note = left.note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
-            println!("  {} on {}{note}", left.reason.as_str(), left.at.format("%Y-%m-%d"));
+            say!("  {} on {}{note}", left.reason.as_str(), left.at.format("%Y-%m-%d"));
         }
     }
-    println!("{} {}", subscribers.len(), plural(subscribers.len(), "subscriber"));
+    say!("{} {}", subscribers.len(), plural(subscribers.len(), "subscriber"));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -145,9 +143,9 @@ pub(super) fn existing(settings: &Settings, json: bool) -> anyhow::Result<Option
     if store.is_none() {
         let path = settings.database.path.display();
         if json {
-            println!("null");
+            say!("null");
         } else {
-            println!("there is no database at {path} yet: `paperpost once` or `paperpost run` makes it");
+            say!("there is no database at {path} yet: `paperpost once` or `paperpost run` makes it");
         }
     }
     Ok(store)

@@ -7,8 +7,8 @@ use anyhow::{Context, bail};
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use clap::{Subcommand, ValueEnum};
 
-use super::parse_address;
 use super::work::plural;
+use super::{output, parse_address};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::core::address::Address;
@@ -87,19 +87,19 @@ pub(super) fn suppress(settings: &Settings, action: SuppressAction) -> anyhow::R
         SuppressAction::List { json } => list(&store, json)?,
         SuppressAction::Add { address, reason, note } => {
             let news = store.suppress(&parse_address(&address)?, reason.reason(), note.as_deref(), now)?;
-            println!("{address} {}", if news { "gets nothing more" } else { "was suppressed already" });
+            say!("{address} {}", if news { "gets nothing more" } else { "was suppressed already" });
         }
         SuppressAction::Remove { address } => {
             if !store.lift_suppression(&parse_address(&address)?, now)? {
-                println!("{address} is not suppressed");
+                say!("{address} is not suppressed");
                 return Ok(ExitCode::FAILURE);
             }
-            println!("{address} may be written to again");
+            say!("{address} may be written to again");
         }
         SuppressAction::Export { file, addresses } => export(&store, &file, addresses)?,
         SuppressAction::Import { file } => {
             let count = import(&store, &file, now)?;
-            println!("{count} new {} from {}", plural(count, "suppression"), file.display());
+            say!("{count} new {} from {}", plural(count, "suppression"), file.display());
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -108,16 +108,15 @@ pub(super) fn suppress(settings: &Settings, action: SuppressAction) -> anyhow::R
 fn list(store: &Store, json: bool) -> anyhow::Result<()> {
     let suppressions = store.suppressions()?;
     if json {
-        println!("{}", serde_json::to_string(&suppressions)?);
-        return Ok(());
+        return output::json(&suppressions);
     }
     for entry in &suppressions {
         // Who is no subscriber any more is known by the hash alone.
         let who = entry.address.clone().unwrap_or_else(|| format!("(unknown: {}…)", &entry.hash[..16]));
         let note = entry.note.as_ref().map(|note| format!("  {note}")).unwrap_or_default();
-        println!("{}  {:12} {who}{note}", entry.at.format("%Y-%m-%d"), entry.reason.as_str());
+        say!("{}  {:12} {who}{note}", entry.at.format("%Y-%m-%d"), entry.reason.as_str());
     }
-    println!("{} {}", suppressions.len(), plural(suppressions.len(), "suppression"));
+    say!("{} {}", suppressions.len(), plural(suppressions.len(), "suppression"));
     Ok(())
 }
 
@@ -142,11 +141,11 @@ fn export(store: &Store, file: &Path, addresses: bool) -> anyhow::Result<()> {
         count += 1;
     }
     std::fs::write(file, text).with_context(|| format!("can't write {}", file.display()))?;
-    println!("wrote {count} {} to {}", plural(count, "suppression"), file.display());
+    say!("wrote {count} {} to {}", plural(count, "suppression"), file.display());
     match suppressions.len() - count {
         0 => {}
-        1 => println!("1 more is known by its hash alone"),
-        more => println!("{more} more are known by their hashes alone"),
+        1 => say!("1 more is known by its hash alone"),
+        more => say!("{more} more are known by their hashes alone"),
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 use clap::Args;
 
 use super::work::{self, plural};
-use super::{expression, wiring};
+use super::{expression, output, wiring};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::config::settings::SourceSettings;
@@ -65,7 +65,7 @@ pub(super) async fn run(settings: &Settings, arguments: &Try) -> anyhow::Result<
     let all = pool.candidates().len();
     let days = format!("{} {}", arguments.days, plural(arguments.days as usize, "day"));
     if all == 0 {
-        println!("no papers of the last {days} are known: --days looks further back, --fresh reads the sources now");
+        say!("no papers of the last {days} are known: --days looks further back, --fresh reads the sources now");
         return Ok(ExitCode::FAILURE);
     }
     let holdings = expression::holdings_of(settings, &store, &pool);
@@ -83,20 +83,18 @@ pub(super) async fn run(settings: &Settings, arguments: &Try) -> anyhow::Result<
     });
     let chosen: Vec<usize> = chosen.iter().map(|found| found.index).collect();
     let candidates = || chosen.iter().map(|index| &pool.candidates()[*index]);
-    let width = terminal_size::terminal_size().map(|(terminal_size::Width(width), _)| usize::from(width));
-    histogram(&by_day(pool.candidates(), candidates()), width.unwrap_or(80));
+    histogram(&by_day(pool.candidates(), candidates()), output::width().unwrap_or(80));
     let share = 100.0 * chosen.len() as f64 / all as f64;
-    println!("{} of {all} {} of the last {days} ({share:.1} %)", chosen.len(), plural(all, "paper"));
-    let print = |line: String| println!("{}", width.map_or(line.clone(), |width| shortened(&line, width)));
+    say!("{} of {all} {} of the last {days} ({share:.1} %)", chosen.len(), plural(all, "paper"));
     for (index, candidate) in chosen.iter().zip(candidates()).take(arguments.limit) {
         let day = candidate.day().map(|day| day.to_string()).unwrap_or_default();
         let likeness = likeness.column(&pool, *index);
-        print(format!("  {day}  {:>4}  {likeness}{}", candidate.upvotes().unwrap_or(0), candidate.paper.title));
+        row!("  {day}  {:>4}  {likeness}{}", candidate.upvotes().unwrap_or(0), candidate.paper.title);
     }
     if chosen.len() > arguments.limit {
-        println!("  and {} older (--limit {})", chosen.len() - arguments.limit, chosen.len());
+        say!("  and {} older (--limit {})", chosen.len() - arguments.limit, chosen.len());
     }
-    likeness.nearest(&pool, &chosen).for_each(print);
+    likeness.nearest(&pool, &chosen).for_each(|line| row!("{line}"));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -141,12 +139,12 @@ async fn fresh(settings: &Settings, days: u32, now: DateTime<Utc>) -> anyhow::Re
     let mut is_any_good = false;
     for source in settings.sources.iter().filter(|source| source.enabled) {
         let source = SourceSettings { days: days.min(MOST_FRESH_DAYS), ..source.clone() };
-        let spinner = work::spinner(format!("reading {} …", source.id));
+        let spinner = output::spinner(format!("reading {} …", source.id));
         let report = jobs::scrape::run(&store, &client, &wiring::source(&source), now).await;
         spinner.finish_and_clear();
         let report = report?;
         if !report.is_good() {
-            eprintln!("{}", work::describe(&report));
+            note!("{}", work::describe(&report));
         }
         is_any_good |= report.is_good();
     }
@@ -172,7 +170,7 @@ fn histogram(days: &BTreeMap<NaiveDate, (usize, usize)>, width: usize) {
     // Day, count and total take 27 columns.
     let room = width.saturating_sub(27).clamp(8, 40);
     for (day, (chosen, all)) in days {
-        println!("  {day}  {:>3} of {all:<3}  {}", chosen, bar(*chosen, most, room));
+        say!("  {day}  {:>3} of {all:<3}  {}", chosen, bar(*chosen, most, room));
     }
 }
 
@@ -181,15 +179,6 @@ fn bar(count: usize, most: usize, room: usize) -> String {
     const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
     let eighths = (count * room * 8).checked_div(most).unwrap_or(0).max(usize::from(count > 0));
     "█".repeat(eighths / 8) + EIGHTHS[eighths % 8]
-}
-
-/// At most `width` characters, the last an ellipsis where something is cut.
-fn shortened(line: &str, width: usize) -> String {
-    if line.chars().count() <= width {
-        return line.to_owned();
-    }
-    let kept: String = line.chars().take(width.saturating_sub(1)).collect();
-    kept.trim_end().to_owned() + "…"
 }
 
 #[cfg(test)]
@@ -203,11 +192,5 @@ mod tests {
         assert_eq!(bar(1, 1000, 2), "▏", "little is not nothing");
         assert_eq!(bar(0, 4, 2), "");
         assert_eq!(bar(0, 0, 2), "");
-    }
-
-    #[test]
-    fn a_long_line_says_that_it_goes_on() {
-        assert_eq!(shortened("a title", 7), "a title");
-        assert_eq!(shortened("a long title", 7), "a long…");
     }
 }

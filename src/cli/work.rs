@@ -4,9 +4,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use tokio_util::sync::CancellationToken;
 
+use super::output::spinner;
 use super::{refuse, show, subscriptions, wiring};
 use crate::clock::Clock;
 use crate::config::{self, Settings};
@@ -126,7 +126,7 @@ impl Work {
         let (lock, store) = wiring::open(settings)?;
         let (clock, stop) = (Clock::System, stop_at_interrupt());
         for withheld in store.sync(&subscriptions, clock.now())?.withheld {
-            println!("{} is listed, but {}: it gets nothing", withheld.address.reveal(), withheld.consent);
+            say!("{} is listed, but {}: it gets nothing", withheld.address.reveal(), withheld.consent);
         }
         store.recover_claims(clock.now())?;
         Ok(Some(Self { _lock: lock, store, clock, stop }))
@@ -135,7 +135,7 @@ impl Work {
     /// The exit code; a command that was stopped has not done what it was asked to.
     fn end(&self, is_good: bool) -> ExitCode {
         if self.stop.is_cancelled() {
-            println!("stopped before the end: the next run goes on from here");
+            say!("stopped before the end: the next run goes on from here");
         }
         if is_good && !self.stop.is_cancelled() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
@@ -149,14 +149,14 @@ impl Work {
         };
         match taken_in {
             Ok(report) => {
-                println!("took in {} {} from the bounce mailbox", report.messages, plural(report.messages, "message"));
+                say!("took in {} {} from the bounce mailbox", report.messages, plural(report.messages, "message"));
                 // An entry that is no message stays there; that is no reason to fail at every run.
                 if let Some(error) = report.trouble {
-                    println!("something in the bounce mailbox could not be taken in: {error}");
+                    say!("something in the bounce mailbox could not be taken in: {error}");
                 }
             }
             Err(error) => {
-                println!("the bounce mailbox could not be read: {error}");
+                say!("the bounce mailbox could not be read: {error}");
                 return Ok(false);
             }
         }
@@ -186,7 +186,7 @@ impl Work {
         let report = jobs::scrape::run(&self.store, client, &wiring::source(source), self.clock.now()).await;
         spinner.finish_and_clear();
         let report = report?;
-        println!("{}", describe(&report));
+        say!("{}", describe(&report));
         Ok(report.is_good())
     }
 
@@ -199,16 +199,16 @@ impl Work {
         })?;
         spinner.finish_and_clear();
         if report.is_waiting {
-            println!("published nothing: no source could be read yet");
+            say!("published nothing: no source could be read yet");
             return Ok(true);
         }
         let jobs::publish::Report { editions, queued, papers, owed, faults, is_stopped, .. } = report;
         match editions {
             0 if is_stopped || faults > 0 => {}
-            0 => println!("published nothing: no edition is due"),
+            0 => say!("published nothing: no edition is due"),
             due => {
                 let waiting = if owed > 0 { format!(", {owed} more wait for the next") } else { String::new() };
-                println!(
+                say!(
                     "published {due} {}: {queued} with mail, {papers} {} in them{waiting}",
                     plural(due, "edition"),
                     plural(papers, "paper"),
@@ -216,7 +216,7 @@ impl Work {
             }
         }
         if faults > 0 {
-            println!("{faults} {} could not be decided (paperpost list)", plural(faults, "edition"));
+            say!("{faults} {} could not be decided (paperpost list)", plural(faults, "edition"));
         }
         Ok(faults == 0)
     }
@@ -262,22 +262,22 @@ impl Work {
         }
         spinner.finish_and_clear();
         transport.close().await;
-        println!("sent {} {} {way_out}", sum.sent, plural(sum.sent, "mail"));
+        say!("sent {} {} {way_out}", sum.sent, plural(sum.sent, "mail"));
         let queue = self.store.queue()?;
         let still_queued = queue.counts.iter().find(|(state, _)| *state == OutboxState::Queued);
         let put_off = sum.retried.min(still_queued.map_or(0, |(_, mails)| *mails as usize));
         if put_off > 0 {
-            println!("{put_off} could not be sent now and will be tried again (paperpost outbox)");
+            say!("{put_off} could not be sent now and will be tried again (paperpost outbox)");
         }
         if sum.failed > 0 {
-            println!("{} failed for good (paperpost outbox --state failed)", sum.failed);
+            say!("{} failed for good (paperpost outbox --state failed)", sum.failed);
         }
         let held = pace::held(&self.store, &settings.pacing, self.clock.now())?;
         if let Some(next) = held.iter().filter(|held| held.mails > 0).map(|held| held.until).min() {
-            println!("some are held back, the first until {} (paperpost status)", show::local(next));
+            say!("some are held back, the first until {} (paperpost status)", show::local(next));
         }
         if let Some(fault) = &sum.outage {
-            println!("nothing can be sent {way_out}: {fault}");
+            say!("nothing can be sent {way_out}: {fault}");
         }
         let is_stuck = sum.sent == 0 && put_off > 0;
         Ok(sum.failed == 0 && sum.outage.is_none() && !is_stuck)
@@ -308,15 +308,6 @@ pub(super) fn describe(report: &jobs::scrape::Report) -> String {
 /// `word`, or its plural.
 pub(super) fn plural(count: usize, word: &str) -> String {
     if count == 1 { word.to_owned() } else { format!("{word}s") }
-}
-
-/// A sign of life on a terminal; nothing anywhere else.
-pub(super) fn spinner(message: String) -> ProgressBar {
-    let style =
-        ProgressStyle::with_template("{spinner} {msg} {pos}").unwrap_or_else(|_| ProgressStyle::default_spinner());
-    let bar = ProgressBar::new_spinner().with_style(style).with_message(message);
-    bar.enable_steady_tick(Duration::from_millis(120));
-    bar
 }
 
 fn stop_at_interrupt() -> CancellationToken {

@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
+use crate::core::printable::printable;
+
 /// A file that was read, kept so that a problem can show its line.
 pub struct SourceFile {
     /// The path as it was given: relative when the configuration was named so.
@@ -158,7 +160,8 @@ impl Problem {
             place => Group::with_title(level.primary_title(format!("{place}: {}", self.message))),
         };
         let group = match &self.hint {
-            Some(hint) => group.element(Level::HELP.with_name(Some("hint")).message(hint.as_str())),
+            // The renderer makes a title and the lines of a file harmless, and trusts a message.
+            Some(hint) => group.element(Level::HELP.with_name(Some("hint")).message(printable(hint))),
             None => group,
         };
         if colour { Renderer::styled() } else { Renderer::plain() }.render(&[group])

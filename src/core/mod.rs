@@ -16,6 +16,7 @@ pub mod matching;
 pub mod order;
 pub mod pacing;
 pub mod paper;
+pub mod printable;
 pub mod query;
 pub mod quoted;
 pub mod schedule;

@@ -23,6 +23,7 @@ mod mail;
 mod maildir;
 mod merging;
 mod outbox;
+mod output;
 mod owed;
 mod pacing;
 mod pipeline;

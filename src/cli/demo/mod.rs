@@ -17,8 +17,9 @@ use anyhow::Context;
 use chrono::{DateTime, Days, Duration, Utc};
 use tokio_util::sync::CancellationToken;
 
+use super::output::spinner;
 use super::wiring;
-use super::work::{describe, plural, spinner};
+use super::work::{describe, plural};
 use crate::clock::Clock;
 use crate::config::{self, Settings};
 use crate::core::matching::reasons;
@@ -44,7 +45,7 @@ pub(super) async fn run(folder: &Path) -> anyhow::Result<ExitCode> {
     let demo = Demo { client: wiring::client(&settings)?, clock: Clock::fixed(noon(yesterday)), store, settings };
     demo.store.sync(&subscriptions, demo.clock.now())?;
 
-    println!(
+    say!(
         "Paperpost's demo: two days of sample papers, {} subscribers, nothing leaves this machine.",
         subscriptions.len()
     );
@@ -54,8 +55,8 @@ pub(super) async fn run(folder: &Path) -> anyhow::Result<ExitCode> {
     demo.day("Day 2", &folder.join("day-2")).await?;
 
     let settings = folder.join("paperpost.toml");
-    println!("\nThe mails are in {}/day-1 and day-2, as .eml and .html.", folder.display());
-    println!("Look further:  paperpost --config {} list", settings.display());
+    say!("\nThe mails are in {}/day-1 and day-2, as .eml and .html.", folder.display());
+    say!("Look further:  paperpost --config {} list", settings.display());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -100,14 +101,14 @@ impl Demo {
     /// One day: read, publish, deliver, tell.
     async fn day(&self, name: &str, folder: &Path) -> anyhow::Result<()> {
         let now = self.clock.now();
-        println!("\n{name}, {}", now.format("%A, %-d %B %Y"));
+        say!("\n{name}, {}", now.format("%A, %-d %B %Y"));
         let progress = spinner(format!("{name}: reading, matching, sending …"));
         for source in self.settings.sources.iter().filter(|source| source.enabled) {
             let report = jobs::scrape::run(&self.store, &self.client, &wiring::source(source), now).await?;
             progress.suspend(|| {
-                println!("  {}", describe(&report));
-                report.added.iter().for_each(|paper| println!("    + {}", paper.title));
-                report.revised.iter().for_each(|paper| println!("    ~ {}", paper.title));
+                say!("  {}", describe(&report));
+                report.added.iter().for_each(|paper| row!("    + {}", paper.title));
+                report.revised.iter().for_each(|paper| row!("    ~ {}", paper.title));
             });
         }
         let (mut editions, stop) = (Vec::new(), CancellationToken::new());
@@ -133,19 +134,19 @@ impl Demo {
         let address = &mailing.subscription.address;
         let count: usize = mailing.papers.iter().map(Vec::len).sum();
         let waiting = if owed > 0 { format!(", {owed} more wait for the next edition") } else { String::new() };
-        println!("  {}: {count} {}{waiting}", address.reveal(), plural(count, "paper"));
+        say!("  {}: {count} {}{waiting}", address.reveal(), plural(count, "paper"));
         let ids: Vec<u32> = mailing.papers.iter().flatten().copied().collect();
         let papers = self.store.papers_as_of(&ids, mailing.read)?;
         for (profile, ids) in mailing.subscription.profiles.iter().zip(&mailing.papers) {
             for candidate in ids.iter().filter_map(|id| papers.get(id)) {
                 let because = reasons(profile, candidate).queries.join(", ");
-                println!("    • {}\n      because it matches {because}", candidate.paper.title);
+                say!("    • {}\n      because it matches {because}", candidate.paper.title);
             }
         }
         let mail = folder.join(format!("{}.eml", address.local()));
         fs::rename(files.path(&mailing.message_id), &mail)?;
         fs::write(mail.with_extension("html"), writer.render(mailing)?.html)?;
-        println!("    {} and .html", mail.display());
+        say!("    {} and .html", mail.display());
         Ok(())
     }
 }
