@@ -23,6 +23,10 @@ pub(super) fn bounce(settings: &Settings) -> ExitCode {
             note!("paperpost: no bounce, no complaint, no request to leave: nobody reads mails to this address");
             ExitCode::from(EX_NOUSER)
         }
+        Ok(Outcome::Unclear) => {
+            note!("paperpost: a report that can't be understood: a person should read it");
+            ExitCode::from(EX_NOUSER)
+        }
         Ok(Outcome::Faulty) => {
             note!("paperpost: the message trips over a fault in the program");
             ExitCode::from(EX_TEMPFAIL)

@@ -2,14 +2,19 @@
 //!
 //! Pure: the text of a `message/delivery-status` part comes in (RFC 3464, and RFC 6533 for its international form), a
 //! [`Failure`] comes out. Only `Action: failed` is final (RFC 3464 section 2.3.3); a delay is no news.
-//! Whose fault a failure is, [`class()`] says.
+//! Whose fault a failure is, [`judge()`] says.
 
-mod class;
+mod families;
+mod judge;
+mod notice;
+mod words;
 
 use chrono::{DateTime, Duration, Utc};
 
-use class::code;
-pub use class::{Class, class, is_about_us, is_limit, refusal};
+use judge::status as code;
+pub use judge::{Class, Context, Verdict, is_limit, judge, refusal};
+pub use notice::{Notice, Reported, read_notice};
+pub use words::Said;
 
 /// One recipient of a delivery report.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,8 +34,8 @@ pub struct Recipient {
 /// What a report says of its recipients together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// How bad it is.
-    pub class: Class,
+    /// How bad it is, and what it is about.
+    pub verdict: Verdict,
     /// The status code.
     pub status: String,
     /// The other server's words.
@@ -80,11 +85,11 @@ fn action(action: &str, status: &str) -> Option<String> {
 pub fn failure(recipients: &[Recipient]) -> Option<Failure> {
     let failed = recipients.iter().filter(|recipient| recipient.action == "failed");
     let failures = failed.map(|recipient| Failure {
-        class: class(&recipient.status, &recipient.diagnostic),
+        verdict: judge(None, &recipient.status, &recipient.diagnostic, Context::Report),
         status: recipient.status.clone(),
         diagnostic: recipient.diagnostic.clone(),
     });
-    failures.min_by_key(|failure| failure.class)
+    failures.min_by_key(|failure| failure.verdict.class)
 }
 
 /// Whether a soft failure has gone on for too long: `sent` are the times of the newest editions in a row that all came
@@ -227,7 +232,7 @@ mod tests {
                 diagnostic: "550 5.1.1 <ada@example.net>: unknown".into(),
             }]
         );
-        assert_eq!(failure(&recipients).map(|f| f.class), Some(Class::Hard));
+        assert_eq!(failure(&recipients).map(|f| f.verdict.class), Some(Class::Hard));
     }
 
     #[test]
@@ -278,7 +283,7 @@ mod tests {
             assert_eq!(failure(&[recipient(action, "5.1.1")]), None, "{action}");
         }
         let both = [recipient("failed", "5.1.1"), recipient("failed", "4.2.2")];
-        assert_eq!(failure(&both).map(|f| f.class), Some(Class::Soft));
+        assert_eq!(failure(&both).map(|f| f.verdict.class), Some(Class::Soft));
     }
 
     #[test]

@@ -300,7 +300,7 @@ impl Pacer {
                     note(None, all);
                 }
             }
-            Ending::Deferred { by_domain, words } => {
+            Ending::Deferred { by_domain, words, .. } => {
                 let (whose, hold) = if *by_domain { (Some(domain), &mut lane.hold) } else { (None, &mut *all) };
                 let lengths = (policy.backoff, policy.backoff_max);
                 if deepen(hold, Cause::Deferred, lengths, begun, now, words) {
@@ -320,7 +320,7 @@ impl Pacer {
                 }
             }
             Ending::NoMailbox { .. } if lane.missing + 1 < NOT_BELIEVED => lane.missing += 1,
-            Ending::Refused { by_domain: true, words } | Ending::NoMailbox { words } => {
+            Ending::Refused { by_domain: true, words, .. } | Ending::NoMailbox { words } => {
                 if matches!(ending, Ending::NoMailbox { .. }) {
                     lane.missing = NOT_BELIEVED;
                 }
@@ -332,7 +332,7 @@ impl Pacer {
                     note(None, all);
                 }
             }
-            Ending::Refused { by_domain: false, words } => {
+            Ending::Refused { by_domain: false, words, .. } => {
                 if refuse(all, begun, now, words) {
                     note(None, all);
                 }

@@ -13,7 +13,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{DateTime, Utc};
 
 use crate::core::address::Address;
-use crate::core::bounce::{self, Class, Failure};
+use crate::core::bounce::{self, Class, Failure, Recipient};
 use crate::core::token::{Keyring, Purpose, SubscriberId};
 use crate::mail::inbound::{self, Inbound, Kind};
 use crate::store::{Bounce, Reason, Store, StoreError, Taken, Verdict};
@@ -38,7 +38,9 @@ pub enum Outcome {
     Report(Taken),
     /// A machine's message without consequence: a vacation notice, a delay.
     Ignored,
-    /// Something that a person should read.
+    /// A report of a failed delivery that can't be understood.
+    Unclear,
+    /// Something else that a person should read.
     Unknown,
     /// What a fault in the program kept from being understood.
     Faulty,
@@ -47,23 +49,28 @@ pub enum Outcome {
 impl Outcome {
     /// Whether a person should read the message: nothing follows from it, and it is no machine's small talk.
     pub fn is_for_a_person(self) -> bool {
-        matches!(self, Self::Unknown | Self::Faulty | Self::Report(Taken::Unproven))
+        matches!(self, Self::Unclear | Self::Unknown | Self::Faulty | Self::Report(Taken::Unproven))
     }
 }
 
 /// Takes in one message.
 pub fn run(store: &Store, settings: &Settings, message: &[u8], now: DateTime<Utc>) -> Result<Outcome, StoreError> {
     match guarded(|| understand(&settings.keyring, message, now)) {
-        Meaning::None(outcome) => Ok(outcome),
+        Meaning::None(outcome) => {
+            if outcome == Outcome::Unclear {
+                tracing::warn!("a report that can't be understood: nothing changes, and a person should read it");
+            }
+            Ok(outcome)
+        }
         Meaning::Leave(subscriber) => {
             let news = store.suppress_subscriber(&subscriber, Reason::Unsubscribed, Some("by mail"), now)?;
             tracing::info!(how = "by mail", is_news = news == Some(true), "a subscriber left");
             Ok(Outcome::Left)
         }
-        Meaning::Bounce(bounce, failure) => {
+        Meaning::Bounce(bounce) => {
             let is_lasting = |sent: &[_]| bounce::is_lasting(sent, settings.soft_limit, settings.soft_days);
             let taken = store.take_bounce(&bounce, is_lasting)?;
-            log(bounce.verdict, taken, &failure);
+            log(&bounce, taken);
             Ok(Outcome::Report(taken))
         }
     }
@@ -76,21 +83,20 @@ enum Meaning {
     /// To get no more mails.
     Leave(SubscriberId),
     /// That a failed delivery, or a complaint, be noted.
-    Bounce(Box<Bounce>, Failure),
+    Bounce(Box<Bounce>),
 }
 
 /// Pure: all that a stranger's octets have to do with.
 fn understand(keyring: &Keyring, message: &[u8], now: DateTime<Utc>) -> Meaning {
     let Some(inbound) = inbound::read(message) else { return Meaning::None(Outcome::Unknown) };
-    let (verdict, failure) = match &inbound.kind {
+    let (verdict, status, words) = match &inbound.kind {
         Kind::Report(recipients) => match bounce::failure(recipients) {
-            Some(failure) => (Verdict::Failed(failure.class), failure),
-            None => return Meaning::None(Outcome::Ignored),
+            Some(Failure { verdict, status, diagnostic }) => (Verdict::Failed(verdict.class), status, diagnostic),
+            None if recipients.iter().all(is_no_failure) => return Meaning::None(Outcome::Ignored),
+            None => return Meaning::None(Outcome::Unclear),
         },
-        Kind::Complaint => {
-            let words = "the reader called a mail spam".to_owned();
-            (Verdict::Complaint, Failure { class: Class::Hard, status: String::new(), diagnostic: words })
-        }
+        Kind::Unclear => return Meaning::None(Outcome::Unclear),
+        Kind::Complaint => (Verdict::Complaint, String::new(), "the reader called a mail spam".to_owned()),
         Kind::Automatic | Kind::Letter => {
             let is_automatic = inbound.kind == Kind::Automatic;
             let otherwise = Meaning::None(if is_automatic { Outcome::Ignored } else { Outcome::Unknown });
@@ -104,10 +110,10 @@ fn understand(keyring: &Keyring, message: &[u8], now: DateTime<Utc>) -> Meaning 
         recipients: inbound.recipients.iter().filter_map(|text| Address::parse(text).ok()).collect(),
         at: now,
         verdict,
-        status: bounce::masked(&failure.status),
-        reply: bounce::masked(&format!("{} {}", failure.status, failure.diagnostic)),
+        status: bounce::masked(&status),
+        reply: bounce::masked(&format!("{status} {words}")),
     };
-    Meaning::Bounce(bounce.into(), failure)
+    Meaning::Bounce(bounce.into())
 }
 
 /// A panic would end the daemon, which would find the same message at its next start.
@@ -116,6 +122,11 @@ fn guarded(understand: impl FnOnce() -> Meaning) -> Meaning {
         tracing::error!("a message brings out a fault in the program: nothing changes, and a person should look at it");
         Meaning::None(Outcome::Faulty)
     })
+}
+
+/// Whether it is known that nothing has failed: a delay, a success.
+fn is_no_failure(recipient: &Recipient) -> bool {
+    ["delayed", "delivered", "relayed", "expanded"].contains(&&recipient.action[..])
 }
 
 /// Whose mail a report is about, by a token that only they and the servers on the way could know.
@@ -137,8 +148,7 @@ fn unfolded(text: &str) -> String {
     text.chars().filter(|c| !c.is_whitespace()).collect()
 }
 
-fn log(verdict: Verdict, taken: Taken, failure: &Failure) {
-    let (status, reply) = (bounce::masked(&failure.status), bounce::masked(&failure.diagnostic));
+fn log(Bounce { verdict, status, reply, .. }: &Bounce, taken: Taken) {
     match (taken, verdict) {
         (Taken::Unproven, _) => tracing::warn!(%status, "a bounce that names no mail of ours: nothing changes"),
         (Taken::Again, _) => {}

@@ -15,7 +15,7 @@ use mail_parser::decoders::base64::base64_decode;
 use mail_parser::decoders::quoted_printable::quoted_printable_decode;
 use mail_parser::{Message, MessageParser, MimeHeaders};
 
-use crate::core::bounce::{self, Recipient};
+use crate::core::bounce::{self, Notice, Recipient, Reported};
 
 /// What is read of a message, octets. A report says what it has to say long before; what follows is the mail that came
 /// back, or somebody's attachment.
@@ -24,12 +24,17 @@ pub const LONGEST_MESSAGE: usize = 1 << 20;
 /// So many multiparts may lie in each other. A report is one; lists and gateways put one or two around it.
 const DEEPEST: usize = 8;
 
+/// The field by which Outlook's complaints are known: a mail within a multipart/mixed, and no feedback report (its JMRP).
+const OUTLOOK_COMPLAINT: &str = "X-HmXmrOriginalRecipient";
+
 /// What a message is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A delivery report (RFC 3464) with its recipients.
+    /// A delivery report with its recipients: by the fields of RFC 3464, or in words alone.
     Report(Vec<Recipient>),
-    /// A complaint (RFC 5965): abuse, fraud and the like.
+    /// A delivery report that can't be understood.
+    Unclear,
+    /// A complaint (RFC 5965, or as Outlook sends them): abuse, fraud and the like.
     Complaint,
     /// Sent by a machine in answer to a mail (RFC 3834): a vacation notice, a feedback report that is no complaint.
     Automatic,
@@ -74,8 +79,55 @@ pub fn read(bytes: &[u8]) -> Option<Inbound> {
     if is_automatic {
         inbound.kind = Kind::Automatic;
     }
-    inbound.take(&head, body, 0);
+    let mut found = Found { complained: values(&[OUTLOOK_COMPLAINT]), ..Found::default() };
+    inbound.take(&head, body, 0, &mut found);
+    if matches!(inbound.kind, Kind::Letter | Kind::Automatic) && found.has_mail && !found.complained.is_empty() {
+        inbound.kind = Kind::Complaint;
+        inbound.recipients.extend(found.complained.iter().map(|value| bounce::bare(value).to_owned()));
+    }
+    let text = found.text().replace("\r\n", "\n");
+    let subject = inbound.subject.clone();
+    inbound.take_notice(&Notice {
+        from: &values(&["From", "Sender"]).join(" "),
+        subject: &subject,
+        program: &values(&["X-Mailer", "User-Agent"]).join(" "),
+        failed: &values(&["X-Failed-Recipients"]),
+        text: &text,
+    });
     Some(inbound)
+}
+
+/// What is found among the parts of a message, beside what they say.
+#[derive(Default)]
+struct Found {
+    plain: String,
+    html: String,
+    /// Whether there is a mail in the mail.
+    has_mail: bool,
+    /// Whom Outlook says the complaint is from.
+    complained: Vec<String>,
+}
+
+impl Found {
+    /// What a person reads.
+    fn text(&self) -> Cow<'_, str> {
+        if self.plain.trim().is_empty() { Cow::Owned(without_tags(&self.html)) } else { Cow::Borrowed(&self.plain) }
+    }
+}
+
+/// Words of a page, a line where a tag ends one.
+fn without_tags(html: &str) -> String {
+    let mut text = String::new();
+    for piece in html.split('<') {
+        let (tag, words) = piece.split_once('>').unwrap_or(("", piece));
+        let is_within = ["b", "/b", "i", "/i", "a", "/a", "span", "/span", "font", "/font", "strong", "/strong"];
+        let name = tag.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
+        if !tag.is_empty() && !is_within.contains(&&name[..]) {
+            text.push('\n');
+        }
+        text.push_str(words);
+    }
+    text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&nbsp;", " ").replace("&amp;", "&")
 }
 
 /// The header and the body of a message, or of a part of one; `None` without a header.
@@ -126,17 +178,21 @@ fn decoded<'x>(head: &Message<'_>, body: &'x [u8]) -> Cow<'x, [u8]> {
 }
 
 impl Inbound {
-    fn take(&mut self, head: &Message<'_>, body: &[u8], depth: usize) {
-        let Some(kind) = head.content_type() else { return };
+    fn take(&mut self, head: &Message<'_>, body: &[u8], depth: usize, found: &mut Found) {
+        let text = || String::from_utf8_lossy(&decoded(head, body)).into_owned();
+        let Some(kind) = head.content_type() else {
+            // RFC 2045 section 5.2: plain text.
+            found.plain.push_str(&text());
+            return;
+        };
         if let ("multipart", Some(boundary)) = (&kind.ctype().to_ascii_lowercase()[..], kind.attribute("boundary")) {
             if depth < DEEPEST && !boundary.is_empty() {
                 for (head, body) in parts(body, boundary).into_iter().filter_map(entity) {
-                    self.take(&head, body, depth + 1);
+                    self.take(&head, body, depth + 1, found);
                 }
             }
             return;
         }
-        let text = || String::from_utf8_lossy(&decoded(head, body)).into_owned();
         match &format!("{}/{}", kind.ctype(), kind.subtype().unwrap_or_default()).to_ascii_lowercase()[..] {
             "message/delivery-status" | "message/global-delivery-status" => {
                 let (envelope_id, recipients) = bounce::read(&text());
@@ -157,9 +213,11 @@ impl Inbound {
             | "message/global-headers"
             | "message/rfc822-headers" => {
                 if let Some((returned, _)) = entity(&decoded(head, body)) {
-                    self.take_returned(&returned);
+                    self.take_returned(&returned, found);
                 }
             }
+            "text/html" => found.html.push_str(&text()),
+            kind if kind.starts_with("text/") => found.plain.push_str(&text()),
             _ => {}
         }
     }
@@ -181,12 +239,40 @@ impl Inbound {
         self.returned.extend(values("Original-Mail-From"));
     }
 
-    fn take_returned(&mut self, returned: &Message<'_>) {
+    /// What a report says in words alone; of one with fields that say nothing of why, what the words say.
+    fn take_notice(&mut self, notice: &Notice<'_>) {
+        let is_wordless = |recipient: &Recipient| recipient.action == "failed" && recipient.diagnostic.is_empty();
+        match &mut self.kind {
+            Kind::Letter | Kind::Automatic => {
+                let Some(Reported { recipients, returned, .. }) = bounce::read_notice(notice) else { return };
+                let names = recipients.iter().map(|recipient| recipient.final_recipient.clone());
+                self.recipients.extend(notice.failed.iter().cloned().chain(names));
+                self.kind = if recipients.is_empty() { Kind::Unclear } else { Kind::Report(recipients) };
+                if let Some((returned, _)) = entity(notice.text[returned..].trim_start().as_bytes()) {
+                    self.take_returned(&returned, &mut Found::default());
+                }
+            }
+            Kind::Report(recipients) if recipients.iter().any(is_wordless) => {
+                let Some(reported) = bounce::read_notice(notice) else { return };
+                let Some(words) = reported.recipients.first().map(|recipient| &recipient.diagnostic) else { return };
+                for recipient in recipients.iter_mut().filter(|recipient| is_wordless(recipient)) {
+                    recipient.diagnostic.clone_from(words);
+                }
+            }
+            Kind::Report(recipients) if recipients.is_empty() => self.kind = Kind::Unclear,
+            _ => {}
+        }
+    }
+
+    fn take_returned(&mut self, returned: &Message<'_>, found: &mut Found) {
+        found.has_mail = true;
         for (name, value) in returned.headers_raw() {
             if name.eq_ignore_ascii_case("Return-Path") || name.eq_ignore_ascii_case("List-Unsubscribe") {
                 self.returned.push(value.trim().to_owned());
             } else if name.eq_ignore_ascii_case("Message-ID") {
                 self.message_ids.push(bounce::bare(value).to_owned());
+            } else if name.eq_ignore_ascii_case(OUTLOOK_COMPLAINT) {
+                found.complained.push(value.trim().to_owned());
             }
         }
     }

@@ -175,7 +175,8 @@ pub(super) fn refused(
     is_lasting: impl Fn(&[DateTime<Utc>]) -> bool,
 ) -> Result<()> {
     let Err(SendError::Transient(fault) | SendError::Permanent(fault)) = &recorded.result else { return Ok(()) };
-    let Some(class) = bounce::refusal(fault).filter(|class| *class != Class::Sender) else { return Ok(()) };
+    let class = bounce::refusal(fault).map(|verdict| verdict.class);
+    let Some(class) = class.filter(|class| *class != Class::Sender) else { return Ok(()) };
     let class = if recorded.is_doubtful { Class::Soft } else { class };
     let (subscription, address_key): (i64, String) = tx
         .prepare_cached(
@@ -211,7 +212,8 @@ pub(super) fn gave_way(tx: &Transaction<'_>, subscription: i64, edition: i64, at
         let phase = if phase == "rcpt" { "rcpt" } else { "body" };
         Ok(Fault { phase, code: row.get(1)?, enhanced: row.get(2)?, text: row.get(3)? })
     });
-    let Some(fault) = last.optional()?.filter(|fault| bounce::refusal(fault) != Some(Class::Sender)) else {
+    let is_ours = |fault: &Fault| bounce::refusal(fault).is_some_and(|verdict| verdict.class == Class::Sender);
+    let Some(fault) = last.optional()?.filter(|fault| !is_ours(fault)) else {
         return Ok(());
     };
     keep(tx, subscription, edition, at, Class::Soft, fault.enhanced.as_deref(), &bounce::masked(&fault.to_string()))

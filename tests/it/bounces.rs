@@ -306,7 +306,7 @@ async fn reports_of_real_servers_are_understood() {
             "5.7.1" => Class::Sender,
             _ => Class::Soft,
         };
-        assert_eq!(failure.class, expected, "{name}");
+        assert_eq!(failure.verdict.class, expected, "{name}");
         assert!(!inbound.message_ids.is_empty() && inbound.recipients.iter().any(|r| r.contains('@')), "{name}");
         assert!(inbound.addressed.iter().chain(&inbound.returned).any(|text| text.contains("b+")), "{name}");
         assert_eq!(take(&world, &String::from_utf8_lossy(&bytes)), Report(Taken::Unproven), "{name}");

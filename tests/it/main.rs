@@ -33,6 +33,7 @@ mod postoffice;
 mod process;
 mod query;
 mod readme;
+mod reports;
 mod retries;
 mod site;
 mod smtp;

@@ -1,6 +1,6 @@
 //! What a mail's end says about whoever it was for.
 
-use crate::core::bounce::{self, Class};
+use crate::core::bounce::{self, Class, Said, Verdict};
 use crate::core::delivery::{Receipt, SendError};
 
 /// What a mail's end says.
@@ -14,6 +14,8 @@ pub enum Ending {
     Deferred {
         /// Whether the recipient's side says so, as far as can be told, or the server we speak to.
         by_domain: bool,
+        /// Whether it is said of all our mail beyond doubt. Else it may be about this one mailbox.
+        is_plain: bool,
         /// The other side's words.
         words: String,
     },
@@ -21,6 +23,8 @@ pub enum Ending {
     Refused {
         /// As for [`Ending::Deferred`].
         by_domain: bool,
+        /// As for [`Ending::Deferred`].
+        is_plain: bool,
         /// The other side's words.
         words: String,
     },
@@ -51,43 +55,49 @@ impl Ending {
             Err(error) => error,
         };
         let fault = error.fault();
-        let words = || fault.to_string();
+        let words = fault.to_string();
+        let verdict = bounce::refusal(fault);
         let Some(code) = fault.code else {
-            return match (fault.phase, bounce::refusal(fault)) {
-                (_, Some(Class::Hard)) => Self::NoMailbox { words: words() },
+            return match (fault.phase, verdict.map(|verdict| verdict.class)) {
+                (_, Some(Class::Hard)) => Self::NoMailbox { words },
+                (_, Some(Class::Sender)) => Self::refused(verdict, words),
                 // What is final is our own word, before anything was said: no server takes such an address, say.
                 ("mail" | "rcpt" | "data" | "body", _) if matches!(error, SendError::Transient(_)) => Self::Lost,
                 ("mail" | "rcpt" | "data" | "body" | "sendmail", _) => Self::OwnTrouble,
                 _ => Self::Untried,
             };
         };
-        match fault.phase {
+        match (fault.phase, verdict) {
             // Nothing is said of the recipient yet. What is final speaks of this mail, which is too large, say.
-            "mail" if matches!(error, SendError::Permanent(_)) => Self::OwnTrouble,
-            "mail" if code < 500 => Self::Deferred { by_domain: false, words: words() },
-            "mail" => Self::Refused { by_domain: false, words: words() },
+            ("mail", _) if matches!(error, SendError::Permanent(_)) => Self::OwnTrouble,
+            ("mail", _) if code < 500 => Self::Deferred { by_domain: false, is_plain: true, words },
+            ("mail", _) => Self::Refused { by_domain: false, is_plain: true, words },
             // DATA speaks of no recipient.
-            "data" if code >= 500 && bounce::is_limit(fault) => Self::Deferred { by_domain: false, words: words() },
-            "rcpt" | "body" if code >= 500 && bounce::is_limit(fault) => {
-                Self::Deferred { by_domain: true, words: words() }
+            ("rcpt" | "data" | "body", Some(verdict)) if code >= 500 && verdict.is_limit() => {
+                Self::Deferred { by_domain: fault.phase != "data", is_plain: true, words }
             }
-            "rcpt" | "data" | "body" if code < 500 && bounce::is_about_us(fault) => {
-                Self::Deferred { by_domain: true, words: words() }
-            }
-            "rcpt" | "data" | "body" if code >= 500 => match bounce::refusal(fault) {
+            ("rcpt" | "data" | "body", Some(verdict)) if verdict.class == Class::Sender => match verdict.said {
+                // Another mail may be smaller.
+                Said::Large => Self::OwnTrouble,
+                _ if code < 500 => Self::Deferred { by_domain: true, is_plain: verdict.is_plain, words },
                 // Who has to log in, has to do so for every domain.
-                Some(Class::Sender) => {
-                    Self::Refused { by_domain: !matches!(code, 503 | 530 | 534 | 535 | 538), words: words() }
+                _ if matches!(code, 503 | 530 | 534 | 535 | 538) => {
+                    Self::Refused { by_domain: false, is_plain: true, words }
                 }
-                Some(Class::Hard) => Self::NoMailbox { words: words() },
-                // A full mailbox says nothing of any other.
-                _ if matches!(error, SendError::Transient(_)) || fault.enhanced.as_deref() == Some("5.2.2") => {
-                    Self::OwnTrouble
-                }
-                _ => Self::Rejected { words: words() },
+                _ => Self::refused(Some(verdict), words),
             },
-            "rcpt" | "data" | "body" => Self::OwnTrouble,
+            ("rcpt" | "data" | "body", _) if code < 500 => Self::OwnTrouble,
+            ("rcpt" | "data" | "body", Some(Verdict { class: Class::Hard, .. })) => Self::NoMailbox { words },
+            // A full mailbox says nothing of any other.
+            ("rcpt" | "data" | "body", _) if matches!(error, SendError::Transient(_)) => Self::OwnTrouble,
+            ("rcpt" | "data" | "body", Some(Verdict { said: Said::Full | Said::Busy, .. })) => Self::OwnTrouble,
+            ("rcpt" | "data" | "body", _) if fault.enhanced.as_deref() == Some("5.2.2") => Self::OwnTrouble,
+            ("rcpt" | "data" | "body", _) => Self::Rejected { words },
             _ => Self::Untried,
         }
+    }
+
+    fn refused(verdict: Option<Verdict>, words: String) -> Self {
+        Self::Refused { by_domain: true, is_plain: verdict.is_some_and(|verdict| verdict.is_plain), words }
     }
 }
