@@ -15,17 +15,15 @@
 //! What is absent: stop words (a phrase needs them; the linter warns of them alone) and languages other than English
 //! for the stem.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::ops::Range;
 
-use foldhash::fast::FixedState;
-use rust_stemmers::{Algorithm, Stemmer};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-mod apart;
 mod latex;
+mod stem;
+
+pub use stem::root;
 
 /// A word of a text, or several that a hyphen joins.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,37 +65,45 @@ pub struct Form {
     pub folded: String,
     /// Folded and stemmed: what a plain word means.
     pub stem: String,
-    /// A second stem, for a word that may be something else: a lower-case one the plural of an acronym, `llms`; or `US`.
-    pub singular: Option<String>,
+    /// A second stem, for a word that may be something else: a form of either of two words, `axes`; a lower-case one the
+    /// plural of an acronym, `gpus`; or `US`.
+    pub second: Option<String>,
 }
 
 impl Form {
     /// The forms of a word that [`words`] cut.
     pub fn of(word: &str) -> Self {
         let folded = fold(word);
-        // "LLMs", "GPUs", "NeRFs": the stemmer leaves them alone when no vowel stands before the s.
+        // "LLMs", "GPUs", "NeRFs".
         let mut letters = word.chars().rev();
         let acronym = letters.next() == Some('s') && letters.next().is_some_and(|c| c.is_uppercase() || c.is_numeric());
         if acronym && folded.len() > 2 {
-            return Self { stem: stem(&folded[..folded.len() - 1]), singular: None, folded };
+            return Self { stem: folded[..folded.len() - 1].to_owned(), second: None, folded };
         }
         if folded == COUNTRY {
             return Self::of_country(word, folded);
         }
-        let stem = stem(&folded);
-        let singular = (word.chars().filter(|c| c.is_uppercase()).count() < 2 && is_vowelless_plural(&folded))
-            .then(|| folded[..folded.len() - 1].to_owned())
-            .filter(|singular| *singular != stem);
-        Self { stem, singular, folded }
+        if is_name(word) {
+            return Self { stem: stem::stem_of_name(&folded), second: None, folded };
+        }
+        let (stem, second) = stem::stem(&folded);
+        let singular = || is_vowelless_plural(&folded).then(|| folded[..folded.len() - 1].to_owned());
+        let second = second.or_else(singular).filter(|second| *second != stem);
+        Self { stem, second, folded }
+    }
+
+    /// What a plain word finds it by.
+    pub fn stems(&self) -> impl Iterator<Item = &str> {
+        [Some(self.stem.as_str()), self.second.as_deref()].into_iter().flatten()
     }
 
     /// `US` is a country and may be the word "us" in capitals; `U.S.` is the country alone.
     fn of_country(word: &str, folded: String) -> Self {
         const ALONE: &str = "u.s.";
         match word {
-            "US" => Self { stem: folded.clone(), singular: Some(ALONE.to_owned()), folded },
-            _ if word.contains('.') => Self { stem: ALONE.to_owned(), singular: None, folded },
-            _ => Self { stem: folded.clone(), singular: None, folded },
+            "US" => Self { stem: folded.clone(), second: Some(ALONE.to_owned()), folded },
+            _ if word.contains('.') => Self { stem: ALONE.to_owned(), second: None, folded },
+            _ => Self { stem: folded.clone(), second: None, folded },
         }
     }
 }
@@ -135,29 +141,9 @@ pub fn fold(word: &str) -> String {
 /// The only country whose letters are a word.
 const COUNTRY: &str = "us";
 
-/// The English stem of a folded word (Snowball, <https://snowballstem.org/algorithms/english/stemmer.html>), but for those
-/// that it would take for another's. A word with digits, signs or other scripts is its own stem.
-fn stem(folded: &str) -> String {
-    if folded.len() < 3 || !folded.bytes().all(|b| b.is_ascii_lowercase()) {
-        return folded.to_owned();
-    }
-    // Stemming a word takes ten times as long as finding it, and papers and keywords have the same words again and again.
-    const MANY: usize = 8_192;
-    thread_local! {
-        static STEMS: RefCell<HashMap<String, String, FixedState>> = RefCell::default();
-    }
-    STEMS.with_borrow_mut(|stems| {
-        if let Some(stem) = stems.get(folded) {
-            return stem.clone();
-        }
-        if stems.len() >= MANY {
-            stems.clear();
-        }
-        let stemmed = || Stemmer::create(Algorithm::English).stem(folded).into_owned();
-        let stem = apart::stem(folded).map_or_else(stemmed, ToOwned::to_owned);
-        stems.insert(folded.to_owned(), stem.clone());
-        stem
-    })
+/// Whether a word is in capitals and as short as the names are that people make of initials. Longer ones are emphasis.
+fn is_name(word: &str) -> bool {
+    (2..=5).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_uppercase())
 }
 
 /// `llms`, `cnns`, `gpus`: an s after letters that no English word would have.
@@ -384,7 +370,7 @@ mod tests {
     fn meets(a: &str, b: &str) -> bool {
         let stems = |word: &str| {
             let form = Form::of(word);
-            [Some(form.stem), form.singular]
+            [Some(form.stem), form.second]
         };
         let b = stems(b);
         stems(a).iter().flatten().any(|stem| b.iter().flatten().any(|other| other == stem))
@@ -465,7 +451,7 @@ mod tests {
             ("us", "US"),
             ("GPUs", "gpu"),
             ("naïve", "naive"),
-            ("efﬁcient", "efficiently"),
+            ("efﬁcient", "efficient"),
             ("self-attention", "selfattention"),
             ("Łukasiewicz", "lukasiewicz"),
         ] {

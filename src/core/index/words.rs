@@ -1,6 +1,7 @@
 //! Where every written word stands.
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
 
 use super::{Hit, Map};
 use crate::core::query::{Field, Part, Pattern, Unit};
@@ -37,6 +38,8 @@ pub(super) struct Words {
     written: Map<String, u32>,
     /// The number of a stem, and of what else a word may mean.
     stems: Map<String, u32>,
+    /// By root: the numbers of the stems that have it. Made when it is first needed.
+    roots: OnceLock<Map<String, Vec<u32>>>,
     /// By stem: the words that it finds.
     by_stem: Vec<Vec<u32>>,
     /// By word: its own stem.
@@ -75,9 +78,9 @@ impl Words {
         let stem = self.stem(form.stem);
         self.stem_of.push(stem);
         self.by_stem[stem as usize].push(number);
-        if let Some(singular) = form.singular {
-            let singular = self.stem(singular);
-            self.by_stem[singular as usize].push(number);
+        if let Some(second) = form.second {
+            let second = self.stem(second);
+            self.by_stem[second as usize].push(number);
         }
         self.by_folded.push((form.folded, number));
         self.written.insert(written.to_owned(), number);
@@ -160,7 +163,12 @@ impl Words {
         };
         let numbers: Vec<u32> = match part {
             Part::Stem(stem, None) => stemmed(stem).collect(),
-            Part::Stem(stem, Some(singular)) => stemmed(stem).chain(stemmed(singular)).collect(),
+            Part::Stem(stem, Some(second)) => stemmed(stem).chain(stemmed(second)).collect(),
+            Part::Root(root, second) => {
+                let roots = self.roots.get_or_init(|| roots(&self.stems));
+                let stems = [Some(root), second.as_ref()].into_iter().flatten().filter_map(|root| roots.get(root));
+                stems.flatten().flat_map(|stem| self.by_stem[*stem as usize].iter().copied()).collect()
+            }
             Part::Exact(written) => self.written.get(written).copied().into_iter().collect(),
             Part::Prefix(prefix) => {
                 let from = self.by_folded.partition_point(|(folded, _)| folded.as_str() < prefix.as_str());
@@ -180,6 +188,14 @@ impl Words {
             }
         }
     }
+}
+
+fn roots(stems: &Map<String, u32>) -> Map<String, Vec<u32>> {
+    let mut roots: Map<String, Vec<u32>> = Map::default();
+    for (stem, number) in stems {
+        roots.entry(text::root(stem)).or_default().push(*number);
+    }
+    roots
 }
 
 /// From each of `first` to each of `then` that begins right where it ends, or behind the end of a sentence there.

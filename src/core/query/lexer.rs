@@ -267,6 +267,10 @@ impl<'a> Lexer<'a> {
         let word = &self.rest()[..self.rest().find(is_end).unwrap_or(self.rest().len())];
         self.at += word.len();
         let span = start..self.at;
+        let (kind, word) = match word.strip_suffix('~') {
+            Some(word) if kind == Kind::Word && !word.ends_with('*') => (Kind::Relatives, word),
+            _ => (kind, word),
+        };
         if let Some(comma) = self.rest().chars().next().filter(|c| is_comma(*c)) {
             let hint = "write `a OR b` for either, `a b` for both, or list them as separate keywords";
             return Err(self.error(comma, "expected a space or an operator, not punctuation", hint));

@@ -115,6 +115,8 @@ pub enum Kind {
     /// `"graph retrieval"~5`: the same, in any order, with at most so many other words among them. One that is there twice
     /// counts once.
     Near(u8),
+    /// `diffusion~`: folded, and stemmed down to the root that its derivations have too.
+    Relatives,
     /// `diffus*`: folded, begins so.
     Prefix,
     /// `=RAG`: as written.

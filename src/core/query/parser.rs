@@ -153,7 +153,7 @@ impl Parser<'_> {
             return Err(QueryError::new(span, message, "split it into several keywords"));
         }
         if let Clause::Text { field: Field::Author | Field::Category | Field::Source, kind, .. } = clause
-            && matches!(kind, Kind::Exact | Kind::ExactPhrase | Kind::Near(_))
+            && matches!(kind, Kind::Exact | Kind::ExactPhrase | Kind::Near(_) | Kind::Relatives)
         {
             let message = "expected a name without \"=\" or \"~\"";
             return Err(QueryError::new(span, message, "write `author:sample` or `author:\"Bea Sample\"`"));

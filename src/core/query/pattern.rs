@@ -53,8 +53,10 @@ pub struct Unit {
 /// What one word of a text is compared with.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Part {
-    /// The stem, and that of the singular if the word may be a plural of an acronym.
+    /// The stem, and a second one if the word may be something else.
     Stem(String, Option<String>),
+    /// The root of the stem, and of the second one if it is another.
+    Root(String, Option<String>),
     /// The beginning of the folded word.
     Prefix(String),
     /// The word as written.
@@ -102,9 +104,15 @@ impl Pattern {
         };
         let part = |word: &str| match kind {
             Kind::Exact | Kind::ExactPhrase => Part::Exact(word.to_owned()),
+            Kind::Relatives => {
+                let form = Form::of(word);
+                let root = text::root(&form.stem);
+                let second = form.second.map(|stem| text::root(&stem)).filter(|second| *second != root);
+                Part::Root(root, second)
+            }
             _ => {
                 let form = Form::of(word);
-                Part::Stem(form.stem, form.singular)
+                Part::Stem(form.stem, form.second)
             }
         };
         let mut units: Vec<Unit> = Vec::new();
@@ -158,7 +166,8 @@ impl Unit {
     /// What tells it from another: `LLM` and `llms` are one, and so are `state-space` and `statespace`.
     fn name(&self) -> &String {
         match self.whole.as_ref().or(self.parts.first()) {
-            Some(Part::Stem(_, Some(name)) | Part::Stem(name, None) | Part::Prefix(name) | Part::Exact(name)) => name,
+            Some(Part::Stem(_, Some(name)) | Part::Stem(name, None)) => name,
+            Some(Part::Root(name, _) | Part::Prefix(name) | Part::Exact(name)) => name,
             None => const { &String::new() },
         }
     }
@@ -168,9 +177,9 @@ impl Part {
     /// Whether it finds a word, as `written` in a text and with the form it has.
     pub fn finds(&self, written: &str, form: &Form) -> bool {
         match self {
-            Part::Stem(stem, singular) => {
-                let stems = [Some(stem.as_str()), singular.as_deref()];
-                stems.into_iter().flatten().any(|stem| form.stem == stem || form.singular.as_deref() == Some(stem))
+            Part::Stem(stem, second) => form.stems().any(|own| own == stem || Some(own) == second.as_deref()),
+            Part::Root(root, second) => {
+                form.stems().map(text::root).any(|own| own == *root || Some(&own) == second.as_ref())
             }
             Part::Prefix(prefix) => form.folded.starts_with(prefix.as_str()),
             Part::Exact(exact) => written == exact,

@@ -79,6 +79,7 @@ impl Display for Clause {
                     Kind::Word => f.write_str(text),
                     Kind::Phrase => write!(f, "\"{text}\""),
                     Kind::Near(distance) => write!(f, "\"{text}\"~{distance}"),
+                    Kind::Relatives => write!(f, "{text}~"),
                     Kind::Prefix => write!(f, "{text}*"),
                     Kind::Exact => write!(f, "={text}"),
                     Kind::ExactPhrase => write!(f, "=\"{text}\""),

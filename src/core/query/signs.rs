@@ -61,8 +61,9 @@ pub(super) fn refuse_signs(word: &str, begin: usize) -> Result<(), QueryError> {
         Err(QueryError::new(begin + at..begin + at + length, message, hint))
     };
     if let Some(at) = word.find('~') {
-        let hint = "write `\"graph retrieval\"~5` for words that stand near each other";
-        return refused(at, word.len() - at, "expected \"~\" only after a quoted phrase or `like:`", hint);
+        let hint = "`diffusion~` finds its relatives too, `\"graph retrieval\"~5` words that stand near each other";
+        let message = "expected \"~\" only at the end of a word, after a quoted phrase or `like:`";
+        return refused(at, word.len() - at, message, hint);
     }
     let is_word = |c: char| c.is_alphanumeric();
     if !word.contains(is_word) {

@@ -45,6 +45,7 @@ fn clauses() -> impl Strategy<Value = Clause> {
     let kind = prop_oneof![
         4 => words().prop_map(|word| (Kind::Word, word.to_owned())),
         1 => words().prop_map(|word| (Kind::Exact, word.to_owned())),
+        1 => words().prop_map(|word| (Kind::Relatives, word.to_owned())),
         1 => words().prop_filter("two letters at least", |word| word.trim_end_matches('.').chars().count() > 1)
             .prop_map(|word| (Kind::Prefix, word.to_owned())),
         2 => prop::collection::vec(words(), 1..4).prop_map(|words| (Kind::Phrase, words.join(" "))),
@@ -149,7 +150,7 @@ fn an_error_says_where_what_and_how_to_mend_it() {
         ("A*", 0..2, "expected at least two letters before \"*\"", "`\"A*\"`"),
         ("a *", 2..3, "expected a word, found \"*\"", "`diffus*`"),
         ("a = 5", 2..3, "expected a word, found \"=\"", "`=RAG`"),
-        ("graph~3", 5..7, "expected \"~\" only after a quoted phrase or `like:`", "~5"),
+        ("graph~3", 5..7, "expected \"~\" only at the end of a word, after a quoted phrase or `like:`", "~5"),
         ("\"a b\"~0", 5..7, "expected a number of words from 1 to 100 after \"~\"", "~5"),
         ("x2 author:=sample", 3..17, "expected a name without \"=\" or \"~\"", "author:sample"),
         ("author:\"sample Bea\"~5", 0..21, "expected a name without \"=\" or \"~\"", "author:\"Bea Sample\""),

@@ -5,6 +5,7 @@
 
 use std::borrow::Borrow;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use chrono::{DateTime, Utc};
 use foldhash::HashMap;
@@ -31,8 +32,10 @@ pub struct Document<C> {
 #[derive(Debug)]
 struct Words {
     tokens: Vec<Token>,
-    /// By stem and by singular: indexes into the tokens.
+    /// By stem, and by the second one: indexes into the tokens.
     stems: HashMap<String, Vec<usize>>,
+    /// By the roots of these. Made when it is first needed.
+    roots: OnceLock<HashMap<String, Vec<usize>>>,
     /// By the word as written.
     written: HashMap<String, Vec<usize>>,
     /// Indexes into the tokens in the order of their folded words, so that those with one beginning stand together.
@@ -252,14 +255,24 @@ impl Words {
         };
         for (index, token) in tokens.iter().enumerate() {
             add(&mut stems, &token.form.stem, index);
-            if let Some(singular) = token.form.singular.as_deref().filter(|singular| *singular != token.form.stem) {
-                add(&mut stems, singular, index);
+            if let Some(second) = &token.form.second {
+                add(&mut stems, second, index);
             }
             add(&mut written, &token.written, index);
         }
         let mut folded: Vec<usize> = (0..tokens.len()).collect();
         folded.sort_by(|a, b| tokens[*a].form.folded.cmp(&tokens[*b].form.folded));
-        Self { tokens, stems, written, folded }
+        Self { tokens, stems, roots: OnceLock::new(), written, folded }
+    }
+
+    fn roots(&self) -> &HashMap<String, Vec<usize>> {
+        self.roots.get_or_init(|| {
+            let mut roots: HashMap<String, Vec<usize>> = HashMap::default();
+            for (stem, tokens) in &self.stems {
+                roots.entry(text::root(stem)).or_default().extend(tokens);
+            }
+            roots
+        })
     }
 
     /// Whether `pattern` is found.
@@ -291,7 +304,7 @@ impl Words {
     fn find(&self, part: &Part) -> Vec<usize> {
         let [found, more] = self.lists(part);
         let mut all = found.to_vec();
-        if !more.is_empty() || matches!(part, Part::Prefix(_)) {
+        if !more.is_empty() || matches!(part, Part::Prefix(_) | Part::Root(..)) {
             all.extend_from_slice(more);
             all.sort_unstable();
             all.dedup();
@@ -299,14 +312,18 @@ impl Words {
         all
     }
 
-    /// The tokens that a part finds, in two lists that may overlap; those of a beginning are in no order.
+    /// The tokens that a part finds, in two lists that may overlap; those of a beginning and of a root are in no order.
     fn lists(&self, part: &Part) -> [&[usize]; 2] {
         fn at<'a>(map: &'a HashMap<String, Vec<usize>>, word: &str) -> &'a [usize] {
             map.get(word).map_or(&[], Vec::as_slice)
         }
         match part {
             Part::Stem(stem, None) => [at(&self.stems, stem), &[]],
-            Part::Stem(stem, Some(singular)) => [at(&self.stems, stem), at(&self.stems, singular)],
+            Part::Stem(stem, Some(second)) => [at(&self.stems, stem), at(&self.stems, second)],
+            Part::Root(root, second) => {
+                let second = second.as_ref().map_or(&[][..], |second| at(self.roots(), second));
+                [at(self.roots(), root), second]
+            }
             Part::Exact(exact) => [at(&self.written, exact), &[]],
             Part::Prefix(prefix) => {
                 let word = |index: &usize| self.tokens[*index].form.folded.as_str();

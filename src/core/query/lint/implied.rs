@@ -5,7 +5,7 @@
 use std::ops::RangeInclusive;
 
 use crate::core::query::{Comparison, Field, Literal, Part, Pattern, Unit};
-use crate::core::text::Form;
+use crate::core::text::{self, Form};
 
 /// Whether every paper that has `a` has `b`.
 pub(super) fn implies(a: &Literal, b: &Literal) -> bool {
@@ -67,9 +67,14 @@ fn has_part(a: &Part, b: &Part) -> bool {
     match (a, b) {
         (Part::Exact(word), b) => b.finds(word, &Form::of(word)),
         (Part::Prefix(a), Part::Prefix(b)) => a.starts_with(b.as_str()),
-        (Part::Stem(stem, singular), Part::Stem(other, of_other)) => {
+        (Part::Stem(stem, second), Part::Stem(other, of_other))
+        | (Part::Root(stem, second), Part::Root(other, of_other)) => {
             let is_one = |stem: &String| stem == other || Some(stem) == of_other.as_ref();
-            is_one(stem) && singular.as_ref().is_none_or(is_one)
+            is_one(stem) && second.as_ref().is_none_or(is_one)
+        }
+        (Part::Stem(stem, second), Part::Root(root, of_other)) => {
+            let is_one = |stem: &String| [Some(root), of_other.as_ref()].contains(&Some(&text::root(stem)));
+            is_one(stem) && second.as_ref().is_none_or(is_one)
         }
         _ => false,
     }

@@ -5,6 +5,7 @@
 
 use super::implied::{bounds, implies};
 use crate::core::query::{Comparison, Expr, Field, Literal, Measure, Part};
+use crate::core::text;
 
 /// How much an expression says, from the least to the most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -166,25 +167,25 @@ const COMMON: [&str; 60] = [
     "result",
     "task",
     "approach",
-    "propos",
+    "propose",
     "perform",
     "show",
     "new",
     "novel",
     "framework",
-    "studi",
+    "study",
     "system",
     "network",
-    "improv",
+    "improve",
     "state",
     "art",
     "experiment",
-    "achiev",
+    "achieve",
     "ai",
     "algorithm",
     "research",
     "work",
-    "evalu",
+    "evaluate",
 ];
 /// How many of them, the first ones, are function words.
 const FUNCTIONAL: usize = 31;
@@ -195,5 +196,10 @@ fn is_common(literal: &Literal) -> bool {
     let Literal::Text { field: Field::Any | Field::Abstract, pattern } = literal else { return false };
     let among = if pattern.units.len() > 1 { &COMMON[..FUNCTIONAL] } else { &COMMON[..] };
     let mut parts = pattern.units.iter().flat_map(|unit| &unit.parts).peekable();
-    parts.peek().is_some() && parts.all(|part| matches!(part, Part::Stem(stem, _) if among.contains(&stem.as_str())))
+    parts.peek().is_some()
+        && parts.all(|part| match part {
+            Part::Stem(stem, _) => among.contains(&stem.as_str()),
+            Part::Root(root, _) => among.iter().any(|stem| text::root(stem) == *root),
+            Part::Prefix(_) | Part::Exact(_) => false,
+        })
 }
