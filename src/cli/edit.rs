@@ -7,11 +7,11 @@ use anyhow::Context;
 use chrono_tz::Tz;
 use clap::Args;
 
-use super::{expression, output, parse_address};
-use crate::config::edit::{self, EditError, NewSubscription};
-use crate::config::{self, Settings};
+use super::{expression, files, output, parse_address};
+use crate::config::edit::{self, Change, EditError, NewSubscription};
+use crate::config::{self, Settings, SubscriptionFiles};
 use crate::core::address::Address;
-use crate::core::query::{Role, lint_profile};
+use crate::core::query::{Query, Role, lint_profile};
 use crate::core::schedule::Schedule;
 use crate::core::subscription::{Keyword, Profile, Rank};
 
@@ -46,41 +46,142 @@ pub(super) struct Subscribe {
     file: Option<PathBuf>,
 }
 
+/// What `edit` takes.
+#[derive(Debug, Args)]
+pub(super) struct Edit {
+    /// A subscribed address
+    address: String,
+    /// Adds a keyword expression; may be given several times
+    #[arg(long, value_name = "EXPRESSION")]
+    add: Vec<String>,
+    /// Takes a keyword expression out
+    #[arg(long, value_name = "EXPRESSION")]
+    remove: Vec<String>,
+    /// Adds an exclusion: never a paper that this matches
+    #[arg(long, value_name = "EXPRESSION")]
+    exclude: Vec<String>,
+    /// Takes an exclusion out
+    #[arg(long, value_name = "EXPRESSION")]
+    remove_exclude: Vec<String>,
+    /// The profile, where the subscription has several
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+    /// The subscriber's name
+    #[arg(long)]
+    name: Option<String>,
+    /// Only papers with at least this many votes
+    #[arg(long, value_name = "N")]
+    min_upvotes: Option<u32>,
+    /// At most this many papers in a digest
+    #[arg(long, value_name = "N")]
+    max_papers: Option<u32>,
+    /// `daily at 08:00`, `weekdays at 07:30`, `weekly on mon at 08:00` or five cron fields
+    #[arg(long)]
+    schedule: Option<String>,
+    /// The time zone of the schedule, such as Europe/Paris
+    #[arg(long)]
+    zone: Option<String>,
+    /// The file to change, when several are configured
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+/// Changes keys of a subscription.
+pub(super) fn edit(settings: &Settings, arguments: &Edit) -> anyhow::Result<ExitCode> {
+    let address = parse_address(&arguments.address)?;
+    let wanted = Change {
+        profile: arguments.profile.clone(),
+        keywords: queries(&arguments.add)?,
+        remove: arguments.remove.clone(),
+        exclude: queries(&arguments.exclude)?,
+        remove_exclude: arguments.remove_exclude.clone(),
+        min_upvotes: arguments.min_upvotes,
+        max_papers: arguments.max_papers,
+        schedule: schedule(arguments.schedule.as_deref())?,
+        zone: arguments.zone.as_deref().map(zone).transpose()?,
+        name: arguments.name.clone(),
+    };
+    let nothing = Change { profile: wanted.profile.clone(), ..Change::default() };
+    anyhow::ensure!(wanted != nothing, "say what to change, such as --add EXPRESSION (paperpost edit --help)");
+    let path = change_listed(settings, &address, arguments.file.clone(), |text| edit::edit(text, &address, &wanted))?;
+    let holdings = expression::holdings(settings);
+    for (queries, texts, role) in
+        [(&wanted.keywords, &arguments.add, Role::Keyword), (&wanted.exclude, &arguments.exclude, Role::Exclude)]
+    {
+        queries.iter().zip(texts).for_each(|(query, text)| expression::warn(query, text, role, &holdings));
+    }
+    say!("{} is changed in {}", address.reveal(), path.display());
+    let files = SubscriptionFiles::of(settings);
+    if let Some(subscription) = files.read().listing(&files).find(&address) {
+        say!("{}", expression::look_back(settings, &subscription.profiles));
+    }
+    say!("{}", files::take_up(settings));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn queries(texts: &[String]) -> anyhow::Result<Vec<Query>> {
+    texts.iter().map(|text| expression::parse(text)).collect()
+}
+
+fn schedule(text: Option<&str>) -> anyhow::Result<Option<Schedule>> {
+    text.map(Schedule::parse).transpose().map_err(|error| {
+        let hint = error.hint.as_ref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+        anyhow::anyhow!("--schedule: {error}{hint}")
+    })
+}
+
 /// Adds a subscription to the file.
 pub(super) fn subscribe(settings: &Settings, arguments: &Subscribe) -> anyhow::Result<ExitCode> {
-    let queries = |texts: &[String]| texts.iter().map(|text| expression::parse(text)).collect::<Result<Vec<_>, _>>();
-    let schedule = arguments.schedule.as_deref().map(Schedule::parse).transpose();
     let new = NewSubscription {
         name: arguments.name.clone(),
         keywords: queries(&arguments.keywords)?,
         exclude: queries(&arguments.exclude)?,
         min_upvotes: arguments.min_upvotes,
         max_papers: arguments.max_papers,
-        schedule: schedule.map_err(|error| {
-            let hint = error.hint.as_ref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
-            anyhow::anyhow!("--schedule: {error}{hint}")
-        })?,
+        schedule: schedule(arguments.schedule.as_deref())?,
         zone: arguments.zone.as_deref().map(zone).transpose()?,
         ..NewSubscription::new(parse_address(&arguments.address)?)
     };
-    let path = file(settings, arguments.file.clone())?;
+    let path = file(settings, &new.email, arguments.file.clone())?;
+    let who = new.email.reveal();
     // The first subscription makes the file.
-    change(settings, &path, |text| edit::subscribe(text, &new).map(Some))?;
-    warn(settings, &new, arguments);
-    say!("{} is subscribed in {}", new.email.reveal(), path.display());
-    say!("a running daemon takes it in at SIGHUP; `paperpost preview {}` shows the next digest", new.email.reveal());
+    change(settings, &path, |text| edit::subscribe(text, &new).map(Some)).map_err(|error| {
+        match error.chain().any(|cause| matches!(cause.downcast_ref(), Some(EditError::AlreadyThere { .. }))) {
+            true => error.context(known(&who)),
+            false => error,
+        }
+    })?;
+    let profile = profile(settings, &new);
+    warn(settings, &new, &profile, arguments);
+    say!("{who} is subscribed in {}", path.display());
+    say!("{}", expression::look_back(settings, &[profile]));
+    say!("{}; `paperpost preview {who}` shows the next digest", files::take_up(settings));
     Ok(ExitCode::SUCCESS)
 }
 
+/// What to do about an address that has a subscription.
+fn known(who: &str) -> String {
+    format!(
+        "{who} is subscribed already: `paperpost edit {who} --add EXPRESSION` adds keywords (paperpost edit --help)"
+    )
+}
+
 /// Prints what was probably not meant.
-fn warn(settings: &Settings, new: &NewSubscription, arguments: &Subscribe) {
+fn warn(settings: &Settings, new: &NewSubscription, profile: &Profile, arguments: &Subscribe) {
     let holdings = expression::holdings(settings);
     for (queries, texts, role) in
         [(&new.keywords, &arguments.keywords, Role::Keyword), (&new.exclude, &arguments.exclude, Role::Exclude)]
     {
         queries.iter().zip(texts).for_each(|(query, text)| expression::warn(query, text, role, &holdings));
     }
-    let profile = Profile {
+    for (_, at, lint) in lint_profile(profile) {
+        expression::show(lint, &arguments.keywords[at]);
+    }
+}
+
+/// The profile of a new subscription.
+fn profile(settings: &Settings, new: &NewSubscription) -> Profile {
+    Profile {
         name: String::new(),
         keywords: new.keywords.iter().map(|query| Keyword { query: query.clone(), weight: 1.0 }).collect(),
         exclude: new.exclude.clone(),
@@ -89,9 +190,6 @@ fn warn(settings: &Settings, new: &NewSubscription, arguments: &Subscribe) {
         sources: Vec::new(),
         max_papers: new.max_papers.unwrap_or(settings.digest.max_papers),
         rank: Rank::default(),
-    };
-    for (_, at, lint) in lint_profile(&profile) {
-        expression::show(lint, &arguments.keywords[at]);
     }
 }
 
@@ -99,7 +197,10 @@ fn warn(settings: &Settings, new: &NewSubscription, arguments: &Subscribe) {
 pub(super) fn unsubscribe(settings: &Settings, address: &Address, only: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     let path = change_listed(settings, address, only, |text| edit::unsubscribe(text, address))?;
     say!("{} is no longer subscribed in {}", address.reveal(), path.display());
-    say!("a running daemon takes it in at SIGHUP; until then it sends what it knows");
+    if let Err(error) = files::note_removal(settings, address) {
+        note!("could not note in the database that this was meant, which matters if many go at once: {error:#}");
+    }
+    say!("{}", files::take_up(settings));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -113,7 +214,7 @@ pub(super) fn pause(
     let path = change_listed(settings, address, only, |text| edit::pause(text, address, paused))?;
     let state = if paused { "is paused" } else { "is not paused" };
     say!("{} {state} in {}", address.reveal(), path.display());
-    say!("a running daemon takes it in at SIGHUP");
+    say!("{}", files::take_up(settings));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -162,8 +263,15 @@ fn change(
 }
 
 /// The file that a new subscription goes into.
-fn file(settings: &Settings, only: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+fn file(settings: &Settings, new: &Address, only: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     let files = config::subscription_files(settings);
+    for path in &files {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        // A file with a fault is told of when it is to be changed.
+        if let Ok(Some(line)) = edit::line_of_address(&text, new) {
+            anyhow::bail!("{}, in {}:{line}", known(&new.reveal()), path.display());
+        }
+    }
     match (only, files.as_slice()) {
         (Some(path), _) => Ok(path),
         (None, [path]) => Ok(path.clone()),

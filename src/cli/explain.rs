@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use chrono_tz::Tz;
 
 use super::work::plural;
-use super::{refuse, subscriptions, wiring};
+use super::{files, wiring};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::core::address::Address;
@@ -25,20 +25,18 @@ const MOST_TITLES: usize = 3;
 
 /// Explains a paper, or the last edition. Nothing moves.
 pub(super) fn explain(settings: &Settings, address: &Address, paper: Option<&str>) -> anyhow::Result<ExitCode> {
-    let in_file = match subscriptions(settings) {
-        Ok(subscriptions) => subscriptions.into_iter().find(|subscription| subscription.address == *address),
-        Err(problems) => return Ok(refuse(&problems)),
-    };
+    let listing = files::read(settings);
     let Some(store) = wiring::look(settings)? else {
         anyhow::bail!("no papers are known yet: `paperpost scrape` reads them");
     };
     let publish = wiring::publish(settings);
+    let in_file = files::order(&listing, &store, address)?;
     let Some(case) = Case::open(&store, &publish, address, in_file, Clock::System.now())? else {
         anyhow::bail!("{} is not subscribed: `paperpost subscribe` adds it", address.reveal());
     };
     let Some(name) = paper else {
         explain_edition(&case, address)?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(files::code(&listing));
     };
     match explain::find(&store, name)? {
         Found::One(paper) => explain_paper(&case, address, &paper)?,
@@ -61,7 +59,7 @@ pub(super) fn explain(settings: &Settings, address: &Address, paper: Option<&str
             return Ok(ExitCode::FAILURE);
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(files::code(&listing))
 }
 
 fn explain_paper(case: &Case<'_>, address: &Address, paper: &KnownPaper) -> anyhow::Result<()> {

@@ -12,6 +12,7 @@ mod dkim;
 mod edit;
 mod explain;
 mod expression;
+mod files;
 mod manual;
 mod outbox;
 mod preview;
@@ -28,7 +29,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{self, Problems, Settings};
+use crate::config::{self, Problems};
 use crate::core::address::Address;
 use crate::{scheduling, telemetry};
 
@@ -55,6 +56,7 @@ struct Arguments {
 const EXAMPLES: &str = "Examples:
   paperpost demo                                  a whole run with sample papers: no network, no account
   paperpost subscribe ada@example.org '\"state space\" OR mamba' 'diffusion -image'
+  paperpost edit ada@example.org --add speech     one keyword more
   paperpost check                                 every problem in both files, with line and column
   paperpost preview ada@example.org               what her next digest would be
   paperpost explain ada@example.org               why her last digest had what it had
@@ -67,7 +69,7 @@ const EXAMPLES: &str = "Examples:
 enum Command {
     /// Works until stopped: reads sources, publishes and delivers on schedule
     ///
-    /// SIGTERM and Ctrl-C finish the work in hand; SIGHUP rereads the subscriptions. Only one paperpost works on a
+    /// SIGTERM and Ctrl-C finish the work in hand. Changed subscription files are taken in by themselves. Only one paperpost works on a
     /// database at a time.
     Run,
     /// Reads the bounce mailbox and all sources, publishes what is due, delivers what is queued, and exits
@@ -151,6 +153,14 @@ enum Command {
 
 `paperpost help queries` explains expressions; `paperpost try EXPRESSION` shows what one finds.")]
     Subscribe(edit::Subscribe),
+    /// Changes keywords, exclusions, limits or the schedule of a subscription
+    #[command(after_help = "Examples:
+  paperpost edit ada@example.org --add 'speech OR audio' --max-papers 10
+  paperpost edit ada@example.org --remove rag --exclude survey
+  paperpost edit ada@example.org --schedule 'weekly on mon at 08:00' --zone Europe/Paris
+
+`paperpost unsubscribe` removes a subscription, `pause` and `resume` interrupt it.")]
+    Edit(edit::Edit),
     /// Removes a subscription from the subscriptions file
     Unsubscribe {
         /// The address
@@ -174,6 +184,14 @@ enum Command {
         /// The file to change, when several are configured
         #[arg(long, value_name = "FILE")]
         file: Option<PathBuf>,
+    },
+    /// Has the daemon take in the subscription files now, and says what it made of them
+    ///
+    /// A daemon takes in changed files by itself; this waits for it.
+    Reload {
+        /// Removes the subscribers who are held because they are missing from the files, if the files are as they are now
+        #[arg(long)]
+        accept_removals: bool,
     },
     /// Lists the subscribers with their last and next editions
     List {
@@ -293,7 +311,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Check => {
             let mut report = config::check(config.as_deref(), &set, environment(), expression::holdings);
             report.add(report.settings.as_ref().map(wiring::unusable).unwrap_or_default());
-            return Ok(show::check(report));
+            return Ok(show::check(&report));
         }
         _ => {}
     }
@@ -331,9 +349,11 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Outbox { list, action } => outbox::outbox(&settings, &list, action),
         Command::Status { json } => show::status(&settings, json),
         Command::Subscribe(arguments) => edit::subscribe(&settings, &arguments),
+        Command::Edit(arguments) => edit::edit(&settings, &arguments),
         Command::Unsubscribe { address, file } => edit::unsubscribe(&settings, &parse_address(&address)?, file),
         Command::Pause { address, file } => edit::pause(&settings, &parse_address(&address)?, file, true),
         Command::Resume { address, file } => edit::pause(&settings, &parse_address(&address)?, file, false),
+        Command::Reload { accept_removals } => files::reload(&settings, accept_removals),
         Command::List { json } => show::list(&settings, json),
         Command::Suppress { action } => suppress::suppress(&settings, action),
         Command::Bounce { inbox: true } => bounce::inbox(&settings).await,
@@ -353,15 +373,6 @@ fn environment() -> impl Iterator<Item = (String, String)> {
 fn refuse(problems: &Problems) -> ExitCode {
     output::note_problems(|color| problems.pretty(color));
     ExitCode::FAILURE
-}
-
-/// The subscriptions, with their warnings logged.
-fn subscriptions(settings: &Settings) -> Result<Vec<crate::core::subscription::Subscription>, Problems> {
-    let (subscriptions, warnings) = config::load_subscriptions(settings)?;
-    for warning in warnings.iter() {
-        tracing::warn!("{warning}");
-    }
-    Ok(subscriptions)
 }
 
 fn parse_address(text: &str) -> anyhow::Result<Address> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::ValueEnum;
 
-use super::{output, refuse, subscriptions, wiring};
+use super::{files, output, wiring};
 use crate::clock::Clock;
 use crate::config::settings::Tls;
 use crate::config::{self, Settings};
@@ -38,16 +38,22 @@ pub(super) fn preview(
     format: Format,
     output: Option<&Path>,
 ) -> anyhow::Result<ExitCode> {
-    let subscriptions = match subscriptions(settings) {
-        Ok(subscriptions) => subscriptions,
-        Err(problems) => return Ok(refuse(&problems)),
+    let listing = files::read(settings);
+    let store = wiring::look(settings)?;
+    let subscription = match &store {
+        Some(store) => files::order(&listing, store, address)?,
+        None => listing.find(address).cloned(),
     };
-    let Some(subscription) = subscriptions.into_iter().find(|s| s.address == *address) else {
+    let Some(subscription) = subscription else {
         anyhow::bail!("{} is not subscribed: `paperpost subscribe` adds it", address.reveal());
     };
-    let Some(store) = wiring::look(settings)? else {
+    let Some(store) = store else {
         anyhow::bail!("no papers are known yet: `paperpost scrape` reads them");
     };
+    if subscription.paused {
+        let who = address.reveal();
+        note!("{who} is paused and gets nothing: this would come next after `paperpost resume {who}`");
+    }
     let now = Clock::System.now();
     let publish = wiring::publish(settings);
     let planner = Planner::new(&store, &publish, &subscription.profiles, now)?;
@@ -89,7 +95,7 @@ pub(super) fn preview(
         }
         None => output::document(&bytes),
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(files::code(&listing))
 }
 
 /// Sends a short mail and says what the other side answered.

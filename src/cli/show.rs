@@ -1,24 +1,31 @@
 //! The commands that show: check, status, list.
 
+use std::collections::HashSet;
 use std::process::ExitCode;
 
 use chrono::{DateTime, Local, Utc};
 use serde_json::json;
 
 use super::work::plural;
-use super::{output, wiring};
+use super::{files, output, wiring};
 use crate::clock::Clock;
-use crate::config::{Report, Settings};
+use crate::config::{Listing, Report, Settings};
+use crate::core::address::Address;
 use crate::jobs::pace::{self, Held};
-use crate::store::{EditionStatus, SourceStatus, Store, SubscriberStatus};
+use crate::store::{Difference, EditionStatus, FileStatus, SourceStatus, Store, SubscriberStatus};
 
 /// Prints every problem, or that there is none.
-pub(super) fn check(report: Report) -> ExitCode {
+pub(super) fn check(report: &Report) -> ExitCode {
     let problems = &report.problems;
     if !problems.is_empty() {
         output::problems(problems);
     }
-    let file = report.file.map_or("no settings file, all defaults".to_owned(), |file| file.display().to_string());
+    let held = held(report);
+    if held > 0 {
+        say!("{}", files::about_held(held));
+    }
+    let file = report.file.as_ref();
+    let file = file.map_or("no settings file, all defaults".to_owned(), |file| file.display().to_string());
     let warnings = match problems.warnings() {
         0 => String::new(),
         n => format!(" and {n} {}", plural(n, "warning")),
@@ -27,13 +34,27 @@ pub(super) fn check(report: Report) -> ExitCode {
         say!("{file}: {} {}{warnings}", problems.errors(), plural(problems.errors(), "problem"));
         return ExitCode::FAILURE;
     }
-    say!("{file}: fine, {} {}{warnings}", report.subscriptions, plural(report.subscriptions, "subscription"));
-    ExitCode::SUCCESS
+    let subscriptions = report.listing.subscriptions.len();
+    say!("{file}: fine, {subscriptions} {}{warnings}", plural(subscriptions, "subscription"));
+    if held == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// How many are missing from the files and held, or would be as soon as the files are taken in; as far as the database can
+/// be looked at.
+fn held(report: &Report) -> usize {
+    let store = report.settings.as_ref().and_then(|settings| wiring::look(settings).ok().flatten());
+    let differences = store.and_then(|store| store.differences(&report.listing).ok()).unwrap_or_default();
+    differences.values().filter(|difference| **difference == Difference::Held).count()
 }
 
 /// Sources, next editions and the queue.
 pub(super) fn status(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> {
-    let Some(store) = existing(settings, json)? else { return Ok(ExitCode::SUCCESS) };
+    let listing = files::read(settings);
+    let Some(store) = existing(settings, json)? else { return Ok(files::code(&listing)) };
+    let (taken, differences) = (store.files()?, store.differences(&listing)?);
+    let count = |wanted| differences.values().filter(|difference| **difference == wanted).count();
+    let missing = count(Difference::Held);
+    let code = if missing > 0 { ExitCode::FAILURE } else { files::code(&listing) };
     let (sources, queue, subscribers) = (store.sources()?, store.queue()?, store.subscribers()?);
     let held = pace::held(&store, &settings.pacing, Clock::System.now())?;
     let came_back = store.bounces(Clock::System.now() - chrono::Duration::days(30))?;
@@ -42,10 +63,17 @@ pub(super) fn status(settings: &Settings, json: bool) -> anyhow::Result<ExitCode
     if json {
         let next: Vec<_> = due.iter().map(|s| json!({"address": s.address, "next": s.next, "last": s.last})).collect();
         let faults = due.iter().filter(|subscriber| subscriber.fault.is_some()).count();
-        output::json(
-            &json!({"sources": sources, "queue": queue, "held": held, "next": next, "bounces": came_back, "faults": faults}),
-        )?;
-        return Ok(ExitCode::SUCCESS);
+        let pending = json!({
+            "new": count(Difference::New), "changed": count(Difference::Changed), "gone": count(Difference::Gone),
+            "wrong": count(Difference::Wrong), "held": missing,
+        });
+        output::json(&json!({
+            "sources": sources, "queue": queue, "held": held, "next": next, "bounces": came_back, "faults": faults,
+            "files": describe_files(&listing, &taken).map(|(path, state)| json!({"path": path, "state": state}))
+                .collect::<Vec<_>>(),
+            "subscribers": pending,
+        }))?;
+        return Ok(code);
     }
     say!("Sources");
     for source in settings.sources.iter().filter(|source| source.enabled) {
@@ -53,6 +81,24 @@ pub(super) fn status(settings: &Settings, json: bool) -> anyhow::Result<ExitCode
             Some(status) => say!("  {}", describe_source(status)),
             None => say!("  {}: not read yet", source.id),
         }
+    }
+    say!("Subscription files");
+    for (path, state) in describe_files(&listing, &taken) {
+        say!("  {path}: {state}");
+    }
+    for (difference, words) in [
+        (Difference::New, "in the files, and not taken in yet"),
+        (Difference::Changed, "changed in the files, which is not taken in yet"),
+        (Difference::Gone, "no longer in the files, which is not taken in yet"),
+        (Difference::Wrong, "wrong in the files: what was right before is in force"),
+    ] {
+        match count(difference) {
+            0 => {}
+            count => say!("  {count} {words} (paperpost list)"),
+        }
+    }
+    if missing > 0 {
+        say!("  {}", files::about_held(missing));
     }
     say!("Next editions");
     for subscriber in due.iter().take(10) {
@@ -94,7 +140,28 @@ pub(super) fn status(settings: &Settings, json: bool) -> anyhow::Result<ExitCode
     for held in &held {
         say!("  {}", describe_held(held));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
+}
+
+/// Each file, and whether what is in it now has been taken in.
+fn describe_files<'a>(
+    listing: &'a Listing,
+    taken: &'a [FileStatus],
+) -> impl Iterator<Item = (String, String)> + use<'a> {
+    listing.files.iter().map(|file| {
+        let path = file.path.display().to_string();
+        let known = taken.iter().find(|known| known.path == path);
+        let errors = match file.errors.len() {
+            0 => String::new(),
+            count => format!(", {count} {}", plural(count, "error")),
+        };
+        let state = match known {
+            Some(known) if known.hash == file.hash => format!("taken in {}{errors}", local(known.taken)),
+            Some(known) => format!("changed since it was taken in {}{errors}", local(known.taken)),
+            None => format!("not taken in yet{errors}"),
+        };
+        (path, state)
+    })
 }
 
 fn describe_held(held: &Held) -> String {
@@ -113,18 +180,35 @@ fn describe_held(held: &Held) -> String {
     format!("{whose}: {mails} until {}: {why}", local(held.until))
 }
 
-/// Every subscriber.
+/// Every subscriber: what is in force, and what the files say where that is something else.
 pub(super) fn list(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> {
-    let Some(store) = existing(settings, json)? else { return Ok(ExitCode::SUCCESS) };
-    let subscribers = store.subscribers()?;
+    let listing = files::read(settings);
+    let Some(store) = existing(settings, json)? else { return Ok(files::code(&listing)) };
+    let (subscribers, differences) = (store.subscribers()?, store.differences(&listing)?);
+    let is_held = differences.values().any(|difference| *difference == Difference::Held);
+    let code = if is_held { ExitCode::FAILURE } else { files::code(&listing) };
+    let known: HashSet<String> = subscribers.iter().map(|subscriber| key(&subscriber.address)).collect();
+    let in_files = listing.subscriptions.iter().map(|listed| &listed.subscription.address);
+    let new: Vec<String> = in_files.filter(|new| !known.contains(&new.normalized())).map(Address::reveal).collect();
     if json {
-        output::json(&subscribers)?;
-        return Ok(ExitCode::SUCCESS);
+        let mut all = Vec::with_capacity(subscribers.len() + new.len());
+        for subscriber in &subscribers {
+            let mut value = serde_json::to_value(subscriber)?;
+            value["file"] = json!(differences.get(&key(&subscriber.address)));
+            all.push(value);
+        }
+        all.extend(new.iter().map(|address| json!({"address": address, "next": null, "last": null, "file": "new"})));
+        output::json(&all)?;
+        return Ok(code);
     }
     let suppressions = store.suppressions()?;
     for subscriber in &subscribers {
         let last = subscriber.last.as_ref().map_or("no edition yet".to_owned(), describe_edition);
+        let difference = differences.get(&key(&subscriber.address)).copied();
         say!("{}\n  next: {}\n  last: {last}", subscriber.address, next_word(subscriber));
+        if let Some(words) = difference.and_then(|difference| describe_difference(difference, subscriber.listed)) {
+            say!("  {words}");
+        }
         if let Some(fault) = &subscriber.fault {
             say!("  could not be decided: {fault}");
         }
@@ -133,8 +217,31 @@ pub(super) fn list(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> 
             say!("  {} on {}{note}", left.reason.as_str(), left.at.format("%Y-%m-%d"));
         }
     }
-    say!("{} {}", subscribers.len(), plural(subscribers.len(), "subscriber"));
-    Ok(ExitCode::SUCCESS)
+    for address in &new {
+        say!("{address}\n  next: none: in the file, and not taken in yet\n  last: no edition yet");
+    }
+    let all = subscribers.len() + new.len();
+    say!("{all} {}", plural(all, "subscriber"));
+    Ok(code)
+}
+
+/// What the file says of a subscriber, where that is not what is in force.
+fn describe_difference(difference: Difference, is_listed: bool) -> Option<&'static str> {
+    match difference {
+        Difference::New if is_listed => None,
+        Difference::New => Some("the file has it again, which is not taken in yet"),
+        Difference::Changed => Some("the file says something else, which is not taken in yet"),
+        Difference::Gone => Some("the file no longer has it, which is not taken in yet"),
+        Difference::Wrong => {
+            Some("its entry in the file is wrong: what was right before is in force (paperpost check)")
+        }
+        Difference::Held => Some("missing from its file: if that is meant, paperpost reload --accept-removals"),
+    }
+}
+
+/// The normalized address, by which the files' differences are known.
+fn key(address: &str) -> String {
+    Address::parse(address).map_or(address.to_owned(), |address| address.normalized())
 }
 
 /// The database, or word that there is none yet.
@@ -159,6 +266,7 @@ fn next_word(subscriber: &SubscriberStatus) -> String {
     match subscriber.next {
         _ if subscriber.consent != "confirmed" => format!("none: {}", subscriber.consent),
         _ if !subscriber.listed => "none: no longer in the subscriptions file".to_owned(),
+        _ if subscriber.held => "none: held".to_owned(),
         _ if subscriber.paused => "none: paused".to_owned(),
         Some(next) if next <= Clock::System.now() => "due now".to_owned(),
         Some(next) => local(next),

@@ -36,7 +36,14 @@ pub(super) fn open(settings: &Settings) -> anyhow::Result<(Lock, Store)> {
     }
     let lock = Lock::acquire(path)?;
     let store = Store::open(path).with_context(|| path.display().to_string())?;
+    // The last daemon may have been killed.
+    store.note_daemon(false)?;
     Ok((lock, store))
+}
+
+/// Whether a daemon works on the database.
+pub(super) fn has_daemon(settings: &Settings, store: &Store) -> bool {
+    Lock::is_held(&settings.database.path) && store.is_daemon_noted().unwrap_or(false)
 }
 
 /// The database for looking at; `None` when there is none yet.

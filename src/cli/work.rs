@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::output::spinner;
-use super::{refuse, show, subscriptions, wiring};
+use super::{files, show, wiring};
 use crate::clock::Clock;
-use crate::config::{self, Settings};
+use crate::config::{self, Settings, SubscriptionFiles};
 use crate::daemon::{self, Parts, signals};
 use crate::jobs::{self, pace};
 use crate::source::fetch::Client;
@@ -29,10 +29,6 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
-    let listed = match subscriptions(&settings) {
-        Ok(listed) => listed,
-        Err(problems) => return Ok(refuse(&problems)),
-    };
     let (_lock, store) = wiring::open(&settings)?;
     let (stop, reload) = signals::listen()?;
     let transport = Arc::new(wiring::transport(&settings)?);
@@ -48,8 +44,7 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
         transport: transport.clone(),
         publish: wiring::publish(&settings),
         first_reads: daemon::FIRST_READS,
-        subscriptions: listed,
-        reread: Box::new(move || subscriptions(&settings).map_err(|problems| problems.to_string())),
+        files: SubscriptionFiles::of(&settings),
     };
     let ended = daemon::run(parts, stop, reload).await;
     transport.close().await;
@@ -59,7 +54,7 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
 /// Everything once. Fails when the bounce mailbox or a source could not be read or a mail could not be sent, after doing
 /// the rest.
 pub(super) async fn once(settings: &Settings) -> anyhow::Result<ExitCode> {
-    let Some(work) = Work::begin(settings)? else { return Ok(ExitCode::FAILURE) };
+    let work = Work::begin(settings)?;
     // First, so that nothing more goes to whose mail comes back.
     let returned = work.take_in(settings).await?;
     let read = work.scrape(settings, &[]).await?;
@@ -84,21 +79,21 @@ pub(super) async fn scrape(settings: &Settings, names: &[String]) -> anyhow::Res
         }
     }
     let (lock, store) = wiring::open(settings)?;
-    let work = Work { _lock: lock, store, clock: Clock::System, stop: stop_at_interrupt() };
+    let work = Work { _lock: lock, store, clock: Clock::System, stop: stop_at_interrupt(), is_complete: true };
     let read = work.scrape(settings, names).await?;
     Ok(work.end(read))
 }
 
 /// Decides what is due. Fails when a subscription could not be decided.
 pub(super) fn publish(settings: &Settings) -> anyhow::Result<ExitCode> {
-    let Some(work) = Work::begin(settings)? else { return Ok(ExitCode::FAILURE) };
+    let work = Work::begin(settings)?;
     let published = work.publish(settings)?;
     Ok(work.end(published))
 }
 
 /// Sends what is queued. Fails when something could not be sent.
 pub(super) async fn deliver(settings: &Settings) -> anyhow::Result<ExitCode> {
-    let Some(work) = Work::begin(settings)? else { return Ok(ExitCode::FAILURE) };
+    let work = Work::begin(settings)?;
     let sent = work.deliver(settings).await?;
     Ok(work.end(sent))
 }
@@ -110,26 +105,20 @@ struct Work {
     clock: Clock,
     /// Ctrl-C and SIGTERM let the step in hand finish and begin no other.
     stop: CancellationToken,
+    /// Nothing is wrong in the subscription files, and nobody is held.
+    is_complete: bool,
 }
 
 impl Work {
-    /// Takes the lock, brings the subscriptions into force and frees what a killed process had claimed. `None`, with the
-    /// problems printed, when the subscriptions are wrong.
-    fn begin(settings: &Settings) -> anyhow::Result<Option<Self>> {
-        let subscriptions = match subscriptions(settings) {
-            Ok(subscriptions) => subscriptions,
-            Err(problems) => {
-                refuse(&problems);
-                return Ok(None);
-            }
-        };
+    /// Takes the lock, brings the subscriptions into force, as far as they are right, and frees what a killed process had
+    /// claimed.
+    fn begin(settings: &Settings) -> anyhow::Result<Self> {
         let (lock, store) = wiring::open(settings)?;
         let (clock, stop) = (Clock::System, stop_at_interrupt());
-        for withheld in store.sync(&subscriptions, clock.now())?.withheld {
-            say!("{} is listed, but {}: it gets nothing", withheld.address.reveal(), withheld.consent);
-        }
+        let report = store.take_in(&files::read(settings), clock.now())?;
+        files::tell(&report);
         store.recover_claims(clock.now())?;
-        Ok(Some(Self { _lock: lock, store, clock, stop }))
+        Ok(Self { _lock: lock, store, clock, stop, is_complete: report.is_good() })
     }
 
     /// The exit code; a command that was stopped has not done what it was asked to.
@@ -137,7 +126,7 @@ impl Work {
         if self.stop.is_cancelled() {
             say!("stopped before the end: the next run goes on from here");
         }
-        if is_good && !self.stop.is_cancelled() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        if is_good && self.is_complete && !self.stop.is_cancelled() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 
     /// Whether the bounce mailbox could be read, if there is one.

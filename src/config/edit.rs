@@ -5,6 +5,7 @@
 //! LF). Each function is pure, from text to text; [`change()`] then applies one to a file, safely against others.
 
 mod file;
+mod keys;
 #[cfg(test)]
 mod tests;
 
@@ -12,6 +13,7 @@ use std::ops::Range;
 
 use chrono_tz::Tz;
 pub use file::{FileError, change};
+pub use keys::{Change, edit};
 use toml_edit::{ArrayOfTables, Document, Item, Table};
 
 use crate::core::address::Address;
@@ -64,6 +66,23 @@ pub enum EditError {
         /// Where.
         line: usize,
     },
+    /// No profile has this name, or none was named.
+    #[error("say which profile with --profile: {}", .names.join(", "))]
+    WhichProfile {
+        /// Those there are.
+        names: Vec<String>,
+    },
+    /// A profile was named, and there are none.
+    #[error("the subscription has no profiles: leave --profile out")]
+    NoProfiles,
+    /// What is to be taken out isn't there.
+    #[error("{key} has no `{expression}`")]
+    NoExpression {
+        /// The list.
+        key: String,
+        /// What it doesn't have.
+        expression: String,
+    },
     /// The file is valid but written in a way that can't be changed here without touching something else.
     #[error("line {line}: this subscription isn't a [[subscription]] block of its own; change it by hand")]
     ByHand {
@@ -110,6 +129,16 @@ pub fn subscribe(text: &str, new: &NewSubscription) -> Result<String, EditError>
     }
     parse(&changed)?;
     Ok(changed)
+}
+
+/// The line of an address's subscription, from 1.
+///
+/// # Errors
+/// The file isn't TOML, or lists subscriptions in some other way than `[[subscription]]` blocks.
+pub fn line_of_address(text: &str, address: &Address) -> Result<Option<usize>, EditError> {
+    let document = parse(text)?;
+    let blocks = blocks(text, &document)?;
+    Ok(blocks.and_then(|blocks| find(blocks, address)).map(|(_, span)| line_of(text, span.start)))
 }
 
 /// Takes a subscription out, with its profiles, the comment lines right above it and one blank line between it and its
@@ -167,16 +196,9 @@ pub fn pause(text: &str, address: &Address, paused: bool) -> Result<Option<Strin
         Some(None) => return Err(EditError::ByHand { line: line_of(text, email.start) }),
         None if !paused => return Ok(Some(text.to_owned())),
         None => {
-            let lines = Lines::of(text);
-            let Range { start, end } = lines.0[lines.at(email.end)].clone();
-            let line = &text[start..end];
-            let indent = &line[..line.len() - line.trim_start().len()];
-            let newline = newline(text);
-            let insert = match line.ends_with('\n') {
-                true => format!("{indent}paused = true{newline}"),
-                false => format!("{newline}{indent}paused = true"),
-            };
-            (end..end, insert)
+            let changed = keys::insert_line(text, email.end, "paused = true");
+            parse(&changed)?;
+            return Ok(Some(changed));
         }
     };
     let changed = format!("{}{insert}{}", &text[..at.start], &text[at.end..]);

@@ -5,6 +5,7 @@
 pub(super) const SETTINGS: &[(&str, &str)] = &[
     ("database.path", r#""paperpost.db""#),
     ("subscriptions.files", r#"["subscriptions.toml"]"#),
+    ("subscriptions.max_removed", "0.5"),
     ("sources.*.kind", ""),
     ("sources.*.enabled", "true"),
     ("sources.*.base_url", r#""https://huggingface.co""#),

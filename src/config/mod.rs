@@ -11,6 +11,7 @@ pub mod edit;
 mod files;
 mod keys;
 mod layers;
+pub mod listing;
 mod literal;
 mod node;
 pub mod problem;
@@ -23,6 +24,8 @@ mod values;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+pub use files::{Snapshot, Stamp, SubscriptionFiles};
+pub use listing::Listing;
 pub use problem::{Place, Problem, Problems, Severity};
 pub use secret::Secret;
 pub use settings::Settings;
@@ -30,7 +33,6 @@ pub use values::nearest_zone;
 
 use crate::core::query::Holdings;
 use crate::core::subscription::Subscription;
-use files::Snapshot;
 use layers::Layers;
 use settings::FilePattern;
 use subscriptions::Lints;
@@ -61,8 +63,12 @@ pub fn load(
 /// # Errors
 /// Every problem in all files, with the warnings among them.
 pub fn load_subscriptions(settings: &Settings) -> Result<(Vec<Subscription>, Problems), Problems> {
-    let (subscriptions, problems) = Snapshot::read(settings).subscriptions(settings, Lints::Off);
-    if problems.errors() == 0 { Ok((subscriptions, problems)) } else { Err(problems) }
+    let files = SubscriptionFiles::of(settings);
+    let listing = files.read().listing(&files);
+    if !listing.is_right() {
+        return Err(listing.problems);
+    }
+    Ok((listing.subscriptions.into_iter().map(|listed| listed.subscription).collect(), listing.problems))
 }
 
 /// The subscription files that the settings name, a plain path also when there is no such file yet.
@@ -87,8 +93,8 @@ pub struct Report {
     pub file: Option<PathBuf>,
     /// The settings, when nothing is wrong with them.
     pub settings: Option<Settings>,
-    /// Subscriptions that are right.
-    pub subscriptions: usize,
+    /// What the subscription files say.
+    pub listing: Listing,
     /// Everything that is not, in settings and subscriptions.
     pub problems: Problems,
 }
@@ -114,13 +120,13 @@ pub fn check(
     let (mut settings, mut all) = read_settings(path, overrides, environment);
     let is_right = all.is_empty();
     all.append(&mut settings.warnings);
-    let lints = &holdings(&settings);
-    let (subscriptions, problems) = Snapshot::read(&settings).subscriptions(&settings, Lints::On(lints));
-    all.extend(problems.iter().cloned());
+    let files = SubscriptionFiles::of(&settings);
+    let listing = files.read().read(&files, Lints::On(&holdings(&settings)));
+    all.extend(listing.problems.iter().cloned());
     Report {
         file: settings.file.clone(),
         settings: is_right.then_some(settings),
-        subscriptions: subscriptions.len(),
+        listing,
         problems: Problems::new(all),
     }
 }

@@ -38,6 +38,7 @@ pub(super) fn read(
         file,
         database: Database { path: reader.path("database.path").unwrap_or_else(|| "paperpost.db".into()) },
         subscriptions: reader.patterns("subscriptions.files"),
+        max_removed: reader.need("subscriptions.max_removed", |node| node.positive(1.0)),
         sources: reader.sources(),
         http: Http {
             contact: reader.get("http.contact", values::contact),

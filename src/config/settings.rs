@@ -27,6 +27,8 @@ pub struct Settings {
     pub database: Database,
     /// Where subscriptions are: paths, or patterns that are looked up anew at each load.
     pub subscriptions: Vec<FilePattern>,
+    /// The share of a file's subscribers that may leave it at once; of more it is asked whether that is meant.
+    pub max_removed: f64,
     /// The sources by name, those that are not enabled too.
     pub sources: Vec<SourceSettings>,
     /// How pages are fetched.

@@ -1,10 +1,14 @@
 //! Subscription files: who gets which papers, and when.
 //!
 //! A file is a list of `[[subscription]]` tables, after an optional `[defaults]`. Every problem of every file is found
-//! in one go; a subscription is only made of values that are right.
+//! in one go; a subscription is only made of values that are right. Of an entry with a fault it is told whose it is, and
+//! of a file whether there are entries of which that can't be told.
 //!
 //! Files can be long, and what a parser makes of one is twenty times its size. So a file is read a block at a time, and
 //! as a whole only when its pieces are not TOML by themselves.
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,6 +16,7 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 
 use super::keys;
+use super::listing::{Faulty, FileState, Listed};
 use super::node::{self, Entry, Node, Value, Wrong};
 use super::problem::{Place, Problem, Severity, SourceFile};
 use super::settings::{Digest, SourceSettings};
@@ -45,8 +50,16 @@ pub(super) struct Reading<'a> {
     places: HashMap<Address, Place>,
     /// By their texts: most subscriptions have one of a few.
     schedules: HashMap<String, Schedule>,
+    /// The index of the file that is being read.
+    file: usize,
+    /// It has an entry of which nobody can say whose it is.
+    is_incomplete: bool,
+    /// Its `[defaults]` are wrong, and so is whatever depends on them.
+    has_wrong_defaults: bool,
     /// The subscriptions, in the order of the files.
-    pub(super) subscriptions: Vec<Subscription>,
+    pub(super) subscriptions: Vec<Listed>,
+    /// The entries with a fault, and whose they are.
+    pub(super) faulty: Vec<Faulty>,
     /// Errors and warnings.
     pub(super) problems: Vec<Problem>,
     /// How many of them are errors, counted along: a subscription is only made when none was added meanwhile.
@@ -73,22 +86,32 @@ impl<'a> Reading<'a> {
             lints,
             places: HashMap::new(),
             schedules: HashMap::new(),
+            file: 0,
+            is_incomplete: false,
+            has_wrong_defaults: false,
             subscriptions: Vec::new(),
+            faulty: Vec::new(),
             problems: Vec::new(),
             errors: 0,
         }
     }
 
-    /// Reads one file.
-    pub(super) fn file(&mut self, file: &Arc<SourceFile>) {
-        let (subscriptions, problems, errors) = (self.subscriptions.len(), self.problems.len(), self.errors);
+    /// Reads one file, and says how much of it could be understood.
+    pub(super) fn file(&mut self, file: &Arc<SourceFile>, index: usize) -> FileState {
+        (self.file, self.is_incomplete) = (index, false);
+        let (subscriptions, faulty) = (self.subscriptions.len(), self.faulty.len());
+        let (problems, errors) = (self.problems.len(), self.errors);
         if !self.pieces(file) {
             self.subscriptions.truncate(subscriptions);
+            self.faulty.truncate(faulty);
             self.problems.truncate(problems);
-            self.errors = errors;
+            (self.errors, self.is_incomplete) = (errors, false);
             self.places.retain(|_, place| !matches!(place, Place::Text(other, _) if Arc::ptr_eq(other, file)));
-            self.whole(file);
+            if !self.whole(file) {
+                return FileState::Unreadable;
+            }
         }
+        if self.is_incomplete { FileState::Incomplete } else { FileState::Read }
     }
 
     /// Reads the head, and then block after block. Says whether that is the same as reading the whole: it is when each
@@ -103,7 +126,7 @@ impl<'a> Reading<'a> {
             .collect();
         starts.push(text.len());
         let Ok(head) = node::parse_piece(file, 0..starts[0]) else { return false };
-        let top = self.fields(&head, "", &[&["defaults", "subscription"]]);
+        let top = self.top(&head);
         if top.get("subscription").is_some() || starts.len() == 1 {
             return false;
         }
@@ -117,26 +140,48 @@ impl<'a> Reading<'a> {
         true
     }
 
-    fn whole(&mut self, file: &Arc<SourceFile>) {
+    /// Reads the file in one piece; `false` when nothing in it can be understood.
+    fn whole(&mut self, file: &Arc<SourceFile>) -> bool {
         let root = match node::parse(file) {
             Ok(root) => root,
-            Err(problem) => return self.push(problem),
+            Err(problem) => {
+                self.push(problem);
+                return false;
+            }
         };
-        let top = self.fields(&root, "", &[&["defaults", "subscription"]]);
+        let top = self.top(&root);
         let defaults = self.defaults(top.get("defaults"));
         let Some(list) = top.get("subscription") else {
-            return self.push(Problem::warning(Place::Path(file.path.clone()), "there is no [[subscription]] in it"));
+            self.push(Problem::warning(Place::Path(file.path.clone()), "there is no [[subscription]] in it"));
+            return true;
         };
         let Value::List(blocks) = &list.value else {
             let wrong = Wrong::new("expected a list of tables").hint("write [[subscription]]".to_owned());
-            return self.wrong(list, "subscription", wrong);
+            self.wrong(list, "subscription", wrong);
+            return false;
         };
         for block in blocks {
             self.subscription(block, &defaults);
         }
+        true
+    }
+
+    /// The keys of the whole file. One that isn't known may be a misspelt `[[subscription]]`.
+    fn top<'n>(&mut self, root: &'n Node) -> Fields<'n> {
+        let errors = self.errors;
+        let top = self.fields(root, "", &[&["defaults", "subscription"]]);
+        self.is_incomplete |= self.errors > errors;
+        top
     }
 
     fn defaults(&mut self, table: Option<&Node>) -> Defaults {
+        let errors = self.errors;
+        let defaults = self.read_defaults(table);
+        self.has_wrong_defaults = self.errors > errors;
+        defaults
+    }
+
+    fn read_defaults(&mut self, table: Option<&Node>) -> Defaults {
         let fields = table.map(|table| self.fields(table, "defaults", &[keys::DEFAULTS])).unwrap_or_default();
         Defaults {
             schedule: self.get(&fields, "schedule", values::schedule).unwrap_or_else(|| self.digest.schedule.clone()),
@@ -162,18 +207,24 @@ impl<'a> Reading<'a> {
             Some(list) => self.profiles(list, &fields, defaults),
             None => vec![self.profile(&fields, String::new(), block, defaults, errors)],
         };
-        if let Some(address) = address
-            && self.errors == errors
-        {
-            self.subscriptions.push(Subscription {
-                address,
-                name,
-                profiles,
-                schedule: schedule.unwrap_or_else(|| defaults.schedule.clone()),
-                zone: zone.unwrap_or(defaults.zone),
-                paused,
-                when_empty: when_empty.unwrap_or(defaults.when_empty),
-            });
+        let file = self.file;
+        match address {
+            None => self.is_incomplete = true,
+            Some(address) if self.errors > errors || self.has_wrong_defaults => {
+                self.faulty.push(Faulty { address, is_paused: paused, file });
+            }
+            Some(address) => {
+                let subscription = Subscription {
+                    address,
+                    name,
+                    profiles,
+                    schedule: schedule.unwrap_or_else(|| defaults.schedule.clone()),
+                    zone: zone.unwrap_or(defaults.zone),
+                    paused,
+                    when_empty: when_empty.unwrap_or(defaults.when_empty),
+                };
+                self.subscriptions.push(Listed { subscription, file });
+            }
         }
     }
 
@@ -187,7 +238,7 @@ impl<'a> Reading<'a> {
         Some(schedule)
     }
 
-    /// The address, if no other subscription has it: two would be two mails to one person.
+    /// The address. That another subscription has it is an error: two would be two mails to one person.
     fn email(&mut self, block: &Node, fields: &Fields<'_>) -> Option<Address> {
         let Some(node) = fields.get("email") else {
             let problem = Problem::error(block.place.clone(), "email: is missing");
@@ -199,9 +250,9 @@ impl<'a> Reading<'a> {
             let wrong = Wrong::new(format!("this address already has a subscription at {}", other.file_and_line()));
             let hint = "one subscription an address; several interests are [[subscription.profile]] tables of it";
             self.wrong(node, "email", wrong.hint(hint.to_owned()));
-            return None;
+        } else {
+            self.places.insert(address.clone(), node.place.clone());
         }
-        self.places.insert(address.clone(), node.place.clone());
         Some(address)
     }
 
@@ -410,49 +461,5 @@ struct Fields<'n> {
 impl<'n> Fields<'n> {
     fn get(&self, key: &str) -> Option<&'n Node> {
         self.entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What a way of reading makes of a text: subscriptions and problems, as they print.
-    fn read(
-        settings: &crate::config::Settings,
-        text: &str,
-        way: impl Fn(&mut Reading<'_>, &Arc<SourceFile>),
-    ) -> (String, Vec<String>) {
-        let mut reading = Reading::new(&settings.digest, &settings.sources, Lints::Off);
-        way(&mut reading, &Arc::new(SourceFile::new("a.toml", text)));
-        (format!("{:?}", reading.subscriptions), reading.problems.iter().map(ToString::to_string).collect())
-    }
-
-    #[test]
-    fn a_file_means_the_same_in_pieces_and_as_a_whole() {
-        let settings = crate::config::load(None, &[], std::iter::empty()).expect("defaults");
-        let block = |name: &str, more: &str| {
-            format!("[[subscription]]\nemail = \"{name}@example.org\"\nkeywords = [\"rag\"]\n{more}\n")
-        };
-        let profiles = "[[subscription]]\nemail = \"d@example.org\"\n[[subscription.profile]]\nname = \"A\"\n\
-            keywords = [\n\"a b\",\n]\n  [[subscription]] # indented\nemail = \"e@example.org\"\nkeywords = [\"(\"]\n";
-        for (is_in_pieces, text) in [
-            (
-                true,
-                format!("# Us.\n[defaults]\nmax_papers = 3\n\n{}{}", block("a", ""), block("b", "rank = \"newest\"")),
-            ),
-            (true, format!("{}{profiles}{}", block("a", "max_papers = 0"), block("A", "schedule = \"no\""))),
-            (true, format!("{}{}", block("a", "schedul = 1"), block("b", "schedule = \"daily at 07:00\""))),
-            (false, format!("{}[defaults]\nmax_papers = 3\n", block("a", ""))),
-            (false, block("a", "name = \"\"\"\n[[subscription]]\nemail = 1\n\"\"\"")),
-            (false, format!("{}{}", block("a", ""), block("b", "name = "))),
-            (false, format!("subscription = []\n{}", block("a", ""))),
-            (false, "subscription = [{ email = \"a@example.org\", keywords = [\"rag\"] }]\n".to_owned()),
-            (false, "# Nobody yet.\n".to_owned()),
-        ] {
-            let whole = read(&settings, &text, |reading, file| reading.whole(file));
-            assert_eq!(read(&settings, &text, |reading, file| reading.file(file)), whole, "{text}");
-            read(&settings, &text, |reading, file| assert_eq!(reading.pieces(file), is_in_pieces, "{text}"));
-        }
     }
 }

@@ -5,7 +5,8 @@
 //! wait: a read under way is given up (it has written nothing), a publish ends its batch, mails in flight are finished.
 //! Being killed instead costs no more than the mails in flight, again (I10).
 
-mod notify;
+mod files;
+mod manager;
 pub mod signals;
 mod tickers;
 
@@ -18,8 +19,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::config::SubscriptionFiles;
 use crate::core::schedule::Schedule;
-use crate::core::subscription::Subscription;
 use crate::jobs::inbox::Inbox;
 use crate::jobs::{bounce, deliver, publish};
 use crate::mail::Transport;
@@ -50,10 +51,8 @@ pub struct Parts<T> {
     pub bounces: Option<Bounces>,
     /// How long publishing waits for the first reads; see [`FIRST_READS`].
     pub first_reads: Duration,
-    /// The subscriptions as the files have them at the start.
-    pub subscriptions: Vec<Subscription>,
-    /// Reads the subscription files anew; an error lists every problem in them.
-    pub reread: Box<dyn Fn() -> Result<Vec<Subscription>, String> + Send + Sync>,
+    /// Where subscriptions are.
+    pub files: SubscriptionFiles,
 }
 
 /// What comes back, and how often it is looked for.
@@ -86,17 +85,14 @@ pub const FIRST_READS: Duration = Duration::from_secs(300);
 /// How long a stop waits for work in hand.
 const GRACE: Duration = Duration::from_secs(60);
 
-/// Works until `stop`; `reload` asks for the subscription files to be read anew. An error ends the daemon: a task that
+/// Works until `stop`; `reload` asks for the subscription files to be taken in anew. An error ends the daemon: a task that
 /// panicked, or a database that fails at the start.
 pub async fn run<T: Transport + 'static>(
     mut parts: Parts<T>,
     stop: CancellationToken,
-    mut reload: mpsc::Receiver<()>,
+    reload: mpsc::Receiver<()>,
 ) -> anyhow::Result<()> {
-    // In the database from here on: a hundred thousand of them need not stay in memory as well.
-    let subscriptions = std::mem::take(&mut parts.subscriptions);
-    let count = subscriptions.len();
-    sync(&parts.store, subscriptions, &parts.clock)?;
+    let taken = files::take_in(&parts.store, &parts.files, &parts.clock)?;
     let recovered = parts.store.recover_claims(parts.clock.now())?;
     if recovered > 0 {
         tracing::warn!(mails = recovered, "the last run ended with mails in flight; they are sent again");
@@ -118,74 +114,37 @@ pub async fn run<T: Transport + 'static>(
     tasks.spawn(tickers::publish(shared.clone()));
     tasks.spawn(tickers::deliver(shared.clone()));
     tasks.spawn(tickers::prune(shared.clone()));
+    tasks.spawn(files::run(shared.clone(), taken, reload));
     if shared.parts.bounces.is_some() {
         tasks.spawn(tickers::bounces(shared.clone()));
     }
     if let Some((listener, web)) = web {
         tasks.spawn(web::serve(listener, web, web::Limits::default(), stop.clone()));
     }
-    tracing::info!(sources, subscriptions = count, "running");
-    notify::ready();
+    shared.parts.store.note_daemon(true)?;
+    tracing::info!(sources, "running");
+    manager::ready();
 
-    let mut watchdog = notify::watchdog();
+    let mut watchdog = manager::watchdog();
     let failed = loop {
         tokio::select! {
             () = stop.cancelled() => break None,
-            Some(()) = reload.recv() => reread(shared.clone()).await,
-            _ = watchdog.tick() => notify::alive(),
+            _ = watchdog.tick() => manager::alive(),
             // A task ends only when it is told to, or by a panic.
             Some(ended) = tasks.join_next() => if let Err(error) = ended { break Some(error) },
         }
     };
-    notify::stopping();
+    manager::stopping();
     stop.cancel();
     tracing::info!("stopping: finishing the work in hand");
     let finish = async { while tasks.join_next().await.is_some() {} };
     if tokio::time::timeout(GRACE, finish).await.is_err() {
         tracing::warn!("the work in hand took too long; what was in flight is sent again at the next start");
     }
+    // Who looks for a daemon asks for the database's lock as well, so this is not worth failing for.
+    let _ = shared.parts.store.note_daemon(false);
     match failed {
         None => Ok(()),
         Some(error) => Err(anyhow::anyhow!("a task failed, which is a fault in paperpost: {error}")),
     }
-}
-
-/// Reads the subscription files anew; keeps what was, loudly, when they are wrong.
-async fn reread<T: Transport + 'static>(shared: Arc<Shared<T>>) {
-    notify::reloading();
-    // A hundred thousand of them take a second or two, in which the other tasks go on.
-    let step = move || match (shared.parts.reread)() {
-        Ok(subscriptions) => match sync(&shared.parts.store, subscriptions, &shared.parts.clock) {
-            Ok(()) => shared.publish.notify_one(),
-            Err(error) => tracing::error!(%error, "could not take in the subscriptions: the old ones stay in force"),
-        },
-        Err(problems) => {
-            for problem in problems.lines() {
-                tracing::error!(problem, "subscriptions");
-            }
-            tracing::error!("the subscriptions are wrong: the old ones stay in force until they are mended");
-        }
-    };
-    if let Err(panic) = tokio::task::spawn_blocking(step).await {
-        std::panic::resume_unwind(panic.into_panic());
-    }
-    notify::ready();
-}
-
-fn sync(store: &Store, subscriptions: Vec<Subscription>, clock: &Clock) -> Result<(), crate::store::StoreError> {
-    let report = store.sync(&subscriptions, clock.now())?;
-    for withheld in &report.withheld {
-        tracing::warn!(
-            address = %withheld.address, consent = withheld.consent,
-            "the file lists an address that must not be written to; it gets nothing",
-        );
-    }
-    tracing::info!(
-        subscriptions = subscriptions.len(),
-        added = report.added,
-        changed = report.changed,
-        retired = report.retired,
-        "subscriptions are in force",
-    );
-    Ok(())
 }

@@ -6,6 +6,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Held as long as it lives.
 #[derive(Debug)]
@@ -44,13 +45,11 @@ fn hint(error: &std::io::Error) -> &'static str {
 impl Lock {
     /// Takes the lock of the database at `path`, at once or not at all.
     pub fn acquire(path: &Path) -> Result<Self, LockError> {
-        let mut name = path.as_os_str().to_owned();
-        name.push(".lock");
-        let path = PathBuf::from(name);
+        let path = beside(path);
         let failed = |error| LockError::File { path: path.clone(), error };
         let mut file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
-        match file.try_lock() {
+        match try_often(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
@@ -64,6 +63,28 @@ impl Lock {
         let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
         Ok(Self { _file: file })
     }
+
+    /// Whether a process holds the lock of the database at `path`.
+    pub fn is_held(path: &Path) -> bool {
+        File::open(beside(path)).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+}
+
+fn beside(database: &Path) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(".lock");
+    PathBuf::from(name)
+}
+
+/// Who asks [`Lock::is_held`] has it for an instant.
+fn try_often(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..10 {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
+            result => return result,
+        }
+    }
+    file.try_lock()
 }
 
 #[cfg(test)]
@@ -77,7 +98,9 @@ mod tests {
         let first = Lock::acquire(&path).expect("free");
         let refused = Lock::acquire(&path).expect_err("held").to_string();
         assert!(refused.contains(&format!("process {}", std::process::id())), "{refused}");
+        assert!(Lock::is_held(&path));
         drop(first);
+        assert!(!Lock::is_held(&path) && !Lock::is_held(&folder.path().join("other.db")));
         Lock::acquire(&path).expect("free again");
     }
 }

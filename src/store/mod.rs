@@ -13,6 +13,7 @@ mod bounces;
 mod claims;
 mod clock;
 mod editions;
+mod files;
 mod history;
 mod holds;
 mod ingest;
@@ -21,6 +22,7 @@ mod orders;
 mod outbox;
 mod papers;
 mod prune;
+mod removals;
 mod status;
 mod subscriptions;
 mod suppressions;
@@ -39,6 +41,7 @@ pub use bounces::{Bounce, BounceStatus, Taken, Verdict};
 pub use claims::{Claim, Claimed, Mailing};
 pub use clock::{FAR_AHEAD, STEP};
 pub use editions::{Batch, Decision, Due, Edition, Fault, Published, Standing};
+pub use files::{Difference, FileStatus};
 pub use history::{History, KnownPaper, PastEdition};
 pub use holds::{Lane, Sent};
 pub use ingest::{Ingested, ReadRecord};
@@ -123,12 +126,13 @@ fn file(error: &rusqlite::Error) -> &'static str {
 /// Results of the store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_leaving.sql"),
     include_str!("migrations/0003_faults.sql"),
     include_str!("migrations/0004_pacing.sql"),
     include_str!("migrations/0005_tries.sql"),
+    include_str!("migrations/0006_files.sql"),
 ];
 
 impl Store {
@@ -283,6 +287,10 @@ fn to_json<T: serde::Serialize>(what: &'static str, value: &T) -> Result<String>
 
 fn instant(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(seconds, 0).unwrap_or(DateTime::UNIX_EPOCH)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 const SLOT: &str = "%Y-%m-%dT%H:%M";

@@ -51,7 +51,9 @@ pub struct SubscriberStatus {
     pub paused: bool,
     /// Whether the file still lists it.
     pub listed: bool,
-    /// When the next slot is due; the past when it is due now.
+    /// Whether it is missing from its file and gets nothing until somebody has said why.
+    pub held: bool,
+    /// When the next slot is due; the past when it is due now. `None` for who gets nothing.
     pub next: Option<DateTime<Utc>>,
     /// Why its last edition could not be decided.
     pub fault: Option<String>,
@@ -109,7 +111,7 @@ impl Store {
             let mut query = tx.prepare_cached(
                 "SELECT s.address, s.consent, s.paused, s.listed, s.next_at,
                         e.id, e.slot, (SELECT sum(json_array_length(value)) FROM json_each(e.papers)),
-                        e.looked_at, json_array_length(e.owed), o.state, s.fault
+                        e.looked_at, json_array_length(e.owed), o.state, s.fault, s.held IS NOT NULL
                  FROM subscriptions s
                  LEFT JOIN editions e ON e.id = (SELECT max(id) FROM editions WHERE subscription = s.id)
                  LEFT JOIN outbox o ON o.edition = e.id
@@ -118,12 +120,16 @@ impl Store {
             let mut rows = query.query([])?;
             let mut out = Vec::new();
             while let Some(row) = rows.next()? {
+                let (consent, paused, listed): (String, bool, bool) = (row.get(1)?, row.get(2)?, row.get(3)?);
+                let is_active = consent == "confirmed" && listed && !paused;
+                let next: Option<i64> = row.get(4)?;
                 out.push(SubscriberStatus {
                     address: row.get(0)?,
-                    consent: row.get(1)?,
-                    paused: row.get(2)?,
-                    listed: row.get(3)?,
-                    next: row.get::<_, Option<i64>>(4)?.map(instant),
+                    consent,
+                    paused,
+                    listed,
+                    held: row.get(12)?,
+                    next: next.filter(|_| is_active).map(instant),
                     fault: row.get(11)?,
                     last: edition(row)?,
                 });

@@ -1,16 +1,22 @@
 //! Subscriptions as the database has them, and the config file brought into it.
 //!
-//! The file is the truth about what its subscribers want; the database about whether they may be written to. Syncing
-//! upserts the file's subscriptions and retires those it no longer lists. It never touches what came by the web and
-//! never revives an address that was withdrawn or suppressed (I6): those are reported, so that the file's owner knows.
+//! The file is the truth about what its subscribers want; the database about whether they may be written to. Taking the
+//! files in upserts their subscriptions and retires those they no longer list, unless so many are missing that it may be
+//! an accident ([`super::removals`]). An entry that is wrong leaves its subscription as it was. It never touches what
+//! came by the web and never revives an address that was withdrawn or suppressed (I6): those are reported, so that the
+//! file's owner knows.
+
+use std::collections::HashMap;
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use chrono_tz::Tz;
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 
+use super::removals::{self, Fate, Missing};
 use super::suppressions::Suppressed;
-use super::{Result, Store, StoreError, claims, from_json, to_json};
+use super::{Result, Store, StoreError, claims, files, from_json, to_json};
+use crate::config::listing::{Faulty, Listing};
 use crate::core::address::Address;
 use crate::core::schedule::Schedule;
 use crate::core::subscription::{Profile, Subscription, WhenEmpty};
@@ -31,7 +37,7 @@ pub(super) struct Definition {
 }
 
 impl Definition {
-    fn of(subscription: &Subscription) -> Self {
+    pub(super) fn of(subscription: &Subscription) -> Self {
         Self {
             name: subscription.name.clone(),
             profiles: subscription.profiles.clone(),
@@ -40,19 +46,42 @@ impl Definition {
             when_empty: subscription.when_empty,
         }
     }
+
+    /// Its SHA-256, and the text that it is of.
+    pub(super) fn hash(&self) -> Result<(Vec<u8>, String)> {
+        let text = to_json("definition", self)?;
+        let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+        Ok((hash.as_ref().to_vec(), text))
+    }
 }
 
-/// What syncing the file changed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What taking in the files changed, and what is wrong with them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncReport {
-    /// Subscriptions that are new or listed again.
+    /// Subscriptions that are right.
+    pub subscriptions: usize,
+    /// Those that are new or listed again.
     pub added: usize,
-    /// Subscriptions whose order changed.
+    /// Those whose order changed.
     pub changed: usize,
-    /// Subscriptions that the file no longer lists.
+    /// Subscriptions that the files no longer list.
     pub retired: usize,
+    /// Subscribers who are missing from the files and held until somebody says that they were removed on purpose.
+    pub held: usize,
+    /// Subscriptions that stay as they were, because what the files say of them is wrong or can't be read.
+    pub kept: usize,
+    /// The errors in the files, one line each.
+    pub errors: Vec<String>,
     /// Listed, but not to be written to.
+    #[serde(skip)]
     pub withheld: Vec<Withheld>,
+}
+
+impl SyncReport {
+    /// Whether nobody is held and nothing is wrong.
+    pub fn is_good(&self) -> bool {
+        self.held == 0 && self.errors.is_empty()
+    }
 }
 
 /// An address that the file lists and that must not be written to.
@@ -65,52 +94,160 @@ pub struct Withheld {
 }
 
 impl Store {
-    /// Makes the database agree with the file's subscriptions.
+    /// Makes the database agree with these subscriptions, as if one file had them.
     pub fn sync(&self, subscriptions: &[Subscription], now: DateTime<Utc>) -> Result<SyncReport> {
+        self.take_in(&Listing::of(subscriptions), now)
+    }
+
+    /// Makes the database agree with the files, as far as they are right, and answers the requests to do so.
+    pub fn take_in(&self, listing: &Listing, now: DateTime<Utc>) -> Result<SyncReport> {
         self.write(|tx| {
-            let mut report = SyncReport::default();
+            let errors = listing.problems.iter().filter(|problem| problem.is_error());
+            let mut report = SyncReport {
+                subscriptions: listing.subscriptions.len(),
+                errors: errors.map(|problem| problem.to_string().replace('\n', "; ")).collect(),
+                ..SyncReport::default()
+            };
+            let accepted = files::accepted(tx)?;
+            let before = listed_by_file(tx)?;
             let suppressed = Suppressed::load(tx)?;
+            let paths: Vec<String> = listing.files.iter().map(|file| file.path.display().to_string()).collect();
             tx.execute_batch("CREATE TEMP TABLE IF NOT EXISTS in_file (id INTEGER PRIMARY KEY); DELETE FROM in_file;")?;
-            for subscription in subscriptions {
-                let id = upsert(tx, subscription, &suppressed, now, &mut report)?;
-                tx.prepare_cached("INSERT INTO in_file (id) VALUES (?)")?.execute([id])?;
+            let mut insert = tx.prepare_cached("INSERT OR IGNORE INTO in_file (id) VALUES (?)")?;
+            for listed in &listing.subscriptions {
+                let id = upsert(tx, &listed.subscription, &paths[listed.file], &suppressed, now, &mut report)?;
+                insert.execute([id])?;
             }
-            report.retired = tx.execute(
-                "UPDATE subscriptions SET listed = 0
-                 WHERE origin = 'file' AND listed = 1 AND id NOT IN (SELECT id FROM in_file)",
-                [],
-            )?;
+            for faulty in &listing.faulty {
+                if let Some(id) = keep(tx, faulty, &paths[faulty.file], now)? {
+                    report.kept += insert.execute([id])?;
+                }
+            }
+            let missing = missing(tx)?;
+            for (one, fate) in missing.iter().zip(removals::decide(&missing, &before, listing, &accepted)) {
+                apply(tx, one, fate, &mut report)?;
+            }
+            let sql = "SELECT count(*) FROM subscriptions WHERE held IS NOT NULL AND listed = 1";
+            report.held = tx.query_row(sql, [], |row| row.get(0))?;
+            files::record(tx, listing, &report, now)?;
             Ok(report)
         })
     }
+}
+
+/// How many subscribers that may be written to each file has had.
+pub(super) fn listed_by_file(tx: &Transaction<'_>) -> Result<HashMap<Option<String>, usize>> {
+    let mut rows = tx.prepare(
+        "SELECT file, count(*) FROM subscriptions
+         WHERE origin = 'file' AND listed = 1 AND consent = 'confirmed' GROUP BY file",
+    )?;
+    let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Those in force that `in_file` doesn't have.
+fn missing(tx: &Transaction<'_>) -> Result<Vec<Missing>> {
+    let mut rows = tx.prepare(
+        "SELECT id, file, held IS NOT NULL, removed, consent = 'confirmed' FROM subscriptions
+         WHERE origin = 'file' AND listed = 1 AND id NOT IN (SELECT id FROM in_file)",
+    )?;
+    let rows = rows.query_map([], |row| {
+        let (id, file, is_held) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(Missing { id, file, is_held, is_removed: row.get(3)?, is_confirmed: row.get(4)? })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn apply(tx: &Transaction<'_>, missing: &Missing, fate: Fate, report: &mut SyncReport) -> Result<()> {
+    let sql = match fate {
+        Fate::Stay => {
+            report.kept += 1;
+            return Ok(());
+        }
+        // It is paused meanwhile, so whatever a pause keeps from being lost is kept for it as well.
+        Fate::Hold => "UPDATE subscriptions SET held = paused, paused = 1 WHERE id = ? AND held IS NULL",
+        Fate::Retire => {
+            report.retired += 1;
+            "UPDATE subscriptions SET listed = 0, removed = 0, paused = coalesce(held, paused), held = NULL WHERE id = ?"
+        }
+    };
+    tx.prepare_cached(sql)?.execute([missing.id])?;
+    Ok(())
+}
+
+/// Leaves a subscription whose entry is wrong as it was, but for a pause, which is obeyed. Returns its number, if it is in
+/// force.
+fn keep(tx: &Transaction<'_>, faulty: &Faulty, file: &str, now: DateTime<Utc>) -> Result<Option<i64>> {
+    let sql = "SELECT id, held FROM subscriptions WHERE address_key = ? AND origin = 'file' AND listed = 1";
+    let key = faulty.address.normalized();
+    let known = tx.prepare_cached(sql)?.query_row([key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let Some((id, held)): Option<(i64, Option<bool>)> = known else { return Ok(None) };
+    tx.prepare_cached(
+        "UPDATE subscriptions SET paused = CASE WHEN ?2 THEN 1 ELSE coalesce(held, paused) END, removed = 0,
+                file = ?3, next_at = CASE WHEN held IS NULL THEN next_at ELSE 0 END, held = NULL
+         WHERE id = ?1",
+    )?
+    .execute(params![id, faulty.is_paused, file])?;
+    if held == Some(false) && !faulty.is_paused {
+        claims::unpark(tx, id, now)?;
+    }
+    Ok(Some(id))
+}
+
+/// A subscription as the database knows it.
+struct Known {
+    id: i64,
+    definition: i64,
+    is_paused: bool,
+    is_held: bool,
+    is_listed: bool,
+    is_removed: bool,
+    consent: String,
+    address: String,
+    file: Option<String>,
+}
+
+fn known(tx: &Transaction<'_>, address_key: &str) -> Result<Option<Known>> {
+    let mut query = tx.prepare_cached(
+        "SELECT id, definition, paused, held IS NOT NULL, listed, removed, consent, address, file
+         FROM subscriptions WHERE address_key = ?",
+    )?;
+    let known = query.query_row([address_key], |row| {
+        Ok(Known {
+            id: row.get(0)?,
+            definition: row.get(1)?,
+            is_paused: row.get(2)?,
+            is_held: row.get(3)?,
+            is_listed: row.get(4)?,
+            is_removed: row.get(5)?,
+            consent: row.get(6)?,
+            address: row.get(7)?,
+            file: row.get(8)?,
+        })
+    });
+    Ok(known.optional()?)
 }
 
 /// Inserts or updates one of the file's subscriptions; returns its number.
 fn upsert(
     tx: &Transaction<'_>,
     subscription: &Subscription,
+    file: &str,
     suppressed: &Suppressed,
     now: DateTime<Utc>,
     report: &mut SyncReport,
 ) -> Result<i64> {
     let definition = definition_id(tx, &Definition::of(subscription))?;
     let key = subscription.address.normalized();
-    let since = first_day(subscription, now);
     let withheld = suppressed.consent(tx, &key)?;
     if let Some(consent) = withheld {
         report.withheld.push(Withheld { address: subscription.address.clone(), consent: consent.to_owned() });
     }
-    let known: Option<(i64, i64, bool, bool, String, String)> = tx
-        .prepare_cached(
-            "SELECT id, definition, paused, listed, consent, address FROM subscriptions WHERE address_key = ?",
-        )?
-        .query_row([&key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?)))
-        .optional()?;
-    let Some((id, old_definition, paused, listed, consent, old_address)) = known else {
+    let Some(known) = known(tx, &key)? else {
         tx.prepare_cached(
             "INSERT INTO subscriptions
-             (token, address, address_key, definition, origin, consent, paused, created, since, next_at)
-             VALUES (randomblob(16), ?, ?, ?, 'file', ?, ?, ?, ?, 0)",
+             (token, address, address_key, definition, origin, consent, paused, created, since, next_at, file)
+             VALUES (randomblob(16), ?, ?, ?, 'file', ?, ?, ?, ?, 0, ?)",
         )?
         .execute(params![
             subscription.address.reveal(),
@@ -119,37 +256,40 @@ fn upsert(
             withheld.unwrap_or("confirmed"),
             subscription.paused,
             now.timestamp(),
-            since.to_string()
+            first_day(subscription, now).to_string(),
+            file
         ])?;
         report.added += 1;
         return Ok(tx.last_insert_rowid());
     };
-    if withheld.is_none() && (consent == "withdrawn" || consent == "suppressed") {
-        report.withheld.push(Withheld { address: subscription.address.clone(), consent });
+    let id = known.id;
+    if withheld.is_none() && (known.consent == "withdrawn" || known.consent == "suppressed") {
+        report.withheld.push(Withheld { address: subscription.address.clone(), consent: known.consent });
     }
-    if !listed {
-        tx.prepare_cached("UPDATE subscriptions SET listed = 1, origin = 'file', since = ?2 WHERE id = ?1")?
-            .execute(params![id, since.to_string()])?;
+    if !known.is_listed {
+        // It goes on where it stopped: what it had and since when it counts are kept.
+        tx.prepare_cached("UPDATE subscriptions SET listed = 1, origin = 'file' WHERE id = ?1")?.execute([id])?;
         report.added += 1;
     }
-    let is_reordered = old_definition != definition || paused != subscription.paused;
-    if is_reordered || !listed {
+    let is_reordered = known.definition != definition || known.is_paused != subscription.paused || known.is_held;
+    if is_reordered || !known.is_listed {
         // The next slot is found anew at the next publish, from the newest one that has its edition.
         tx.prepare_cached(
-            "UPDATE subscriptions SET definition = ?2, paused = ?3, next_at = 0, fault = NULL WHERE id = ?1",
+            "UPDATE subscriptions SET definition = ?2, paused = ?3, held = NULL, next_at = 0, fault = NULL WHERE id = ?1",
         )?
         .execute(params![id, definition, subscription.paused])?;
-        if paused && !subscription.paused {
+        if known.is_paused && !subscription.paused {
             claims::unpark(tx, id, now)?;
         }
     }
     // Upper and lower case make no other subscriber, but the local part is written as its owner has it.
     let address = subscription.address.reveal();
-    let is_respelt = address != old_address;
-    if is_respelt {
-        tx.prepare_cached("UPDATE subscriptions SET address = ?2 WHERE id = ?1")?.execute(params![id, address])?;
+    let is_respelt = address != known.address;
+    if is_respelt || known.is_removed || known.file.as_deref() != Some(file) {
+        tx.prepare_cached("UPDATE subscriptions SET address = ?2, file = ?3, removed = 0 WHERE id = ?1")?
+            .execute(params![id, address, file])?;
     }
-    report.changed += usize::from(listed && (is_reordered || is_respelt));
+    report.changed += usize::from(known.is_listed && (is_reordered || is_respelt));
     Ok(id)
 }
 
@@ -167,16 +307,15 @@ pub(super) fn next_day(created: DateTime<Utc>) -> DateTime<Utc> {
 
 /// The number of a definition, which is stored once however many have it.
 fn definition_id(tx: &Transaction<'_>, definition: &Definition) -> Result<i64> {
-    let text = to_json("definition", definition)?;
-    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+    let (hash, text) = definition.hash()?;
     let found = tx
         .prepare_cached("SELECT id FROM definitions WHERE hash = ?")?
-        .query_row([hash.as_ref()], |row| row.get(0))
+        .query_row([&hash], |row| row.get(0))
         .optional()?;
     if let Some(id) = found {
         return Ok(id);
     }
-    tx.prepare_cached("INSERT INTO definitions (hash, text) VALUES (?, ?)")?.execute(params![hash.as_ref(), text])?;
+    tx.prepare_cached("INSERT INTO definitions (hash, text) VALUES (?, ?)")?.execute(params![hash, text])?;
     Ok(tx.last_insert_rowid())
 }
 

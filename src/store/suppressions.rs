@@ -12,7 +12,7 @@ use chrono::{DateTime, Days, Utc};
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde::Serialize;
 
-use super::{Result, Store, StoreError, instant};
+use super::{Result, Store, StoreError, hex, instant};
 use crate::core::address::Address;
 use crate::core::token::SubscriberId;
 
@@ -267,8 +267,4 @@ fn hash(key: &hmac::Key, address_key: &str) -> AddressHash {
     let mut hash = [0; 32];
     hash.copy_from_slice(hmac::sign(key, address_key.as_bytes()).as_ref());
     hash
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

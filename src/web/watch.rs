@@ -36,6 +36,21 @@ fn text(store: &Store, now: DateTime<Utc>) -> Result<String, StoreError> {
         let count = queue.counts.iter().find(|(other, _)| *other == state).map_or(0, |(_, count)| *count);
         line(&mut out, "paperpost_outbox_mails", "state", state.as_str(), count);
     }
+    let files = store.files()?;
+    family(
+        &mut out,
+        "paperpost_subscription_files",
+        "gauge",
+        "Subscription files, by whether all in them could be taken in.",
+    );
+    for (state, is_good) in [("good", true), ("wrong", false)] {
+        let count = files.iter().filter(|file| file.errors.is_empty() == is_good).count();
+        line(&mut out, "paperpost_subscription_files", "state", state, count);
+    }
+    family(&mut out, "paperpost_subscribers", "gauge", "Subscribers: active, or held as missing from their file.");
+    let (active, held) = store.count_subscribers()?;
+    line(&mut out, "paperpost_subscribers", "state", "active", active);
+    line(&mut out, "paperpost_subscribers", "state", "held", held);
     family(&mut out, "paperpost_rests", "gauge", "Recipient domains whose mails rest; the rest of everything is one.");
     let holds = store.holds()?;
     for cause in [Cause::Deferred, Cause::Refused] {

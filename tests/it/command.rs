@@ -55,8 +55,9 @@ async fn check_reports_all_problems_at_once_with_their_places() {
     for part in ["ada", "never closed", "schedule", "Europe/Berlin", "minute", "6 problems"] {
         assert!(told.contains(part), "{part}: {told}");
     }
-    let run = home.run(&["run"]).await;
-    assert_eq!(run.status.code(), Some(1), "the daemon does not start with a wrong file");
+    let once = home.run(&["once"]).await;
+    assert_eq!(once.status.code(), Some(1));
+    assert!(said(&once).contains("6 errors in the subscription files"), "{}", said(&once));
 }
 
 #[tokio::test]

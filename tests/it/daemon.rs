@@ -41,11 +41,11 @@ async fn it_works_from_the_first_minute_rereads_at_sighup_and_ends_at_sigterm() 
     daemon.signal("-HUP");
     until("the new subscriber has an edition", || smtp.mails().len() == 2).await;
 
-    home.write("subscriptions.toml", "[[subscription]]\nemail = \"grace@example.org\"\nkeyword = [\"retrieval\"]\n");
+    home.write("subscriptions.toml", &format!("{ADA}{}", GRACE.replace("keywords", "keyword")));
     daemon.signal("-HUP");
-    until("the fault is logged", || home.read("log").contains("the old ones stay in force")).await;
+    until("the fault is logged", || home.read("log").contains("stays as it was until it is mended")).await;
     let log = home.read("log");
-    assert!(log.contains("subscriptions.toml:3:1") && log.contains("keywords"), "{log}");
+    assert!(log.contains("subscriptions.toml:7:1") && log.contains("keywords"), "{log}");
     let list = said(&home.run(&["list", "--json"]).await);
     assert_eq!(list.matches("\"listed\":true").count(), 2, "both stay: {list}");
 
@@ -93,7 +93,7 @@ fn daemon_over(world: &World, sources: Vec<HuggingFace>) -> (CancellationToken, 
     let patient =
         Options { timeout: Duration::from_secs(600), pause: Duration::ZERO, ..Options::new("paperpost-test/0") };
     let schedule = Schedule::parse("0 */3 * * *").expect("a schedule");
-    let listed = world.subscriptions();
+    world.subscriptions();
     let parts = Parts {
         store: world.store.clone(),
         clock: world.clock.clone(),
@@ -105,8 +105,7 @@ fn daemon_over(world: &World, sources: Vec<HuggingFace>) -> (CancellationToken, 
         web: None,
         bounces: None,
         first_reads: Duration::from_millis(300),
-        subscriptions: listed,
-        reread: Box::new(|| Err("nothing to read".to_owned())),
+        files: world.files(),
     };
     let (stop, (_, reload)) = (CancellationToken::new(), mpsc::channel(1));
     let running = tokio::spawn({

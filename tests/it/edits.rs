@@ -59,7 +59,7 @@ async fn a_change_that_would_make_the_file_wrong_is_refused_and_changes_nothing(
         (["subscribe", "grace@example.org", "rag", "--max-papers", "0"], "max_papers"),
         (["subscribe", "grace@example.org", "rag", "--name", "Grace\nHopper"], "name"),
         (["subscribe", "grace@example.org", "rag", "--min-upvotes", "4000000"], "min_upvotes"),
-        (["subscribe", "bob@example.org", "rag", "--max-papers", "3"], "already has a subscription"),
+        (["subscribe", "bob@example.org", "rag", "--max-papers", "3"], "is subscribed already"),
     ] {
         let refused = home.run(&[&arguments[..], &file[..]].concat()).await;
         assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));

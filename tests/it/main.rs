@@ -13,6 +13,7 @@ mod digest;
 mod dns;
 mod edits;
 mod faults;
+mod files;
 mod http;
 mod imap;
 mod judges;

@@ -42,6 +42,8 @@ const COMMANDS: &[&str] = &[
     "suppress list",
     "suppress list --json",
     "subscribe grace{n}@example.org the",
+    "edit grace{n}@example.org --add speech",
+    "reload",
     "pause grace{n}@example.org",
     "resume grace{n}@example.org",
     "unsubscribe grace{n}@example.org",
@@ -89,7 +91,11 @@ async fn no_command_panics_or_fails_because_its_reader_has_gone_and_each_says_th
     let (home, _site, _smtp) = home().await;
     for (number, line) in COMMANDS.iter().enumerate() {
         let run = |round: usize| line.replace("{n}", &format!("{number}x{round}"));
-        if line.starts_with("unsub") || line.starts_with("pause") || line.starts_with("resume") {
+        if line.starts_with("edit")
+            || line.starts_with("unsub")
+            || line.starts_with("pause")
+            || line.starts_with("resume")
+        {
             for round in 0..4 {
                 let email = run(round).split(' ').nth(1).expect("an address").to_owned();
                 assert!(home.run(&["subscribe", &email, "retrieval"]).await.status.success());

@@ -32,7 +32,7 @@ fn the_files_in_the_readme_are_right() {
     let report =
         config::check(Some(&folder.path().join("paperpost.toml")), &[], std::iter::empty(), |_| Holdings::default());
     assert!(report.problems.is_empty(), "{}", report.problems.pretty(false));
-    assert_eq!(report.subscriptions, 1);
+    assert_eq!(report.listing.subscriptions.len(), 1);
 }
 
 #[test]

@@ -232,6 +232,12 @@ async fn a_watchman_sees_the_queue_and_the_counts() {
     assert!(after.contains("paperpost_delivery_attempts_total{outcome=\"sent\"} 1\n"), "{after}");
     assert_eq!(metrics().await, after, "a look counts nothing twice");
     assert!(!after.contains('@'));
+    for (text, wrong, held) in [("[[subscription]]\nemail = ", 1, 0), ("", 0, 0)] {
+        served.world.take_in(text);
+        let now = metrics().await;
+        assert!(now.contains(&format!("paperpost_subscription_files{{state=\"wrong\"}} {wrong}\n")), "{now}");
+        assert!(now.contains(&format!("paperpost_subscribers{{state=\"held\"}} {held}\n")), "{now}");
+    }
 }
 
 #[tokio::test]

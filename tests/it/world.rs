@@ -16,7 +16,7 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDateTime, Utc};
 use mail_parser::MessageParser;
 use paperpost::clock::Clock;
-use paperpost::config::{self, Settings};
+use paperpost::config::{self, Settings, SubscriptionFiles};
 use paperpost::core::pacing::Policy;
 use paperpost::core::paper::SourceId;
 use paperpost::core::subscription::Subscription;
@@ -169,6 +169,18 @@ impl World {
     pub(crate) fn sync(&self) -> SyncReport {
         let subscriptions = self.subscriptions();
         self.store.sync(&subscriptions, self.clock.now()).expect("synced")
+    }
+
+    /// Takes in a file of this text, as a daemon does.
+    pub(crate) fn take_in(&self, text: &str) -> SyncReport {
+        std::fs::write(self.folder.path().join("subscriptions.toml"), text).expect("written");
+        let files = self.files();
+        self.store.take_in(&files.read().listing(&files), self.clock.now()).expect("taken in")
+    }
+
+    /// Where the subscriptions are.
+    pub(crate) fn files(&self) -> SubscriptionFiles {
+        SubscriptionFiles::of(&self.settings())
     }
 
     /// The subscriptions of the file.

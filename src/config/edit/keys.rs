@@ -1,0 +1,331 @@
+//! Changes to the keys of one subscription.
+
+use std::ops::Range;
+
+use chrono_tz::Tz;
+use toml_edit::{Array, Item, Table, Value};
+
+use super::{EditError, Lines, blocks, find, line_of, newline, parse, quoted};
+use crate::core::address::Address;
+use crate::core::query::Query;
+use crate::core::schedule::Schedule;
+
+/// What is to be changed; what is `None` or empty stays as it is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Change {
+    /// The profile that keywords, exclusions and limits are of, where there are several.
+    pub profile: Option<String>,
+    /// Keywords to add.
+    pub keywords: Vec<Query>,
+    /// Keywords to take out, as the file has them or as they print.
+    pub remove: Vec<String>,
+    /// Exclusions to add.
+    pub exclude: Vec<Query>,
+    /// Exclusions to take out.
+    pub remove_exclude: Vec<String>,
+    /// The votes a paper needs.
+    pub min_upvotes: Option<u32>,
+    /// Papers in one edition.
+    pub max_papers: Option<u32>,
+    /// When it goes out.
+    pub schedule: Option<Schedule>,
+    /// In whose local time.
+    pub zone: Option<Tz>,
+    /// The person's name.
+    pub name: Option<String>,
+}
+
+/// Changes keys of a subscription. `None` when the address isn't there.
+///
+/// # Errors
+/// The file isn't TOML, the subscription isn't a block of its own, or it has no such profile or expression.
+pub fn edit(text: &str, address: &Address, change: &Change) -> Result<Option<String>, EditError> {
+    let is_there = blocks(text, &parse(text)?)?.is_some_and(|blocks| find(blocks, address).is_some());
+    if !is_there {
+        return Ok(None);
+    }
+    let mut edited = Edited { text: text.to_owned(), address, profile: change.profile.as_deref() };
+    for (key, value) in [
+        ("name", change.name.as_deref().map(quoted)),
+        ("schedule", change.schedule.as_ref().map(|schedule| quoted(&schedule.to_string()))),
+        ("zone", change.zone.map(|zone| quoted(zone.name()))),
+    ] {
+        value.map(|value| edited.set(false, key, &value)).transpose()?;
+    }
+    for (key, value) in [("min_upvotes", change.min_upvotes), ("max_papers", change.max_papers)] {
+        value.map(|value| edited.set(true, key, &value.to_string())).transpose()?;
+    }
+    for (key, added, removed) in
+        [("keywords", &change.keywords, &change.remove), ("exclude", &change.exclude, &change.remove_exclude)]
+    {
+        // Added first: a list that is emptied in between would be one of its own kind.
+        added.iter().try_for_each(|query| edited.add(key, &query.to_string()))?;
+        removed.iter().try_for_each(|expression| edited.remove(key, expression))?;
+    }
+    Ok(Some(edited.text))
+}
+
+struct Edited<'a> {
+    text: String,
+    address: &'a Address,
+    profile: Option<&'a str>,
+}
+
+impl Edited<'_> {
+    /// Does `act` with the table that has a subscription's own keys, or those of its profile, and with where a new key goes:
+    /// below its address or its name.
+    fn with<T>(
+        &self,
+        of_profile: bool,
+        act: impl FnOnce(&str, &Table, usize) -> Result<T, EditError>,
+    ) -> Result<T, EditError> {
+        let text = self.text.as_str();
+        let document = parse(text)?;
+        let by_hand = |at| EditError::ByHand { line: line_of(text, at) };
+        let Some((block, email)) = blocks(text, &document)?.and_then(|blocks| find(blocks, self.address)) else {
+            return Err(by_hand(0));
+        };
+        let profiles = match block.get("profile").filter(|_| of_profile) {
+            None if of_profile && self.profile.is_some() => return Err(EditError::NoProfiles),
+            None => return act(text, block, email.end),
+            Some(Item::ArrayOfTables(profiles)) => profiles,
+            Some(_) => return Err(by_hand(email.start)),
+        };
+        let name = |profile: &Table| profile.get("name").and_then(Item::as_str).unwrap_or_default().to_owned();
+        let mut found = profiles.iter().filter(|profile| self.profile.is_none_or(|wanted| name(profile) == wanted));
+        let (Some(profile), None) = (found.next(), found.next()) else {
+            return Err(EditError::WhichProfile { names: profiles.iter().map(name).collect() });
+        };
+        let below = profile.get("name").and_then(Item::span).or(profile.span()).ok_or(by_hand(email.start))?;
+        act(text, profile, below.end)
+    }
+
+    fn set(&mut self, of_profile: bool, key: &str, value: &str) -> Result<(), EditError> {
+        self.text = self.with(of_profile, |text, table, below| match table.get(key) {
+            Some(item) => {
+                let span = item.span().ok_or(EditError::ByHand { line: line_of(text, below) })?;
+                Ok(splice(text, span, value))
+            }
+            None => Ok(insert_line(text, below, &format!("{key} = {value}"))),
+        })?;
+        parse(&self.text).map(drop)
+    }
+
+    /// Adds an expression to a list, unless it is there.
+    fn add(&mut self, key: &str, expression: &str) -> Result<(), EditError> {
+        let value = quoted(expression);
+        self.text = self.with(true, |text, table, below| {
+            let Some(item) = table.get(key) else {
+                return Ok(insert_line(text, below, &format!("{key} = [{value}]")));
+            };
+            let (array, span) = list(text, item, below)?;
+            if array.iter().any(|element| is(element, expression)) {
+                return Ok(text.to_owned());
+            }
+            let Some(last) = array.iter().last() else {
+                return Ok(splice(text, span.start + 1..span.start + 1, &value));
+            };
+            let end = last.span().map_or(span.start + 1, |last| last.end);
+            if !text[end..span.end].contains('\n') {
+                return Ok(splice(text, end..end, &format!(", {value}")));
+            }
+            // On a line of its own, below the comment that the last one may have.
+            let lines = Lines::of(text);
+            let line = lines.0[lines.at(end)].clone();
+            let line_end = line.start + text[line.clone()].trim_end_matches(['\r', '\n']).len();
+            let indent: String = text[line].chars().take_while(|c| c.is_whitespace()).collect();
+            let has_comma = after(text, end).is_some_and(|at| text[at..].starts_with(','));
+            let (comma, own_comma) = if has_comma { ("", ",") } else { (",", "") };
+            let more = format!("{}{indent}{value}{own_comma}", newline(text));
+            Ok(splice(&splice(text, line_end..line_end, &more), end..end, comma))
+        })?;
+        parse(&self.text).map(drop)
+    }
+
+    /// Takes an expression out of a list.
+    fn remove(&mut self, key: &str, expression: &str) -> Result<(), EditError> {
+        self.text = self.with(true, |text, table, below| {
+            let absent = || EditError::NoExpression { key: key.to_owned(), expression: expression.to_owned() };
+            let (array, _) = list(text, table.get(key).ok_or_else(absent)?, below)?;
+            let element = array.iter().find(|element| is(element, expression)).ok_or_else(absent)?;
+            let span = element.span().ok_or(EditError::ByHand { line: line_of(text, below) })?;
+            let mut end = span.end;
+            if let Some(comma) = after(text, end).filter(|at| text[*at..].starts_with(',')) {
+                end = comma + 1;
+            }
+            let lines = Lines::of(text);
+            let (first, last) = (lines.0[lines.at(span.start)].clone(), lines.0[lines.at(end - 1)].clone());
+            let rest = text[end..last.end].trim_start();
+            let is_alone =
+                text[first.start..span.start].trim().is_empty() && (rest.is_empty() || rest.starts_with('#'));
+            if is_alone {
+                return Ok(splice(text, first.start..last.end, ""));
+            }
+            // The spaces before the next one; before the bracket, the comma of the one before.
+            let spaces = text[end..].len() - text[end..].trim_start_matches([' ', '\t']).len();
+            let is_last = text[end + spaces..].starts_with(']');
+            let before = text[..span.start].trim_end_matches([' ', '\t']);
+            match before.strip_suffix(',') {
+                Some(before) if is_last => Ok(splice(text, before.len()..end, "")),
+                _ => Ok(splice(text, span.start..end + spaces, "")),
+            }
+        })?;
+        parse(&self.text).map(drop)
+    }
+}
+
+fn splice(text: &str, at: Range<usize>, insert: &str) -> String {
+    format!("{}{insert}{}", &text[..at.start], &text[at.end..])
+}
+
+/// Adds a line below the one with this byte, indented like it.
+pub(super) fn insert_line(text: &str, below: usize, line: &str) -> String {
+    let lines = Lines::of(text);
+    let Range { start, end } = lines.0[lines.at(below.saturating_sub(1))].clone();
+    let above = &text[start..end];
+    let indent = &above[..above.len() - above.trim_start().len()];
+    let newline = newline(text);
+    let line = match above.ends_with('\n') {
+        true => format!("{indent}{line}{newline}"),
+        false => format!("{newline}{indent}{line}"),
+    };
+    splice(text, end..end, &line)
+}
+
+/// A list, and where it is.
+fn list<'a>(text: &str, item: &'a Item, below: usize) -> Result<(&'a Array, Range<usize>), EditError> {
+    item.as_array().zip(item.span()).ok_or(EditError::ByHand { line: line_of(text, below) })
+}
+
+/// Whether an element is this expression, as it is written or as it prints; one with a weight is a table.
+fn is(element: &Value, expression: &str) -> bool {
+    let table = element.as_inline_table().and_then(|table| table.get("query"));
+    let Some(written) = table.unwrap_or(element).as_str() else { return false };
+    let printed = |text: &str| Query::parse(text).map(|query| query.to_string()).ok();
+    written == expression || printed(written).is_some_and(|written| Some(written) == printed(expression))
+}
+
+/// The next byte that is no space and in no comment.
+fn after(text: &str, mut at: usize) -> Option<usize> {
+    loop {
+        at += text[at..].len() - text[at..].trim_start().len();
+        if !text[at..].starts_with('#') {
+            return (at < text.len()).then_some(at);
+        }
+        at += text[at..].find('\n')?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "[[subscription]]\n\
+        email = \"ada@example.org\" # hers\n\
+        keywords = [\n\
+        \x20 \"retrieval\", # her field\n\
+        \x20 { query = \"rag\", weight = 2 } # and this\n\
+        ]\n\
+        exclude = [\"survey\", 'dataset']\n\
+        max_papers = 5 # enough\n\
+        \n\
+        [[subscription]]\n\
+        \x20 email = \"bob@example.org\"\n\
+        [[subscription.profile]]\n\
+        name = \"Vision\"\n\
+        keywords = [\"vision\"]\n\
+        [[subscription.profile]]\n\
+        name = \"Sound\"\n";
+
+    fn edited(who: &str, change: &Change) -> Result<String, EditError> {
+        let address = Address::parse(&format!("{who}@example.org")).expect("an address");
+        edit(FILE, &address, change).map(|text| text.expect("the address is there"))
+    }
+
+    fn queries(texts: &[&str]) -> Vec<Query> {
+        texts.iter().map(|text| Query::parse(text).expect("an expression")).collect()
+    }
+
+    fn removals(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|text| (*text).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_value_is_replaced_and_a_new_key_stands_below_the_address() {
+        let change = Change {
+            max_papers: Some(7),
+            min_upvotes: Some(2),
+            schedule: Some(Schedule::parse("weekly on mon at 08:00").expect("a schedule")),
+            zone: Some(Tz::Asia__Tokyo),
+            name: Some("Ada".to_owned()),
+            ..Change::default()
+        };
+        let expected = FILE.replace("max_papers = 5", "max_papers = 7").replace(
+            "# hers\n",
+            "# hers\nmin_upvotes = 2\nzone = \"Asia/Tokyo\"\nschedule = \"weekly on mon at 08:00\"\nname = \"Ada\"\n",
+        );
+        assert_eq!(edited("ada", &change), Ok(expected));
+    }
+
+    #[test]
+    fn expressions_come_and_go_and_comments_stay_with_theirs() {
+        let add = Change {
+            keywords: queries(&["agents", "retrieval"]),
+            exclude: queries(&["benchmark"]),
+            ..Change::default()
+        };
+        let expected = FILE
+            .replace("} # and this\n", "}, # and this\n  \"agents\"\n")
+            .replace("'dataset']", "'dataset', \"benchmark\"]");
+        assert_eq!(edited("ada", &add), Ok(expected));
+        let rest = |keywords: &[&str], exclude: &[&str]| {
+            edited(
+                "ada",
+                &Change { remove: removals(keywords), remove_exclude: removals(exclude), ..Change::default() },
+            )
+        };
+        assert_eq!(
+            rest(&["retrieval"], &["survey"]),
+            Ok(FILE.replace("  \"retrieval\", # her field\n", "").replace("\"survey\", ", ""))
+        );
+        assert_eq!(
+            rest(&["rag"], &["dataset"]),
+            Ok(FILE.replace("  { query = \"rag\", weight = 2 } # and this\n", "").replace(", 'dataset'", ""))
+        );
+        assert_eq!(rest(&[], &["survey", "dataset"]), Ok(FILE.replace("\"survey\", 'dataset'", "")));
+        let absent = rest(&["nothing"], &[]).expect_err("absent").to_string();
+        assert!(absent.contains("nothing"), "{absent}");
+    }
+
+    #[test]
+    fn a_profile_is_named_where_there_are_several() {
+        let change = |profile: Option<&str>| Change {
+            profile: profile.map(str::to_owned),
+            keywords: queries(&["audio"]),
+            max_papers: Some(3),
+            ..Change::default()
+        };
+        let sound = FILE.replace("name = \"Sound\"\n", "name = \"Sound\"\nkeywords = [\"audio\"]\nmax_papers = 3\n");
+        assert_eq!(edited("bob", &change(Some("Sound"))), Ok(sound));
+        let vision = FILE.replace("keywords = [\"vision\"]\n", "max_papers = 3\nkeywords = [\"vision\", \"audio\"]\n");
+        let vision = vision.replace("name = \"Vision\"\nmax_papers = 3\n", "name = \"Vision\"\nmax_papers = 3\n");
+        assert_eq!(edited("bob", &change(Some("Vision"))), Ok(vision));
+        for profile in [None, Some("Smell")] {
+            let refused = edited("bob", &change(profile)).expect_err("which one?").to_string();
+            assert!(refused.contains("Vision") && refused.contains("Sound"), "{refused}");
+        }
+        assert_eq!(edited("ada", &change(Some("Vision"))), Err(EditError::NoProfiles));
+    }
+
+    #[test]
+    fn line_ends_and_empty_lists_are_kept() {
+        let address = Address::parse("ada@example.org").expect("an address");
+        let text = "[[subscription]]\r\nemail = \"ada@example.org\"\r\nkeywords = [\r\n\t\"a\",\r\n]\r\nexclude = [ # none\r\n]";
+        let change =
+            Change { keywords: queries(&["b"]), exclude: queries(&["c"]), max_papers: Some(1), ..Change::default() };
+        let expected = "[[subscription]]\r\nemail = \"ada@example.org\"\r\nmax_papers = 1\r\nkeywords = [\r\n\t\"a\",\r\n\t\"b\",\r\n]\r\n\
+            exclude = [\"c\" # none\r\n]";
+        assert_eq!(edit(text, &address, &change), Ok(Some(expected.to_owned())));
+        assert_eq!(edit("", &address, &change), Ok(None));
+    }
+}

@@ -1,0 +1,224 @@
+//! What was read of the subscription files, requests to read them anew, and what in them is not in force yet.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use rusqlite::{OptionalExtension, Transaction, params};
+
+use super::removals::{self, Accepted, Fate, Missing};
+use super::subscriptions::{self, Definition, SyncReport};
+use super::{Result, Store, StoreError, from_json, hex, instant, to_json};
+use crate::config::listing::{FileHash, FileState, Listing};
+use crate::core::address::Address;
+
+/// Answers are kept this long, for whoever waits for them.
+const KEPT: chrono::Duration = chrono::Duration::days(1);
+
+/// A subscription file as it was last taken in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileStatus {
+    /// Its path from the root.
+    pub path: String,
+    /// What its bytes were; `None` when they could not be read.
+    pub hash: Option<FileHash>,
+    /// How much of it was understood.
+    pub state: FileState,
+    /// When that was.
+    pub taken: DateTime<Utc>,
+    /// The errors in it.
+    pub errors: Vec<String>,
+}
+
+/// How what the files say of an address differs from what is in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Difference {
+    /// It is new.
+    New,
+    /// It says something else.
+    Changed,
+    /// It is no longer there, and will be retired.
+    Gone,
+    /// It is no longer there, with so many others that it is held, or will be.
+    Held,
+    /// It is wrong: what was before stays in force.
+    Wrong,
+}
+
+impl Store {
+    /// Asks whoever works on this database to take the subscription files in; returns the request's number. `accepts` are
+    /// the files, with their contents, in which removals are meant.
+    pub fn request_reload(&self, accepts: Option<&[(String, Option<FileHash>)]>, now: DateTime<Utc>) -> Result<i64> {
+        let accepts: Option<Vec<_>> =
+            accepts.map(|files| files.iter().map(|(path, hash)| (path, hash.map(|hash| hex(&hash)))).collect());
+        let accepts = accepts.map(|files| to_json("list of files", &files)).transpose()?;
+        self.write(|tx| {
+            tx.execute("DELETE FROM reloads WHERE answered < ?", [(now - KEPT).timestamp()])?;
+            tx.execute("INSERT INTO reloads (asked, accepts) VALUES (?, ?)", params![now.timestamp(), accepts])?;
+            Ok(tx.last_insert_rowid())
+        })
+    }
+
+    /// Whether a request waits for its answer.
+    pub fn is_reload_requested(&self) -> Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM reloads WHERE answered IS NULL)";
+        self.read(|tx| Ok(tx.prepare_cached(sql)?.query_row([], |row| row.get(0))?))
+    }
+
+    /// The answer to a request; `None` as long as there is none.
+    pub fn reload_answer(&self, request: i64) -> Result<Option<SyncReport>> {
+        self.read(|tx| {
+            let sql = "SELECT answer FROM reloads WHERE id = ?";
+            let answer: Option<Option<String>> = tx.query_row(sql, [request], |row| row.get(0)).optional()?;
+            answer.flatten().map(|text| from_json("answer", &text)).transpose()
+        })
+    }
+
+    /// Notes that our own command took an address out of its file: it is not missing there.
+    pub fn note_removal(&self, address: &Address) -> Result<()> {
+        self.write(|tx| {
+            tx.execute("UPDATE subscriptions SET removed = 1 WHERE address_key = ?", [address.normalized()])?;
+            Ok(())
+        })
+    }
+
+    /// Notes whether whoever holds the database's lock is a daemon, which answers requests.
+    pub fn note_daemon(&self, runs: bool) -> Result<()> {
+        self.write(|tx| {
+            tx.execute("DELETE FROM meta WHERE key = 'daemon'", [])?;
+            if runs {
+                tx.execute("INSERT INTO meta (key, value) VALUES ('daemon', x'01')", [])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Whether the last one to hold the lock was a daemon that has not ended in good order.
+    pub fn is_daemon_noted(&self) -> Result<bool> {
+        self.read(|tx| {
+            Ok(tx.query_row("SELECT EXISTS (SELECT 1 FROM meta WHERE key = 'daemon')", [], |row| row.get(0))?)
+        })
+    }
+
+    /// The subscription files as they were last taken in.
+    pub fn files(&self) -> Result<Vec<FileStatus>> {
+        self.read(|tx| {
+            let mut rows = tx.prepare_cached("SELECT path, hash, state, taken, errors FROM files ORDER BY path")?;
+            let mut rows = rows.query([])?;
+            let mut files = Vec::new();
+            while let Some(row) = rows.next()? {
+                let state: String = row.get(2)?;
+                files.push(FileStatus {
+                    path: row.get(0)?,
+                    hash: row.get(1)?,
+                    state: FileState::of(&state)
+                        .ok_or_else(|| StoreError::Unreadable { what: "file's state", why: state.clone() })?,
+                    taken: instant(row.get(3)?),
+                    errors: from_json("list of errors", &row.get::<_, String>(4)?)?,
+                });
+            }
+            Ok(files)
+        })
+    }
+
+    /// How many subscribers may be written to, and how many are held.
+    pub fn count_subscribers(&self) -> Result<(u64, u64)> {
+        self.read(|tx| {
+            let sql = "SELECT coalesce(sum(listed = 1 AND paused = 0 AND consent = 'confirmed'), 0),
+                              coalesce(sum(listed = 1 AND held IS NOT NULL), 0) FROM subscriptions";
+            Ok(tx.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?)
+        })
+    }
+
+    /// How what the files say differs from what is in force, by normalized address.
+    pub fn differences(&self, listing: &Listing) -> Result<HashMap<String, Difference>> {
+        let (mut rows, before, accepted) =
+            self.read(|tx| Ok((in_force(tx)?, subscriptions::listed_by_file(tx)?, accepted(tx)?)))?;
+        let mut differences = HashMap::new();
+        for subscription in listing.subscriptions.iter().map(|listed| &listed.subscription) {
+            let key = subscription.address.normalized();
+            let difference = match rows.remove(&key) {
+                None => Some(Difference::New),
+                Some(row) => {
+                    let is_same = row.definition == Definition::of(subscription).hash()?.0;
+                    let is_same = is_same && row.is_paused == subscription.paused && !row.missing.is_held;
+                    (!is_same).then_some(Difference::Changed)
+                }
+            };
+            differences.extend(difference.map(|difference| (key, difference)));
+        }
+        for faulty in &listing.faulty {
+            let key = faulty.address.normalized();
+            rows.remove(&key);
+            differences.entry(key).or_insert(Difference::Wrong);
+        }
+        let (keys, missing): (Vec<String>, Vec<Missing>) =
+            rows.into_iter().map(|(key, row)| (key, row.missing)).unzip();
+        for (key, fate) in keys.into_iter().zip(removals::decide(&missing, &before, listing, &accepted)) {
+            match fate {
+                Fate::Stay => {}
+                Fate::Hold => drop(differences.insert(key, Difference::Held)),
+                Fate::Retire => drop(differences.insert(key, Difference::Gone)),
+            }
+        }
+        Ok(differences)
+    }
+}
+
+/// A subscription of a file that is in force.
+struct InForce {
+    /// The hash of its definition.
+    definition: Vec<u8>,
+    is_paused: bool,
+    /// What it is if the files don't have it.
+    missing: Missing,
+}
+
+fn in_force(tx: &Transaction<'_>) -> Result<HashMap<String, InForce>> {
+    let mut query = tx.prepare_cached(
+        "SELECT s.address_key, d.hash, s.paused, s.id, s.file, s.held IS NOT NULL, s.removed, s.consent = 'confirmed'
+         FROM subscriptions s JOIN definitions d ON d.id = s.definition WHERE s.origin = 'file' AND s.listed = 1",
+    )?;
+    let rows = query.query_map([], |row| {
+        let missing = Missing {
+            id: row.get(3)?,
+            file: row.get(4)?,
+            is_held: row.get(5)?,
+            is_removed: row.get(6)?,
+            is_confirmed: row.get(7)?,
+        };
+        Ok((row.get(0)?, InForce { definition: row.get(1)?, is_paused: row.get(2)?, missing }))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// What the requests that wait say of removals.
+pub(super) fn accepted(tx: &Transaction<'_>) -> Result<Accepted> {
+    let mut rows = tx.prepare_cached("SELECT accepts FROM reloads WHERE answered IS NULL AND accepts IS NOT NULL")?;
+    let texts = rows.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
+    let mut accepted = Accepted::default();
+    for text in texts {
+        let files: Vec<(String, Option<String>)> = from_json("list of files", &text)?;
+        accepted.0.extend(files);
+    }
+    Ok(accepted)
+}
+
+/// Writes down what the files were, and answers the requests that wait.
+pub(super) fn record(tx: &Transaction<'_>, listing: &Listing, report: &SyncReport, now: DateTime<Utc>) -> Result<()> {
+    tx.execute("DELETE FROM files", [])?;
+    let mut insert =
+        tx.prepare_cached("INSERT OR REPLACE INTO files (path, hash, state, taken, errors) VALUES (?, ?, ?, ?, ?)")?;
+    for file in &listing.files {
+        insert.execute(params![
+            file.path.display().to_string(),
+            file.hash,
+            file.state.as_str(),
+            now.timestamp(),
+            to_json("list of errors", &file.errors)?
+        ])?;
+    }
+    let answer = to_json("answer", report)?;
+    tx.execute("UPDATE reloads SET answered = ?, answer = ? WHERE answered IS NULL", params![now.timestamp(), answer])?;
+    Ok(())
+}
