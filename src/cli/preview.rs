@@ -50,7 +50,8 @@ pub(super) fn preview(
     let Some(store) = store else {
         anyhow::bail!("no papers are known yet: `paperpost scrape` reads them");
     };
-    if subscription.paused {
+    let is_held = listing.find(address).is_none() && !listing.is_faulty(address);
+    if subscription.paused && !is_held {
         let who = address.reveal();
         note!("{who} is paused and gets nothing: this would come next after `paperpost resume {who}`");
     }

@@ -313,28 +313,50 @@ async fn a_daemon_takes_in_changed_files_by_itself_and_answers_requests() {
     assert!(reload.status.code() == Some(1) && said(&reload).contains("no daemon is running"), "{}", said(&reload));
 }
 
+/// Starts a command line in a terminal of its own, which hangs up when what is returned is killed.
+fn in_terminal(home: &Home, line: &str) -> std::process::Child {
+    let mut terminal = std::process::Command::new("script");
+    terminal.args(["--quiet", "--return", "--command", line, "typescript"]);
+    terminal.current_dir(home.path("")).env("HOME", home.path("")).env("SHELL", "/bin/sh");
+    terminal.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null());
+    terminal.spawn().expect("script, of util-linux")
+}
+
 #[tokio::test]
 async fn the_end_of_its_terminal_ends_a_run() {
     let (site, smtp) = (Site::start().await, SmtpServer::start().await);
     site.list(Clock::System.now().date_naive(), paper("2611.00001", "Retrieval at scale"));
     let home = Home::new(&site, &smtp, &lasting(&["ada"]));
-    // `script` gives the program a terminal of its own; when it is killed, the terminal hangs up.
-    let program = format!("exec {} run", env!("CARGO_BIN_EXE_paperpost"));
-    let mut terminal = std::process::Command::new("script");
-    terminal.args(["--quiet", "--return", "--command", &program, "typescript"]);
-    terminal.current_dir(home.path("")).env("HOME", home.path("")).env("SHELL", "/bin/sh");
-    terminal.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null());
-    let mut terminal = terminal.spawn().expect("script, of util-linux");
+    let mut terminal = in_terminal(&home, &format!("exec {} run", env!("CARGO_BIN_EXE_paperpost")));
     until("the first edition is sent", || smtp.mails().len() == 1).await;
     terminal.kill().expect("killed");
     terminal.wait().expect("a child");
-    let mut ended = false;
+    assert!(ends(&home).await, "it goes on without its terminal");
+}
+
+/// Whether the daemon ends soon: then the lock is free.
+async fn ends(home: &Home) -> bool {
     for _ in 0..300 {
-        // The lock is free once it has ended; a run that goes on would keep it.
-        ended = home.run(&["deliver"]).await.status.success();
-        if ended {
-            break;
+        if home.run(&["deliver"]).await.status.success() {
+            return true;
         }
     }
-    assert!(ended, "it goes on without its terminal");
+    false
+}
+
+#[tokio::test]
+async fn what_nohup_began_outlives_its_terminal() {
+    let (site, smtp) = (Site::start().await, SmtpServer::start().await);
+    site.list(Clock::System.now().date_naive(), paper("2611.00001", "Retrieval at scale"));
+    let home = Home::new(&site, &smtp, &lasting(&["ada"]));
+    let mut terminal = in_terminal(&home, &format!("exec nohup {} run", env!("CARGO_BIN_EXE_paperpost")));
+    until("the first edition is sent", || smtp.mails().len() == 1).await;
+    terminal.kill().expect("killed");
+    terminal.wait().expect("a child");
+    home.write("subscriptions.toml", &lasting(&["ada", "bob"]));
+    until("the new subscriber has an edition", || smtp.mails().len() == 2).await;
+    let process = home.read("p.db.lock");
+    let stopped = std::process::Command::new("kill").arg(process.trim()).status().expect("kill");
+    assert!(stopped.success());
+    assert!(ends(&home).await, "it does not stop");
 }
