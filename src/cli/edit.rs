@@ -234,13 +234,20 @@ fn change_listed(
         Some(path) => vec![path],
         None => config::subscription_files(settings),
     };
+    // A file that can't be changed matters only if no other one lists the address.
+    let mut failed = None;
     for path in paths {
-        anyhow::ensure!(path.is_file(), "there is no file {}", path.display());
-        if change(settings, &path, &changed)? {
-            return Ok(path);
+        let is_changed = match path.is_file() {
+            true => change(settings, &path, &changed),
+            false => Err(anyhow::anyhow!("there is no file {}", path.display())),
+        };
+        match is_changed {
+            Ok(true) => return Ok(path),
+            Ok(false) => {}
+            Err(error) => failed = failed.or(Some(error)),
         }
     }
-    anyhow::bail!("{} is not subscribed in any file", address.reveal())
+    Err(failed.unwrap_or_else(|| anyhow::anyhow!("{} is not subscribed in any file", address.reveal())))
 }
 
 /// Changes one file, if what it is then is as right as what it was; returns whether there was something to change.

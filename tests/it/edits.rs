@@ -67,6 +67,12 @@ async fn a_change_that_would_make_the_file_wrong_is_refused_and_changes_nothing(
         assert_eq!(home.read("subscriptions.toml"), ADA);
     }
     assert!(home.run(&["check"]).await.status.success());
+    // A file that can't even be read keeps nobody of another one from a change.
+    home.write("subscriptions.toml", "[[subscription]]\nemail = ");
+    let paused = home.run(&["pause", "bob@example.org"]).await;
+    assert!(paused.status.success() && home.read("more.toml").contains("paused = true"), "{}", said(&paused));
+    let absent = home.run(&["pause", "ada@example.org"]).await;
+    assert!(!absent.status.success() && said(&absent).contains("not TOML"), "{}", said(&absent));
 }
 
 #[tokio::test]
