@@ -34,9 +34,12 @@ struct FileText {
     text: Result<Arc<SourceFile>, (FileState, Problem)>,
 }
 
-/// What tells that a file has changed without reading it.
+/// What tells that files have changed without reading them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stamp(Vec<(PathBuf, Option<(i64, i64, u64, u64)>)>);
+pub struct Stamp(Vec<(PathBuf, Option<Outside>)>);
+
+/// When a file was changed (seconds and nanoseconds), its length and its inode.
+type Outside = (i64, i64, u64, u64);
 
 impl SubscriptionFiles {
     /// Those that the settings name.

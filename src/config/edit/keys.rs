@@ -308,7 +308,6 @@ mod tests {
         let sound = FILE.replace("name = \"Sound\"\n", "name = \"Sound\"\nkeywords = [\"audio\"]\nmax_papers = 3\n");
         assert_eq!(edited("bob", &change(Some("Sound"))), Ok(sound));
         let vision = FILE.replace("keywords = [\"vision\"]\n", "max_papers = 3\nkeywords = [\"vision\", \"audio\"]\n");
-        let vision = vision.replace("name = \"Vision\"\nmax_papers = 3\n", "name = \"Vision\"\nmax_papers = 3\n");
         assert_eq!(edited("bob", &change(Some("Vision"))), Ok(vision));
         for profile in [None, Some("Smell")] {
             let refused = edited("bob", &change(profile)).expect_err("which one?").to_string();
