@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
-use super::show::{existing, local};
+use super::show::{existing, local, print_suspicions};
 use super::work::plural;
 use super::{output, wiring};
 use crate::clock::Clock;
@@ -150,6 +150,7 @@ fn print_list(store: &Store, list: &OutboxList) -> anyhow::Result<()> {
         }
     }
     say!("{} {}", entries.len(), plural(entries.len(), "mail"));
+    print_suspicions(&store.suspicions()?);
     Ok(())
 }
 

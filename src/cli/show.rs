@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::config::{Listing, Report, Settings};
 use crate::core::address::Address;
 use crate::jobs::pace::{self, Held};
-use crate::store::{Difference, EditionStatus, FileStatus, SourceStatus, Store, SubscriberStatus};
+use crate::store::{Difference, EditionStatus, FileStatus, SourceStatus, Store, SubscriberStatus, Suspicion};
 
 /// Prints every problem, or that there is none.
 pub(super) fn check(report: &Report) -> ExitCode {
@@ -58,6 +58,7 @@ pub(super) fn status(settings: &Settings, json: bool) -> anyhow::Result<ExitCode
     let (sources, queue, subscribers) = (store.sources()?, store.queue()?, store.subscribers()?);
     let held = pace::held(&store, &settings.pacing, Clock::System.now())?;
     let came_back = store.bounces(Clock::System.now() - chrono::Duration::days(30))?;
+    let suspicions = store.suspicions()?;
     let mut due: Vec<_> = subscribers.iter().filter(|s| is_active(s)).collect();
     due.sort_by_key(|subscriber| subscriber.next);
     if json {
@@ -68,7 +69,8 @@ pub(super) fn status(settings: &Settings, json: bool) -> anyhow::Result<ExitCode
             "wrong": count(Difference::Wrong), "held": missing,
         });
         output::json(&json!({
-            "sources": sources, "queue": queue, "held": held, "next": next, "bounces": came_back, "faults": faults,
+            "sources": sources, "queue": queue, "held": held, "next": next, "bounces": came_back,
+            "suspicions": suspicions, "faults": faults,
             "files": describe_files(&listing, &taken).map(|(path, state)| json!({"path": path, "state": state}))
                 .collect::<Vec<_>>(),
             "subscribers": pending,
@@ -121,10 +123,12 @@ pub(super) fn status(settings: &Settings, json: bool) -> anyhow::Result<ExitCode
             "sender" => "refused for a reason of ours",
             "complaint" => "called spam by their readers",
             "hard" => "came back: no such mailbox",
+            "unclear" => "came back with a report that nobody understands: a person should read it",
             _ => "came back: a passing trouble",
         };
         say!("  {} {word}, the last {}: {}", bounces.count, local(bounces.last), bounces.reply);
     }
+    print_suspicions(&suspicions);
     say!("Outbox");
     for (state, count) in &queue.counts {
         say!("  {count} {}", state.as_str());
@@ -162,6 +166,27 @@ fn describe_files<'a>(
         };
         (path, state)
     })
+}
+
+/// Mailboxes that may be missing: those that a person has to decide about, and how many others there are.
+pub(super) fn print_suspicions(suspicions: &[Suspicion]) {
+    let (persons, others): (Vec<_>, Vec<_>) = suspicions.iter().partition(|suspicion| suspicion.is_for_a_person());
+    if suspicions.is_empty() {
+        return;
+    }
+    say!("Mailboxes that may not exist");
+    for Suspicion { address, days, last, words } in persons.iter().take(20) {
+        say!("  {address}: refused on {days} days, last {}: {words}", local(*last));
+    }
+    if persons.len() > 20 {
+        say!("  and {} more like these", persons.len() - 20);
+    }
+    if !persons.is_empty() {
+        say!("  decide about each: paperpost suppress add ADDRESS, or mend what refuses them");
+    }
+    if !others.is_empty() {
+        say!("  {} {} refused of late: tried with the next edition", others.len(), plural(others.len(), "reader"));
+    }
 }
 
 fn describe_held(held: &Held) -> String {

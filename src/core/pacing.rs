@@ -60,8 +60,8 @@ const REFUSED_BY_ALL: usize = 3;
 /// believed: a broken directory says the same of everybody.
 const NOT_BELIEVED: u32 = 5;
 
-/// From so many mails in a row that somebody refuses for good, without saying that there is no such mailbox and with none
-/// taken in between, everything rests: whatever it is, it is none of the mailboxes'.
+/// From so many mails in a row that somebody refuses for good, with none taken in between, everything rests: whatever it is,
+/// it is none of the mailboxes'.
 const REJECTED_BY_ALL: u32 = 10;
 
 /// From so many mails in a row in the midst of which the server fell silent, it is away.
@@ -86,7 +86,9 @@ pub struct Pacer {
     lanes: HashMap<String, Lane>,
     /// Domains that refused us, or put us off, since the last mail that anybody took.
     refused: BTreeSet<String>,
-    /// Mails that were refused for good since then, with no word of a mailbox that is missing.
+    /// Domains where one was refused since then for what may be a reason of its own.
+    doubted: BTreeSet<String>,
+    /// Mails that were refused for good since then.
     rejected: u32,
     /// Mails, by their numbers, in the midst of which the server fell silent one after the other.
     lost: BTreeSet<i64>,
@@ -102,8 +104,12 @@ struct Lane {
     running: u32,
     connections: u32,
     hold: Option<Hold>,
-    /// Mailboxes in a row that it is said not to have.
+    /// Mailboxes in a row that it is said not to have …
     missing: u32,
+    /// … and whose they are: one that is missing day after day is one.
+    absent: BTreeSet<i64>,
+    /// Subscriptions that were refused since the last mail that it took, for what may be a reason of theirs.
+    doubted: BTreeSet<i64>,
 }
 
 impl Pacer {
@@ -119,6 +125,7 @@ impl Pacer {
             hold: None,
             lanes: HashMap::new(),
             refused: BTreeSet::new(),
+            doubted: BTreeSet::new(),
             rejected: 0,
             lost: BTreeSet::new(),
             tidy_at: LANES,
@@ -227,6 +234,27 @@ impl Pacer {
         Ok(())
     }
 
+    /// Who is meant by what ended the mail of this subscription: its domain, or its mailbox alone. It is the mailbox where others
+    /// there were served since it was refused before (`is_alone`), and where it is the first to meet what is not beyond
+    /// doubt: so one dead or full mailbox never makes its domain rest.
+    pub fn weigh(&mut self, domain: &str, subscription: i64, is_alone: bool, ending: Ending) -> Ending {
+        if !ending.is_of_the_domain() && !matches!(ending, Ending::NoMailbox { .. }) {
+            return ending;
+        }
+        let lane = lane(&mut self.lanes, &self.policy, domain);
+        if let Ending::NoMailbox { .. } = ending {
+            let is_news = lane.absent.len() >= NOT_BELIEVED as usize || lane.absent.insert(subscription);
+            return if is_news { ending } else { Ending::OwnTrouble };
+        }
+        let mut is_the_mailbox = is_alone;
+        if !is_alone && !ending.is_plain() && self.hold.is_none() && lane.hold.is_none() {
+            lane.doubted.insert(subscription);
+            self.doubted.insert(domain.to_owned());
+            is_the_mailbox = lane.doubted.len() == 1 && self.doubted.len() < REFUSED_BY_ALL;
+        }
+        if is_the_mailbox { ending.of_the_mailbox() } else { ending }
+    }
+
     /// Ends a mail that began at `begun`, and says what is to be written down.
     pub fn end(&mut self, domain: &str, begun: DateTime<Utc>, now: DateTime<Utc>, ending: &Ending) -> Vec<Change> {
         let is_tried = *ending != Ending::Untried;
@@ -252,7 +280,11 @@ impl Pacer {
             self.lanes.retain(|_, lane| {
                 lane.expire(now);
                 // What is no pattern yet is forgotten, so that dead mailboxes of many domains don't fill the memory.
-                lane.missing = if lane.missing < NOT_BELIEVED { 0 } else { lane.missing };
+                if lane.missing < NOT_BELIEVED {
+                    lane.missing = 0;
+                    lane.absent.clear();
+                }
+                lane.doubted.clear();
                 !lane.is_idle()
             });
             self.tidy_at = LANES.max(2 * self.lanes.len());
@@ -279,7 +311,7 @@ impl Pacer {
 
     /// What follows from the way a mail ended.
     fn judge(&mut self, domain: &str, begun: DateTime<Utc>, now: DateTime<Utc>, ending: &Ending) -> Vec<Change> {
-        let Self { policy, hold: all, lanes, refused, rejected, first, .. } = self;
+        let Self { policy, hold: all, lanes, refused, doubted, rejected, first, .. } = self;
         let lane = lane(lanes, policy, domain);
         let mut changes = Vec::new();
         let mut note = |domain: Option<&str>, hold: &Option<Hold>| {
@@ -293,6 +325,9 @@ impl Pacer {
                 refused.clear();
                 *rejected = 0;
                 lane.missing = 0;
+                lane.absent.clear();
+                lane.doubted.clear();
+                doubted.clear();
                 if recover(&mut lane.hold, begun, now) {
                     note(Some(domain), &lane.hold);
                 }
@@ -319,7 +354,14 @@ impl Pacer {
                     note(None, all);
                 }
             }
-            Ending::NoMailbox { .. } if lane.missing + 1 < NOT_BELIEVED => lane.missing += 1,
+            Ending::NoMailbox { words } if lane.missing + 1 < NOT_BELIEVED => {
+                lane.missing += 1;
+                // A relay, or a mail program, that knows nobody.
+                *rejected += 1;
+                if *rejected >= REJECTED_BY_ALL && refuse(all, begun, now, words) {
+                    note(None, all);
+                }
+            }
             Ending::Refused { by_domain: true, words, .. } | Ending::NoMailbox { words } => {
                 if matches!(ending, Ending::NoMailbox { .. }) {
                     lane.missing = NOT_BELIEVED;
@@ -352,6 +394,8 @@ impl Lane {
             connections: limits.connections.max(1),
             hold: None,
             missing: 0,
+            absent: BTreeSet::new(),
+            doubted: BTreeSet::new(),
         }
     }
 
@@ -368,7 +412,7 @@ impl Lane {
     /// Whether there is nothing to remember.
     fn is_idle(&self) -> bool {
         let is_empty = |window: &Option<Window>| window.as_ref().is_none_or(Window::is_empty);
-        let is_trusted = self.missing == 0 && self.hold.is_none();
+        let is_trusted = self.missing == 0 && self.absent.is_empty() && self.doubted.is_empty() && self.hold.is_none();
         self.running == 0 && is_trusted && is_empty(&self.rate) && is_empty(&self.day)
     }
 }

@@ -56,12 +56,7 @@ impl Outcome {
 /// Takes in one message.
 pub fn run(store: &Store, settings: &Settings, message: &[u8], now: DateTime<Utc>) -> Result<Outcome, StoreError> {
     match guarded(|| understand(&settings.keyring, message, now)) {
-        Meaning::None(outcome) => {
-            if outcome == Outcome::Unclear {
-                tracing::warn!("a report that can't be understood: nothing changes, and a person should read it");
-            }
-            Ok(outcome)
-        }
+        Meaning::None(outcome) => Ok(outcome),
         Meaning::Leave(subscriber) => {
             let news = store.suppress_subscriber(&subscriber, Reason::Unsubscribed, Some("by mail"), now)?;
             tracing::info!(how = "by mail", is_news = news == Some(true), "a subscriber left");
@@ -71,7 +66,7 @@ pub fn run(store: &Store, settings: &Settings, message: &[u8], now: DateTime<Utc
             let is_lasting = |sent: &[_]| bounce::is_lasting(sent, settings.soft_limit, settings.soft_days);
             let taken = store.take_bounce(&bounce, is_lasting)?;
             log(&bounce, taken);
-            Ok(Outcome::Report(taken))
+            Ok(if bounce.verdict == Verdict::Unclear { Outcome::Unclear } else { Outcome::Report(taken) })
         }
     }
 }
@@ -89,14 +84,17 @@ enum Meaning {
 /// Pure: all that a stranger's octets have to do with.
 fn understand(keyring: &Keyring, message: &[u8], now: DateTime<Utc>) -> Meaning {
     let Some(inbound) = inbound::read(message) else { return Meaning::None(Outcome::Unknown) };
-    let (verdict, status, words) = match &inbound.kind {
+    let unclear = || (Verdict::Unclear, false, String::new(), "a report that can't be understood".to_owned());
+    let (verdict, is_plain, status, words) = match &inbound.kind {
         Kind::Report(recipients) => match bounce::failure(recipients) {
-            Some(Failure { verdict, status, diagnostic }) => (Verdict::Failed(verdict.class), status, diagnostic),
+            Some(Failure { verdict, status, diagnostic }) => {
+                (Verdict::Failed(verdict.class), verdict.is_plain, status, diagnostic)
+            }
             None if recipients.iter().all(is_no_failure) => return Meaning::None(Outcome::Ignored),
-            None => return Meaning::None(Outcome::Unclear),
+            None => unclear(),
         },
-        Kind::Unclear => return Meaning::None(Outcome::Unclear),
-        Kind::Complaint => (Verdict::Complaint, String::new(), "the reader called a mail spam".to_owned()),
+        Kind::Unclear => unclear(),
+        Kind::Complaint => (Verdict::Complaint, false, String::new(), "the reader called a mail spam".to_owned()),
         Kind::Automatic | Kind::Letter => {
             let is_automatic = inbound.kind == Kind::Automatic;
             let otherwise = Meaning::None(if is_automatic { Outcome::Ignored } else { Outcome::Unknown });
@@ -110,6 +108,7 @@ fn understand(keyring: &Keyring, message: &[u8], now: DateTime<Utc>) -> Meaning 
         recipients: inbound.recipients.iter().filter_map(|text| Address::parse(text).ok()).collect(),
         at: now,
         verdict,
+        is_plain,
         status: bounce::masked(&status),
         reply: bounce::masked(&format!("{status} {words}")),
     };
@@ -150,6 +149,9 @@ fn unfolded(text: &str) -> String {
 
 fn log(Bounce { verdict, status, reply, .. }: &Bounce, taken: Taken) {
     match (taken, verdict) {
+        (_, Verdict::Unclear) => {
+            tracing::warn!("a report that can't be understood: nothing changes, and a person should read it");
+        }
         (Taken::Unproven, _) => tracing::warn!(%status, "a bounce that names no mail of ours: nothing changes"),
         (Taken::Again, _) => {}
         (_, Verdict::Failed(Class::Sender)) => tracing::error!(

@@ -21,6 +21,7 @@
 
 mod clerk;
 mod maker;
+mod news;
 mod rests;
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -37,8 +38,9 @@ use crate::core::delivery::{Fault, Outcome, Receipt, SendError, outcome};
 use crate::core::pacing::Ending;
 use crate::mail::{Gate, Mail, Transport, Turn};
 use crate::store::{Claim, Recorded, Store, StoreError};
-use clerk::{Clerk, Told};
+use clerk::Clerk;
 use maker::{AtWork, Maker};
+use news::Told;
 use rests::Rests;
 
 /// What delivering depends on besides the database.
@@ -255,6 +257,11 @@ impl<T: Transport> Worker<T> {
 /// What follows from the end of an attempt.
 fn ended(claim: &Claim, result: Result<Receipt, SendError>, now: DateTime<Utc>) -> Recorded {
     let ending = Ending::of(&result);
+    ended_as(claim, result, now, &ending)
+}
+
+/// The same, if it means what `ending` says.
+fn ended_as(claim: &Claim, result: Result<Receipt, SendError>, now: DateTime<Utc>, ending: &Ending) -> Recorded {
     let tries = match ending {
         // Before a recipient was named, or of how much we send to all: the mail has no part in it.
         Ending::Deferred { by_domain: false, .. } => claim.tries,
@@ -262,12 +269,12 @@ fn ended(claim: &Claim, result: Result<Receipt, SendError>, now: DateTime<Utc>) 
         _ => claim.tries.and(&result, now),
     };
     let outcome = match (outcome(&result, tries, now, fastrand::f64()), ending) {
-        // The domain rests, not the mail, which keeps its place: after the rest the one that was put off asks again.
+        // The domain rests, not the mail, which keeps its place; after the rest another one asks first.
         (Outcome::Retry(_), Ending::Deferred { .. }) => Outcome::Retry(claim.queued.min(now)),
         (outcome, _) => outcome,
     };
     let (edition, attempt) = key(claim);
-    Recorded { edition, attempt, at: now, result, tries, outcome, is_doubtful: false }
+    Recorded { edition, attempt, at: now, result, tries, outcome, met: Vec::new(), is_doubtful: false }
 }
 
 /// The edition and the attempt: what names a claim.

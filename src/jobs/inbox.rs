@@ -3,7 +3,8 @@
 //! A message is marked only after what it says is in the database, and one that is judged again changes nothing. So a
 //! crash in between costs nothing, and neither does a second reader of the same mailbox: what it has taken away is passed
 //! over. What can't be read, or not be marked, holds up no other: the first such trouble is told at the end, and the entry
-//! is tried again at the next look.
+//! is tried again at the next look. A message that breaks the connection to a server is passed over, tried once more at
+//! the end, and then set aside, flagged, for a person: provided that others could be read, since else it is the server.
 
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -42,7 +43,18 @@ pub enum InboxError {
     /// The server can't be reached, or does not do as asked.
     #[error(transparent)]
     Imap(#[from] ImapError),
+    /// A message that broke the connection twice.
+    #[error("message {uid} is set aside, flagged, for a person: {error}")]
+    SetAside {
+        /// Its number (UID).
+        uid: u32,
+        /// What happened the second time.
+        error: ImapError,
+    },
 }
+
+/// So many messages in a row may break the connection before it is the server that is out of order.
+const BROKEN_IN_A_ROW: usize = 8;
 
 /// What came of one look.
 #[derive(Debug, Default)]
@@ -56,6 +68,13 @@ pub struct Report {
 impl Report {
     fn trouble(&mut self, error: impl Into<InboxError>) {
         self.trouble.get_or_insert(error.into());
+    }
+
+    /// Of all troubles the one that a person has to know of: nobody tries it again.
+    fn set_aside(&mut self, uid: u32, error: ImapError) {
+        if !matches!(self.trouble, Some(InboxError::SetAside { .. })) {
+            self.trouble = Some(InboxError::SetAside { uid, error });
+        }
     }
 }
 
@@ -130,9 +149,40 @@ where
 {
     let mut mailbox = imap.open().await?;
     let mut report = Report::default();
+    let (mut broken, mut in_a_row) = (Vec::new(), 0);
     for uid in mailbox.unread().await? {
         match imap_step(&mut mailbox, uid, judge.clone(), &mut report).await {
             Err(InboxError::Imap(error)) if error.is_refusal() => report.trouble(error),
+            Err(InboxError::Imap(error)) => {
+                in_a_row += 1;
+                if in_a_row == BROKEN_IN_A_ROW {
+                    return Err(error.into());
+                }
+                // What it said tells more than that it is not there any more.
+                let Ok(fresh) = imap.open().await else { return Err(error.into()) };
+                mailbox = fresh;
+                broken.push(uid);
+                report.trouble(error);
+            }
+            ended => {
+                ended?;
+                in_a_row = 0;
+            }
+        }
+    }
+    // Where nothing could be read, it may well be the server.
+    let others = if report.messages > 0 { broken } else { Vec::new() };
+    for uid in others {
+        match imap_step(&mut mailbox, uid, judge.clone(), &mut report).await {
+            Err(InboxError::Imap(error)) if error.is_refusal() => report.trouble(error),
+            Err(InboxError::Imap(error)) => {
+                let Ok(fresh) = imap.open().await else { return Err(error.into()) };
+                mailbox = fresh;
+                match mailbox.mark(uid, Mark::ForAPerson).await {
+                    Ok(()) => report.set_aside(uid, error),
+                    Err(unmarked) => report.trouble(unmarked),
+                }
+            }
             ended => ended?,
         }
     }

@@ -128,10 +128,11 @@ impl Imap {
             Tls::Implicit => self.encrypted(tcp).await?,
             Tls::StartTls | Tls::None => Client::new(Bounded::new(tcp)),
         };
-        let greeting = self.step("greeting", async { Ok(client.read_response().await?) }).await?;
-        if greeting.is_none() {
-            return Err(self.failed("greeting", &Error::ConnectionLost));
-        }
+        let greeting = async {
+            let greeting = client.read_response().await?.ok_or(Error::ConnectionLost)?;
+            refusal(greeting.parsed()).map_or(Ok(()), Err)
+        };
+        self.step("greeting", greeting).await?;
         if settings.tls == Tls::StartTls {
             self.step("starttls", client.run_command_and_check_ok("STARTTLS", None)).await?;
             // What was read ahead goes with the old client: nothing that came in the clear is taken for an answer
@@ -221,13 +222,19 @@ impl Mailbox {
         self.session.get_mut().allow();
         let work = async {
             let tag = self.session.run_command(&line).await?;
+            let mut goodbye = None;
             loop {
-                let answer = self.session.read_response().await?.ok_or(Error::ConnectionLost)?;
+                let answer = match self.session.read_response().await {
+                    Ok(Some(answer)) => answer,
+                    Ok(None) => return Err(goodbye.unwrap_or(Error::ConnectionLost)),
+                    Err(error) => return Err(goodbye.unwrap_or_else(|| error.into())),
+                };
                 match answer.parsed() {
                     Response::Done { tag: of, status, outcome } if *of == tag => match status {
                         Status::Ok => return Ok(()),
                         _ => return Err(Error::No(outcome.information.as_deref().unwrap_or_default().to_owned())),
                     },
+                    Response::Data { status: Status::Bye, .. } => goodbye = refusal(answer.parsed()),
                     other => hear(other),
                 }
             }
@@ -241,6 +248,17 @@ impl Mailbox {
     pub async fn close(mut self) {
         self.session.get_mut().allow();
         self.imap.step("log out", self.session.logout()).await.ok();
+    }
+}
+
+/// What a server says with a `BYE` (RFC 9051 section 7.1.5), or with a greeting that lets nobody in, in its own words.
+fn refusal(answer: &Response<'_>) -> Option<Error> {
+    match answer {
+        Response::Data { status: Status::Bye | Status::No | Status::Bad, outcome } => {
+            let words = masked(outcome.information.as_deref().unwrap_or("good-bye"));
+            Some(io::Error::new(io::ErrorKind::ConnectionAborted, words).into())
+        }
+        _ => None,
     }
 }
 
@@ -325,7 +343,7 @@ impl AsyncWrite for Bounded {
     }
 }
 
-const NO_IMAP: &str = "the server's answer is no IMAP, or it said good-bye";
+const NO_IMAP: &str = "the server's answer is no IMAP";
 
 /// What went wrong, in one line without addresses. What could not be parsed is not repeated: it may be anybody's mail.
 fn words(error: &Error) -> String {

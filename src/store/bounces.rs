@@ -6,14 +6,15 @@
 //! A refusal in our own SMTP session means the same as a report of it, and is taken in with the attempt's outcome. And a
 //! report of a fault of ours makes the domain rest as a refusal does: behind a relay nothing else tells.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde::Serialize;
 
 use super::suppressions::suppress_address;
-use super::{Reason, Recorded, Result, Store, holds, instant};
+use super::suspicions::{self, Refusal};
+use super::{Reason, Recorded, Result, Store, StoreError, holds, instant};
 use crate::core::address::Address;
-use crate::core::bounce::{self, Class};
+use crate::core::bounce::{self, Class, Said};
 use crate::core::delivery::{Fault, Outcome, SendError};
 use crate::core::pacing::{self, Change};
 use crate::core::token::SubscriberId;
@@ -25,6 +26,8 @@ pub enum Verdict {
     Failed(Class),
     /// The reader called the mail spam.
     Complaint,
+    /// A report that can't be understood.
+    Unclear,
 }
 
 impl Verdict {
@@ -34,6 +37,7 @@ impl Verdict {
             Self::Failed(Class::Soft) => "soft",
             Self::Failed(Class::Sender) => "sender",
             Self::Complaint => "complaint",
+            Self::Unclear => "unclear",
         }
     }
 }
@@ -54,6 +58,8 @@ pub struct Bounce {
     pub at: DateTime<Utc>,
     /// What it comes to.
     pub verdict: Verdict,
+    /// Whether it is said of all our mail beyond doubt.
+    pub is_plain: bool,
     /// The status code.
     pub status: String,
     /// The other side's words, addresses masked.
@@ -76,7 +82,7 @@ pub enum Taken {
 /// How many mails came back in one way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BounceStatus {
-    /// `hard`, `soft`, `sender` or `complaint`.
+    /// `hard`, `soft`, `sender`, `complaint` or `unclear`.
     pub class: String,
     /// How many.
     pub count: u64,
@@ -92,9 +98,10 @@ impl Store {
     pub fn take_bounce(&self, bounce: &Bounce, is_lasting: impl Fn(&[DateTime<Utc>]) -> bool) -> Result<Taken> {
         self.write(|tx| {
             let Some((subscription, address_key, edition)) = whose(tx, bounce)? else { return Ok(Taken::Unproven) };
+            let is_held = suspicions::is_held(tx, &address_key)?;
             let inserted = tx.execute(
-                "INSERT OR IGNORE INTO bounces (message, subscription, edition, at, class, status, reply)
-                 VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR IGNORE INTO bounces (message, subscription, edition, at, class, status, reply, is_held)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 params![
                     bounce.message,
                     subscription,
@@ -102,20 +109,25 @@ impl Store {
                     bounce.at.timestamp(),
                     bounce.verdict.as_str(),
                     bounce.status,
-                    bounce.reply
+                    bounce.reply,
+                    is_held
                 ],
             )?;
             if inserted == 0 {
                 return Ok(Taken::Again);
             }
-            if bounce.verdict == Verdict::Failed(Class::Sender) {
+            if bounce.verdict == Verdict::Failed(Class::Sender)
+                && is_of_the_domain(tx, subscription, &address_key, edition, bounce)?
+            {
                 rest(tx, &address_key, edition, bounce)?;
             }
             let reason = match bounce.verdict {
                 Verdict::Complaint => Some(Reason::Complained),
+                // Whatever is said while we are refused for a reason of ours.
+                _ if is_held => None,
                 Verdict::Failed(Class::Hard) => Some(Reason::Bounced),
                 Verdict::Failed(Class::Soft) if is_lasting(&came_back(tx, subscription, 0)?) => Some(Reason::Bounced),
-                Verdict::Failed(_) => None,
+                Verdict::Failed(_) | Verdict::Unclear => None,
             };
             let Some(reason) = reason else { return Ok(Taken::Noted) };
             suppress_address(tx, &address_key, reason, Some(&bounce.reply), bounce.at)?;
@@ -127,6 +139,7 @@ impl Store {
     pub fn prune_bounces(&self, before: DateTime<Utc>) -> Result<usize> {
         self.write(|tx| {
             let sql = "DELETE FROM bounces WHERE at < ? AND NOT EXISTS (SELECT 1 FROM editions WHERE id = edition)";
+            tx.execute("DELETE FROM suspicions WHERE at < ?", [before.timestamp()])?;
             Ok(tx.execute(sql, [before.timestamp()])?)
         })
     }
@@ -150,6 +163,31 @@ impl Store {
     }
 }
 
+/// Whether a report of a reason of ours is about the domain, and not about this one mailbox: it is beyond doubt, or the same
+/// was said of another mailbox there; but not where it was said of this one before, and mail to others was taken since.
+fn is_of_the_domain(
+    tx: &Transaction<'_>,
+    subscription: i64,
+    address_key: &str,
+    edition: Option<i64>,
+    bounce: &Bounce,
+) -> Result<bool> {
+    let domain = address_key.rsplit_once('@').map_or("", |(_, domain)| domain);
+    let others = "SELECT EXISTS (SELECT 1 FROM bounces b JOIN subscriptions s ON s.id = b.subscription
+                  WHERE b.class = 'sender' AND b.at >= ?1 AND s.domain = ?2 AND b.subscription <> ?3)";
+    let lately = (bounce.at - Duration::hours(24)).timestamp();
+    if tx.prepare_cached(others)?.query_row(params![lately, domain, subscription], |row| row.get(0))? {
+        return Ok(true);
+    }
+    let alone =
+        "SELECT EXISTS (SELECT 1 FROM bounces b WHERE b.class = 'sender' AND b.subscription = ?1 AND b.edition < ?2
+                 AND EXISTS (SELECT 1 FROM outbox o JOIN editions e ON e.id = o.edition
+                             WHERE o.state = 'sent' AND o.due > b.at AND o.domain = ?3 AND e.subscription <> ?1))";
+    let is_alone: bool =
+        tx.prepare_cached(alone)?.query_row(params![subscription, edition, domain], |row| row.get(0))?;
+    Ok(bounce.is_plain && !is_alone)
+}
+
 /// Makes the domain rest that refused one of our mails; a report of a mail from before the rest is no news.
 fn rest(tx: &Transaction<'_>, address_key: &str, edition: Option<i64>, bounce: &Bounce) -> Result<()> {
     let Some((_, domain)) = address_key.rsplit_once('@') else { return Ok(()) };
@@ -167,34 +205,43 @@ fn rest(tx: &Transaction<'_>, address_key: &str, edition: Option<i64>, bounce: &
     Ok(())
 }
 
-/// What a refusal says of the recipient: no such mailbox suppresses the address, unless the domain says so of everybody;
-/// a passing trouble counts when the mail is given up for it. A fault of ours says nothing of them.
+/// What a refusal says of the recipient: no such mailbox suppresses the address, unless the domain, or the relay, says so of
+/// everybody ([`suspicions`]); a passing trouble counts when the mail is given up for it. A fault of ours says nothing of
+/// them, and while we are refused for one, nothing does.
 pub(super) fn refused(
     tx: &Transaction<'_>,
     recorded: &Recorded,
     is_lasting: impl Fn(&[DateTime<Utc>]) -> bool,
 ) -> Result<()> {
     let Err(SendError::Transient(fault) | SendError::Permanent(fault)) = &recorded.result else { return Ok(()) };
-    let class = bounce::refusal(fault).map(|verdict| verdict.class);
-    let Some(class) = class.filter(|class| *class != Class::Sender) else { return Ok(()) };
-    let class = if recorded.is_doubtful { Class::Soft } else { class };
+    let Some(verdict) = bounce::refusal(fault).filter(|verdict| verdict.class != Class::Sender) else { return Ok(()) };
+    let class = if recorded.is_doubtful { Class::Soft } else { verdict.class };
     let (subscription, address_key): (i64, String) = tx
         .prepare_cached(
             "SELECT s.id, s.address_key FROM editions e JOIN subscriptions s ON s.id = e.subscription WHERE e.id = ?",
         )?
         .query_row([recorded.edition], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let is_final = recorded.outcome == Outcome::Failed;
-    if is_final {
-        let words = bounce::masked(&fault.to_string());
-        keep(tx, subscription, recorded.edition, recorded.at, class, fault.enhanced.as_deref(), &words)?;
+    if suspicions::is_held(tx, &address_key)? {
+        return Ok(());
     }
-    let is_over = match class {
-        Class::Hard => is_final,
-        // Those before it, where this one may yet be taken.
-        _ => is_lasting(&came_back(tx, subscription, recorded.edition)?),
+    let Recorded { edition, at, .. } = *recorded;
+    let is_final = recorded.outcome == Outcome::Failed;
+    let words = bounce::masked(&fault.to_string());
+    if is_final {
+        keep(tx, subscription, edition, at, class, fault.enhanced.as_deref(), &words)?;
+    }
+    if class == Class::Hard {
+        let refusal = Refusal { subscription, address_key: &address_key, edition, at, words: &words };
+        return if is_final { suspicions::refused(tx, &refusal) } else { Ok(()) };
+    }
+    // A relay that takes nothing from us may say anything but that a mailbox is full.
+    let is_believed = || {
+        let is_full = matches!(verdict.said, Said::Full | Said::Busy);
+        Ok::<_, StoreError>(is_full || suspicions::last_taken(tx, subscription, at)?.is_some())
     };
-    if is_over {
-        suppress_address(tx, &address_key, Reason::Bounced, Some(&bounce::masked(&fault.to_string())), recorded.at)?;
+    // Those before it, where this one may yet be taken.
+    if is_lasting(&came_back(tx, subscription, edition)?) && is_believed()? {
+        suppress_address(tx, &address_key, Reason::Bounced, Some(&words), at)?;
     }
     Ok(())
 }
@@ -216,6 +263,11 @@ pub(super) fn gave_way(tx: &Transaction<'_>, subscription: i64, edition: i64, at
     let Some(fault) = last.optional()?.filter(|fault| !is_ours(fault)) else {
         return Ok(());
     };
+    let sql = "SELECT address_key FROM subscriptions WHERE id = ?";
+    let address_key: String = tx.prepare_cached(sql)?.query_row([subscription], |row| row.get(0))?;
+    if suspicions::is_held(tx, &address_key)? {
+        return Ok(());
+    }
     keep(tx, subscription, edition, at, Class::Soft, fault.enhanced.as_deref(), &bounce::masked(&fault.to_string()))
 }
 
@@ -285,10 +337,11 @@ fn whose(tx: &Transaction<'_>, bounce: &Bounce) -> Result<Option<(i64, String, O
 /// nothing, and so do those that were never taken for another reason, and those from before the subscription began, or began anew.
 fn came_back(tx: &Transaction<'_>, subscription: i64, edition: i64) -> Result<Vec<DateTime<Utc>>> {
     let mut sent = tx.prepare_cached(
-        "SELECT o.due, o.state = 'sent', EXISTS (SELECT 1 FROM bounces b WHERE b.edition = e.id AND b.class = 'soft')
+        "SELECT o.due, o.state = 'sent', EXISTS (SELECT 1 FROM bounces b WHERE b.edition = e.id AND b.class = 'soft'
+                                                AND b.is_held = 0)
          FROM editions e JOIN outbox o ON o.edition = e.id JOIN subscriptions s ON s.id = e.subscription
          WHERE e.subscription = ?1 AND o.state IN ('sent', 'failed', 'merged') AND o.due >= unixepoch(s.since)
-           AND e.id <= max(?2, (SELECT max(edition) FROM bounces WHERE subscription = ?1 AND class = 'soft'))
+           AND e.id <= max(?2, (SELECT max(edition) FROM bounces WHERE subscription = ?1 AND class = 'soft' AND is_held = 0))
          ORDER BY e.id DESC",
     )?;
     let mut rows = sent.query([subscription, edition])?;

@@ -9,7 +9,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::outbox::{OutboxState, finish, note};
 use super::subscriptions::restore;
-use super::{Result, Store, from_json, instant, slot};
+use super::{Result, Store, from_json, holds, instant, slot};
 use crate::core::delivery::Tries;
 use crate::core::pacing::Room;
 use crate::core::subscription::Subscription;
@@ -22,6 +22,8 @@ pub struct Claim {
     pub edition: i64,
     /// The recipient's domain.
     pub domain: String,
+    /// The subscription's number: two mails of one are of one mailbox.
+    pub subscription: i64,
     /// Which attempt this is, from 1. An outcome counts only for the claim it was made under.
     pub attempt: u32,
     /// What the earlier ones have come to.
@@ -147,7 +149,7 @@ impl Store {
                         continue;
                     }
                 };
-                let first = waiting(tx, domain, most + 1)?;
+                let first = waiting(tx, domain, most + 1, now)?;
                 for (taken, mail) in first.iter().enumerate() {
                     if mail.due > now || taken == most {
                         match mail.due.max(opens) {
@@ -251,6 +253,7 @@ impl Lanes<'_> {
 /// A mail in its lane.
 struct Waiting {
     edition: i64,
+    subscription: i64,
     due: DateTime<Utc>,
     /// Whether its subscriber may be written to.
     is_welcome: bool,
@@ -262,15 +265,32 @@ struct Waiting {
     is_paused: bool,
 }
 
-/// The first mails of a lane, by the time they are due.
-fn waiting(tx: &Transaction<'_>, domain: &str, limit: usize) -> Result<Vec<Waiting>> {
-    let mut first = tx.prepare_cached(
+/// The first mails of a lane, by the time they are due. Those who have met the hold that their domain is under come last: each
+/// time another one finds out whether it is over.
+fn waiting(tx: &Transaction<'_>, domain: &str, limit: usize, now: DateTime<Utc>) -> Result<Vec<Waiting>> {
+    let first = first(
+        tx,
+        "AND NOT EXISTS (SELECT 1 FROM probes p WHERE p.domain IN ('', o.domain) AND p.subscription = e.subscription)",
+        domain,
+        limit,
+    )?;
+    if first.first().is_some_and(|mail| mail.due <= now)
+        || !tx.prepare_cached("SELECT EXISTS (SELECT 1 FROM probes)")?.query_row([], |row| row.get(0))?
+    {
+        return Ok(first);
+    }
+    holds::all_have_asked(tx, domain)?;
+    self::first(tx, "", domain, limit)
+}
+
+fn first(tx: &Transaction<'_>, which: &str, domain: &str, limit: usize) -> Result<Vec<Waiting>> {
+    let mut first = tx.prepare_cached(&format!(
         "SELECT o.edition, o.due, s.consent = 'confirmed' AND s.listed = 1, o.attempts, o.tries, o.unknowns,
-                o.tried, o.queued, o.state = 'claimed', s.paused
+                o.tried, o.queued, o.state = 'claimed', s.paused, e.subscription
          FROM outbox o INDEXED BY outbox_lanes
          JOIN editions e ON e.id = o.edition JOIN subscriptions s ON s.id = e.subscription
-         WHERE o.state IN ('queued', 'claimed') AND o.domain = ? ORDER BY o.due, o.edition LIMIT ?",
-    )?;
+         WHERE o.state IN ('queued', 'claimed') AND o.domain = ? {which} ORDER BY o.due, o.edition LIMIT ?",
+    ))?;
     let rows = first.query_map(params![domain, limit], |row| {
         Ok(Waiting {
             edition: row.get(0)?,
@@ -284,6 +304,7 @@ fn waiting(tx: &Transaction<'_>, domain: &str, limit: usize) -> Result<Vec<Waiti
             },
             queued: instant(row.get(7)?),
             is_abandoned: row.get(8)?,
+            subscription: row.get(10)?,
             is_paused: row.get(9)?,
         })
     })?;
@@ -319,6 +340,7 @@ fn take(
     Ok(Some(Claim {
         edition,
         domain: domain.to_owned(),
+        subscription: mail.subscription,
         attempt: mail.attempts + 1,
         tries: mail.tries,
         queued: mail.queued,

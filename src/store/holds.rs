@@ -3,7 +3,7 @@
 //! A rest is written in the commit of the outcome that caused it ([`Store::record`]), or of the report, so the two never
 //! disagree.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde::Serialize;
 
@@ -32,6 +32,9 @@ pub struct Lane {
     pub due: u64,
 }
 
+/// An older refusal says nothing of the one at hand.
+const ALONE: Duration = Duration::days(7);
+
 impl Store {
     /// The rests there are, also those that are over and not yet made good.
     pub fn holds(&self) -> Result<Vec<Change>> {
@@ -40,7 +43,29 @@ impl Store {
 
     /// Ends the rest of a domain, or all of them; returns how many there were.
     pub fn end_holds(&self, domain: Option<&str>) -> Result<usize> {
-        self.write(|tx| Ok(tx.execute("DELETE FROM holds WHERE ?1 IS NULL OR domain = ?1", [domain])?))
+        self.write(|tx| {
+            tx.execute("DELETE FROM probes WHERE ?1 IS NULL OR domain = ?1", [domain])?;
+            Ok(tx.execute("DELETE FROM holds WHERE ?1 IS NULL OR domain = ?1", [domain])?)
+        })
+    }
+
+    /// Whether what is said of this edition's mail is said of its recipient alone: it was refused or put off before, and since
+    /// then mail to others in its domain was taken.
+    pub fn stands_alone(&self, edition: i64, now: DateTime<Utc>) -> Result<bool> {
+        self.read(|tx| {
+            let mut before = tx.prepare_cached(
+                "SELECT EXISTS (
+                     SELECT 1 FROM editions e JOIN editions own ON own.subscription = e.subscription
+                     JOIN attempts a ON a.edition = own.id JOIN outbox o ON o.edition = e.id
+                     WHERE e.id = ?1 AND a.at >= ?2 AND a.outcome IN ('transient', 'permanent')
+                       AND a.phase IN ('rcpt', 'data', 'body')
+                       AND EXISTS (
+                           SELECT 1 FROM outbox others JOIN editions theirs ON theirs.id = others.edition
+                           WHERE others.state = 'sent' AND others.due > a.at AND others.domain = o.domain
+                             AND theirs.subscription <> e.subscription))",
+            )?;
+            Ok(before.query_row(params![edition, (now - ALONE).timestamp()], |row| row.get(0))?)
+        })
     }
 
     /// When the first mail ever was taken by the other side.
@@ -113,12 +138,30 @@ pub(super) fn holds(tx: &Transaction<'_>) -> Result<Vec<Change>> {
     Ok(out)
 }
 
+/// Notes whose mail began or deepened the hold of this domain (of everything, when it is empty): others ask first.
+pub(super) fn met(tx: &Transaction<'_>, domain: &str, edition: i64) -> Result<()> {
+    tx.prepare_cached(
+        "INSERT OR IGNORE INTO probes (domain, subscription) SELECT ?, subscription FROM editions WHERE id = ?",
+    )?
+    .execute(params![domain, edition])?;
+    Ok(())
+}
+
+/// Begins a new round, since everybody who waits for this domain has asked.
+pub(super) fn all_have_asked(tx: &Transaction<'_>, domain: &str) -> Result<()> {
+    tx.prepare_cached("DELETE FROM probes WHERE domain IN ('', ?)")?.execute([domain])?;
+    Ok(())
+}
+
 /// Writes down what has changed.
 pub(super) fn keep(tx: &Transaction<'_>, changes: &[Change]) -> Result<()> {
     for Change { domain, hold } in changes {
         let domain = domain.as_deref().unwrap_or_default();
         match hold {
-            None => tx.prepare_cached("DELETE FROM holds WHERE domain = ?")?.execute([domain])?,
+            None => {
+                tx.prepare_cached("DELETE FROM probes WHERE domain = ?")?.execute([domain])?;
+                tx.prepare_cached("DELETE FROM holds WHERE domain = ?")?.execute([domain])?
+            }
             Some(hold) => tx
                 .prepare_cached(
                     "INSERT OR REPLACE INTO holds (domain, cause, level, since, until, words) VALUES (?, ?, ?, ?, ?, ?)",

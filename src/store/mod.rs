@@ -26,6 +26,7 @@ mod removals;
 mod status;
 mod subscriptions;
 mod suppressions;
+mod suspicions;
 mod tally;
 
 use std::path::{Path, PathBuf};
@@ -51,6 +52,7 @@ pub use prune::Pruned;
 pub use status::{EditionStatus, QueueStatus, SourceStatus, SubscriberStatus};
 pub use subscriptions::{SyncReport, Withheld};
 pub use suppressions::{AddressHash, Imported, Reason, Suppression};
+pub use suspicions::{FOR_A_PERSON, Suspicion};
 use tally::Tally;
 
 /// The database. Clones share its connections.
@@ -126,13 +128,14 @@ fn file(error: &rusqlite::Error) -> &'static str {
 /// Results of the store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_leaving.sql"),
     include_str!("migrations/0003_faults.sql"),
     include_str!("migrations/0004_pacing.sql"),
     include_str!("migrations/0005_tries.sql"),
     include_str!("migrations/0006_files.sql"),
+    include_str!("migrations/0007_suspicions.sql"),
 ];
 
 impl Store {

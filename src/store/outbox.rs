@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde::Serialize;
 
-use super::{Result, Store, bounces, claims, holds, instant, slot};
+use super::{Result, Store, bounces, claims, holds, instant, slot, suspicions};
 use crate::core::delivery::{Outcome, Receipt, SendError, Tries};
 use crate::core::pacing::Change;
 
@@ -65,6 +65,8 @@ pub struct Recorded {
     pub tries: Tries,
     /// What follows.
     pub outcome: Outcome,
+    /// The domains whose hold it began or deepened; the empty one is everything's.
+    pub met: Vec<String>,
     /// Whether the recipient's domain is said to have none of its mailboxes: then "no such mailbox" suppresses nobody.
     pub is_doubtful: bool,
 }
@@ -106,6 +108,8 @@ impl Store {
         asking: &[(i64, u32)],
     ) -> Result<Vec<bool>> {
         let answers = self.write(|tx| {
+            // First: while a domain rests for a reason of ours nobody in it is counted, whatever was said.
+            holds::keep(tx, changes)?;
             for recorded in outcomes {
                 let (state, due) = match recorded.outcome {
                     Outcome::Sent => (OutboxState::Sent, recorded.at),
@@ -135,6 +139,11 @@ impl Store {
                 if let Err(error) = &recorded.result {
                     note(tx, recorded.edition, recorded.at, error.kind(), Some(error), &error.fault().text)?;
                     bounces::refused(tx, recorded, &is_lasting)?;
+                } else {
+                    suspicions::taken(tx, recorded.edition, recorded.at)?;
+                }
+                for domain in &recorded.met {
+                    holds::met(tx, domain, recorded.edition)?;
                 }
             }
             if let Some(sent) = outcomes.iter().find(|recorded| recorded.outcome == Outcome::Sent) {
@@ -145,7 +154,6 @@ impl Store {
                 )?
                 .execute([sent.at.timestamp().to_string()])?;
             }
-            holds::keep(tx, changes)?;
             claims::may_send(tx, asking)
         })?;
         outcomes.iter().for_each(|recorded| self.tally.count(&recorded.result));

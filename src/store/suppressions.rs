@@ -12,7 +12,7 @@ use chrono::{DateTime, Days, Utc};
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde::Serialize;
 
-use super::{Result, Store, StoreError, hex, instant};
+use super::{Result, Store, StoreError, hex, instant, suspicions};
 use crate::core::address::Address;
 use crate::core::token::SubscriberId;
 
@@ -133,6 +133,7 @@ impl Store {
                  WHERE address_key = ?1 AND origin = 'file' AND consent IN ('withdrawn', 'suppressed')",
                 params![address_key, since.to_string()],
             )?;
+            suspicions::forget(tx, &address_key)?;
             Ok(removed + revived > 0)
         })
     }
@@ -226,6 +227,7 @@ pub(super) fn suppress_address(
     let news = insert(tx, &hash, reason, note, now)?;
     tx.prepare_cached("UPDATE subscriptions SET consent = ?2 WHERE address_key = ?1")?
         .execute(params![address_key, reason_of(tx, &hash)?.consent()])?;
+    suspicions::forget(tx, address_key)?;
     Ok(news)
 }
 

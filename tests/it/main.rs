@@ -40,6 +40,7 @@ mod site;
 mod smtp;
 mod source;
 mod store;
+mod suspicion;
 mod trust;
 mod turns;
 mod web;

@@ -192,16 +192,21 @@ async fn a_domain_that_knows_none_of_its_mailboxes_any_more_is_not_believed() {
     world.deliver.connections = 1;
     world.smtp.refuses("@a.example.org", "550 5.1.1 no such user");
     deliver(&world).await;
-    assert_eq!(world.store.suppressions().expect("suppressions").len(), 4, "as long as it can be true");
+    let suspected = world.store.suspicions().expect("suspicions").len();
+    assert_eq!(
+        (world.store.suppressions().expect("suppressions").len(), suspected),
+        (0, 4),
+        "as long as it can be true"
+    );
     let held = world.held();
     assert_eq!((held[0].domain.as_deref(), held[0].cause), (Some("a.example.org"), "refused"));
     let failed = in_state(&world, OutboxState::Failed);
     assert_eq!(failed, 5, "the others wait: the first that isn't believed is the last one tried");
-    // One that is refused after the rest is not given up either, nor is it forgotten: it may be gone for good.
+    // One that is refused after the rest is not even suspected.
     world.at("2026-11-23 12:15");
     deliver(&world).await;
-    assert_eq!(world.store.suppressions().expect("suppressions").len(), 4);
-    assert_eq!(world.store.bounces(utc("2026-11-23 12:00")).expect("bounces").len(), 2, "hard ones and soft ones");
+    assert_eq!(world.store.suspicions().expect("suspicions").len(), 4);
+    assert_eq!(world.store.bounces(utc("2026-11-23 12:00")).expect("bounces")[0].count, 4);
     // A mail that is taken restores the trust.
     world.smtp.forgives();
     world.at("2026-11-23 14:00");

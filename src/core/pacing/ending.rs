@@ -97,6 +97,24 @@ impl Ending {
         }
     }
 
+    /// Whether the recipient's domain says it, or this one mailbox: which of them is not yet known.
+    pub(super) fn is_of_the_domain(&self) -> bool {
+        matches!(self, Self::Deferred { by_domain: true, .. } | Self::Refused { by_domain: true, .. })
+    }
+
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self, Self::Deferred { is_plain: true, .. } | Self::Refused { is_plain: true, .. })
+    }
+
+    /// The same, said of the mailbox.
+    pub(super) fn of_the_mailbox(self) -> Self {
+        match self {
+            Self::Deferred { .. } => Self::OwnTrouble,
+            Self::Refused { words, .. } => Self::Rejected { words },
+            other => other,
+        }
+    }
+
     fn refused(verdict: Option<Verdict>, words: String) -> Self {
         Self::Refused { by_domain: true, is_plain: verdict.is_some_and(|verdict| verdict.is_plain), words }
     }

@@ -247,6 +247,34 @@ fn only_what_is_said_of_all_our_mail_slows_a_domain_down() {
 }
 
 #[test]
+fn what_may_be_about_one_mailbox_is_the_domains_once_a_second_hears_it() {
+    let vague = || Ending::of(&fault("rcpt", 550, Some("5.7.1"), "no"));
+    let later = || Ending::of(&fault("rcpt", 451, Some("4.7.1"), "later"));
+    let mut pacer = Pacer::new(Policy::default(), None);
+    assert!(matches!(pacer.weigh("example.org", 1, false, vague()), Ending::Rejected { .. }));
+    assert_eq!(pacer.weigh("example.org", 1, false, later()), Ending::OwnTrouble, "the same once more");
+    send(&mut pacer, "example.org", at(0), &Ending::Taken);
+    assert_eq!(pacer.weigh("example.org", 2, false, later()), Ending::OwnTrouble, "one was taken in between");
+    assert_eq!(pacer.weigh("example.org", 3, false, later()), later());
+    // Beyond doubt it is the domain's at once, unless others there are served.
+    assert_eq!(pacer.weigh("example.net", 4, false, refused()), refused());
+    assert!(matches!(pacer.weigh("example.net", 4, true, refused()), Ending::Rejected { .. }));
+    assert_eq!(pacer.weigh("example.net", 4, true, deferred()), Ending::OwnTrouble);
+    // A mailbox that is missing day after day is one.
+    let missing = || Ending::of(&fault("rcpt", 550, Some("5.1.1"), "no such user"));
+    assert_eq!(pacer.weigh("example.com", 5, false, missing()), missing());
+    assert_eq!(pacer.weigh("example.com", 5, false, missing()), Ending::OwnTrouble);
+    assert_eq!(pacer.weigh("example.com", 6, false, missing()), missing());
+    // One at each of several domains is a relay's matter.
+    let mut pacer = Pacer::new(Policy::default(), None);
+    for (domain, expected) in
+        [("a.example.org", Ending::OwnTrouble), ("b.example.org", Ending::OwnTrouble), ("c.example.org", later())]
+    {
+        assert_eq!(pacer.weigh(domain, 1, false, later()), expected, "{domain}");
+    }
+}
+
+#[test]
 fn a_server_that_rejects_everybody_is_left_alone() {
     let rejected = |n: i64| Ending::of(&fault("body", 554, None, &format!("no, {n}")));
     let mut pacer = Pacer::new(Policy::default(), None);

@@ -20,27 +20,14 @@ use chrono::{DateTime, Duration, Utc};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::news::{self, Told};
 use super::rests::Rests;
-use super::{Handed, Report, Settings, ended};
+use super::{Handed, Report, Settings, ended, ended_as};
 use crate::clock::Clock;
 use crate::core::bounce;
 use crate::core::delivery::{Fault, Outcome, SendError};
-use crate::core::pacing::{Cause, Change, Ending, Pacer, Room};
+use crate::core::pacing::{Change, Ending, Pacer, Room};
 use crate::store::{Claim, Recorded, Store, StoreError};
-
-/// What a worker tells the clerk.
-pub(super) enum Told {
-    /// May this claim be sent? Answered once everything told before is committed.
-    MaySend((i64, u32), oneshot::Sender<bool>),
-    /// An attempt has ended.
-    Ended(Recorded),
-    /// Whoever tells this waits until what was told before has its consequences.
-    Heed(oneshot::Sender<()>),
-    /// A claim that nobody will try.
-    Untried((i64, u32)),
-    /// A fault in the program ended a worker, which tells no more of what it had.
-    Broken,
-}
 
 /// A claim, and where whoever asks whether it may be sent hears the answer.
 type Asking = ((i64, u32), oneshot::Sender<bool>);
@@ -291,17 +278,31 @@ impl Clerk {
         }
     }
 
-    /// A claim that was handed out has come to its end.
-    fn is_back(&mut self, claim: (i64, u32), now: DateTime<Utc>, ending: &Ending) {
-        let Some(Out { claim: known, begun, .. }) = self.out.remove(&claim) else { return };
+    /// A claim that was handed out has come to its end. Returns the domains whose hold that began or deepened.
+    fn is_back(&mut self, claim: (i64, u32), now: DateTime<Utc>, ending: &Ending) -> Vec<String> {
+        let Some(Out { claim: known, begun, .. }) = self.out.remove(&claim) else { return Vec::new() };
         let changes = self.pacer.end(&known.domain, begun, now, ending);
+        let mut met = Vec::new();
         for change in &changes {
             if change.hold.as_ref().is_some_and(|hold| hold.since == now) {
                 self.rests.begin(change.domain.clone(), now);
+                met.push(change.domain.clone().unwrap_or_default());
             }
-            tell(change, claim.0, now);
+            news::rests(change, claim.0, now);
         }
         self.changes.extend(changes);
+        met
+    }
+
+    /// Whether what is said of this claim's domain is said of it, or of one mailbox.
+    fn weigh(&mut self, claim: &Claim, ending: Ending, now: DateTime<Utc>) -> Ending {
+        let may_be_alone = matches!(ending, Ending::Deferred { .. } | Ending::Refused { .. });
+        let is_alone = may_be_alone
+            && self.store.stands_alone(claim.edition, now).unwrap_or_else(|error| {
+                self.end(error);
+                false
+            });
+        self.pacer.weigh(&claim.domain, claim.subscription, is_alone, ending)
     }
 
     /// For another run to claim.
@@ -315,8 +316,15 @@ impl Clerk {
         for recorded in &mut ended {
             let key = (recorded.edition, recorded.attempt);
             let claim = self.out.get(&key).map(|out| out.claim.clone());
-            let ending = Ending::of(&recorded.result);
-            self.is_back(key, recorded.at, &ending);
+            let mut ending = Ending::of(&recorded.result);
+            if let Some(claim) = &claim {
+                let weighed = self.weigh(claim, ending.clone(), recorded.at);
+                if weighed != ending {
+                    *recorded = ended_as(claim, recorded.result.clone(), recorded.at, &weighed);
+                    ending = weighed;
+                }
+            }
+            recorded.met = self.is_back(key, recorded.at, &ending);
             if let Some(claim) = claim {
                 recorded.is_doubtful = self.pacer.disbelieves(&claim.domain);
                 if self.pacer.hears_of(claim.edition, &ending) && ending == Ending::Lost {
@@ -442,34 +450,11 @@ impl Clerk {
             Outcome::Failed => self.report.failed += 1,
         }
         if let Err(error) = &recorded.result {
-            let again = match recorded.outcome {
-                Outcome::Retry(at) if at > recorded.at => at.to_rfc3339(),
-                Outcome::Retry(_) => "after a rest".to_owned(),
-                _ => "never".to_owned(),
-            };
-            let Recorded { edition, attempt, .. } = recorded;
-            tracing::warn!(edition, attempt, kind = error.kind(), again, %error, "not sent");
+            news::not_sent(recorded, error);
             if error.is_outage() {
                 self.workers = self.workers.saturating_sub(1);
                 self.report.outage.get_or_insert_with(|| error.fault().clone());
             }
         }
-    }
-}
-
-/// Says that a domain, or everything, rests from now on. Its name may be a person's, so it stands in `paperpost status`.
-fn tell(change: &Change, edition: i64, now: DateTime<Utc>) {
-    let Some(hold) = change.hold.as_ref().filter(|hold| hold.since == now) else { return };
-    let (until, words) = (hold.until.to_rfc3339(), &hold.words);
-    match (hold.cause, &change.domain) {
-        (Cause::Deferred, _) => tracing::warn!(edition, until, %words, "a domain asks us to slow down: its mails rest"),
-        (Cause::Refused, Some(_)) => tracing::error!(
-            edition, until, %words,
-            "a domain refuses our mail for a reason of ours: its mails rest; look at the sender's DNS, its standing, the mail",
-        ),
-        (Cause::Refused, None) => tracing::error!(
-            edition, until, %words,
-            "our mail is refused for a reason of ours: all mails rest; look at the sender's DNS, its standing, the login",
-        ),
     }
 }

@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::clerk::Told;
+use super::news::Told;
 use super::{Handed, Ready, ended};
 use crate::clock::Clock;
 use crate::core::delivery::{Fault, SendError};

@@ -1,0 +1,50 @@
+//! What is told in a run: by the workers to the clerk, and by the clerk to the log.
+
+use chrono::{DateTime, Utc};
+use tokio::sync::oneshot;
+
+use crate::core::delivery::{Outcome, SendError};
+use crate::core::pacing::{Cause, Change};
+use crate::store::Recorded;
+
+/// What a worker tells the clerk.
+pub(super) enum Told {
+    /// May this claim be sent? Answered once everything told before is committed.
+    MaySend((i64, u32), oneshot::Sender<bool>),
+    /// An attempt has ended.
+    Ended(Recorded),
+    /// Whoever tells this waits until what was told before has its consequences.
+    Heed(oneshot::Sender<()>),
+    /// A claim that nobody will try.
+    Untried((i64, u32)),
+    /// A fault in the program ended a worker, which tells no more of what it had.
+    Broken,
+}
+
+/// Says why a mail was not sent, and when it is tried again.
+pub(super) fn not_sent(recorded: &Recorded, error: &SendError) {
+    let again = match recorded.outcome {
+        Outcome::Retry(at) if at > recorded.at => at.to_rfc3339(),
+        Outcome::Retry(_) => "after a rest".to_owned(),
+        _ => "never".to_owned(),
+    };
+    let Recorded { edition, attempt, .. } = recorded;
+    tracing::warn!(edition, attempt, kind = error.kind(), again, %error, "not sent");
+}
+
+/// Says that a domain, or everything, rests from now on. Its name may be a person's, so it stands in `paperpost status`.
+pub(super) fn rests(change: &Change, edition: i64, now: DateTime<Utc>) {
+    let Some(hold) = change.hold.as_ref().filter(|hold| hold.since == now) else { return };
+    let (until, words) = (hold.until.to_rfc3339(), &hold.words);
+    match (hold.cause, &change.domain) {
+        (Cause::Deferred, _) => tracing::warn!(edition, until, %words, "a domain asks us to slow down: its mails rest"),
+        (Cause::Refused, Some(_)) => tracing::error!(
+            edition, until, %words,
+            "a domain refuses our mail for a reason of ours: its mails rest; look at the sender's DNS, its standing, the mail",
+        ),
+        (Cause::Refused, None) => tracing::error!(
+            edition, until, %words,
+            "our mail is refused for a reason of ours: all mails rest; look at the sender's DNS, its standing, the login",
+        ),
+    }
+}
