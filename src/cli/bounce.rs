@@ -9,29 +9,30 @@ use crate::config::Settings;
 use crate::jobs::bounce::{self, Outcome};
 use crate::jobs::inbox;
 use crate::mail::inbound::LONGEST_MESSAGE;
-use crate::store::Store;
 
 /// The exit codes that a mail server understands (sysexits.h).
 const EX_NOUSER: u8 = 67;
 pub(super) const EX_TEMPFAIL: u8 = 75;
 
 /// Takes in the message on standard input. What is wrong with us is for the server to try again later; what a person
-/// wrote is refused, so that they learn that nobody reads it.
+/// wrote is refused, so that they learn that nobody reads it. What can't be attributed without a token key that this user
+/// can't read is kept for the daemon.
 pub(super) fn bounce(settings: &Settings) -> ExitCode {
     match take(settings) {
-        Ok(Outcome::Unknown) => {
+        Ok(Taken::Kept) => ExitCode::SUCCESS,
+        Ok(Taken::Judged(Outcome::Unknown)) => {
             note!("paperpost: no bounce, no complaint, no request to leave: nobody reads mails to this address");
             ExitCode::from(EX_NOUSER)
         }
-        Ok(Outcome::Unclear) => {
+        Ok(Taken::Judged(Outcome::Unclear)) => {
             note!("paperpost: a report that can't be understood: a person should read it");
             ExitCode::from(EX_NOUSER)
         }
-        Ok(Outcome::Faulty) => {
+        Ok(Taken::Judged(Outcome::Faulty)) => {
             note!("paperpost: the message trips over a fault in the program");
             ExitCode::from(EX_TEMPFAIL)
         }
-        Ok(_) => ExitCode::SUCCESS,
+        Ok(Taken::Judged(_)) => ExitCode::SUCCESS,
         Err(error) => {
             note!("paperpost: {error:#}");
             ExitCode::from(EX_TEMPFAIL)
@@ -41,11 +42,13 @@ pub(super) fn bounce(settings: &Settings) -> ExitCode {
 
 /// Reads the bounce mailbox of the settings now.
 pub(super) async fn inbox(settings: &Settings) -> anyhow::Result<ExitCode> {
-    let store = Store::open(&settings.database.path)?;
-    let Some(bounces) = wiring::bounces(settings, &store)? else {
-        anyhow::bail!("there is no bounce mailbox in the settings: set imap.host or bounces.maildir");
-    };
-    let report = inbox::run(&store, &bounces.settings, &bounces.inbox, &Clock::System).await?;
+    let store = wiring::write(settings)?;
+    let bounces = wiring::bounces(settings, &store)?;
+    anyhow::ensure!(
+        bounces.inbox.is_some(),
+        "there is no bounce mailbox in the settings: set imap.host or bounces.maildir"
+    );
+    let report = inbox::run(&store, &bounces.settings, bounces.inbox.as_ref(), &Clock::System).await?;
     say!("took in {} {} from the bounce mailbox", report.messages, work::plural(report.messages, "message"));
     match report.trouble {
         Some(error) => Err(error.into()),
@@ -53,11 +56,29 @@ pub(super) async fn inbox(settings: &Settings) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn take(settings: &Settings) -> anyhow::Result<Outcome> {
+/// What became of a message.
+enum Taken {
+    Judged(Outcome),
+    /// The daemon judges it.
+    Kept,
+}
+
+fn take(settings: &Settings) -> anyhow::Result<Taken> {
     let (mut message, mut input) = (Vec::new(), std::io::stdin().lock());
     input.by_ref().take(LONGEST_MESSAGE as u64).read_to_end(&mut message)?;
     // A mail server that can't hand over all of it calls that a failure.
     std::io::copy(&mut input, &mut std::io::sink())?;
-    let store = Store::open(&settings.database.path)?;
-    Ok(bounce::run(&store, &wiring::judging(settings, &store)?, &message, Clock::System.now())?)
+    let store = wiring::write(settings)?;
+    let (judging, now) = (wiring::judging(settings, &store)?, Clock::System.now());
+    let outcome = bounce::run(&store, &judging, &message, now)?;
+    let is_key_missing = settings.missing_secrets.iter().any(|missing| missing.key == "tokens.key")
+        || judging.keyring.lacks_key_of(&String::from_utf8_lossy(&message));
+    if !outcome.is_for_a_person() || !is_key_missing {
+        return Ok(Taken::Judged(outcome));
+    }
+    anyhow::ensure!(
+        store.keep_message(&message, now)?,
+        "too many messages wait for the daemon, which can read the keys"
+    );
+    Ok(Taken::Kept)
 }

@@ -141,7 +141,7 @@ pub(super) fn take_up(settings: &Settings) -> String {
 /// Notes that a command took the address out of its file: then it is not missing, however many go.
 pub(super) fn note_removal(settings: &Settings, address: &Address) -> anyhow::Result<()> {
     if wiring::look(settings)?.is_some() {
-        Store::open(&settings.database.path)?.note_removal(address)?;
+        wiring::write(settings)?.note_removal(address)?;
     }
     Ok(())
 }
@@ -151,7 +151,7 @@ fn request(settings: &Settings, accept_removals: bool) -> anyhow::Result<i64> {
     let files = accept_removals.then(|| SubscriptionFiles::of(settings).read().hashes());
     let files: Option<Vec<_>> =
         files.map(|files| files.into_iter().map(|(path, hash)| (path.display().to_string(), hash)).collect());
-    Ok(Store::open(&settings.database.path)?.request_reload(files.as_deref(), Clock::System.now())?)
+    Ok(wiring::write(settings)?.request_reload(files.as_deref(), Clock::System.now())?)
 }
 
 fn answer(store: &Store, request: i64, patience: Duration) -> anyhow::Result<Option<SyncReport>> {

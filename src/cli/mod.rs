@@ -245,6 +245,7 @@ pub fn main() -> ExitCode {
 }
 
 fn start(words: Vec<OsString>) -> ExitCode {
+    private_files();
     let color = output::wanted_color(&words);
     let arguments = match Arguments::try_parse_from(settings_first(words)) {
         Ok(arguments) => arguments,
@@ -300,6 +301,13 @@ fn settings_first(arguments: Vec<OsString>) -> Vec<OsString> {
     first
 }
 
+/// Whatever is written has addresses in it: the database with its log and lock, mails, exports. So nothing that this
+/// process makes is open to other users, whatever the umask it was given.
+fn private_files() {
+    #[cfg(unix)]
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+}
+
 async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { config, set, command, .. } = arguments;
     match command {
@@ -311,6 +319,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Check => {
             let mut report = config::check(config.as_deref(), &set, environment(), expression::holdings);
             report.add(report.settings.as_ref().map(wiring::unusable).unwrap_or_default());
+            report.add_access();
             return Ok(show::check(&report));
         }
         _ => {}
@@ -327,6 +336,11 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
             });
         }
     };
+    let missing = settings.missing_secrets.iter().filter(|missing| needs(&command, &missing.key));
+    let missing: Vec<_> = missing.map(|missing| missing.problem.clone().into_error()).collect();
+    if !missing.is_empty() {
+        return Ok(refuse(&Problems::new(missing)));
+    }
     // Commands for people print their results, how a read went among them; only the daemon's log is its output.
     let level = match command {
         Command::Run => settings.log.level.as_str(),
@@ -361,6 +375,20 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Dkim { action } => dkim::dkim(&settings, action),
         Command::TestMail { address } => preview::test_mail(&settings, &parse_address(&address)?).await,
         Command::Check | Command::Queries | Command::Demo { .. } => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Whether a command needs the secret under this key. Those that only look never do: the user who looks may be another
+/// than the one who sends.
+fn needs(command: &Command, key: &str) -> bool {
+    let is_sources = key.starts_with("sources.");
+    match command {
+        Command::Run | Command::Once | Command::Deliver | Command::TestMail { .. } => true,
+        Command::Scrape { .. } => is_sources,
+        Command::Try(arguments) => is_sources && arguments.is_fresh(),
+        Command::Bounce { inbox: true } => matches!(key, "imap.password" | "tokens.key"),
+        Command::Dkim { .. } => key.starts_with("dkim."),
+        _ => false,
     }
 }
 

@@ -102,7 +102,7 @@ pub(super) fn outbox(settings: &Settings, list: &OutboxList, action: Option<Outb
         Some(OutboxAction::Retry { edition, days, .. }) => {
             let now = Clock::System.now();
             let since = now - chrono::Duration::days(days.into());
-            match (Store::open(&settings.database.path)?.retry_failed(edition, since, now)?, edition) {
+            match (wiring::write(settings)?.retry_failed(edition, since, now)?, edition) {
                 (0, Some(edition)) => anyhow::bail!("mail {edition} has not failed (paperpost outbox show {edition})"),
                 (0, None) => anyhow::bail!("no mail has failed in the last {days} {}", plural(days.into(), "day")),
                 (count, _) => say!("queued {count} {} again", plural(count, "mail")),
@@ -110,14 +110,14 @@ pub(super) fn outbox(settings: &Settings, list: &OutboxList, action: Option<Outb
         }
         Some(OutboxAction::Wake { domain }) => {
             let domain = domain.map(|name| idna::domain_to_ascii(&name).unwrap_or(name));
-            match (Store::open(&settings.database.path)?.end_holds(domain.as_deref())?, domain) {
+            match (wiring::write(settings)?.end_holds(domain.as_deref())?, domain) {
                 (0, Some(domain)) => anyhow::bail!("{domain} does not rest (paperpost status)"),
                 (0, None) => anyhow::bail!("nothing rests (paperpost status)"),
                 (count, _) => say!("ended {count} {}", plural(count, "rest")),
             }
         }
         Some(OutboxAction::Drop { editions }) => {
-            let count = Store::open(&settings.database.path)?.drop_mails(&editions, Clock::System.now())?;
+            let count = wiring::write(settings)?.drop_mails(&editions, Clock::System.now())?;
             say!("dropped {count} {}", plural(count, "mail"));
             if count < editions.len() {
                 say!("only queued and failed mails can be dropped (paperpost outbox show)");

@@ -42,6 +42,13 @@ pub(super) struct Try {
     fresh: bool,
 }
 
+impl Try {
+    /// Whether the sources are read.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.fresh
+    }
+}
+
 /// Counts and lists what an expression would have matched. Nothing moves.
 pub(super) async fn run(settings: &Settings, arguments: &Try) -> anyhow::Result<ExitCode> {
     let query = expression::parse(&arguments.expression)?;

@@ -1,6 +1,7 @@
 //! From settings to the parts that the jobs work with.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
@@ -28,17 +29,23 @@ use crate::source::huggingface::{HuggingFace, Kind};
 use crate::store::{Lock, Store};
 use crate::web::Web;
 
-/// The database, and the lock on it: for commands that write.
+/// The database, and the lock on it: for commands that do the daemon's work.
 pub(super) fn open(settings: &Settings) -> anyhow::Result<(Lock, Store)> {
-    let path = &settings.database.path;
+    let path = database(settings)?;
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).with_context(|| format!("can't make the folder {}", folder.display()))?;
     }
     let lock = Lock::acquire(path)?;
-    let store = Store::open(path).with_context(|| path.display().to_string())?;
+    let store = write(settings)?;
     // The last daemon may have been killed.
     store.note_daemon(false)?;
     Ok((lock, store))
+}
+
+/// The database without the lock: for commands that write beside a daemon.
+pub(super) fn write(settings: &Settings) -> anyhow::Result<Store> {
+    let path = database(settings)?;
+    Store::open(path).with_context(|| path.display().to_string())
 }
 
 /// Whether a daemon works on the database.
@@ -48,11 +55,27 @@ pub(super) fn has_daemon(settings: &Settings, store: &Store) -> bool {
 
 /// The database for looking at; `None` when there is none yet.
 pub(super) fn look(settings: &Settings) -> anyhow::Result<Option<Store>> {
-    let path = &settings.database.path;
+    let path = database(settings)?;
     if !path.exists() {
         return Ok(None);
     }
     Ok(Some(Store::open_read_only(path).with_context(|| path.display().to_string())?))
+}
+
+/// Where the database is. A second one would send everything again, so one at the place where the program once made it
+/// is not passed over.
+fn database(settings: &Settings) -> anyhow::Result<&Path> {
+    let path = settings.database.path.as_path();
+    let former = settings.database.former.as_deref().filter(|former| !path.exists() && former.exists());
+    if let Some(former) = former {
+        anyhow::bail!(
+            "there is no database at {path}, where it is by default, but one at {former}, where it once was: move it \
+             there, with {former}-wal if there is one, or set database.path",
+            path = path.display(),
+            former = former.display(),
+        );
+    }
+    Ok(path)
 }
 
 /// What in the settings looks right and can't be used: keys, certificates. The daemon would end at its start.
@@ -253,14 +276,16 @@ pub(super) fn judging(settings: &Settings, store: &Store) -> anyhow::Result<boun
     })
 }
 
-/// Where bounces arrive; `None` when the settings say nowhere.
-pub(super) fn bounces(settings: &Settings, store: &Store) -> anyhow::Result<Option<Bounces>> {
+/// Where bounces arrive, and what they are judged by.
+pub(super) fn bounces(settings: &Settings, store: &Store) -> anyhow::Result<Bounces> {
     let inbox = match &settings.bounces.inbox {
-        None => return Ok(None),
-        Some(settings::Inbox::Maildir(path)) => Inbox::Maildir(path.clone()),
-        Some(settings::Inbox::Imap(imap)) => Inbox::Imap(Imap::new(self::imap(imap)).map_err(|e| anyhow!("imap.{e}"))?),
+        None => None,
+        Some(settings::Inbox::Maildir(path)) => Some(Inbox::Maildir(path.clone())),
+        Some(settings::Inbox::Imap(imap)) => {
+            Some(Inbox::Imap(Imap::new(self::imap(imap)).map_err(|e| anyhow!("imap.{e}"))?))
+        }
     };
-    Ok(Some(Bounces { inbox, settings: judging(settings, store)?, interval: settings.bounces.interval }))
+    Ok(Bounces { inbox, settings: judging(settings, store)?, interval: settings.bounces.interval })
 }
 
 fn imap(imap: &settings::Imap) -> ImapSettings {

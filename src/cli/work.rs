@@ -36,7 +36,7 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let parts = Parts {
         deliver: wiring::deliver(&settings, &store)?,
         web: wiring::web(&settings, &store).await?,
-        bounces: wiring::bounces(&settings, &store)?,
+        bounces: Some(wiring::bounces(&settings, &store)?),
         store,
         clock: Clock::System,
         client: wiring::client(&settings)?,
@@ -131,12 +131,13 @@ impl Work {
 
     /// Whether the bounce mailbox could be read, if there is one.
     async fn take_in(&self, settings: &Settings) -> anyhow::Result<bool> {
-        let Some(bounces) = wiring::bounces(settings, &self.store)? else { return Ok(true) };
+        let bounces = wiring::bounces(settings, &self.store)?;
         let taken_in = tokio::select! {
-            taken_in = jobs::inbox::run(&self.store, &bounces.settings, &bounces.inbox, &self.clock) => taken_in,
+            taken_in = jobs::inbox::run(&self.store, &bounces.settings, bounces.inbox.as_ref(), &self.clock) => taken_in,
             () = self.stop.cancelled() => return Ok(false),
         };
         match taken_in {
+            Ok(report) if bounces.inbox.is_none() && report.messages == 0 => {}
             Ok(report) => {
                 say!("took in {} {} from the bounce mailbox", report.messages, plural(report.messages, "message"));
                 // An entry that is no message stays there; that is no reason to fail at every run.

@@ -99,6 +99,20 @@ pub(super) const SUBSCRIPTION: &[&str] = &["email", "name", "schedule", "zone", 
 pub(super) const DEFAULTS: &[&str] =
     &["schedule", "zone", "max_papers", "min_upvotes", "rank", "when_empty", "sources"];
 
+/// The last parts of the keys whose values are secret.
+const SECRETS: &[&str] = &["password", "token", "key", "rsa_key", "ed25519_key"];
+
+/// Whether a key is secret, or so like one that it may be a secret's key mistyped.
+pub(super) fn sounds_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    if name.ends_with("_file") {
+        return false;
+    }
+    let sounds = ["passw", "secret", "token", "credential", "_key"].iter().any(|part| name.contains(part));
+    let is_near = |secret: &&str| strsim::damerau_levenshtein(secret, &name) <= secret.len() / 4;
+    sounds || SECRETS.iter().any(is_near)
+}
+
 /// The row of [`SETTINGS`] for a key such as `sources.huggingface.days`.
 pub(super) fn find(key: &str) -> Option<&'static (&'static str, &'static str)> {
     SETTINGS.iter().find(|(known, _)| matches(known, key))
@@ -153,6 +167,17 @@ mod tests {
         assert_eq!(below("sources.x")[..2], ["kind", "enabled"]);
         assert_eq!(below("")[..3], ["database", "subscriptions", "sources"]);
         assert!(below("nothing").is_empty() && below("smtp.port").is_empty());
+    }
+
+    #[test]
+    fn what_may_be_in_a_file_of_its_own_is_secret() {
+        for (key, _) in SETTINGS {
+            let has_file = SETTINGS.iter().any(|(other, _)| other.strip_suffix("_file") == Some(key));
+            let name = key.rsplit('.').next().unwrap_or(key);
+            assert_eq!(SECRETS.contains(&name), has_file, "{key}");
+            assert_eq!(sounds_secret(name), has_file, "{key}");
+        }
+        assert!(["pasword", "passwrod", "tokn", "Password"].into_iter().all(sounds_secret));
     }
 
     #[test]

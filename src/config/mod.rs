@@ -7,12 +7,14 @@
 //!
 //! Nothing here writes but [`edit`], and nothing here knows what the settings are for.
 
+mod access;
 pub mod edit;
 mod files;
 mod keys;
 mod layers;
 pub mod listing;
 mod literal;
+mod mask;
 mod node;
 pub mod problem;
 mod reader;
@@ -100,6 +102,14 @@ pub struct Report {
 }
 
 impl Report {
+    /// Adds warnings about who can read the files that the settings name, and who can't.
+    pub fn add_access(&mut self) {
+        if let Some(settings) = &self.settings {
+            let found = access::problems(settings, &subscription_files(settings));
+            self.problems = Problems::new(self.problems.iter().cloned().chain(found).collect());
+        }
+    }
+
     /// Adds what only those who use the settings can tell: a key that is none, say.
     pub fn add(&mut self, problems: Vec<String>) {
         let place = self.file.clone().map_or(Place::Default, Place::Path);
@@ -120,6 +130,7 @@ pub fn check(
     let (mut settings, mut all) = read_settings(path, overrides, environment);
     let is_right = all.is_empty();
     all.append(&mut settings.warnings);
+    all.extend(settings.missing_secrets.iter().map(|missing| missing.problem.clone()));
     let files = SubscriptionFiles::of(&settings);
     let listing = files.read().read(&files, Lints::On(&holdings(&settings)));
     all.extend(listing.problems.iter().cloned());

@@ -7,10 +7,11 @@
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
+use super::mask;
 use crate::core::printable::printable;
 
 /// A file that was read, kept so that a problem can show its line.
@@ -21,6 +22,8 @@ pub struct SourceFile {
     pub text: String,
     /// Where each line starts: a file may have as many problems as lines.
     line_starts: Vec<usize>,
+    /// The text without its secrets, once it has been asked for.
+    masked: OnceLock<String>,
 }
 
 impl SourceFile {
@@ -28,7 +31,12 @@ impl SourceFile {
     pub fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
         let (path, text) = (path.into(), text.into());
         let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(newline, _)| newline + 1)).collect();
-        Self { path, text, line_starts }
+        Self { path, text, line_starts, masked: OnceLock::new() }
+    }
+
+    /// The text as it may be shown: secrets are covered, and every byte keeps its place.
+    fn masked(&self) -> &str {
+        self.masked.get_or_init(|| mask::masked(&self.text))
     }
 
     /// Line and column of a byte offset, both from 1; the column counts characters.
@@ -142,18 +150,23 @@ impl Problem {
         Self { hint: hint.into(), ..self }
     }
 
+    /// The same as one that stops the program.
+    pub(crate) fn into_error(self) -> Self {
+        Self { severity: Severity::Error, ..self }
+    }
+
     /// Whether it stops the program.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }
 
     /// The source line with a caret under the fault, over several lines; with ANSI colours when `colour` is set. It
-    /// shows what the file says: for the person who asked, not for a log.
+    /// shows what the file says, less its secrets: for the person who asked, not for a log.
     pub fn pretty(&self, colour: bool) -> String {
         let level = if self.is_error() { Level::ERROR } else { Level::WARNING };
         let group = match &self.place {
             Place::Text(file, span) => level.primary_title(self.message.as_str()).element(
-                Snippet::source(file.text.as_str())
+                Snippet::source(file.masked())
                     .path(file.path.display().to_string())
                     .annotation(AnnotationKind::Primary.span(span.clone())),
             ),
@@ -185,7 +198,7 @@ impl fmt::Display for Problem {
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
-    pub(super) fn new(mut problems: Vec<Problem>) -> Self {
+    pub(crate) fn new(mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|problem| match &problem.place {
             Place::Text(file, span) => (0, file.path.clone(), span.start),
             Place::Path(path) => (0, path.clone(), 0),

@@ -6,14 +6,15 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::access::is_open;
 use super::keys;
 use super::layers::Merged;
 use super::node::{self, Node, Wrong};
 use super::problem::{Place, Problem};
 use super::secret::Secret;
 use super::settings::{
-    Auth, Bounces, Database, Digest, FilePattern, Http, Log, LogFormat, Login, Mail, Pipelining, Settings, Smtp,
-    SourceKind, SourceSettings, Tls, Transport,
+    Auth, Bounces, Database, Digest, FilePattern, Http, Log, LogFormat, Login, Mail, MissingSecret, Pipelining,
+    Settings, Smtp, SourceKind, SourceSettings, Tls, Transport,
 };
 use super::values;
 use crate::core::host::is_loopback;
@@ -30,13 +31,16 @@ pub(super) fn read(
     folder: &Path,
     credentials: Option<PathBuf>,
 ) -> (Settings, Vec<Problem>) {
-    let mut reader = Reader { merged, folder: folder.to_owned(), credentials };
+    let is_service = file.as_deref().is_some_and(is_below_etc);
+    let state = if is_service { PathBuf::from(SERVICE_STATE) } else { folder.to_owned() };
+    let missing_secrets = Vec::new();
+    let mut reader = Reader { merged, folder: folder.to_owned(), is_service, state, credentials, missing_secrets };
     let from = reader.need("mail.from", values::mailbox);
     let list_id = reader.get("mail.list_id", values::list_id);
     let dkim = reader.dkim(from.address.domain());
     let settings = Settings {
         file,
-        database: Database { path: reader.path("database.path").unwrap_or_else(|| "paperpost.db".into()) },
+        database: reader.database(),
         subscriptions: reader.patterns("subscriptions.files"),
         max_removed: reader.need("subscriptions.max_removed", |node| node.positive(1.0)),
         sources: reader.sources(),
@@ -77,6 +81,7 @@ pub(super) fn read(
                 .need("log.format", |node| node.choice(&[("text", LogFormat::Text), ("json", LogFormat::Json)])),
             level: reader.need("log.level", values::log_level),
         },
+        missing_secrets: std::mem::take(&mut reader.missing_secrets),
         warnings: Vec::new(),
     };
     let (warnings, errors) = reader.merged.problems.into_iter().partition(|problem| !problem.is_error());
@@ -86,7 +91,13 @@ pub(super) fn read(
 struct Reader {
     merged: Merged,
     folder: PathBuf,
+    /// Whether the settings are a system service's.
+    is_service: bool,
+    /// Where the database and the mails are by default: beside the settings file, or where a service may write. The same
+    /// for the service and for a command run beside it, whatever directory either works in.
+    state: PathBuf,
     credentials: Option<PathBuf>,
+    missing_secrets: Vec<MissingSecret>,
 }
 
 impl Reader {
@@ -122,6 +133,18 @@ impl Reader {
     fn path(&mut self, key: &str) -> Option<PathBuf> {
         let folder = self.folder.clone();
         self.get(key, |node| Ok(from_folder(&folder, node, node.line()?)))
+    }
+
+    /// The path of something that the program writes.
+    fn state_path(&mut self, key: &str) -> PathBuf {
+        let path = self.path(key).unwrap_or_default();
+        if self.place(key).is_some_and(|place| matches!(place, Place::Default)) { self.state.join(path) } else { path }
+    }
+
+    fn database(&mut self) -> Database {
+        let path = self.state_path("database.path");
+        let former = self.path("database.path").filter(|former| *former != path);
+        Database { path, former }
     }
 
     fn patterns(&mut self, key: &str) -> Vec<FilePattern> {
@@ -178,7 +201,7 @@ impl Reader {
         Some(SourceSettings {
             id: SourceId::parse(name)?,
             enabled: self.need(&key("enabled"), Node::boolean),
-            base_url: self.need(&key("base_url"), values::web_address),
+            base_url: self.need(&key("base_url"), values::base_url),
             days: self.whole(&key("days"), 1, 30),
             schedule: self.need(&key("schedule"), values::schedule),
             token: self.secret(&key("token"), "huggingface-token"),
@@ -189,7 +212,7 @@ impl Reader {
     /// Reads all three sections, so that a fault in one that isn't used now shows before it is.
     fn transport(&mut self) -> Transport {
         let smtp = self.smtp();
-        let files = Transport::Files { folder: self.path("files.folder").unwrap_or_else(|| "mails".into()) };
+        let files = Transport::Files { folder: self.state_path("files.folder") };
         let folder = self.folder.clone();
         let command = self.need("sendmail.command", |node| match node.line()? {
             // A bare name is looked up in PATH, as a shell does.
@@ -329,12 +352,16 @@ impl Reader {
             (Some(username), Some((password, password_file))) => {
                 return Some(Login { auth, username, password, password_file });
             }
-            (Some(_), None) if self.merged.problems.len() == errors => {
-                let place = self.place(&username_key).unwrap_or(Place::Default);
-                let problem = Problem::error(place, format!("{username_key}: there is no password to it"));
-                let variable = format!("PAPERPOST__{}__PASSWORD", section.to_uppercase());
-                let hint = format!("set {key}_file, {variable} or the credential {credential}");
-                self.merged.problems.push(problem.hint(hint));
+            (Some(username), None) if self.merged.problems.len() == errors => {
+                if self.missing_secrets.iter().all(|missing| missing.key != key) {
+                    let place = self.place(&username_key).unwrap_or(Place::Default);
+                    let variable = format!("PAPERPOST__{}__PASSWORD", section.to_uppercase());
+                    let message = format!("{username_key}: there is no password to it");
+                    let hint = format!("set {key}_file, {variable} or the credential {credential}");
+                    self.miss(key, place, message, hint);
+                }
+                // Nobody logs in with it: the commands that would refuse to start.
+                return Some(Login { auth, username, password: Secret::new(""), password_file: None });
             }
             // A credential that the service manager offers and nobody asks for is no mistake.
             (None, Some(_)) => {
@@ -350,7 +377,8 @@ impl Reader {
     }
 
     /// A secret: given outright (`key`), in a file (`key` with `_file`), or as a credential of the service manager. The
-    /// higher layer wins between the first two; in one file they exclude each other.
+    /// higher layer wins between the first two; in one file they exclude each other. One that can't be read is missed
+    /// only by the commands that need it.
     fn secret(&mut self, key: &str, credential: &str) -> Option<Secret> {
         self.secret_and_file(key, credential).map(|(secret, _)| secret)
     }
@@ -368,7 +396,7 @@ impl Reader {
             }
         }
         if let Some(place) = self.place(key) {
-            self.warn_of_open_file(key, &place);
+            self.warn_of_eyes(key, &place);
             return self.get(key, |node| match node.text()? {
                 "" => Err(Wrong::new("expected a secret, found an empty string")),
                 text => Ok((Secret::without_newline(text), None)),
@@ -386,34 +414,49 @@ impl Reader {
             }
         };
         match std::fs::read_to_string(&path) {
-            Ok(text) if text.trim().is_empty() => {
-                let message = format!("{key}: {} is empty", path.display());
-                self.merged.problems.push(Problem::error(place, message));
+            Ok(text) if !text.trim().is_empty() => Some((Secret::without_newline(&text), Some(path))),
+            Ok(_) => {
+                let problem = Problem::error(place, format!("{key}: {} is empty", path.display()));
+                self.missing_secrets.push(MissingSecret { key: key.to_owned(), problem });
                 None
             }
-            Ok(text) => Some((Secret::without_newline(&text), Some(path))),
             Err(error) => {
                 let message = format!("{key}: can't read {}: {error}", path.display());
-                self.merged.problems.push(Problem::error(place, message));
+                // The service may be another user, who can.
+                let problem = match error.kind() {
+                    std::io::ErrorKind::PermissionDenied => Problem::warning(place, message),
+                    _ => Problem::error(place, message),
+                };
+                self.missing_secrets.push(MissingSecret { key: key.to_owned(), problem });
                 None
             }
         }
     }
 
-    #[cfg(unix)]
-    fn warn_of_open_file(&mut self, key: &str, place: &Place) {
-        use std::os::unix::fs::PermissionsExt;
-        let Place::Text(file, _) = place else { return };
-        let mode = std::fs::metadata(&file.path).map_or(0, |metadata| metadata.permissions().mode());
-        if mode & 0o004 != 0 {
-            let message = format!("{key}: stands in a file that every user of this machine can read");
-            let hint = format!("chmod o-r {}, or use {key}_file", file.path.display());
-            self.merged.problems.push(Problem::warning(place.clone(), message).hint(hint));
-        }
+    /// Files a secret that nothing here gives. A service may have it as a credential, which no other process sees.
+    fn miss(&mut self, key: String, place: Place, message: String, hint: String) {
+        let problem = match self.is_service {
+            true => Problem::warning(place, format!("{message} here; the service may have it as a credential")),
+            false => Problem::error(place, message),
+        };
+        self.missing_secrets.push(MissingSecret { key, problem: problem.hint(hint) });
     }
 
-    #[cfg(not(unix))]
-    fn warn_of_open_file(&mut self, _: &str, _: &Place) {}
+    /// A secret in a file that everybody can read, or on the command line, which every user can list.
+    fn warn_of_eyes(&mut self, key: &str, place: &Place) {
+        let (message, hint) = match place {
+            Place::Text(file, _) if is_open(&file.path) => (
+                format!("{key}: is in a file that every user of this machine can read"),
+                format!("chmod o-r {}, or use {key}_file", file.path.display()),
+            ),
+            Place::Override(_) => (
+                format!("{key}: is on the command line, which every user of this machine can read"),
+                format!("use {key}_file or the environment"),
+            ),
+            _ => return,
+        };
+        self.merged.problems.push(Problem::warning(place.clone(), message).hint(hint));
+    }
 
     fn place(&self, key: &str) -> Option<Place> {
         self.merged.found.get(key).map(|node| node.place.clone())
@@ -426,6 +469,13 @@ fn from_folder(folder: &Path, node: &Node, text: &str) -> PathBuf {
         Place::Text(..) => folder.join(text),
         _ => PathBuf::from(text),
     }
+}
+
+/// Where a service writes, whose settings are below `/etc`.
+const SERVICE_STATE: &str = "/var/lib/paperpost";
+
+fn is_below_etc(file: &Path) -> bool {
+    std::path::absolute(file).is_ok_and(|file| file.starts_with("/etc"))
 }
 
 /// The layer of a place, from the lowest.

@@ -49,8 +49,19 @@ pub struct Settings {
     pub pacing: Policy,
     /// What is logged.
     pub log: Log,
+    /// Secrets that could not be read. Only the commands that need them fail for it.
+    pub missing_secrets: Vec<MissingSecret>,
     /// What can be used but was probably not meant.
     pub warnings: Vec<Problem>,
+}
+
+/// A secret that the settings name and that could not be read here.
+#[derive(Clone, Debug)]
+pub struct MissingSecret {
+    /// Its key, such as `smtp.password`.
+    pub key: String,
+    /// Why; a warning where another user or the service may well have it.
+    pub problem: Problem,
 }
 
 /// `[database]`
@@ -58,6 +69,8 @@ pub struct Settings {
 pub struct Database {
     /// The SQLite file.
     pub path: PathBuf,
+    /// Where the program once made it when no setting named it: in the working directory.
+    pub former: Option<PathBuf>,
 }
 
 /// One entry of `subscriptions.files`.

@@ -128,6 +128,20 @@ pub(super) fn web_address(node: &Node) -> Result<Url, Wrong> {
     if matches!(url.scheme(), "http" | "https") { Ok(url) } else { Err(expected()) }
 }
 
+/// A web address that paths are put after.
+pub(super) fn base_url(node: &Node) -> Result<Url, Wrong> {
+    let url = web_address(node)?;
+    let more = [
+        ("a user or password before the host", !url.username().is_empty() || url.password().is_some()),
+        ("a query after `?`", url.query().is_some()),
+        ("a fragment after `#`", url.fragment().is_some()),
+    ];
+    match more.iter().find(|(_, is_there)| *is_there) {
+        Some((what, _)) => Err(Wrong::new(format!("expected an address that paths can follow, found {what}"))),
+        None => Ok(url),
+    }
+}
+
 /// Where the keeper of a site that we read can complain: a web or mail address.
 pub(super) fn contact(node: &Node) -> Result<String, Wrong> {
     let text = node.line()?;

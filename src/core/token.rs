@@ -107,13 +107,26 @@ impl Keyring {
         if genuine { subscriber.try_into().ok() } else { None }
     }
 
+    /// Whether `text` has what looks like a token by a key that isn't on this ring.
+    pub fn lacks_key_of(&self, text: &str) -> bool {
+        candidates(text).any(|word| match BASE64_URL_SAFE_NO_PAD.decode(word).as_deref() {
+            Ok([VERSION, id, 1 | 2, ..]) => self.keys.iter().all(|(known, _)| known != id),
+            _ => false,
+        })
+    }
+
     /// The first token for `purpose` in `text`: at the end of a run of characters that a token may have, since `%20` may
     /// stand right before it.
     pub fn find(&self, purpose: Purpose, text: &str) -> Option<SubscriberId> {
-        let is_token_char = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-        let words = text.split(|c| !is_token_char(c)).filter(|word| word.len() >= LENGTH);
-        words.map(|word| &word[word.len() - LENGTH..]).find_map(|word| self.verify(purpose, word))
+        candidates(text).find_map(|word| self.verify(purpose, word))
     }
+}
+
+/// The pieces of a text that have the length and the characters of a token.
+fn candidates(text: &str) -> impl Iterator<Item = &str> {
+    let is_token_char = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let words = text.split(move |c| !is_token_char(c)).filter(|word| word.len() >= LENGTH);
+    words.map(|word| &word[word.len() - LENGTH..])
 }
 
 /// HMAC-SHA256 over the length-prefixed parts, cut to 128 bits. The context tells it from any other use of the key.

@@ -47,7 +47,7 @@ pub struct Parts<T> {
     pub deliver: deliver::Settings,
     /// Where the pages are served, if anywhere.
     pub web: Option<(TcpListener, Web)>,
-    /// Where bounces arrive, if anywhere.
+    /// What comes back, if anybody is to look for it.
     pub bounces: Option<Bounces>,
     /// How long publishing waits for the first reads; see [`FIRST_READS`].
     pub first_reads: Duration,
@@ -57,8 +57,8 @@ pub struct Parts<T> {
 
 /// What comes back, and how often it is looked for.
 pub struct Bounces {
-    /// Where it arrives.
-    pub inbox: Inbox,
+    /// Where it arrives, if not by a mail server's pipe alone.
+    pub inbox: Option<Inbox>,
     /// What it is judged by.
     pub settings: bounce::Settings,
     /// The pause between two looks.
@@ -115,9 +115,7 @@ pub async fn run<T: Transport + 'static>(
     tasks.spawn(tickers::deliver(shared.clone()));
     tasks.spawn(tickers::prune(shared.clone()));
     tasks.spawn(files::run(shared.clone(), taken, reload));
-    if shared.parts.bounces.is_some() {
-        tasks.spawn(tickers::bounces(shared.clone()));
-    }
+    tasks.spawn(tickers::bounces(shared.clone()));
     if let Some((listener, web)) = web {
         tasks.spawn(web::serve(listener, web, web::Limits::default(), stop.clone()));
     }

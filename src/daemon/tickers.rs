@@ -206,7 +206,7 @@ pub(super) async fn bounces<T: Transport + 'static>(shared: Arc<Shared<T>>) {
     let (mut outage, mut trouble) = (String::new(), String::new());
     let mut pause = bounces.interval;
     loop {
-        let step = jobs::inbox::run(&parts.store, &bounces.settings, &bounces.inbox, &parts.clock);
+        let step = jobs::inbox::run(&parts.store, &bounces.settings, bounces.inbox.as_ref(), &parts.clock);
         let result = tokio::select! {
             result = step => result,
             () = shared.stop.cancelled() => return,

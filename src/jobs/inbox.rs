@@ -1,4 +1,5 @@
-//! Inbox: what arrived for the bounce mailbox → [`bounce`], message by message.
+//! Inbox: what arrived for the bounce mailbox, or was kept for the daemon by the command for a mail server's pipe →
+//! [`bounce`], message by message.
 //!
 //! A message is marked only after what it says is in the database, and one that is judged again changes nothing. So a
 //! crash in between costs nothing, and neither does a second reader of the same mailbox: what it has taken away is passed
@@ -78,20 +79,44 @@ impl Report {
     }
 }
 
-/// Takes in everything that is new. Fails where nothing further can be had: the folder, the server or the database fails.
+/// Takes in everything that is new, with or without an inbox beside the kept messages. Fails where nothing further can be had: the folder, the server or the database fails.
 /// Cancelled, it leaves the rest for the next time.
-pub async fn run(store: &Store, settings: &Settings, inbox: &Inbox, clock: &Clock) -> Result<Report, InboxError> {
+pub async fn run(
+    store: &Store,
+    settings: &Settings,
+    inbox: Option<&Inbox>,
+    clock: &Clock,
+) -> Result<Report, InboxError> {
     let judge = {
         let (store, settings, clock) = (store.clone(), settings.clone(), clock.clone());
         move |message: &[u8]| Ok(bounce::run(&store, &settings, message, clock.now())?.is_for_a_person())
     };
-    match inbox {
-        Inbox::Maildir(maildir) => {
+    let kept = {
+        let (store, judge) = (store.clone(), judge.clone());
+        blocking(move || kept_run(&store, judge)).await?
+    };
+    let report = match inbox {
+        None => Report::default(),
+        Some(Inbox::Maildir(maildir)) => {
             let maildir = maildir.clone();
-            blocking(move || maildir_run(&maildir, judge)).await
+            blocking(move || maildir_run(&maildir, judge)).await?
         }
-        Inbox::Imap(imap) => imap_run(imap, judge).await,
+        Some(Inbox::Imap(imap)) => imap_run(imap, judge).await?,
+    };
+    Ok(Report { messages: report.messages + kept, ..report })
+}
+
+/// Takes in what `paperpost bounce` kept; how many messages.
+fn kept_run(store: &Store, judge: impl Fn(&[u8]) -> Result<bool, InboxError>) -> Result<usize, InboxError> {
+    let mut messages = 0;
+    while let Some((number, message)) = store.kept_message()? {
+        if judge(&message)? {
+            tracing::warn!("a message that came by the pipe says nothing that can be attributed: it is dropped");
+        }
+        store.forget_message(number)?;
+        messages += 1;
     }
+    Ok(messages)
 }
 
 fn maildir_run(maildir: &Path, judge: impl Fn(&[u8]) -> Result<bool, InboxError>) -> Result<Report, InboxError> {

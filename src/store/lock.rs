@@ -43,7 +43,7 @@ fn hint(error: &std::io::Error) -> &'static str {
 }
 
 impl Lock {
-    /// Takes the lock of the database at `path`, at once or not at all.
+    /// Takes the lock of the database at `path`, at once or not at all. A symlink to a database has the database's lock.
     pub fn acquire(path: &Path) -> Result<Self, LockError> {
         let path = beside(path);
         let failed = |error| LockError::File { path: path.clone(), error };
@@ -71,7 +71,7 @@ impl Lock {
 }
 
 fn beside(database: &Path) -> PathBuf {
-    let mut name = database.as_os_str().to_owned();
+    let mut name = std::fs::canonicalize(database).unwrap_or_else(|_| database.to_owned()).into_os_string();
     name.push(".lock");
     PathBuf::from(name)
 }
@@ -99,6 +99,14 @@ mod tests {
         let refused = Lock::acquire(&path).expect_err("held").to_string();
         assert!(refused.contains(&format!("process {}", std::process::id())), "{refused}");
         assert!(Lock::is_held(&path));
+        #[cfg(unix)]
+        {
+            // With the file there: SQLite follows the link as well.
+            std::fs::write(&path, "").expect("a database");
+            let link = folder.path().join("link.db");
+            std::os::unix::fs::symlink(&path, &link).expect("a link");
+            Lock::acquire(&link).expect_err("held under its other name");
+        }
         drop(first);
         assert!(!Lock::is_held(&path) && !Lock::is_held(&folder.path().join("other.db")));
         Lock::acquire(&path).expect("free again");

@@ -17,6 +17,7 @@ mod files;
 mod history;
 mod holds;
 mod ingest;
+mod kept;
 mod lock;
 mod orders;
 mod outbox;
@@ -128,7 +129,7 @@ fn file(error: &rusqlite::Error) -> &'static str {
 /// Results of the store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_leaving.sql"),
     include_str!("migrations/0003_faults.sql"),
@@ -136,6 +137,7 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/0005_tries.sql"),
     include_str!("migrations/0006_files.sql"),
     include_str!("migrations/0007_suspicions.sql"),
+    include_str!("migrations/0008_kept_messages.sql"),
 ];
 
 impl Store {

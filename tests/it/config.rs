@@ -441,14 +441,15 @@ fn a_password_comes_from_a_file_the_environment_or_the_service_manager_and_never
 
 #[test]
 fn a_secret_that_cannot_be_read_is_reported_with_its_path() {
-    let folder = Folder::new(&[(
-        "paperpost.toml",
-        &format!(
-            "{SMTP}host = \"smtp.example.org\"\nusername = \"papers\"\npassword_file = \"none\"\nca_file = \"ca\"\n"
-        ),
-    )]);
+    let settings = format!(
+        "{SMTP}host = \"smtp.example.org\"\nusername = \"papers\"\npassword_file = \"none\"\nca_file = \"ca\"\n"
+    );
+    let folder = Folder::new(&[
+        ("paperpost.toml", &settings),
+        ("subscriptions.toml", "[[subscription]]\nemail = \"ada@example.org\"\nkeywords = [\"rag\"]\n"),
+    ]);
     assert_eq!(
-        folder.lines(&folder.load().expect_err("problems")),
+        folder.check(),
         [
             "paperpost.toml:7:17: smtp.password: can't read none: No such file or directory (os error 2)",
             "paperpost.toml:8:11: smtp.ca_file: can't read ca: No such file or directory (os error 2)",

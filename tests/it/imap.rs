@@ -28,7 +28,7 @@ const LETTER: &str = "From: a@example.net\r\nSubject: A question\r\n\r\nHello?\r
 /// Works through a mailbox once; how many messages there were.
 async fn read(world: &World, imap: ImapSettings) -> usize {
     let inbox = Inbox::Imap(Imap::new(imap).expect("settings"));
-    inbox::run(&world.store, &settings(world), &inbox, &world.clock).await.expect("a mailbox").messages
+    inbox::run(&world.store, &settings(world), Some(&inbox), &world.clock).await.expect("a mailbox").messages
 }
 
 #[tokio::test]
@@ -249,7 +249,7 @@ async fn look(world: &World, delete: bool, answers: &[&'static str]) -> (usize, 
         ["TAG OK in\r\n", "* CAPABILITY IMAP4rev1 UIDPLUS\r\nTAG OK\r\n", "* 1 EXISTS\r\nTAG OK\r\n"];
     let server = scripted("* OK welcome\r\n", &[&OPEN[..], answers].concat()).await;
     let inbox = Inbox::Imap(Imap::new(ImapSettings { delete, ..server.settings }).expect("settings"));
-    let (messages, trouble) = match inbox::run(&world.store, &settings(world), &inbox, &world.clock).await {
+    let (messages, trouble) = match inbox::run(&world.store, &settings(world), Some(&inbox), &world.clock).await {
         Ok(inbox::Report { messages, trouble }) => {
             (messages, trouble.map(|error| error.to_string()).unwrap_or_default())
         }

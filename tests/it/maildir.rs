@@ -51,7 +51,7 @@ fn names_in_cur(maildir: &Path) -> Vec<String> {
 /// Works through a Maildir once: how many messages there were, and the trouble.
 async fn look(world: &World, maildir: &Path) -> (usize, String) {
     let inbox = Inbox::Maildir(maildir.to_owned());
-    match inbox::run(&world.store, &settings(world), &inbox, &world.clock).await {
+    match inbox::run(&world.store, &settings(world), Some(&inbox), &world.clock).await {
         Ok(inbox::Report { messages, trouble }) => {
             (messages, trouble.map(|error| error.to_string()).unwrap_or_default())
         }

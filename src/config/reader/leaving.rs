@@ -64,10 +64,12 @@ impl Reader {
         match (selector, pem) {
             (Some(selector), Some(pem)) => return Some(DkimKey { selector, pem }),
             (Some(_), None) if self.merged.problems.len() == errors => {
-                let place = self.place(&selector_key).unwrap_or(Place::Default);
-                let problem = Problem::error(place, format!("{selector_key}: there is no key to it"));
-                let hint = format!("set {key}_file; `paperpost dkim keygen` makes a key");
-                self.merged.problems.push(problem.hint(hint));
+                if self.missing_secrets.iter().all(|missing| missing.key != key) {
+                    let place = self.place(&selector_key).unwrap_or(Place::Default);
+                    let message = format!("{selector_key}: there is no key to it");
+                    let hint = format!("set {key}_file; `paperpost dkim keygen` makes a key");
+                    self.miss(key, place, message, hint);
+                }
             }
             (None, Some(_)) => {
                 let place = [key.clone(), format!("{key}_file")].into_iter().find_map(|key| self.place(&key));
@@ -131,7 +133,7 @@ impl Reader {
 
     pub(super) fn web(&mut self) -> Web {
         let listen = self.get("web.listen", values::socket_address);
-        let base_url = self.get("web.base_url", values::web_address);
+        let base_url = self.get("web.base_url", values::base_url);
         if let (Some(_), None, Some(place)) = (&base_url, listen, self.place("web.base_url"))
             && self.place("web.listen").is_none()
         {
