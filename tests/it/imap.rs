@@ -317,7 +317,7 @@ async fn a_message_that_breaks_the_connection_holds_up_no_later_one_and_is_set_a
         let (imap, heard) = sessions(scripts).await;
         let inbox = Inbox::Imap(Imap::new(imap).expect("settings"));
         let inbox::Report { messages, trouble } =
-            inbox::run(&world.store, &settings(&world), &inbox, &world.clock).await.expect("a mailbox");
+            inbox::run(&world.store, &settings(&world), Some(&inbox), &world.clock).await.expect("a mailbox");
         assert_eq!((messages, &consent(&world)[..]), (1, "suppressed"), "{breaks:.40}");
         let trouble = trouble.expect("a person hears of it").to_string();
         assert!(trouble.starts_with("message 7 is set aside, flagged, for a person: localhost"), "{trouble}");
@@ -332,7 +332,7 @@ async fn a_server_that_breaks_off_at_every_message_sets_none_aside() {
     let world = sent().await;
     let (imap, heard) = sessions(vec![vec![FOUND, ""], vec![""], vec![""]]).await;
     let inbox = Inbox::Imap(Imap::new(imap).expect("settings"));
-    let report = inbox::run(&world.store, &settings(&world), &inbox, &world.clock).await.expect("a mailbox");
+    let report = inbox::run(&world.store, &settings(&world), Some(&inbox), &world.clock).await.expect("a mailbox");
     assert!(report.messages == 0 && report.trouble.is_some(), "{report:?}");
     assert!(!heard.lock().expect("no panic").iter().any(|line| line.contains("STORE")));
 }

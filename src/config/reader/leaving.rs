@@ -63,13 +63,14 @@ impl Reader {
         let pem = self.secret(&key, &format!("dkim-{kind}-key"));
         match (selector, pem) {
             (Some(selector), Some(pem)) => return Some(DkimKey { selector, pem }),
-            (Some(_), None) if self.merged.problems.len() == errors => {
-                if self.missing_secrets.iter().all(|missing| missing.key != key) {
-                    let place = self.place(&selector_key).unwrap_or(Place::Default);
-                    let message = format!("{selector_key}: there is no key to it");
-                    let hint = format!("set {key}_file; `paperpost dkim keygen` makes a key");
-                    self.miss(key, place, message, hint);
-                }
+            (Some(_), None)
+                if self.merged.problems.len() == errors
+                    && self.missing_secrets.iter().all(|missing| missing.key != key) =>
+            {
+                let place = self.place(&selector_key).unwrap_or(Place::Default);
+                let message = format!("{selector_key}: there is no key to it");
+                let hint = format!("set {key}_file; `paperpost dkim keygen` makes a key");
+                self.miss(key, place, message, hint);
             }
             (None, Some(_)) => {
                 let place = [key.clone(), format!("{key}_file")].into_iter().find_map(|key| self.place(&key));
