@@ -18,10 +18,11 @@ pub struct Files {
 }
 
 impl Files {
-    /// The folder, made when it is not there.
+    /// The folder, made when it is not there. What a process left unfinished that was killed is removed.
     pub fn new(folder: impl Into<PathBuf>) -> io::Result<Self> {
         let folder = folder.into();
         fs::create_dir_all(&folder)?;
+        remove_leftovers(&folder);
         Ok(Self { folder })
     }
 
@@ -62,6 +63,23 @@ fn file_name(message_id: &str) -> String {
     name + ".eml"
 }
 
+/// Removes the unfinished files of processes that are no more. Where there is no telling who lives, they stay.
+fn remove_leftovers(folder: &Path) {
+    let is_alive = |pid: &str| Path::new("/proc").join(pid).exists();
+    if !is_alive("self") {
+        return;
+    }
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let unfinished = name.to_str().and_then(|name| name.strip_prefix('.')?.strip_suffix(".tmp")?.split_once('-'));
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        if unfinished.is_some_and(|(pid, count)| is_number(pid) && is_number(count) && !is_alive(pid)) {
+            // In the way of nothing, if it can't be.
+            fs::remove_file(entry.path()).ok();
+        }
+    }
+}
+
 fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
     /// Two sends of one mail at once must not write into one another's file.
     static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -99,6 +117,23 @@ mod tests {
         let names: Vec<_> = fs::read_dir(folder.path().join("out")).expect("a folder").collect();
         assert_eq!(names.len(), 1, "no unfinished file stays behind");
         assert_eq!(fs::read(files.path("<e1.s7@example.org>")).expect("a file"), b"two");
+    }
+
+    #[test]
+    fn what_a_killed_process_left_unfinished_goes_and_nothing_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let own = format!(".{}-0.tmp", std::process::id());
+        // No process has a number as large.
+        for name in [".4999999-3.tmp", &own, ".notes.tmp", "4999999-3.tmp", ".4999999-3.eml"] {
+            fs::write(folder.path().join(name), "x").expect("written");
+        }
+        Files::new(folder.path()).expect("a folder");
+        let mut left: Vec<_> =
+            fs::read_dir(folder.path()).expect("a folder").map(|entry| entry.expect("a file").file_name()).collect();
+        left.sort();
+        let mut expected = [own.as_str(), ".notes.tmp", "4999999-3.tmp", ".4999999-3.eml"];
+        expected.sort_unstable();
+        assert_eq!(left, expected);
     }
 
     #[tokio::test]

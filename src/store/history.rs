@@ -9,6 +9,7 @@ use std::sync::Arc;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
+use super::archive::content_of;
 use super::papers::as_of;
 use super::{OutboxState, Result, Store, from_json, instant, slot, subscriptions};
 use crate::core::candidate::Candidate;
@@ -113,11 +114,11 @@ impl Store {
     pub fn papers_titled(&self, piece: &str) -> Result<Vec<(PaperKey, String)>> {
         let piece = piece.to_lowercase();
         self.read(|tx| {
-            let mut query = tx.prepare_cached("SELECT content FROM papers ORDER BY id DESC")?;
+            let mut query = tx.prepare_cached("SELECT id, content FROM papers ORDER BY id DESC")?;
             let mut rows = query.query([])?;
             let (mut whole, mut parts) = (Vec::new(), Vec::new());
             while let Some(row) = rows.next()? {
-                let paper: Paper = from_json("paper", &row.get::<_, String>(0)?)?;
+                let paper: Paper = from_json("paper", &content_of(tx, row.get(0)?, row.get(1)?)?)?;
                 let title = paper.title.to_lowercase();
                 if title.contains(&piece) {
                     if title == piece { &mut whole } else { &mut parts }.push((paper.key, paper.title));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::{Result, Store, day, from_json, to_json};
+use super::{Result, Store, archive, day, from_json, to_json};
 use crate::core::diff::{Diff, Known, diff};
 use crate::core::paper::{Listing, Paper, PaperKey, Route, Snapshot, SourceId};
 
@@ -114,7 +114,10 @@ fn known(tx: &Transaction<'_>, snapshot: &Snapshot) -> Result<Known> {
         }
         let found: Option<(i64, String)> =
             paper.query_row([key.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        let Some((id, content)) = found else { continue };
+        let Some((id, mut content)) = found else { continue };
+        if content.is_empty() {
+            content = archive::unpack(tx, id)?;
+        }
         known.papers.insert(key.clone(), from_json("paper", &content)?);
         let mut rows = listings.query(params![id, snapshot.source.as_str()])?;
         while let Some(row) = rows.next()? {

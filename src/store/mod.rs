@@ -9,11 +9,13 @@
 //!
 //! What is *not* here: schedules, matching, rendering. Decisions come in by argument.
 
+mod archive;
 mod bounces;
 mod claims;
 mod clock;
 mod editions;
 mod files;
+mod follow;
 mod history;
 mod holds;
 mod ingest;
@@ -24,11 +26,13 @@ mod outbox;
 mod papers;
 mod prune;
 mod removals;
+mod space;
 mod status;
 mod subscriptions;
 mod suppressions;
 mod suspicions;
 mod tally;
+mod thin;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -55,6 +59,7 @@ pub use subscriptions::{SyncReport, Withheld};
 pub use suppressions::{AddressHash, Imported, Reason, Suppression};
 pub use suspicions::{FOR_A_PERSON, Suspicion};
 use tally::Tally;
+pub use thin::{Ages, Thinned};
 
 /// The database. Clones share its connections.
 #[derive(Clone, Debug)]
@@ -91,6 +96,9 @@ pub enum StoreError {
         /// This program's.
         known: usize,
     },
+    /// The file has nothing in it: somebody made it, or the first start was cut short.
+    #[error("the database is empty: `paperpost run` or `paperpost once` fills it")]
+    Empty,
     /// The file was made by an older program and may not be changed now.
     #[error("the database is of an older paperpost: `paperpost run` or `paperpost once` brings it up to date")]
     Older,
@@ -116,7 +124,10 @@ impl From<rusqlite::Error> for StoreError {
 
 /// What failed, in words that stand before SQLite's own.
 fn file(error: &rusqlite::Error) -> &'static str {
+    // The file that readers share has no room: what a start meets first on a full disk.
+    let has_no_room = |error: &rusqlite::ffi::Error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
     match error.sqlite_error_code() {
+        _ if error.sqlite_error().is_some_and(has_no_room) => "the disk is full",
         Some(rusqlite::ErrorCode::DiskFull) => "the disk is full",
         Some(rusqlite::ErrorCode::CannotOpen) => "the database can't be opened",
         Some(rusqlite::ErrorCode::ReadOnly) => "the database can't be written to",
@@ -129,7 +140,7 @@ fn file(error: &rusqlite::Error) -> &'static str {
 /// Results of the store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_leaving.sql"),
     include_str!("migrations/0003_faults.sql"),
@@ -138,12 +149,14 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("migrations/0006_files.sql"),
     include_str!("migrations/0007_suspicions.sql"),
     include_str!("migrations/0008_kept_messages.sql"),
+    include_str!("migrations/0009_growth.sql"),
 ];
 
 impl Store {
     /// Opens the database at `path`, makes it when it isn't there, and brings it up to this program's version.
     pub fn open(path: &Path) -> Result<Self> {
         let mut connection = Connection::open(path)?;
+        space::prepare(&connection)?;
         configure(&mut connection)?;
         migrate(&mut connection)?;
         Ok(Self::over(connection, path))
@@ -156,16 +169,21 @@ impl Store {
 
     /// Opens an existing database for looking at it: nothing is made, migrated or written.
     pub fn open_read_only(path: &Path) -> Result<Self> {
+        // To open it would write to it.
+        if std::fs::metadata(path).is_ok_and(|file| file.len() == 0) {
+            return Err(StoreError::Empty);
+        }
         let connection = connect_for_reading(path).map_err(|error| match error {
             StoreError::Sqlite(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ReadOnly) => {
                 StoreError::Unwritable
             }
             error => error,
         })?;
-        if check_version(&connection)? < MIGRATIONS.len() {
-            return Err(StoreError::Older);
+        match check_version(&connection)? {
+            0 => Err(StoreError::Empty),
+            found if found < MIGRATIONS.len() => Err(StoreError::Older),
+            _ => Ok(Self::over(connection, path)),
         }
-        Ok(Self::over(connection, path))
     }
 
     fn over(writer: Connection, path: &Path) -> Self {
@@ -311,4 +329,29 @@ fn slot(text: &str) -> Result<NaiveDateTime> {
 
 fn day(text: &str) -> Result<NaiveDate> {
     text.parse().map_err(|e| StoreError::Unreadable { what: "day", why: format!("{text}: {e}") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_also_at_the_start() {
+        for code in [rusqlite::ffi::SQLITE_FULL, rusqlite::ffi::SQLITE_IOERR_SHMSIZE] {
+            let error = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+            let told = StoreError::from(error).to_string();
+            assert!(told.starts_with("the disk is full: "), "{told}");
+        }
+    }
+
+    #[test]
+    fn an_empty_file_is_no_database_of_an_older_version() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("p.db");
+        std::fs::write(&path, "").expect("written");
+        assert!(matches!(Store::open_read_only(&path).map(drop), Err(StoreError::Empty)));
+        assert_eq!(std::fs::metadata(&path).expect("a file").len(), 0, "and a look leaves it as it is");
+        Store::open(&path).expect("a start fills it");
+        Store::open_read_only(&path).expect("a database");
+    }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, Transaction, params};
 
+use super::archive::content_of;
 use super::subscriptions::Definition;
 use super::{Result, Store, StoreError, day, from_json, instant};
 use crate::core::candidate::Candidate;
@@ -64,11 +65,14 @@ impl Store {
 }
 
 fn with_keys(tx: &Transaction<'_>, keys: BTreeSet<PaperKey>) -> Result<Vec<Paper>> {
-    let mut content = tx.prepare_cached("SELECT content FROM papers WHERE key = ?")?;
+    let mut content = tx.prepare_cached("SELECT id, content FROM papers WHERE key = ?")?;
     let mut papers = Vec::new();
     for key in keys {
-        let found: Option<String> = content.query_row([key.as_str()], |row| row.get(0)).optional()?;
-        papers.extend(found.map(|text| from_json("paper", &text)).transpose()?);
+        let found: Option<(i64, String)> =
+            content.query_row([key.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        if let Some((id, content)) = found {
+            papers.push(from_json("paper", &content_of(tx, id, content)?)?);
+        }
     }
     Ok(papers)
 }
@@ -82,10 +86,12 @@ struct Count {
 
 /// The papers with these numbers as they were known after `read`.
 pub(super) fn as_of(tx: &Transaction<'_>, ids: &[u32], read: i64) -> Result<Vec<Candidate>> {
-    // A revision holds what a paper was until its read: the first one after ours is what we knew.
+    // A revision holds what a paper was until its read: the first one after ours is what we knew. Where that is no longer
+    // kept, the next that is comes closest.
     let mut content = tx.prepare_cached(
         "SELECT coalesce(
-             (SELECT content FROM revisions WHERE paper = ?1 AND read > ?2 ORDER BY read LIMIT 1), content), first_seen
+             (SELECT content FROM revisions WHERE paper = ?1 AND read > ?2 AND content <> '' ORDER BY read LIMIT 1),
+             content), first_seen
          FROM papers WHERE id = ?1",
     )?;
     let mut listings =
@@ -99,6 +105,7 @@ pub(super) fn as_of(tx: &Transaction<'_>, ids: &[u32], read: i64) -> Result<Vec<
         .map(|&id| {
             let (content, first_seen): (String, i64) =
                 content.query_row(params![id, read], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let content = content_of(tx, id.into(), content)?;
             let mut history: BTreeMap<SourceId, Vec<Count>> = BTreeMap::new();
             let mut rows = votes.query(params![id, read])?;
             while let Some(row) = rows.next()? {
