@@ -25,6 +25,19 @@ pub fn in_background() {
     );
 }
 
+/// Does work that takes a while on a thread where it holds up no task, and awaits it. Whoever stops awaiting doesn't stop
+/// the work: it ends unheard, or with the program.
+pub async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(value) => value,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime ends, and this future with it.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
 #[cfg(target_os = "linux")]
 mod linux {
     use thread_priority::{

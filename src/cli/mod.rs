@@ -16,6 +16,7 @@ mod files;
 mod manual;
 mod outbox;
 mod preview;
+mod progress;
 mod show;
 mod suppress;
 mod trial;

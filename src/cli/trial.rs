@@ -8,7 +8,7 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 use clap::Args;
 
 use super::work::{self, plural};
-use super::{expression, output, wiring};
+use super::{expression, output, progress, wiring};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::config::settings::SourceSettings;
@@ -142,19 +142,20 @@ impl Likeness {
 /// What the sources list now, in a database that ends with this process.
 async fn fresh(settings: &Settings, days: u32, now: DateTime<Utc>) -> anyhow::Result<Store> {
     let store = Store::in_memory()?;
-    let client = wiring::client(settings)?;
+    let spinner = output::spinner("reading …".to_owned());
+    let client = wiring::client(settings)?.with_listener(progress::listener(&spinner));
     let mut is_any_good = false;
     for source in settings.sources.iter().filter(|source| source.enabled) {
         let source = SourceSettings { days: days.min(MOST_FRESH_DAYS), ..source.clone() };
-        let spinner = output::spinner(format!("reading {} …", source.id));
-        let report = jobs::scrape::run(&store, &client, &wiring::source(&source), now).await;
-        spinner.finish_and_clear();
+        spinner.set_message(format!("reading {} …", source.id));
+        let report = jobs::scrape::run(&store, &client, &wiring::source(&source, 0), now).await;
         let report = report?;
         if !report.is_good() {
-            note!("{}", work::describe(&report));
+            spinner.suspend(|| note!("{}", work::describe(&report)));
         }
         is_any_good |= report.is_good();
     }
+    spinner.finish_and_clear();
     anyhow::ensure!(is_any_good, "no source could be read");
     Ok(store)
 }

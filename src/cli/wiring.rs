@@ -26,7 +26,7 @@ use crate::mail::smtp::{Pipelining, Smtp, SmtpSettings, Timeouts, Tls};
 use crate::mail::{AnyTransport, file::Files, mime, sendmail::Sendmail};
 use crate::source::fetch::{Client, Options, Token};
 use crate::source::huggingface::{HuggingFace, Kind};
-use crate::store::{Lock, Store};
+use crate::store::{Lock, Store, StoreError};
 use crate::web::Web;
 
 /// The database, and the lock on it: for commands that do the daemon's work.
@@ -53,13 +53,16 @@ pub(super) fn has_daemon(settings: &Settings, store: &Store) -> bool {
     Lock::is_held(&settings.database.path) && store.is_daemon_noted().unwrap_or(false)
 }
 
-/// The database for looking at; `None` when there is none yet.
+/// The database for looking at; `None` when there is none yet, or nothing in it.
 pub(super) fn look(settings: &Settings) -> anyhow::Result<Option<Store>> {
     let path = database(settings)?;
     if !path.exists() {
         return Ok(None);
     }
-    Ok(Some(Store::open_read_only(path).with_context(|| path.display().to_string())?))
+    match Store::open_read_only(path) {
+        Err(StoreError::Empty) => Ok(None),
+        opened => Ok(Some(opened.with_context(|| path.display().to_string())?)),
+    }
 }
 
 /// Where the database is. A second one would send everything again, so one at the place where the program once made it
@@ -107,13 +110,13 @@ pub(super) fn client(settings: &Settings) -> anyhow::Result<Client> {
     Client::new(options).context("can't set up HTTP")
 }
 
-/// A source as the settings describe it.
-pub(super) fn source(settings: &SourceSettings) -> HuggingFace {
+/// A source as the settings describe it. `window` is how many days back votes may still matter.
+pub(super) fn source(settings: &SourceSettings, window: u32) -> HuggingFace {
     HuggingFace {
         id: settings.id.clone(),
         base: settings.base_url.clone(),
         kind: match settings.kind {
-            SourceKind::HuggingFaceDaily => Kind::Daily { days: settings.days },
+            SourceKind::HuggingFaceDaily => Kind::Daily { days: settings.days, window },
             SourceKind::HuggingFaceTrending => Kind::Trending,
         },
         token: settings.token.as_ref().and_then(|token| Token::new(token.reveal(), &settings.base_url)),

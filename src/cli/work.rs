@@ -4,15 +4,19 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use indicatif::ProgressBar;
 use tokio_util::sync::CancellationToken;
 
 use super::output::spinner;
+use super::progress::{listener, telling};
 use super::{files, show, wiring};
 use crate::clock::Clock;
-use crate::config::{self, Settings, SubscriptionFiles};
+use crate::config::{Settings, SubscriptionFiles};
 use crate::daemon::{self, Parts, signals};
 use crate::jobs::{self, pace};
 use crate::source::fetch::Client;
+use crate::source::huggingface::HuggingFace;
+use crate::source::progress::Listener;
 use crate::store::{Lock, OutboxState, Store};
 
 /// How long a run that ends by itself waits for a limit.
@@ -39,8 +43,10 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
         bounces: Some(wiring::bounces(&settings, &store)?),
         store,
         clock: Clock::System,
-        client: wiring::client(&settings)?,
-        sources: sources.map(|source| (wiring::source(source), source.schedule.clone())).collect(),
+        client: wiring::client(&settings)?.with_listener(Listener::new(|wait| tracing::info!("{wait}"))),
+        sources: sources
+            .map(|source| (wiring::source(source, settings.digest.window_days), source.schedule.clone()))
+            .collect(),
         transport: transport.clone(),
         publish: wiring::publish(&settings),
         first_reads: daemon::FIRST_READS,
@@ -155,28 +161,33 @@ impl Work {
 
     /// Whether every source could be read.
     async fn scrape(&self, settings: &Settings, names: &[String]) -> anyhow::Result<bool> {
-        let client = wiring::client(settings)?;
+        let spinner = spinner("reading …".to_owned());
+        let client = wiring::client(settings)?.with_listener(listener(&spinner));
         let wanted = settings.sources.iter().filter(|source| match names {
             [] => source.enabled,
             names => names.iter().any(|name| name == source.id.as_str()),
         });
         let mut all_good = true;
         for source in wanted {
+            let source = wiring::source(source, settings.digest.window_days);
             tokio::select! {
-                read = self.read(&client, source) => all_good &= read?,
-                () = self.stop.cancelled() => return Ok(false),
+                read = self.read(&client, &source, &spinner) => all_good &= read?,
+                () = self.stop.cancelled() => all_good = false,
+            }
+            if self.stop.is_cancelled() {
+                break;
             }
         }
+        spinner.finish_and_clear();
         Ok(all_good)
     }
 
-    async fn read(&self, client: &Client, source: &config::settings::SourceSettings) -> anyhow::Result<bool> {
-        let spinner = spinner(format!("reading {} …", source.id));
+    async fn read(&self, client: &Client, source: &HuggingFace, spinner: &ProgressBar) -> anyhow::Result<bool> {
+        spinner.set_message(format!("reading {} …", source.id));
         // Dropped half-way, it has written nothing.
-        let report = jobs::scrape::run(&self.store, client, &wiring::source(source), self.clock.now()).await;
-        spinner.finish_and_clear();
+        let report = jobs::scrape::run(&self.store, client, source, self.clock.now()).await;
         let report = report?;
-        say!("{}", describe(&report));
+        spinner.suspend(|| say!("{}", describe(&report)));
         Ok(report.is_good())
     }
 
@@ -221,7 +232,8 @@ impl Work {
         let mut sum = jobs::deliver::Report::default();
         let began = self.clock.now();
         loop {
-            let report = jobs::deliver::run(&self.store, &transport, &deliver, &self.clock, stop).await?;
+            let run = jobs::deliver::run(&self.store, &transport, &deliver, &self.clock, stop);
+            let report = telling(&spinner, &format!("still sending {way_out}"), run).await?;
             sum.sent += report.sent;
             sum.retried += report.retried;
             sum.failed += report.failed;

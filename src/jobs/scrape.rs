@@ -6,13 +6,14 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::core::paper::{Paper, Route, SourceId};
+use crate::scheduling::off_thread;
 use crate::source::fetch::Client;
 use crate::source::health::{State, verdict};
-use crate::source::huggingface::{self, HuggingFace};
-use crate::source::{DayOutcome, SourceError, ValidatorMap};
+use crate::source::huggingface::{self, HuggingFace, Kind};
+use crate::source::{DayOutcome, SourceError, Visits};
 use crate::store::{ReadRecord, Store, StoreError};
 
 /// How one read ended.
@@ -53,9 +54,16 @@ pub async fn run(
     now: DateTime<Utc>,
 ) -> Result<Report, StoreError> {
     let kept = store.validators(&source.id)?;
-    // Validators are an economy: without them, or with ones that can't be read, everything is asked for anew.
-    let validators: ValidatorMap = kept.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
-    let result = huggingface::read(client, source, &validators, now).await;
+    // Visits are an economy: without them, or with ones that can't be read, everything is asked for anew.
+    let visits: Visits = kept.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
+    let followed = match source.kind {
+        Kind::Daily { window, .. } => {
+            let (store, id) = (store.clone(), source.id.clone());
+            off_thread(move || store.followed_days(&id, now - TimeDelta::days(window.into()))).await?
+        }
+        Kind::Trending => Vec::new(),
+    };
+    let result = huggingface::read(client, source, &visits, &followed, now).await;
     let (state, message) = verdict(&result);
     let days = result.iter().flat_map(|reading| &reading.days);
     let unchanged = days.filter(|report| report.outcome == DayOutcome::Unchanged).filter_map(|report| report.day);
@@ -79,15 +87,17 @@ pub async fn run(
     };
     match result {
         Ok(reading) => {
-            let validators = serde_json::to_string(&reading.validators)
+            let visits = serde_json::to_string(&reading.visits)
                 .map_err(|e| StoreError::Unreadable { what: "validators", why: e.to_string() })?;
-            let ingested = store.ingest(&reading.snapshot, &record, &validators)?;
             report.route = Some(reading.snapshot.route);
             report.skipped = reading.snapshot.skipped;
+            let (store, route) = (store.clone(), reading.snapshot.route);
+            // A long list takes seconds. Dropped meanwhile, it is taken in whole or not at all.
+            let ingested = off_thread(move || store.ingest(&reading.snapshot, &record, &visits)).await?;
             report.unchanged = ingested.unchanged;
             (report.added, report.revised) = (ingested.added, ingested.revised);
             tracing::info!(
-                source = %report.source, outcome = state.as_str(), route = reading.snapshot.route.as_str(),
+                source = %report.source, outcome = state.as_str(), route = route.as_str(),
                 added = report.added.len(), revised = report.revised.len(), unchanged = report.unchanged,
                 skipped = report.skipped, message = report.message, "read",
             );

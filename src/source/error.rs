@@ -48,7 +48,7 @@ pub enum FetchError {
     /// No connection, or one that broke off, on the last try too.
     #[error("{0}")]
     Network(String),
-    /// More than five redirects, or one from https to http.
+    /// More than five redirects, one from https to http, or one to where no source may send us.
     #[error("redirected {0}")]
     Redirect(String),
     /// The host's robots.txt forbids this page, or could not be read, which forbids every page.

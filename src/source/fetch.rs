@@ -22,6 +22,8 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::FetchError;
+use super::progress::{Listener, Wait};
+use super::redirect;
 use super::robots::{Robots, product_token};
 use super::wait;
 use crate::core::paper::clean_text;
@@ -46,6 +48,8 @@ pub struct Options {
     pub patience: Duration,
     /// The least time between two requests to one host; zero for none, as suits the few that one read of a list needs.
     pub pause: Duration,
+    /// How long a host may take for an answer until the listener is told, and again after each such time.
+    pub slow: Duration,
 }
 
 impl Options {
@@ -61,6 +65,7 @@ impl Options {
             backoff: Duration::from_secs(1),
             patience: Duration::from_secs(360),
             pause: Duration::ZERO,
+            slow: Duration::from_secs(5),
         }
     }
 }
@@ -121,9 +126,6 @@ pub struct Answer {
     pub validators: Option<Validators>,
 }
 
-/// Redirects followed for one request.
-const MAX_REDIRECTS: usize = 5;
-
 /// How long a robots.txt holds (RFC 9309 section 2.4: no more than a day)…
 const ROBOTS_HOLD: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -139,30 +141,20 @@ pub struct Client {
     turns: Mutex<HashMap<String, Instant>>,
     /// The rules of each origin and until when they hold; `None` where they could not be read.
     robots: Mutex<HashMap<url::Origin, (Instant, Option<Robots>)>>,
+    listener: Option<Listener>,
 }
 
 impl Client {
     /// Builds the client. Fails when the user agent can't stand in a header, or the system has no certificates.
     pub fn new(options: Options) -> Result<Self, FetchError> {
-        let follow = reqwest::redirect::Policy::custom(|attempt| {
-            let downgrade =
-                attempt.url().scheme() == "http" && attempt.previous().iter().any(|u| u.scheme() == "https");
-            if downgrade {
-                attempt.error("from https to http")
-            } else if attempt.previous().len() > MAX_REDIRECTS {
-                attempt.error("too often")
-            } else {
-                attempt.follow()
-            }
-        });
-        let http = reqwest::Client::builder()
-            .user_agent(&options.user_agent)
-            .connect_timeout(options.connect_timeout)
-            .redirect(follow)
-            .referer(false)
-            .build()
-            .map_err(|error| FetchError::Network(root_cause(&error)))?;
-        Ok(Self { http, options, turns: Mutex::default(), robots: Mutex::default() })
+        let http = builder(&options).build().map_err(|error| FetchError::Network(root_cause(&error)))?;
+        Ok(Self { http, options, turns: Mutex::default(), robots: Mutex::default(), listener: None })
+    }
+
+    /// The client with somebody who is told what it waits for.
+    #[must_use]
+    pub fn with_listener(self, listener: Listener) -> Self {
+        Self { listener: Some(listener), ..self }
     }
 
     /// Reads an address of an API or a feed. `validators` are those that the same address gave before.
@@ -176,7 +168,8 @@ impl Client {
         let mut attempt = 1;
         loop {
             self.take_turn(url).await;
-            let failure = match self.attempt(url, validators, token, deadline).await {
+            let attempt_made = self.attempt(url, validators, token, deadline);
+            let failure = match self.telling(url, attempt_made).await {
                 Ok(fetched) => return Ok(fetched),
                 Err(failure) => failure,
             };
@@ -185,6 +178,7 @@ impl Client {
                 return Err(failure.error);
             }
             tracing::debug!(%url, attempt, error = %failure.error, pause_ms = pause.as_millis(), "will ask again");
+            self.tell(|| Wait::Again { host: host(url), why: failure.error.clone(), pause });
             tokio::time::sleep(pause).await;
             attempt += 1;
         }
@@ -206,16 +200,7 @@ impl Client {
         token: Option<&Token>,
         deadline: Instant,
     ) -> Result<Fetched, Failure> {
-        let timeout = self.options.timeout.min(deadline.saturating_duration_since(Instant::now()));
-        let mut request = self.http.get(url.clone()).timeout(timeout).header(ACCEPT, "*/*");
-        // The HTTP library takes the header off again when a redirect leaves the origin.
-        if let Some(token) = token.filter(|token| token.origin == url.origin()) {
-            request = request.header(AUTHORIZATION, token.header.clone());
-        }
-        for (name, value) in validators.map(Validators::headers).into_iter().flatten() {
-            request = request.header(name, value);
-        }
-        let mut response = request.send().await.map_err(Failure::of_transport)?;
+        let mut response = self.send(url, validators, token, deadline).await?;
 
         let status = response.status();
         let wait = match status {
@@ -239,6 +224,39 @@ impl Client {
             }
         };
         Err(Failure { error, wait })
+    }
+
+    /// Sends the request, and sends it on where the answer says so.
+    async fn send(
+        &self,
+        url: &Url,
+        validators: Option<&Validators>,
+        token: Option<&Token>,
+        deadline: Instant,
+    ) -> Result<reqwest::Response, Failure> {
+        let mut trail = redirect::Trail::new(url);
+        let mut http = self.http.clone();
+        loop {
+            let at = trail.url();
+            let timeout = self.options.timeout.min(deadline.saturating_duration_since(Instant::now()));
+            let mut request = http.get(at.clone()).timeout(timeout).header(ACCEPT, "*/*");
+            if let Some(token) = token.filter(|token| token.origin == at.origin()) {
+                request = request.header(AUTHORIZATION, token.header.clone());
+            }
+            for (name, value) in validators.map(Validators::headers).into_iter().flatten() {
+                request = request.header(name, value);
+            }
+            let response = request.send().await.map_err(Failure::of_transport)?;
+            match trail.follow(&response).await? {
+                redirect::Step::Arrived => return Ok(response),
+                redirect::Step::On => http = self.http.clone(),
+                // Nobody may answer otherwise between the look-up and the connection.
+                redirect::Step::OnTo(name, addresses) => {
+                    let pinned = builder(&self.options).resolve_to_addrs(&name, &addresses).build();
+                    http = pinned.map_err(Failure::of_transport)?;
+                }
+            }
+        }
     }
 
     async fn read(&self, mut response: reqwest::Response) -> Result<Answer, Failure> {
@@ -271,6 +289,24 @@ impl Client {
             turn
         };
         tokio::time::sleep_until(turn.into()).await;
+    }
+
+    /// Waits for the end of a request, and says so while it takes long.
+    async fn telling<T>(&self, url: &Url, request: impl Future<Output = T>) -> T {
+        let began = Instant::now();
+        let mut request = std::pin::pin!(request);
+        loop {
+            match tokio::time::timeout(self.options.slow, &mut request).await {
+                Ok(end) => return end,
+                Err(_) => self.tell(|| Wait::Answer { host: host(url), so_far: began.elapsed() }),
+            }
+        }
+    }
+
+    fn tell(&self, wait: impl FnOnce() -> Wait) {
+        if let Some(listener) = &self.listener {
+            listener.hear(&wait());
+        }
     }
 
     fn backoff(&self, attempt: u32) -> Duration {
@@ -324,6 +360,19 @@ impl Validators {
     }
 }
 
+/// How every request is sent. Redirects are followed by hand: see [`redirect`].
+fn builder(options: &Options) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .user_agent(&options.user_agent)
+        .connect_timeout(options.connect_timeout)
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+}
+
+fn host(url: &Url) -> String {
+    url.host_str().unwrap_or_default().to_owned()
+}
+
 /// One try that failed.
 struct Failure {
     error: FetchError,
@@ -331,15 +380,15 @@ struct Failure {
     wait: Option<Duration>,
 }
 
+impl From<FetchError> for Failure {
+    fn from(error: FetchError) -> Self {
+        Self { error, wait: None }
+    }
+}
+
 impl Failure {
     fn of_transport(error: reqwest::Error) -> Self {
-        let error = if error.is_timeout() {
-            FetchError::Timeout
-        } else if error.is_redirect() {
-            FetchError::Redirect(root_cause(&error))
-        } else {
-            FetchError::Network(root_cause(&error))
-        };
+        let error = if error.is_timeout() { FetchError::Timeout } else { FetchError::Network(root_cause(&error)) };
         Self { error, wait: None }
     }
 

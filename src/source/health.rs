@@ -12,7 +12,7 @@ pub enum State {
     Fresh,
     /// Every list was read, and there are no papers, as on weekends.
     Quiet,
-    /// Some lists could not be read.
+    /// Some lists, or some of a list, could not be read.
     Partial,
     /// The source takes us for a robot it doesn't want.
     Blocked,
@@ -40,18 +40,32 @@ pub fn verdict(result: &Result<Reading, SourceError>) -> (State, Option<String>)
         Err(error) if error.is_blocked() => return (State::Blocked, Some(error.to_string())),
         Err(error) => return (State::Failed, Some(error.to_string())),
     };
+    let missing = missing(reading);
+    if !missing.is_empty() {
+        return (State::Partial, Some(missing.join("; ")));
+    }
+    let is_quiet = reading.days.iter().all(|r| matches!(r.outcome, DayOutcome::Empty | DayOutcome::OtherPeriod));
+    (if is_quiet { State::Quiet } else { State::Fresh }, None)
+}
+
+/// What the lists had and the reading has not.
+fn missing(reading: &Reading) -> Vec<String> {
+    let mut missing = Vec::new();
     let failed: Vec<_> = reading.failed().collect();
     if let Some((_, error)) = failed.first() {
         let days: Vec<_> = failed.iter().filter_map(|(report, _)| report.day).map(|day| day.to_string()).collect();
-        return (State::Partial, Some(format!("{} could not be read: {error}", days.join(", "))));
+        missing.push(format!("{} could not be read: {error}", days.join(", ")));
     }
-    let is_quiet = reading.days.iter().all(|r| matches!(r.outcome, DayOutcome::Empty | DayOutcome::OtherPeriod));
-    let message = match reading.snapshot.skipped {
-        0 => None,
-        1 => Some("1 item could not be understood".to_owned()),
-        n => Some(format!("{n} items could not be understood")),
-    };
-    (if is_quiet { State::Quiet } else { State::Fresh }, message)
+    for report in &reading.days {
+        let list = report.day.map(|day| format!("{day}: ")).unwrap_or_default();
+        if report.lost.count > 0 {
+            missing.push(format!("{list}{}", report.lost));
+        }
+        if let Some(why) = &report.cut {
+            missing.push(format!("{list}only the first {} papers could be read: {why}", report.items));
+        }
+    }
+    missing
 }
 
 /// One sentence for a reader of digests, when they should know that papers may be missing. `state` is a [`State`]'s
@@ -62,7 +76,7 @@ pub fn note(state: &str, worked: Option<DateTime<Utc>>, route: Option<Route>) ->
         return Some(format!("The list could not be read{since}; its new papers come once it can."));
     }
     if state == State::Partial.as_str() {
-        return Some("Some days of the list could not be read; their papers come later.".to_owned());
+        return Some("Part of the list could not be read, so papers may be missing or come later.".to_owned());
     }
     (route == Some(Route::Cards))
         .then(|| "Only titles could be read, so papers that fit by their abstract may be missing.".to_owned())
@@ -70,6 +84,7 @@ pub fn note(state: &str, worked: Option<DateTime<Utc>>, route: Option<Route>) ->
 
 #[cfg(test)]
 mod tests {
+    use super::super::huggingface::Lost;
     use super::super::{DayReport, FetchError};
     use super::*;
     use crate::core::paper::{Snapshot, SourceId};
@@ -81,13 +96,17 @@ mod tests {
             day: Some(day(days)),
             route,
             items: 0,
-            skipped,
+            lost: (0..skipped).fold(Lost::default(), |mut lost, n| {
+                lost.add(|| format!("item {}", n + 1));
+                lost
+            }),
+            cut: None,
             outcome: outcome.clone(),
         };
         Ok(Reading {
             snapshot: Snapshot { source, taken: DateTime::UNIX_EPOCH, route, items: Vec::new(), skipped },
             days: (0..).zip(outcomes).map(report).collect(),
-            validators: Default::default(),
+            visits: Default::default(),
         })
     }
 
@@ -98,7 +117,19 @@ mod tests {
         for (result, state, message) in [
             (reading(Route::Api, &[Listed, Empty], 0), State::Fresh, None),
             (reading(Route::Api, &[Unchanged, Unchanged], 0), State::Fresh, None),
-            (reading(Route::Api, &[Listed], 2), State::Fresh, Some("2 items could not be understood")),
+            (
+                reading(Route::Api, &[Listed], 2),
+                State::Partial,
+                Some("1970-01-01: 2 items could not be understood: item 1, item 2"),
+            ),
+            (
+                reading(Route::Api, &[Listed], 0).map(|mut reading| {
+                    reading.days[0].cut = Some("timed out".to_owned());
+                    reading
+                }),
+                State::Partial,
+                Some("1970-01-01: only the first 0 papers could be read: timed out"),
+            ),
             (reading(Route::Api, &[Empty, OtherPeriod], 0), State::Quiet, None),
             (
                 reading(Route::Cards, &[Listed, Failed(timeout())], 0),

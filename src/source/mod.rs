@@ -2,26 +2,50 @@
 //!
 //! A source is read list by list (Hugging Face: a list a day), and each list by the best route that works. What comes
 //! back, a [`Reading`], says for every list how that went: a list that is empty, one that hasn't changed and one that
-//! could not be read are three different things, and only papers that were really seen are in the snapshot. Nothing
-//! here is remembered between two reads; the caller keeps the validators, and only once the papers are safe.
+//! could not be read are three different things, and only papers that were really seen are in the snapshot; what a list has
+//! beside them is counted and named. Nothing here is remembered between two reads; the caller keeps the visits, and only once
+//! the papers are safe.
+//!
+//! Answers are taken apart in time that grows with their length and no faster, whatever is in them, and on threads of their
+//! own: who awaits a read can drop it at any time.
 
 mod error;
 pub mod fetch;
 pub mod health;
 pub mod huggingface;
+mod json;
+pub mod progress;
+mod redirect;
 pub mod robots;
 mod wait;
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
 
 use crate::core::paper::{Route, Snapshot};
 pub use error::{FetchError, SourceError};
 use fetch::Validators;
+use huggingface::Lost;
 
-/// The validators of a source's addresses, for the store to keep as JSON.
-pub type ValidatorMap = BTreeMap<String, Validators>;
+/// The last visits to a source's lists by their addresses, for the store to keep as JSON.
+pub type Visits = BTreeMap<String, Visit>;
+
+/// The last time that a list was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Visit {
+    /// What to ask with next time.
+    #[serde(flatten)]
+    pub validators: Validators,
+    /// Whether its first page, of which the validators are, was as long as any that the server gave: then a second page may
+    /// begin while the first stays as it is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_go_on: bool,
+    /// When it was read, or found unchanged; `None` where an older version kept only the validators.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<DateTime<Utc>>,
+}
 
 /// What one read of a source brought.
 #[derive(Clone, Debug)]
@@ -30,9 +54,9 @@ pub struct Reading {
     pub snapshot: Snapshot,
     /// How each list went, in the order they were asked for.
     pub days: Vec<DayReport>,
-    /// What to ask with next time; replaces what was kept before. To be stored together with the snapshot, never
-    /// earlier: a validator without its papers would hide them.
-    pub validators: ValidatorMap,
+    /// What to know next time; replaces what was kept before. To be stored together with the snapshot, never earlier: a
+    /// validator without its papers would hide them.
+    pub visits: Visits,
 }
 
 impl Reading {
@@ -55,7 +79,9 @@ pub struct DayReport {
     /// Papers on it.
     pub items: u32,
     /// Items that could not be understood and were left out.
-    pub skipped: u32,
+    pub lost: Lost,
+    /// Why papers may be missing after these; `None` for a list that was read to its end.
+    pub cut: Option<String>,
     /// The end of it.
     pub outcome: DayOutcome,
 }

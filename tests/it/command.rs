@@ -328,3 +328,13 @@ async fn what_can_be_mended_is_said_with_its_cure() {
     let retry = home.run(&["outbox", "retry", "1"]).await;
     assert!(!retry.status.success() && said(&retry).contains("mail 1 has not failed"), "{}", said(&retry));
 }
+
+#[tokio::test]
+async fn a_slow_mail_server_is_told_while_it_happens() {
+    let (home, _site, smtp) = home().await;
+    smtp.will("body", Act::After(std::time::Duration::from_secs(6)));
+    let output = home.run(&["once"]).await;
+    assert!(output.status.success(), "{}", said(&output));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("still sending through 127.0.0.1:") && told.contains("(5 s)"), "{told}");
+}

@@ -1,9 +1,11 @@
 //! How a site is asked: politely, with limits, again where that helps, and as its robots.txt has it.
 
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use paperpost::source::FetchError;
 use paperpost::source::fetch::{Client, Fetched, Options, Token};
+use paperpost::source::progress::{Listener, Wait};
 
 use crate::site::{Fault, Site, day, paper};
 
@@ -211,4 +213,34 @@ async fn a_host_without_robots_txt_allows_pages_and_one_that_cannot_say_does_not
         let refused = page.as_ref().err() == Some(&FetchError::Robots { known: false });
         assert_eq!((page.is_ok(), refused), (allowed, !allowed), "{fault:?}");
     }
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_site_is_told_while_it_lasts() {
+    let site = Site::start().await;
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let listener = {
+        let heard = Arc::clone(&heard);
+        Listener::new(move |wait| heard.lock().expect("no panic").push(wait.to_string()))
+    };
+    let slow = Duration::from_millis(40);
+    let client = Client::new(Options { slow, ..options() }).expect("a client").with_listener(listener);
+    site.fail_next("/api", Fault::Headers(429, vec![("retry-after", "1")]));
+    site.fail_next("/api", Fault::Status(503));
+    site.fail_next("/api", Fault::Delay(slow * 5));
+    client.get(&site.url("/api/daily_papers"), None, None).await.expect("an answer");
+    let heard = heard.lock().expect("no panic").clone();
+    assert_eq!(heard[..2], ["waiting for 127.0.0.1 (429, retry in 1 s)", "waiting for 127.0.0.1 (503, retry in 1 s)"]);
+    assert!(heard.len() > 3 && heard[2..].iter().all(|line| line == "waiting for 127.0.0.1 (0 s)"), "{heard:?}");
+    let wait = Wait::Answer { host: "example.org".into(), so_far: Duration::from_secs(12) };
+    assert_eq!(wait.to_string(), "waiting for example.org (12 s)");
+}
+
+#[tokio::test]
+async fn a_source_on_a_local_address_may_send_us_to_another() {
+    let (site, other) = (Site::start().await, Site::start().await);
+    let named = other.url("/api/daily_papers").to_string().replace("127.0.0.1", "localhost");
+    site.fail_next("/moved", Fault::Redirect(named.clone()));
+    let Ok(Fetched::Answer(answer)) = get(&site, "/moved").await else { panic!("an answer") };
+    assert_eq!(answer.url.as_str(), named);
 }

@@ -43,7 +43,7 @@ pub(crate) enum Fault {
     Status(u16),
     /// A status with these headers, and no body.
     Headers(u16, Vec<(&'static str, &'static str)>),
-    /// 200 with this body.
+    /// 200 with this body; `leak` one that is made.
     Body(&'static str),
     /// 200 with this gzipped body.
     Gzip(&'static [u8]),
@@ -92,6 +92,8 @@ struct State {
     requests: Vec<Request>,
     robots: Option<String>,
     etags: bool,
+    /// The most papers that are given at once, whatever is asked for.
+    most: Option<usize>,
     markup: Markup,
 }
 
@@ -163,6 +165,11 @@ impl Site {
     /// From now on answers have an ETag, and 304 is given for it.
     pub(crate) fn etags(&self) {
         self.state().etags = true;
+    }
+
+    /// From now on no answer of the API has more papers than this.
+    pub(crate) fn give_at_most(&self, papers: usize) {
+        self.state().most = Some(papers);
     }
 
     /// From now on pages are marked up so.
@@ -288,7 +295,11 @@ impl State {
         let html = |text: String| Answer::new(200, "text/html; charset=utf-8", text);
         let answer = match path {
             "/api/daily_papers" => {
-                let (status, body) = daily_papers(&self.lists, query);
+                let query = match self.most {
+                    Some(most) => query.replace("limit=100", &format!("limit={most}")),
+                    None => query.to_owned(),
+                };
+                let (status, body) = daily_papers(&self.lists, &query);
                 Answer::new(status, "application/json; charset=utf-8", body)
             }
             "/papers/trending" => {

@@ -6,9 +6,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use paperpost::cli::demo::{sample, site::DemoSite};
 use paperpost::core::paper::{Route, SourceId};
+use paperpost::source::fetch::Validators;
 use paperpost::source::huggingface::{self, HuggingFace, Kind, api, cards, page};
 use paperpost::source::robots::Robots;
-use paperpost::source::{DayOutcome, Reading, SourceError, ValidatorMap};
+use paperpost::source::{DayOutcome, Reading, SourceError, Visits};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use url::Url;
@@ -26,17 +27,22 @@ fn noon(date: &str) -> DateTime<Utc> {
 
 /// Reads the given number of days of a site up to `today`, knowing nothing.
 async fn read(site: &Site, days: u32, today: &str) -> Result<Reading, SourceError> {
-    let source = source(site.base(), Kind::Daily { days });
-    huggingface::read(&client(), &source, &ValidatorMap::new(), noon(today)).await
+    let source = source(site.base(), Kind::Daily { days, window: 0 });
+    huggingface::read(&client(), &source, &Visits::new(), &[], noon(today)).await
 }
 
 async fn read_trending(site: &Site, today: &str) -> Result<Reading, SourceError> {
     let source = source(site.base(), Kind::Trending);
-    huggingface::read(&client(), &source, &ValidatorMap::new(), noon(today)).await
+    huggingface::read(&client(), &source, &Visits::new(), &[], noon(today)).await
 }
 
 fn titles(reading: &Reading) -> Vec<&str> {
     reading.snapshot.items.iter().map(|item| item.paper.title.as_str()).collect()
+}
+
+/// How many lists can be asked for changes only.
+fn conditional(reading: &Reading) -> usize {
+    reading.visits.values().filter(|visit| visit.validators != Validators::default()).count()
 }
 
 fn outcomes(reading: &Reading) -> Vec<&DayOutcome> {
@@ -62,7 +68,7 @@ async fn the_last_days_are_read_by_the_api_today_first() {
     assert_eq!((first.listing.upvotes, first.listing.comments), (Some(10), Some(1)));
     assert_eq!(first.paper.url, site.url("/papers/2601.90003").as_str());
     assert_eq!((reading.snapshot.route, reading.snapshot.taken), (Route::Api, noon("2026-01-06")));
-    assert_eq!(site.requests().len(), 3, "one for each day");
+    assert_eq!(site.requests().len(), 5, "one for each day, and one more for each that is longer than those before");
 }
 
 #[tokio::test]
@@ -185,9 +191,9 @@ async fn bad_items_are_counted_and_bad_fields_cost_no_item() {
         site.list_raw(day("2026-01-05"), item);
     }
     let reading = read(&site, 1, "2026-01-05").await.expect("a reading");
-    assert_eq!((titles(&reading), reading.snapshot.skipped, reading.days[0].skipped), (vec!["Sheep"], 2, 2));
+    assert_eq!((titles(&reading), reading.snapshot.skipped, reading.days[0].lost.count), (vec!["Sheep"], 2, 2));
     assert_eq!(reading.snapshot.items[0].listing.upvotes, None);
-    assert_eq!(reading.validators.len(), 0, "a later version may understand them");
+    assert_eq!(conditional(&reading), 0, "a later version may understand them");
 }
 
 #[tokio::test]
@@ -215,35 +221,37 @@ async fn a_list_that_has_not_changed_is_not_sent_again() {
     site.etags();
     site.list(day("2026-01-04"), paper("2601.90001", "Sheep"));
     site.list(day("2026-01-05"), paper("2601.90002", "Sleep"));
-    let source = source(site.base(), Kind::Daily { days: 2 });
+    let source = source(site.base(), Kind::Daily { days: 2, window: 0 });
     let client = client();
-    let first = huggingface::read(&client, &source, &ValidatorMap::new(), noon("2026-01-05")).await.expect("a reading");
-    assert_eq!((titles(&first), first.validators.len()), (vec!["Sleep", "Sheep"], 2));
+    let first = huggingface::read(&client, &source, &Visits::new(), &[], noon("2026-01-05")).await.expect("a reading");
+    assert_eq!((titles(&first), conditional(&first)), (vec!["Sleep", "Sheep"], 2));
 
     site.list(day("2026-01-05"), paper("2601.90003", "Dreams"));
     site.fail("/papers", Fault::Status(500));
-    let second = huggingface::read(&client, &source, &first.validators, noon("2026-01-05")).await.expect("a reading");
+    let second = huggingface::read(&client, &source, &first.visits, &[], noon("2026-01-05")).await.expect("a reading");
     assert_eq!(outcomes(&second), [&DayOutcome::Listed, &DayOutcome::Unchanged]);
     assert_eq!(second.snapshot.items.len(), 2, "the changed day, whole");
-    assert_eq!(second.validators.len(), 2);
+    assert_eq!(conditional(&second), 2);
 
     site.fail("/api/daily_papers?date=2026-01-05", Fault::Status(500));
-    let third = huggingface::read(&client, &source, &second.validators, noon("2026-01-05")).await.expect("a reading");
+    let third = huggingface::read(&client, &source, &second.visits, &[], noon("2026-01-05")).await.expect("a reading");
     assert_eq!(third.failed().count(), 1);
-    assert_eq!(third.validators, second.validators, "a failure changes nothing");
-    let kept = serde_json::to_string(&third.validators).expect("json");
-    assert_eq!(serde_json::from_str::<ValidatorMap>(&kept).ok(), Some(third.validators));
+    assert_eq!(third.visits, second.visits, "a failure changes nothing");
+    let kept = serde_json::to_string(&third.visits).expect("json");
+    assert_eq!(serde_json::from_str::<Visits>(&kept).ok(), Some(third.visits));
+    let of_older = r#"{"https://papers.example/":{"etag":"W/\"1\""}}"#;
+    assert!(serde_json::from_str::<Visits>(of_older).is_ok(), "as older versions kept them");
 }
 
 #[tokio::test]
 async fn a_list_of_many_pages_is_always_read_whole() {
     let site = Site::start().await;
     site.etags();
-    for n in 0..100 {
+    for n in 0..101 {
         site.list(day("2026-01-05"), paper(&format!("2601.{n:05}"), "Sheep"));
     }
     let reading = read(&site, 1, "2026-01-05").await.expect("a reading");
-    assert_eq!((reading.snapshot.items.len(), reading.validators.len()), (100, 0));
+    assert_eq!((reading.snapshot.items.len(), conditional(&reading)), (101, 0));
 }
 
 // The trending list.
@@ -268,7 +276,7 @@ async fn trending_papers_are_listed_under_the_day_they_were_seen() {
         let today = day("2026-01-07");
         assert_eq!(rows, [("Old and Loved", 1, today), ("New", 2, today)]);
         assert_eq!((reading.snapshot.route, reading.days[0].day), (route, None));
-        assert_eq!(reading.validators.len(), 0, "unchanged, it is still a new listing tomorrow");
+        assert_eq!(conditional(&reading), 0, "unchanged, it is still a new listing tomorrow");
     }
 }
 
@@ -288,9 +296,9 @@ async fn a_page_that_is_not_the_trending_list_is_not_taken_for_it() {
 async fn the_demos_site_is_read_like_the_real_one() {
     let (yesterday, today) = (day("2026-01-05"), day("2026-01-06"));
     let site = DemoSite::start(sample::first(yesterday), sample::second(yesterday, today)).await.expect("a site");
-    let source = source(Url::parse(&site.base()).expect("an address"), Kind::Daily { days: 2 });
+    let source = source(Url::parse(&site.base()).expect("an address"), Kind::Daily { days: 2, window: 0 });
     let read = async || {
-        huggingface::read(&client(), &source, &ValidatorMap::new(), noon("2026-01-06"))
+        huggingface::read(&client(), &source, &Visits::new(), &[], noon("2026-01-06"))
             .await
             .expect("a reading")
             .snapshot
@@ -340,7 +348,7 @@ fn recorded_answers_of_the_real_site_are_read_without_a_loss() {
     let html = text("page-date-2024-08-01.html");
     let (by_json, by_cards) = (page::parse(&html, &source).expect("a page"), cards::parse(&html, &source));
     assert_eq!(
-        (by_json.route, by_json.period, by_json.items.skipped),
+        (by_json.route, by_json.period, by_json.items.lost.count),
         (Route::Page, page::Period::Day(day("2024-08-01")), 0)
     );
     let rows = |items: &huggingface::Items| -> Vec<_> {
@@ -367,7 +375,7 @@ fn recorded_answers_of_the_real_site_are_read_without_a_loss() {
         let json = text(&name);
         let expected = serde_json::from_str::<Vec<Value>>(&json).expect("a list").len();
         let (items, length) = api::parse(json.as_bytes(), &source).expect("a list");
-        assert_eq!((items.items.len(), items.skipped, length), (expected, 0, expected), "{name}");
+        assert_eq!((items.items.len(), items.lost.count, length), (expected, 0, expected), "{name}");
         for item in &items.items {
             let paper = &item.paper;
             assert!(paper.key.arxiv_id().is_some() && paper.published.is_some() && !paper.authors.is_empty(), "{name}");

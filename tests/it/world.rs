@@ -80,7 +80,12 @@ impl World {
             clock: Clock::fixed(utc("2026-11-23 12:00")),
             store: Store::open(&folder.path().join("p.db")).expect("a database"),
             client: Client::new(options).expect("a client"),
-            source: HuggingFace { id: id.clone(), base: site.base(), kind: Kind::Daily { days: 5 }, token: None },
+            source: HuggingFace {
+                id: id.clone(),
+                base: site.base(),
+                kind: Kind::Daily { days: 5, window: 14 },
+                token: None,
+            },
             transport: Arc::new(Smtp::new(smtp.settings(Tls::None)).expect("settings")),
             publish: publish::Settings { window: chrono::Duration::days(14), also: 5, domain: "example.org".into() },
             deliver: deliver::Settings {

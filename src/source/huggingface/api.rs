@@ -1,54 +1,76 @@
 //! The JSON items of `GET /api/daily_papers`, which the web page carries as well.
 //!
-//! Items are read field by field out of untyped JSON: over three years fields came, went and were renamed, and a field
-//! of the wrong type must cost that field, not the paper, as one bad item must not cost the day.
+//! Items are read one by one, and field by field out of untyped JSON: over three years fields came, went and were renamed,
+//! and a field of the wrong type must cost that field, not the paper, as one bad item must not cost the day.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::Value;
 use url::Url;
 
 use super::super::SourceError;
-use super::{HuggingFace, Item, Items};
+use super::super::json::Parts;
+use super::HuggingFace;
+use super::items::{Item, Items};
 use crate::core::paper::{Paper, clean_text};
 
 /// Items that are asked for at once: the most that the API gives.
 pub const PAGE_SIZE: usize = 100;
 
-/// Reads one page of an answer. Beside the items comes the length of the page, bad items included: a shorter page than
-/// [`PAGE_SIZE`] is the last.
+/// Reads one page of an answer. Beside the items comes the length of the page, lost items included.
 pub fn parse(body: &[u8], source: &HuggingFace) -> Result<(Items, usize), SourceError> {
     let text = String::from_utf8_lossy(body);
-    let answer = serde_json::from_str(&text).map_err(|error| match text.trim_start().starts_with('<') {
-        true => SourceError::Challenge,
-        false => SourceError::Unreadable(format!("no JSON: {error}")),
-    })?;
-    match answer {
-        Value::Array(values) => {
-            let items = items(&values, source);
-            // An empty day is one thing, a day of which nothing can be understood another.
-            if items.items.is_empty() && items.skipped > 0 {
-                return Err(SourceError::Unreadable(format!("none of {} items is in a known shape", items.skipped)));
-            }
-            Ok((items, values.len()))
+    let text = text.trim_start_matches('\u{FEFF}').trim_start();
+    if let Some(mut parts) = Parts::of_list(text) {
+        let (items, length) = items(&mut parts, source);
+        if !parts.is_whole() {
+            return Err(SourceError::Unreadable("no JSON: the list has no end".to_owned()));
         }
-        Value::Object(object) => Err(match object.get("error").and_then(Value::as_str) {
-            Some(error) => SourceError::Answer(clean_text(error).chars().take(200).collect()),
-            None => SourceError::Unreadable("an object where a list was expected".to_owned()),
-        }),
-        _ => Err(SourceError::Unreadable("no list".to_owned())),
+        // An empty day is one thing, a day of which nothing can be understood another.
+        if items.items.is_empty() && length > 0 {
+            return Err(SourceError::Unreadable(format!("none of {length} items is in a known shape: {}", items.lost)));
+        }
+        return Ok((items, length));
     }
+    if text.starts_with('<') {
+        return Err(SourceError::Challenge);
+    }
+    let answer: Value =
+        serde_json::from_str(text).map_err(|error| SourceError::Unreadable(format!("no JSON: {error}")))?;
+    Err(match answer["error"].as_str() {
+        Some(error) => SourceError::Answer(clean_text(error).chars().take(200).collect()),
+        None if answer.is_object() => SourceError::Unreadable("an object where a list was expected".to_owned()),
+        None => SourceError::Unreadable("no list".to_owned()),
+    })
 }
 
-/// Reads a list of items, in its order.
-pub(super) fn items(values: &[Value], source: &HuggingFace) -> Items {
+/// Reads the items of a list, in its order, and counts them, lost ones included.
+pub(super) fn items<'a>(parts: impl Iterator<Item = &'a str>, source: &HuggingFace) -> (Items, usize) {
     let mut items = Items::default();
-    for value in values {
-        match item(value, source) {
-            Some(item) => items.push(item),
-            None => items.skipped += 1,
+    let mut length = 0;
+    for part in parts {
+        length += 1;
+        let read = serde_json::from_str(part).map_err(|error| reason(&error));
+        match read.and_then(|value| item(&value, source).ok_or_else(|| "it has no id".to_owned())) {
+            Ok(item) => items.push(item),
+            Err(why) => items.lost.add(|| match id_in(part) {
+                Some(id) => format!("{id} ({why})"),
+                None => format!("item {length} ({why})"),
+            }),
         }
     }
-    items
+    (items, length)
+}
+
+/// What the parser says, without the place: that is in a text that nobody has.
+fn reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or_default().to_owned()
+}
+
+/// The first id in an item that can't be parsed.
+fn id_in(part: &str) -> Option<&str> {
+    let rest = part.split_once("\"id\"")?.1.trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?;
+    rest.split('"').next().filter(|id| is_id(id) && id.len() <= 40)
 }
 
 /// Only the id must be there, and be a string: as a number `2503.02130` would have lost its zero.
@@ -123,8 +145,8 @@ mod tests {
     use super::*;
 
     fn one(value: Value) -> Item {
-        let Items { mut items, skipped } = items(&[value], &source());
-        assert_eq!((items.len(), skipped), (1, 0));
+        let (Items { mut items, lost, .. }, _) = items([value.to_string().as_str()].into_iter(), &source());
+        assert_eq!((items.len(), lost.count), (1, 0));
         items.remove(0)
     }
 
@@ -202,7 +224,31 @@ mod tests {
         let good = json!({"paper": {"id": "2601.00010"}});
         let body = json!([good, {"paper": {"id": 2601.0001}}, {"id": "2601.00011"}, null, {"paper": {"id": ""}}, good]);
         let (items, length) = parse(body.to_string().as_bytes(), &source()).expect("a list");
-        assert_eq!((items.items.len(), items.skipped, length), (1, 4, 6));
+        assert_eq!((items.items.len(), items.lost.count, length), (1, 4, 6));
+    }
+
+    #[test]
+    fn an_item_that_is_no_json_costs_that_item_and_is_named() {
+        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        for (field, why) in [
+            (r#""summary":"\ud800""#, "hex escape"),
+            ("\"summary\":\"a\u{1}b\"", "control character"),
+            (r#""upvotes":NaN"#, "expected value"),
+            (r#""upvotes":-Infinity"#, "invalid number"),
+            (r#""upvotes":1e400"#, "number out of range"),
+            (&format!(r#""authors":{deep}"#), "recursion limit exceeded"),
+        ] {
+            let good =
+                |id: &str| format!(r#"{{"paper":{{"id":"{id}","summary":"We count, [sheep] and \"goats\"."}}}}"#);
+            let bad = format!(r#"{{"paper":{{"id":"2601.00011",{field}}}}}"#);
+            let body = format!("\u{FEFF} [{},\n{bad}, {}]", good("2601.00010"), good("2601.00012"));
+            let (items, length) = parse(body.as_bytes(), &source()).expect("a list");
+            let read: Vec<_> = items.items.iter().map(|item| item.paper.key.as_str()).collect();
+            assert_eq!((read, length), (vec!["arxiv:2601.00010", "arxiv:2601.00012"], 3), "{field}");
+            assert!(items.items.iter().all(|item| item.paper.abstract_text.contains("\"goats\"")));
+            let lost = items.lost.to_string();
+            assert!(lost.starts_with("1 item could not be understood: 2601.00011 (") && lost.contains(why), "{lost}");
+        }
     }
 
     #[test]
@@ -218,7 +264,7 @@ mod tests {
         assert_eq!(parse("[]"), Ok(0));
         assert_eq!(parse(r#"{"error":"Too\n big"}"#), Err(SourceError::Answer("Too big".into())));
         assert_eq!(parse("<!doctype html><p>hello"), Err(SourceError::Challenge));
-        for junk in ["", "{}", "7", "[{\"paper\":", "[{\"article\":{}}]"] {
+        for junk in ["", "{}", "7", "[] x", "[{\"paper\":", "[{\"article\":{}}]"] {
             assert!(matches!(parse(junk), Err(SourceError::Unreadable(_))), "{junk}");
         }
     }

@@ -5,25 +5,35 @@
 
 use scraper::{ElementRef, Html, Selector};
 
-use super::{HuggingFace, Item, Items};
+use super::HuggingFace;
+use super::items::{Item, Items};
+use super::markup::{self, Pieces};
 use crate::core::paper::{Paper, PaperKey, clean_text};
 
-/// Reads the cards in the page's order. Articles that link to no paper are something else; a card that is in the page
-/// twice, for wide and for narrow screens, counts once.
+/// Reads the cards of a page. Articles that link to no paper are something else; a card that is in the page twice, for wide
+/// and for narrow screens, counts once.
 pub fn parse(html: &str, source: &HuggingFace) -> Items {
+    read(&markup::cut(html), source)
+}
+
+/// Reads the cards of a page that is cut already, in its order.
+pub(super) fn read(pieces: &Pieces<'_>, source: &HuggingFace) -> Items {
     let Some(selectors) = Selectors::new() else { return Items::default() };
-    let document = Html::parse_document(html);
     let mut items = Items::default();
-    for card in document.select(&selectors.card) {
-        if let Some(item) = selectors.read(card, source) {
+    for card in &pieces.cards {
+        let card = Html::parse_fragment(card);
+        if let Some(item) = selectors.read(card.root_element(), source) {
             items.push(item);
         }
     }
+    for _ in 0..pieces.oversized {
+        items.lost.add(|| "a card that is too large".to_owned());
+    }
+    items.cut = pieces.has_more.then(|| "the page has more cards than are looked at".to_owned());
     items
 }
 
 struct Selectors {
-    card: Selector,
     title: Selector,
     /// From the most telling to the least: `.leading-none` is also on "Submitted by somebody".
     votes: [Selector; 3],
@@ -37,7 +47,6 @@ impl Selectors {
     fn new() -> Option<Self> {
         let parse = |text| Selector::parse(text).ok();
         Some(Self {
-            card: parse("article")?,
             title: parse(r#"h3 a[href^="/papers/"]"#)?,
             votes: [
                 parse(r#"a[href^="/login?next=%2Fpapers%2F"]"#)?,

@@ -10,16 +10,20 @@
 
 pub mod api;
 pub mod cards;
+mod items;
+mod markup;
 pub mod page;
-
-use std::collections::HashMap;
+mod plan;
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use url::Url;
 
 use super::fetch::{Client, Fetched, Token, Validators};
-use super::{DayOutcome, DayReport, Reading, SourceError, ValidatorMap};
-use crate::core::paper::{Listed, Listing, Paper, PaperKey, Route, Snapshot, SourceId};
+use super::{DayOutcome, DayReport, Reading, SourceError, Visit, Visits};
+use crate::core::paper::{PaperKey, Route, Snapshot, SourceId};
+use crate::scheduling::off_thread;
+use items::Collected;
+pub use items::{Item, Items, Lost};
 
 /// The lists and where they are.
 #[derive(Clone, Debug)]
@@ -37,77 +41,66 @@ pub struct HuggingFace {
 /// Which lists of Hugging Face are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The daily papers of this many days, today (UTC) first.
+    /// The daily papers of some days, today (UTC) first.
     Daily {
-        /// At least 1; 5 is enough for nearly all late additions.
+        /// How many are read every time. At least 1; 5 is enough for nearly all late additions.
         days: u32,
+        /// How many days back the votes of papers are followed where they matter to a subscriber; see [`plan`].
+        window: u32,
     },
     /// The trending list, in its own order; its papers are listed under the day they were seen, UTC.
     Trending,
 }
 
-/// The items of one list, in its order.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Items {
-    /// What could be understood, each paper once.
-    pub items: Vec<Item>,
-    /// How many could not be understood.
-    pub skipped: u32,
-}
+/// The most pages of a day that are asked for: 3,000 papers. The longest day seen had 77.
+const MAX_PAGES: usize = 30;
 
-/// One item of a list.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Item {
-    /// The paper.
-    pub paper: Paper,
-    /// The day it says it is listed under.
-    pub day: Option<NaiveDate>,
-    /// Votes.
-    pub upvotes: Option<u32>,
-    /// Comments.
-    pub comments: Option<u32>,
-}
-
-/// The most pages of a day that are asked for, 100 papers each; the longest day seen had 77.
-const MAX_PAGES: u32 = 5;
-
-/// Reads the lists. `validators` are those of the last reading that was stored; `now` tells which days. An error means
-/// that no list could be read at all; it is the first list's.
+/// Reads the lists. `visits` are those of the last reading that was stored; `now` tells which days. `followed` are days
+/// further back whose votes still matter: those whose turn it is are read as well. An error means that no list could be read
+/// at all; it is the first list's.
 pub async fn read(
     client: &Client,
     source: &HuggingFace,
-    validators: &ValidatorMap,
+    visits: &Visits,
+    followed: &[NaiveDate],
     now: DateTime<Utc>,
 ) -> Result<Reading, SourceError> {
     let today = now.date_naive();
     let mut collected = Collected::default();
     let mut days = Vec::new();
-    let mut next_validators = ValidatorMap::new();
     let mut first_error = None;
     // Set once another request would only be rude.
     let mut turned_away: Option<SourceError> = None;
+    let mut longest_page = 0;
 
-    for list in source.lists(today) {
-        // What is not read anew keeps its validators: they still stand for what the store has.
-        let kept = validators.get_key_value(list.api.as_str()).map(|(url, kept)| (url.clone(), kept.clone()));
+    let mut lists = source.lists(today);
+    let is_recent = |day: &NaiveDate| lists.iter().any(|list| list.day == Some(*day));
+    let older: Vec<_> = followed.iter().filter(|day| !is_recent(day)).map(|day| source.list_of(*day)).collect();
+    // What is not read anew keeps its validators: they still stand for what the store has.
+    let is_of_use = |url: &str| lists.iter().chain(&older).any(|list| list.api.as_str() == url);
+    let mut next_visits: Visits = visits.clone().into_iter().filter(|(url, _)| is_of_use(url)).collect();
+    let last = |list: &List| visits.get(list.api.as_str()).and_then(|visit| visit.at);
+    lists.extend(plan::due(older, today, now, |list| list.day, last));
+
+    for list in lists {
+        let kept = visits.get(list.api.as_str());
         let result = match &turned_away {
             Some(error) => Err(error.clone()),
-            None => source.read_list(client, &list, kept.as_ref().map(|(_, kept)| kept)).await,
+            None => source.read_list(client, &list, kept, &mut longest_page).await,
         };
         days.push(match result {
             Ok(Answer::Unchanged) => {
-                next_validators.extend(kept);
+                next_visits.entry(list.api.to_string()).or_default().at = Some(now);
                 list.report(Route::Api, DayOutcome::Unchanged)
             }
-            Ok(Answer::Read { route, items: Items { items, skipped }, validators }) => {
-                next_validators.extend(validators.map(|given| (list.api.to_string(), given)));
+            Ok(Answer::Read { route, items: Items { items, lost, cut, .. }, visit }) => {
+                next_visits.insert(list.api.to_string(), Visit { at: Some(now), ..visit });
                 let outcome = if items.is_empty() { DayOutcome::Empty } else { DayOutcome::Listed };
                 let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
                 collected.add(items, &source.id, list.day, today);
-                DayReport { items: count, skipped, ..list.report(route, outcome) }
+                DayReport { items: count, lost, cut, ..list.report(route, outcome) }
             }
             Err(error) => {
-                next_validators.extend(kept);
                 first_error.get_or_insert_with(|| error.clone());
                 if turned_away.is_none() && turns_us_away(&error) {
                     turned_away = Some(error.clone());
@@ -132,9 +125,9 @@ pub async fn read(
                 taken: now,
                 route: route.unwrap_or(Route::Api),
                 items: collected.listed,
-                skipped: days.iter().map(|report| report.skipped).sum(),
+                skipped: days.iter().map(|report| report.lost.count).fold(0, u32::saturating_add),
             };
-            Ok(Reading { snapshot, days, validators: next_validators })
+            Ok(Reading { snapshot, days, visits: next_visits })
         }
     }
 }
@@ -148,13 +141,21 @@ struct List {
 
 impl List {
     fn report(&self, route: Route, outcome: DayOutcome) -> DayReport {
-        DayReport { day: self.day, route, items: 0, skipped: 0, outcome }
+        DayReport { day: self.day, route, items: 0, lost: Lost::default(), cut: None, outcome }
     }
+}
+
+/// One page of a list, as the API gives it.
+struct ApiPage {
+    items: Items,
+    /// Items on it, lost ones and copies included.
+    length: usize,
+    validators: Option<Validators>,
 }
 
 enum Answer {
     Unchanged,
-    Read { route: Route, items: Items, validators: Option<Validators> },
+    Read { route: Route, items: Items, visit: Visit },
 }
 
 impl HuggingFace {
@@ -168,24 +169,29 @@ impl HuggingFace {
         PaperKey::arxiv(id).unwrap_or_else(|| PaperKey::of_source(&self.id, id))
     }
 
+    /// The lists that are read every time.
     fn lists(&self, today: NaiveDate) -> Vec<List> {
-        let api = |name: &str, value: &str| {
-            let mut url = self.address(&["api", "daily_papers"]);
-            url.query_pairs_mut().append_pair(name, value).append_pair("limit", &api::PAGE_SIZE.to_string());
-            url
-        };
         match self.kind {
             Kind::Trending => {
-                vec![List { day: None, api: api("sort", "trending"), page: self.address(&["papers", "trending"]) }]
+                let page = self.address(&["papers", "trending"]);
+                vec![List { day: None, api: self.api("sort", "trending"), page }]
             }
-            Kind::Daily { days } => (0..u64::from(days.max(1)))
+            Kind::Daily { days, .. } => (0..u64::from(days.max(1)))
                 .filter_map(|ago| today.checked_sub_days(Days::new(ago)))
-                .map(|day| {
-                    let text = day.to_string();
-                    List { day: Some(day), api: api("date", &text), page: self.address(&["papers", "date", &text]) }
-                })
+                .map(|day| self.list_of(day))
                 .collect(),
         }
+    }
+
+    fn list_of(&self, day: NaiveDate) -> List {
+        let text = day.to_string();
+        List { day: Some(day), api: self.api("date", &text), page: self.address(&["papers", "date", &text]) }
+    }
+
+    fn api(&self, name: &str, value: &str) -> Url {
+        let mut url = self.address(&["api", "daily_papers"]);
+        url.query_pairs_mut().append_pair(name, value).append_pair("limit", &api::PAGE_SIZE.to_string());
+        url
     }
 
     fn address(&self, path: &[&str]) -> Url {
@@ -200,9 +206,10 @@ impl HuggingFace {
         &self,
         client: &Client,
         list: &List,
-        validators: Option<&Validators>,
+        kept: Option<&Visit>,
+        longest_page: &mut usize,
     ) -> Result<Answer, SourceError> {
-        let api = match self.read_api(client, list, validators).await {
+        let api = match self.read_api(client, list, kept, longest_page).await {
             // The page is on the same host: it would only add to what is too much already.
             Err(error) if !error.is_rate_limited() => error,
             end => return end,
@@ -213,41 +220,85 @@ impl HuggingFace {
             .map_err(|page| SourceError::Both { api: Box::new(api), page: Box::new(page) })
     }
 
-    /// Pages are asked for until one is short. The trending list has no end, so its first page is all of it.
+    /// Pages are asked for until one is the last. A server may give fewer papers at once than it is asked for, so a page is
+    /// the last only if it is empty, or shorter than another that the server gave in this read (`longest_page`). The trending
+    /// list has no end, so its first page is all of it.
     async fn read_api(
         &self,
         client: &Client,
         list: &List,
-        validators: Option<&Validators>,
+        kept: Option<&Visit>,
+        longest_page: &mut usize,
     ) -> Result<Answer, SourceError> {
-        let mut all = Items::default();
-        let mut given = None;
-        for number in 0..MAX_PAGES {
-            let mut url = list.api.clone();
-            url.query_pairs_mut().append_pair("p", &number.to_string());
-            let validators = validators.filter(|_| number == 0);
-            let answer = match client.get(&url, validators, self.token.as_ref()).await? {
-                Fetched::NotModified => return Ok(Answer::Unchanged),
-                Fetched::Answer(answer) => answer,
+        let mut first = self.read_api_page(client, list, 0, kept.map(|visit| &visit.validators)).await?;
+        if first.is_none() && kept.is_some_and(|visit| visit.may_go_on) {
+            let second = self.read_api_page(client, list, 1, None).await;
+            if !second.is_ok_and(|page| page.is_some_and(|page| page.length == 0)) {
+                first = self.read_api_page(client, list, 0, None).await?;
+            }
+        }
+        let Some(first) = first else { return Ok(Answer::Unchanged) };
+        let (mut all, mut length, mut total) = (first.items, first.length, first.length);
+        for number in 1.. {
+            let is_last = list.day.is_none() || length == 0 || length < *longest_page;
+            *longest_page = length.max(*longest_page);
+            if is_last {
+                break;
+            }
+            if number == MAX_PAGES {
+                all.cut = Some("there are more than are asked for".to_owned());
+                break;
+            }
+            // What came before it is good.
+            let next = match self.read_api_page(client, list, number, None).await {
+                Ok(next) => next,
+                Err(error) => {
+                    all.cut = Some(error.to_string());
+                    break;
+                }
             };
-            let (items, length) = api::parse(&answer.body, self)?;
-            // Validators speak for one page, so a day keeps them only if it is no longer than that; and not if a later
-            // version may understand more of it. The trending list needs none: unchanged, it is still a new listing
-            // tomorrow.
-            let keep = number == 0 && items.skipped == 0 && list.day.is_some();
-            given = answer.validators.filter(|_| keep);
-            let before = all.items.len();
-            all.append(items);
-            if length < api::PAGE_SIZE || list.day.is_none() || all.items.len() == before {
+            let Some(next) = next else { break };
+            let before = (all.items.len(), all.lost.count);
+            length = next.length;
+            total += length;
+            all.append(next.items);
+            if length > 0 && before == (all.items.len(), all.lost.count) {
+                all.cut = Some("the server gives the same again".to_owned());
                 break;
             }
         }
-        Ok(Answer::Read { route: Route::Api, items: all, validators: given })
+        // Validators speak for one page, so a day keeps them only if it was no longer than that; and not if a later version may
+        // understand more of it. The trending list needs none: unchanged, it is still a new listing tomorrow.
+        let keep = total == first.length && all.lost.count == 0 && all.cut.is_none() && list.day.is_some();
+        let validators = first.validators.filter(|_| keep).unwrap_or_default();
+        let may_go_on = first.length == *longest_page;
+        Ok(Answer::Read { route: Route::Api, items: all, visit: Visit { validators, may_go_on, at: None } })
+    }
+
+    /// One page of the API's answer; `None` when it is as it was.
+    async fn read_api_page(
+        &self,
+        client: &Client,
+        list: &List,
+        number: usize,
+        validators: Option<&Validators>,
+    ) -> Result<Option<ApiPage>, SourceError> {
+        let mut url = list.api.clone();
+        url.query_pairs_mut().append_pair("p", &number.to_string());
+        let validators = validators.filter(|known| **known != Validators::default());
+        let answer = match client.get(&url, validators, self.token.as_ref()).await? {
+            Fetched::NotModified => return Ok(None),
+            Fetched::Answer(answer) => answer,
+        };
+        let source = self.clone();
+        let (items, length) = off_thread(move || api::parse(&answer.body, &source)).await?;
+        Ok(Some(ApiPage { items, length, validators: answer.validators }))
     }
 
     async fn read_page(&self, client: &Client, list: &List) -> Result<Answer, SourceError> {
         let answer = client.get_page(&list.page).await?;
-        let page = page::parse(&String::from_utf8_lossy(&answer.body), self)?;
+        let source = self.clone();
+        let page = off_thread(move || page::parse(&String::from_utf8_lossy(&answer.body), &source)).await?;
         let as_asked = match (&page.period, list.day) {
             (page::Period::Day(shown), Some(day)) => *shown == day,
             (page::Period::Trending, None) => true,
@@ -261,63 +312,13 @@ impl HuggingFace {
                 period => period.to_string(),
             }));
         }
-        Ok(Answer::Read { route: page.route, items: page.items, validators: None })
-    }
-}
-
-impl Items {
-    /// Adds an item, unless the list has its paper already.
-    pub(super) fn push(&mut self, item: Item) {
-        if !self.items.iter().any(|known| known.paper.key == item.paper.key) {
-            self.items.push(item);
-        }
-    }
-
-    fn append(&mut self, other: Items) {
-        self.skipped += other.skipped;
-        other.items.into_iter().for_each(|item| self.push(item));
+        Ok(Answer::Read { route: page.route, items: page.items, visit: Visit::default() })
     }
 }
 
 /// Whether the next request would meet the same answer by the server's own will.
 fn turns_us_away(error: &SourceError) -> bool {
     error.is_rate_limited() || matches!(error, SourceError::Both { api, page } if api.is_blocked() && page.is_blocked())
-}
-
-/// The listings of several lists. A paper that was listed again says its new day in the old list too; then the list of
-/// that very day knows its rank.
-#[derive(Default)]
-struct Collected {
-    listed: Vec<Listed>,
-    /// Where a paper's listing of a day is, and whether that day's own list brought it.
-    places: HashMap<(PaperKey, NaiveDate), (usize, bool)>,
-}
-
-impl Collected {
-    fn add(&mut self, items: Vec<Item>, source: &SourceId, asked: Option<NaiveDate>, today: NaiveDate) {
-        for (item, rank) in items.into_iter().zip(1..) {
-            let day = match asked {
-                Some(asked) => item.day.unwrap_or(asked),
-                None => today,
-            };
-            let own = asked.is_none_or(|asked| asked == day);
-            let key = (item.paper.key.clone(), day);
-            let (upvotes, comments) = (item.upvotes, item.comments);
-            let listing = Listing { source: source.clone(), day, rank, upvotes, comments };
-            let listed = Listed { paper: item.paper, listing };
-            match self.places.get(&key) {
-                None => {
-                    self.places.insert(key, (self.listed.len(), own));
-                    self.listed.push(listed);
-                }
-                Some(&(place, false)) if own => {
-                    self.listed[place] = listed;
-                    self.places.insert(key, (place, true));
-                }
-                Some(_) => {}
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -329,7 +330,7 @@ mod tests {
         HuggingFace {
             id: SourceId::parse("huggingface").expect("a name"),
             base: Url::parse("https://papers.example").expect("an address"),
-            kind: Kind::Daily { days: 2 },
+            kind: Kind::Daily { days: 2, window: 14 },
             token: None,
         }
     }

@@ -7,11 +7,12 @@
 use std::fmt;
 
 use chrono::NaiveDate;
-use scraper::{Html, Selector};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::super::SourceError;
-use super::{HuggingFace, Items, api, cards};
+use super::super::json::{Parts, member};
+use super::items::Items;
+use super::{HuggingFace, api, cards, markup};
 use crate::core::paper::{Route, clean_text};
 
 /// What a page shows.
@@ -51,30 +52,33 @@ impl fmt::Display for Period {
 
 /// Reads a page. One without the list's element and without a card is no list but a challenge.
 pub fn parse(html: &str, source: &HuggingFace) -> Result<Page, SourceError> {
-    let element = props(html);
-    if let Some(props) = element.as_ref().and_then(|text| serde_json::from_str::<Value>(text).ok())
-        && let Some(values) = props["dailyPapers"].as_array()
-    {
-        let items = api::items(values, source);
-        if items.skipped == 0 || !items.items.is_empty() {
-            return Ok(Page { route: Route::Page, period: period(&props), items });
-        }
+    let pieces = markup::cut(html);
+    if let Some(page) = pieces.props.as_deref().and_then(|props| hydrated(props, source)) {
+        return Ok(page);
     }
-    let items = cards::parse(html, source);
-    match (items.items.is_empty(), element) {
+    let items = cards::read(&pieces, source);
+    match (items.items.is_empty(), pieces.props) {
         (false, _) => Ok(Page { route: Route::Cards, period: Period::Unsaid, items }),
         (true, Some(_)) => Err(SourceError::Unreadable("the page has neither its JSON nor cards".to_owned())),
         (true, None) => Err(SourceError::Challenge),
     }
 }
 
-/// The decoded `data-props` of the list's element. The name must match as a whole: `DailyPapersBannerSubscribe` stands
-/// before it.
-fn props(html: &str) -> Option<String> {
-    let selector = Selector::parse(r#"[data-target="DailyPapers"]"#).ok()?;
-    let document = Html::parse_document(html);
-    let element = document.select(&selector).next()?;
-    Some(element.attr("data-props").unwrap_or_default().to_owned())
+/// The list as the page's own JSON has it; `None` when that is none, or nothing of it can be understood.
+fn hydrated(props: &str, source: &HuggingFace) -> Option<Page> {
+    let mut parts = Parts::of_object(props.trim())?;
+    let (mut list, mut about) = (None, Map::new());
+    for (name, value) in parts.by_ref().filter_map(member) {
+        match name.as_str() {
+            "dailyPapers" => list = Some(value),
+            // Beside the list a value that can't be read is missed by nobody.
+            _ => about.extend(serde_json::from_str(value).ok().map(|value: Value| (name, value))),
+        }
+    }
+    let mut parts = Parts::of_list(list.filter(|_| parts.is_whole())?)?;
+    let (items, length) = api::items(&mut parts, source);
+    let is_read = parts.is_whole() && (length == 0 || !items.items.is_empty());
+    is_read.then(|| Page { route: Route::Page, period: period(&about.into()), items })
 }
 
 /// Pages of 2026 have `periodType` and `dateString`, those of 2024 had `date`, an instant at midnight.
