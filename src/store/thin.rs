@@ -143,14 +143,18 @@ impl Slice {
     /// A row of `revisions` holds what a paper was from the row before until its own read.
     fn contents(&self, tx: &Transaction<'_>) -> Result<usize> {
         let Self { after, until, full, unsent } = self;
+        // Taken out and put back, for the reason that `archive::pack` has.
         let mut thin = tx.prepare_cached(
-            "UPDATE revisions AS r SET content = ''
+            "UPDATE revisions AS r SET read = -read, content = ''
              WHERE paper > ?1 AND paper <= ?2 AND read < ?3 AND content <> ''
              AND NOT EXISTS (SELECT 1 FROM named n WHERE n.paper = r.paper
                  AND (n.read >= ?4 OR n.read < r.read AND n.read >=
                      coalesce((SELECT max(read) FROM revisions WHERE paper = r.paper AND read < r.read), 0)))",
         )?;
-        Ok(thin.execute(params![after, until, full, unsent])?)
+        let thinned = thin.execute(params![after, until, full, unsent])?;
+        tx.prepare_cached("UPDATE revisions SET read = -read WHERE paper > ? AND paper <= ? AND read < 0")?
+            .execute([after, until])?;
+        Ok(thinned)
     }
 }
 
