@@ -120,7 +120,7 @@ impl World {
         self.database
             .execute("UPDATE outbox SET state = 'sent', reply = '250 2.0.0 Ok: queued' WHERE state = 'queued'", [])
             .expect("sent");
-        if day % 7 == 0 {
+        if day.is_multiple_of(7) {
             prune::run(&self.store, settings().window, at(day, reads, reads), &stop).expect("pruned");
         }
     }
