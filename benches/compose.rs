@@ -16,13 +16,13 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono_tz::Tz;
 use foldhash::fast::FixedState;
 use lettre::Message;
 use lettre::message::{MultiPart, SinglePart, header};
 use paperpost::core::candidate::Candidate;
 use paperpost::core::digest::{self, Chosen, EncodedPaper, Facts, Section};
 use paperpost::core::matching::{Reasons, reasons};
+use paperpost::core::zone::Zone;
 use paperpost::jobs::letter::Writer;
 use paperpost::mail::mime::{self, Letter, Letterhead, Mailbox};
 use paperpost::store::{Mailing, Store};
@@ -84,7 +84,7 @@ impl Content {
         let papers = self.papers.iter().map(|(candidate, reasons)| chosen((candidate, reasons)));
         Facts {
             name: None,
-            zone: Tz::UTC,
+            zone: Zone::UTC,
             today: queue::now().date_naive(),
             sections: vec![Section { name: "", papers: papers.collect() }],
             also: Vec::new(),

@@ -16,13 +16,13 @@ use std::process::Command;
 use std::time::Instant;
 
 use chrono::{DateTime, Duration, TimeZone, Utc};
-use chrono_tz::Tz;
 use fastrand::Rng;
 use made_up::MadeUp;
 use paperpost::core::address::Address;
 use paperpost::core::paper::{Listed, Route, Snapshot, SourceId};
 use paperpost::core::schedule::Schedule;
 use paperpost::core::subscription::{Subscription, WhenEmpty};
+use paperpost::core::zone::Zone;
 use paperpost::jobs::publish;
 use paperpost::store::{ReadRecord, Store};
 use tokio_util::sync::CancellationToken;
@@ -116,7 +116,8 @@ fn fill(database: &Path, subscriptions: usize) {
     let made_up = MadeUp::new(&mut rng);
     let store = Store::open(database).expect("a database");
     let schedule = Schedule::parse("daily at 08:00").expect("a schedule");
-    let zones = [Tz::UTC, Tz::Europe__London, Tz::Africa__Accra];
+    let zones =
+        [Zone::UTC, Zone::named("Europe/London").expect("a zone"), Zone::named("Africa/Accra").expect("a zone")];
     for first in (0..subscriptions).step_by(CHUNK) {
         let chunk: Vec<Subscription> = (first..subscriptions.min(first + CHUNK))
             .map(|number| Subscription {

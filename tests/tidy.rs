@@ -12,7 +12,7 @@ use std::path::Path;
 /// Lower than all is the crate `templates`, which `templates_depend_on_maud_alone` keeps there.
 const LAYERS: [&[&str]; 7] = [
     &["core"],
-    &["config", "clock", "metrics", "scheduling", "telemetry"],
+    &["config", "clock", "metrics", "scheduling", "telemetry", "zones"],
     &["source", "store", "mail"],
     &["jobs"],
     &["web"],

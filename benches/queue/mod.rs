@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use chrono::{DateTime, Duration, TimeZone, Utc};
-use chrono_tz::Tz;
 use fastrand::Rng;
 use paperpost::core::address::Address;
 use paperpost::core::paper::{Route, Snapshot, SourceId};
@@ -14,6 +13,7 @@ use paperpost::store::{ReadRecord, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::made_up::MadeUp;
+use paperpost::core::zone::Zone;
 
 /// Papers to choose from: enough for most profiles to find twenty.
 const PAPERS: usize = 400;
@@ -37,7 +37,7 @@ pub(crate) fn fill(database: &Path, mails: usize) -> Store {
         name: None,
         profiles: vec![made_up.profile(&mut rng)],
         schedule: schedule.clone(),
-        zone: Tz::UTC,
+        zone: Zone::UTC,
         paused: false,
         when_empty: WhenEmpty::Skip,
     };

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use chrono_tz::Tz;
 use clap::Args;
 
 use super::{expression, files, output, parse_address};
@@ -14,6 +13,7 @@ use crate::core::address::Address;
 use crate::core::query::{Query, Role, lint_profile};
 use crate::core::schedule::Schedule;
 use crate::core::subscription::{Keyword, Profile, Rank};
+use crate::core::zone::Zone;
 
 /// What `subscribe` takes.
 #[derive(Debug, Args)]
@@ -218,9 +218,10 @@ pub(super) fn pause(
     Ok(ExitCode::SUCCESS)
 }
 
-fn zone(text: &str) -> anyhow::Result<Tz> {
+fn zone(text: &str) -> anyhow::Result<Zone> {
     let nearest = || config::nearest_zone(text).map(|near| format!("\nhint: did you mean `{near}`?"));
-    text.parse().map_err(|_| anyhow::anyhow!("--zone: there is no time zone `{text}`{}", nearest().unwrap_or_default()))
+    Zone::named(text)
+        .ok_or_else(|| anyhow::anyhow!("--zone: there is no time zone `{text}`{}", nearest().unwrap_or_default()))
 }
 
 /// Changes the file that lists the address; returns which one that is.

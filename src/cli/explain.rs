@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
-use chrono_tz::Tz;
 
 use super::work::plural;
 use super::{files, wiring};
@@ -12,6 +11,7 @@ use crate::config::Settings;
 use crate::core::address::Address;
 use crate::core::matching::{Check, Explanation, Finding, Judged, Verdict};
 use crate::core::subscription::WhenEmpty;
+use crate::core::zone::Zone;
 use crate::jobs::explain::{
     self, Case, EditionReport, Fate, Found, Next, Obstacle, Outlook, PaperReport, Role, SectionReport,
 };
@@ -284,7 +284,7 @@ fn describe_trouble(report: &EditionReport) {
 
 fn describe_sources(store: &Store) -> anyhow::Result<()> {
     for status in store.sources()? {
-        let good = status.last_good.map_or("never".to_owned(), |at| local(at, Tz::UTC) + " UTC");
+        let good = status.last_good.map_or("never".to_owned(), |at| local(at, Zone::UTC) + " UTC");
         say!("  {}: last read {good}, {} papers", status.source, status.items);
     }
     Ok(())
@@ -309,7 +309,7 @@ fn next(case: &Case<'_>) -> String {
 }
 
 /// What became of a mail.
-fn mail(mail: Option<(OutboxState, DateTime<Utc>)>, zone: Tz) -> String {
+fn mail(mail: Option<(OutboxState, DateTime<Utc>)>, zone: Zone) -> String {
     match mail {
         Some((OutboxState::Sent, at)) => format!("its mail was sent {}", local(at, zone)),
         Some((OutboxState::Queued, at)) => format!("its mail is queued, next try {}", local(at, zone)),
@@ -332,7 +332,7 @@ fn slot(slot: NaiveDateTime) -> String {
 }
 
 /// A time as the subscriber's clock shows it.
-fn local(at: DateTime<Utc>, zone: Tz) -> String {
+fn local(at: DateTime<Utc>, zone: Zone) -> String {
     at.with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string()
 }
 

@@ -24,15 +24,16 @@ mod wiring;
 mod work;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+use crate::clock::Clock;
 use crate::config::{self, Problems};
 use crate::core::address::Address;
-use crate::{scheduling, telemetry};
+use crate::{scheduling, telemetry, zones};
 
 /// Trending papers in your inbox.
 ///
@@ -262,6 +263,7 @@ fn start(words: Vec<OsString>) -> ExitCode {
         note!("paperpost: another TLS provider is installed already");
     }
     scheduling::as_batch();
+    zones::choose(std::env::var_os("TZDIR").as_deref().map(Path::new));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let result = match runtime {
         Ok(runtime) => {
@@ -321,6 +323,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
             let mut report = config::check(config.as_deref(), &set, environment(), expression::holdings);
             report.add(report.settings.as_ref().map(wiring::unusable).unwrap_or_default());
             report.add_access();
+            report.warn(wiring::old_zones(Clock::System.now().date_naive()));
             return Ok(show::check(&report));
         }
         _ => {}

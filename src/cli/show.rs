@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use chrono::{DateTime, Local, Utc};
 use serde_json::json;
@@ -11,8 +12,10 @@ use super::{files, output, wiring};
 use crate::clock::Clock;
 use crate::config::{Listing, Report, Settings};
 use crate::core::address::Address;
+use crate::core::zone::{Zone, Zones};
 use crate::jobs::pace::{self, Held};
 use crate::store::{Difference, EditionStatus, FileStatus, SourceStatus, Store, SubscriberStatus, Suspicion};
+use crate::zones;
 
 /// Prints every problem, or that there is none.
 pub(super) fn check(report: &Report) -> ExitCode {
@@ -62,6 +65,8 @@ pub(super) fn status(settings: &Settings, json: bool) -> anyhow::Result<ExitCode
     let mut due: Vec<_> = subscribers.iter().filter(|s| is_active(s)).collect();
     due.sort_by_key(|subscriber| subscriber.next);
     if json {
+        let zones = Zones::in_use();
+        let zones = json!({"version": zones.version().to_string(), "from": zones.place()});
         let next: Vec<_> = due.iter().map(|s| json!({"address": s.address, "next": s.next, "last": s.last})).collect();
         let faults = due.iter().filter(|subscriber| subscriber.fault.is_some()).count();
         let pending = json!({
@@ -73,7 +78,7 @@ pub(super) fn status(settings: &Settings, json: bool) -> anyhow::Result<ExitCode
             "suspicions": suspicions, "faults": faults,
             "files": describe_files(&listing, &taken).map(|(path, state)| json!({"path": path, "state": state}))
                 .collect::<Vec<_>>(),
-            "subscribers": pending,
+            "subscribers": pending, "zones": zones,
         }))?;
         return Ok(code);
     }
@@ -327,7 +332,12 @@ fn describe_source(status: &SourceStatus) -> String {
     line
 }
 
-/// A time as the operator's own clock shows it.
+/// A time as the operator's own clock shows it, and whose clock that is.
 pub(super) fn local(at: DateTime<Utc>) -> String {
-    at.with_timezone(&Local).format("%Y-%m-%d %H:%M").to_string()
+    static MACHINE: OnceLock<Option<Zone>> = OnceLock::new();
+    match MACHINE.get_or_init(|| zones::of_machine(std::env::var("TZ").ok().as_deref())) {
+        Some(zone) => format!("{} {zone}", at.with_timezone(zone).format("%Y-%m-%d %H:%M")),
+        // A clock that follows rules of its own.
+        None => at.with_timezone(&Local).format("%Y-%m-%d %H:%M %:z").to_string(),
+    }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
-use chrono::Duration;
+use chrono::{Duration, NaiveDate};
 use tokio::net::TcpListener;
 
 use crate::clock::Clock;
@@ -13,6 +13,7 @@ use crate::config::settings::{self, Mailbox, Settings, SourceKind, SourceSetting
 use crate::core::address::Address;
 use crate::core::paper::SourceId;
 use crate::core::token::Keyring;
+use crate::core::zone::Zones;
 use crate::daemon::Bounces;
 use crate::jobs::inbox::Inbox;
 use crate::jobs::letter::Sender;
@@ -93,6 +94,18 @@ pub(super) fn unusable(settings: &Settings) -> Vec<String> {
         _ => None,
     };
     [dkim, smtp, imap].into_iter().flatten().collect()
+}
+
+/// A warning when the rules of time zones are so old that some of them have probably changed since.
+pub(super) fn old_zones(today: NaiveDate) -> Option<String> {
+    let zones = Zones::in_use();
+    zones.version().is_old(today).then(|| {
+        let (version, place) = (zones.version(), zones.place());
+        format!(
+            "the time zones are of {version} (from {place}), over a year old: some digests may come an hour off; a newer \
+             tzdata of the system is used by itself"
+        )
+    })
 }
 
 /// What reads sources.
@@ -350,4 +363,18 @@ fn source_names(settings: &Settings) -> HashMap<SourceId, String> {
 
 pub(super) fn mailbox(mailbox: &Mailbox) -> mime::Mailbox {
     mime::Mailbox { name: mailbox.name.clone(), address: mailbox.address.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zones_of_over_a_year_ago_are_warned_of() {
+        let day = |year| NaiveDate::from_ymd_opt(year, 1, 1).expect("a day");
+        assert_eq!(old_zones(day(2026)), None);
+        let warning = old_zones(day(2099)).expect("a warning");
+        let version = Zones::compiled().version().to_string();
+        assert!(warning.contains(&version) && warning.contains("over a year old"), "{warning}");
+    }
 }

@@ -33,6 +33,9 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
+    if let Some(warning) = wiring::old_zones(Clock::System.now().date_naive()) {
+        tracing::warn!("{warning}");
+    }
     let (_lock, store) = wiring::open(&settings)?;
     let (stop, reload) = signals::listen()?;
     let transport = Arc::new(wiring::transport(&settings)?);

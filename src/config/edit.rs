@@ -11,7 +11,6 @@ mod tests;
 
 use std::ops::Range;
 
-use chrono_tz::Tz;
 pub use file::{FileError, change};
 pub use keys::{Change, edit};
 use toml_edit::{ArrayOfTables, Document, Item, Table};
@@ -19,6 +18,7 @@ use toml_edit::{ArrayOfTables, Document, Item, Table};
 use crate::core::address::Address;
 use crate::core::query::Query;
 use crate::core::schedule::Schedule;
+use crate::core::zone::Zone;
 
 /// A subscription to be added; what is `None` or empty is left out of the file and takes its default.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ pub struct NewSubscription {
     /// When it goes out.
     pub schedule: Option<Schedule>,
     /// In whose local time.
-    pub zone: Option<Tz>,
+    pub zone: Option<Zone>,
 }
 
 impl NewSubscription {

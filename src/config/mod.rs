@@ -117,6 +117,14 @@ impl Report {
         let problems = problems.into_iter().map(|message| Problem::error(place.clone(), message));
         self.problems = Problems::new(all.chain(problems).collect());
     }
+
+    /// Adds warnings that the files alone don't show.
+    pub fn warn(&mut self, warnings: impl IntoIterator<Item = String>) {
+        let place = self.file.clone().map_or(Place::Default, Place::Path);
+        let all = self.problems.iter().cloned();
+        let warnings = warnings.into_iter().map(|message| Problem::warning(place.clone(), message));
+        self.problems = Problems::new(all.chain(warnings).collect());
+    }
 }
 
 /// Reads settings and subscriptions and reports on both: a fault in the settings hides none in the subscriptions.

@@ -7,7 +7,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chrono_tz::Tz;
 use url::Url;
 
 use super::problem::{Place, Problem};
@@ -17,6 +16,7 @@ use crate::core::pacing::Policy;
 use crate::core::paper::SourceId;
 use crate::core::schedule::Schedule;
 use crate::core::subscription::WhenEmpty;
+use crate::core::zone::Zone;
 
 /// Everything that `paperpost.toml`, the environment and the command line say together.
 #[derive(Clone, Debug)]
@@ -267,7 +267,7 @@ pub struct Digest {
     /// The default of a subscription's `schedule`.
     pub schedule: Schedule,
     /// The default of a subscription's `zone`.
-    pub zone: Tz,
+    pub zone: Zone,
     /// How many papers outside the profile are shown below it, by votes.
     pub also_trending: u32,
     /// The default of a subscription's `when_empty`.

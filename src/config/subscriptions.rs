@@ -13,8 +13,6 @@ mod tests;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use chrono_tz::Tz;
-
 use super::keys;
 use super::listing::{Faulty, FileState, Listed};
 use super::node::{self, Entry, Node, Value, Wrong};
@@ -26,6 +24,7 @@ use crate::core::paper::SourceId;
 use crate::core::query::{Holdings, Lint, Query, Role, lint, lint_profile};
 use crate::core::schedule::Schedule;
 use crate::core::subscription::{Keyword, Profile, Rank, Subscription, WhenEmpty};
+use crate::core::zone::Zone;
 
 /// The most that a keyword can weigh.
 const MOST_WEIGHT: f64 = 100.0;
@@ -70,7 +69,7 @@ pub(super) struct Reading<'a> {
 #[derive(Clone)]
 struct Defaults {
     schedule: Schedule,
-    zone: Tz,
+    zone: Zone,
     when_empty: WhenEmpty,
     max_papers: u32,
     min_upvotes: u32,

@@ -6,7 +6,6 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use chrono_tz::{TZ_VARIANTS, Tz};
 use url::{Host, Url};
 
 use super::node::{Node, Wrong, nearest, parse_duration};
@@ -17,6 +16,7 @@ use crate::core::pacing::Rate;
 use crate::core::query::Query;
 use crate::core::schedule::Schedule;
 use crate::core::subscription::{Rank, WhenEmpty};
+use crate::core::zone::{self, Zone};
 
 pub(super) fn address(node: &Node) -> Result<Address, Wrong> {
     parse_address(node.text()?)
@@ -52,9 +52,9 @@ pub(super) fn schedule(node: &Node) -> Result<Schedule, Wrong> {
     Schedule::parse(node.text()?).map_err(|error| Wrong::new(error.message).hint(error.hint))
 }
 
-pub(super) fn zone(node: &Node) -> Result<Tz, Wrong> {
+pub(super) fn zone(node: &Node) -> Result<Zone, Wrong> {
     let text = node.text()?.trim();
-    text.parse().map_err(|_| {
+    Zone::named(text).ok_or_else(|| {
         let wrong = Wrong::new(format!("{text:?} is no time zone; expected an IANA name such as \"Europe/Paris\""));
         wrong.hint(nearest_zone(text).map(|zone| format!("did you mean \"{zone}\"?")))
     })
@@ -62,10 +62,10 @@ pub(super) fn zone(node: &Node) -> Result<Tz, Wrong> {
 
 /// The zone a person probably meant: its city alone (`Berlin`), or a name misspelt.
 pub fn nearest_zone(text: &str) -> Option<&'static str> {
-    let names = || TZ_VARIANTS.iter().map(|zone| zone.name());
     let text = text.replace(' ', "_");
-    let city = names().find(|name| name.rsplit_once('/').is_some_and(|(_, city)| city.eq_ignore_ascii_case(&text)));
-    city.or_else(|| nearest(&text, names()))
+    let city =
+        zone::names().find(|name| name.rsplit_once('/').is_some_and(|(_, city)| city.eq_ignore_ascii_case(&text)));
+    city.or_else(|| nearest(&text, zone::names()))
 }
 
 pub(super) fn query(node: &Node) -> Result<Query, Wrong> {
@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn an_unknown_zone_gets_the_nearest_name() {
         let hint = |text: &str| zone(&node(text)).expect_err("no zone").hint;
-        assert_eq!(zone(&node("Europe/Berlin")), Ok(Tz::Europe__Berlin));
+        assert_eq!(zone(&node("Europe/Berlin")), Ok(Zone::named("Europe/Berlin").expect("a zone")));
         assert_eq!(hint("Europe/Berln").as_deref(), Some("did you mean \"Europe/Berlin\"?"));
         assert_eq!(hint("berlin").as_deref(), Some("did you mean \"Europe/Berlin\"?"));
         assert_eq!(hint("New York").as_deref(), Some("did you mean \"America/New_York\"?"));

@@ -24,3 +24,4 @@ pub mod subscription;
 pub mod text;
 pub mod token;
 pub mod trend;
+pub mod zone;

@@ -12,8 +12,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
+use crate::core::zone::Zone;
 use chrono::{DateTime, Duration, LocalResult, NaiveDateTime, TimeZone, Utc};
-use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 /// A wall-clock schedule with a resolution of one minute. Serialised as its text.
@@ -84,7 +84,7 @@ impl Schedule {
 
     /// The newest slot that is due at `now` and lies after `last`, in local time. Slots that were missed collapse into
     /// it. `None` when nothing is due.
-    pub fn due(&self, last: Option<NaiveDateTime>, now: DateTime<Utc>, zone: Tz) -> Option<NaiveDateTime> {
+    pub fn due(&self, last: Option<NaiveDateTime>, now: DateTime<Utc>, zone: Zone) -> Option<NaiveDateTime> {
         let wall = now.with_timezone(&zone).naive_local();
         // In a fold, a slot that the wall clock has yet to show may already have been.
         let slot = self.before(wall + MAX_SHIFT).find(|slot| instant(*slot, zone) <= now)?;
@@ -92,7 +92,7 @@ impl Schedule {
     }
 
     /// The first slot after `now` and its instant. `None` for a schedule that never comes again, such as 30 February.
-    pub fn next(&self, now: DateTime<Utc>, zone: Tz) -> Option<(NaiveDateTime, DateTime<Utc>)> {
+    pub fn next(&self, now: DateTime<Utc>, zone: Zone) -> Option<(NaiveDateTime, DateTime<Utc>)> {
         let wall = now.with_timezone(&zone).naive_local();
         self.after(wall - MAX_SHIFT).map(|slot| (slot, instant(slot, zone))).find(|(_, at)| *at > now)
     }
@@ -119,7 +119,7 @@ impl Schedule {
 }
 
 /// The instant that a local slot means: its first occurrence, or the end of the gap it falls into.
-pub fn instant(slot: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
+pub fn instant(slot: NaiveDateTime, zone: Zone) -> DateTime<Utc> {
     let mut wall = slot;
     loop {
         match zone.from_local_datetime(&wall) {
@@ -285,6 +285,10 @@ mod tests {
 
     use super::*;
 
+    fn zone(name: &str) -> Zone {
+        Zone::named(name).expect(name)
+    }
+
     fn schedule(text: &str) -> Schedule {
         Schedule::parse(text).expect(text)
     }
@@ -298,7 +302,7 @@ mod tests {
     }
 
     /// The editions of a daemon that looks every five minutes.
-    fn editions(schedule: &Schedule, zone: Tz, from: &str, to: &str) -> Vec<(String, String)> {
+    fn editions(schedule: &Schedule, zone: Zone, from: &str, to: &str) -> Vec<(String, String)> {
         let (mut now, mut last, mut out) = (utc(from), None, Vec::new());
         last = schedule.due(last, now, zone);
         while now <= utc(to) {
@@ -318,45 +322,43 @@ mod tests {
     #[test]
     fn in_spring_a_slot_in_the_gap_comes_at_its_end() {
         // Berlin 2026-03-29: 02:00 CET becomes 03:00 CEST at 01:00 UTC.
-        let got =
-            editions(&schedule("daily at 02:30"), chrono_tz::Europe::Berlin, "2026-03-28 00:00", "2026-03-30 12:00");
+        let got = editions(&schedule("daily at 02:30"), zone("Europe/Berlin"), "2026-03-28 00:00", "2026-03-30 12:00");
         assert_eq!(got, pairs(&[("28 02:30", "28 01:30"), ("29 02:30", "29 01:00"), ("30 02:30", "30 00:30")]));
     }
 
     #[test]
     fn in_autumn_a_slot_in_the_fold_comes_once_and_first() {
         // Berlin 2026-10-25: 03:00 CEST becomes 02:00 CET at 01:00 UTC.
-        let got =
-            editions(&schedule("daily at 02:30"), chrono_tz::Europe::Berlin, "2026-10-24 01:00", "2026-10-26 12:00");
+        let got = editions(&schedule("daily at 02:30"), zone("Europe/Berlin"), "2026-10-24 01:00", "2026-10-26 12:00");
         assert_eq!(got, pairs(&[("25 02:30", "25 00:30"), ("26 02:30", "26 01:30")]));
     }
 
     #[test]
     fn a_day_that_a_zone_skipped_is_made_up_at_its_end() {
         // Samoa went from 29 to 31 December 2011.
-        assert_eq!(instant(wall("2011-12-30 08:00"), chrono_tz::Pacific::Apia), utc("2011-12-30 10:00"));
+        assert_eq!(instant(wall("2011-12-30 08:00"), zone("Pacific/Apia")), utc("2011-12-30 10:00"));
     }
 
     #[test]
     fn missed_slots_collapse_into_the_newest() {
         let daily = schedule("daily at 08:00");
         let now = utc("2026-11-23 09:00");
-        assert_eq!(daily.due(Some(wall("2026-11-19 08:00")), now, Tz::UTC), Some(wall("2026-11-23 08:00")));
-        assert_eq!(daily.due(Some(wall("2026-11-23 08:00")), now, Tz::UTC), None);
-        assert_eq!(daily.due(None, utc("2026-11-23 07:59"), Tz::UTC), Some(wall("2026-11-22 08:00")));
+        assert_eq!(daily.due(Some(wall("2026-11-19 08:00")), now, Zone::UTC), Some(wall("2026-11-23 08:00")));
+        assert_eq!(daily.due(Some(wall("2026-11-23 08:00")), now, Zone::UTC), None);
+        assert_eq!(daily.due(None, utc("2026-11-23 07:59"), Zone::UTC), Some(wall("2026-11-22 08:00")));
     }
 
     #[test]
     fn moving_to_another_zone_repeats_no_day() {
         let daily = schedule("daily at 08:00");
-        let last = daily.due(None, utc("2026-11-22 23:30"), chrono_tz::Asia::Tokyo);
+        let last = daily.due(None, utc("2026-11-22 23:30"), zone("Asia/Tokyo"));
         assert_eq!(last, Some(wall("2026-11-23 08:00")));
-        assert_eq!(daily.due(last, utc("2026-11-23 17:00"), chrono_tz::America::Los_Angeles), None);
+        assert_eq!(daily.due(last, utc("2026-11-23 17:00"), zone("America/Los_Angeles")), None);
     }
 
     #[test]
     fn weekdays_are_counted_as_vixie_cron_counts_them() {
-        let next = |text: &str| schedule(text).next(utc("2026-11-23 00:00"), Tz::UTC).map(|(slot, _)| slot);
+        let next = |text: &str| schedule(text).next(utc("2026-11-23 00:00"), Zone::UTC).map(|(slot, _)| slot);
         assert_eq!(next("0 8 * * 0"), Some(wall("2026-11-29 08:00")), "0 is Sunday");
         assert_eq!(next("0 8 * * 7"), Some(wall("2026-11-29 08:00")), "7 is Sunday");
         assert_eq!(next("0 8 * * 1"), Some(wall("2026-11-23 08:00")), "1 is Monday");
@@ -392,9 +394,9 @@ mod tests {
     proptest! {
         #[test]
         fn due_and_next_agree_with_a_walk_over_the_minutes(
-            minute in 0u32..60, hour in 0u32..24, weekday in 0u32..8, start in 0i64..500_000, zone in 0usize..4,
+            minute in 0u32..60, hour in 0u32..24, weekday in 0u32..8, start in 0i64..500_000, zone_index in 0usize..4,
         ) {
-            let zone = [chrono_tz::Europe::Berlin, chrono_tz::America::New_York, chrono_tz::Australia::Lord_Howe, Tz::UTC][zone];
+            let zone = zone(["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC"][zone_index]);
             let schedule = schedule(&format!("{minute} {hour} * * {weekday},3"));
             let now = utc("2026-01-01 00:00") + Duration::minutes(start);
             let (slot, at) = schedule.next(now, zone).expect("weekly schedules always come again");

@@ -3,13 +3,13 @@
 //! A [`Subscription`] is one person's standing order: an address, one or more [`Profile`]s (each a section of the
 //! digest), a schedule in a zone. The config file or, later, a web form makes them; they are valid by construction.
 
-use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use super::address::Address;
 use super::paper::SourceId;
 use super::query::Query;
 use super::schedule::Schedule;
+use super::zone::Zone;
 
 /// One person's order for digests.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,7 +23,7 @@ pub struct Subscription {
     /// When they want it, in local time.
     pub schedule: Schedule,
     /// Whose local time.
-    pub zone: Tz,
+    pub zone: Zone,
     /// Nothing is published while set; what is new then waits.
     pub paused: bool,
     /// What happens when nothing matched.

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 
 use super::Shared;
 use crate::core::delivery::Fault;
+use crate::core::zone::Zone;
 use crate::jobs;
 use crate::mail::Transport;
 use crate::store::STEP;
@@ -36,7 +36,7 @@ pub(super) async fn scrape<T: Transport>(shared: Arc<Shared<T>>, index: usize) {
     let parts = &shared.parts;
     let (source, schedule) = &parts.sources[index];
     let spread = spread(&shared, source.id.as_str());
-    let next_slot = |after: DateTime<Utc>| schedule.next(after - spread, Tz::UTC).map(|(_, at)| at + spread);
+    let next_slot = |after: DateTime<Utc>| schedule.next(after - spread, Zone::UTC).map(|(_, at)| at + spread);
     let mut last = last_read(&shared, source.id.as_str());
     let mut due = last.map_or(Some(parts.clock.now()), next_slot);
     let mut failures = 0;

@@ -11,7 +11,6 @@ use std::collections::HashMap;
 use std::time::{Duration as Span, Instant};
 
 use chrono::{DateTime, Duration, NaiveDateTime, Utc};
-use chrono_tz::Tz;
 use tokio_util::sync::CancellationToken;
 
 use crate::core::digest::{self, Chosen, Room, Section};
@@ -23,6 +22,7 @@ use crate::core::query::Query;
 use crate::core::query::walk::Document;
 use crate::core::schedule::Schedule;
 use crate::core::subscription::{Profile, Subscription, WhenEmpty};
+use crate::core::zone::Zone;
 use crate::store::{Batch, Decision, Due, Edition, FAR_AHEAD, STEP, Standing, Store, StoreError};
 
 /// What publishing depends on besides the database.
@@ -200,7 +200,7 @@ struct Slots {
 }
 
 impl Slots {
-    fn of(schedule: &Schedule, zone: Tz, now: DateTime<Utc>) -> Self {
+    fn of(schedule: &Schedule, zone: Zone, now: DateTime<Utc>) -> Self {
         Self {
             newest: schedule.due(None, now, zone),
             next: schedule.next(now, zone).map(|(_, at)| at),
@@ -211,7 +211,7 @@ impl Slots {
     /// As the store writes it: `daily at 08:00 Europe/Berlin`.
     fn parse(rhythm: &str, now: DateTime<Utc>) -> Option<Self> {
         let (schedule, zone) = rhythm.rsplit_once(' ')?;
-        Some(Self::of(&Schedule::parse(schedule).ok()?, zone.parse().ok()?, now))
+        Some(Self::of(&Schedule::parse(schedule).ok()?, Zone::named(zone)?, now))
     }
 }
 

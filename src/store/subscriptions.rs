@@ -9,7 +9,6 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
-use chrono_tz::Tz;
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +19,7 @@ use crate::config::listing::{Faulty, Listing};
 use crate::core::address::Address;
 use crate::core::schedule::Schedule;
 use crate::core::subscription::{Profile, Subscription, WhenEmpty};
+use crate::core::zone::Zone;
 
 /// What was ordered, without whose order it is: the part of a subscription that an edition keeps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,7 +31,7 @@ pub(super) struct Definition {
     /// When.
     pub(super) schedule: Schedule,
     /// Whose local time.
-    pub(super) zone: Tz,
+    pub(super) zone: Zone,
     /// What an edition without papers does.
     pub(super) when_empty: WhenEmpty,
 }

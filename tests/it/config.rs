@@ -8,6 +8,7 @@ use paperpost::config::settings::{Inbox, LogFormat, SourceKind, Tls, Transport};
 use paperpost::config::{self, Problems, Settings};
 use paperpost::core::query::Holdings;
 use paperpost::core::subscription::{Rank, Subscription, WhenEmpty};
+use paperpost::core::zone::Zone;
 use tempfile::TempDir;
 
 /// A folder of configuration files.
@@ -89,9 +90,15 @@ fn the_example_files_are_right_and_say_what_they_seem_to_say() {
     let (subscriptions, warnings) = config::load_subscriptions(&settings).expect("subscriptions");
     assert!(warnings.is_empty(), "{warnings}");
     let [ada, bob, cyd] = subscriptions.as_slice() else { panic!("three subscriptions") };
-    assert_eq!((ada.schedule.to_string().as_str(), ada.zone), ("weekdays at 07:30", chrono_tz::Europe::Paris));
+    assert_eq!(
+        (ada.schedule.to_string().as_str(), ada.zone),
+        ("weekdays at 07:30", Zone::named("Europe/Paris").expect("a zone"))
+    );
     assert_eq!((ada.profiles[0].max_papers, ada.profiles[0].keywords.len()), (20, 2));
-    assert_eq!((bob.paused, bob.when_empty, bob.zone), (true, WhenEmpty::Note, chrono_tz::America::New_York));
+    assert_eq!(
+        (bob.paused, bob.when_empty, bob.zone),
+        (true, WhenEmpty::Note, Zone::named("America/New_York").expect("a zone"))
+    );
     assert_eq!(bob.profiles[0].keywords.iter().map(|k| k.weight).collect::<Vec<_>>(), [1.0, 2.0]);
     assert_eq!((bob.profiles[0].rank, bob.profiles[0].min_upvotes), (Rank::Trending, 10));
     let sections: Vec<_> = cyd.profiles.iter().map(|profile| profile.name.as_str()).collect();

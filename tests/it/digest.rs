@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeZone, Utc};
-use chrono_tz::Europe::Berlin;
 use mail_parser::MessageParser;
 use paperpost::core::candidate::Candidate;
 use paperpost::core::digest::{Chosen, Facts, Rendered, Section, SourceNote, encode, render, trend};
@@ -18,6 +17,7 @@ use templates::Notice;
 
 use crate::site::{day, paper};
 use crate::world::World;
+use paperpost::core::zone::Zone;
 
 #[test]
 fn a_digest_looks_as_it_was_agreed() {
@@ -163,7 +163,7 @@ async fn a_mail_is_the_same_whatever_was_written_before_it() {
 }
 
 fn facts(papers: &[Candidate]) -> Facts<'_> {
-    let zone = Berlin;
+    let zone = Zone::named("Europe/Berlin").expect("a zone");
     let chosen = |index: usize, queries: &[&str], terms: &[&str]| {
         let candidate = &papers[index];
         let reasons = Reasons {

@@ -49,3 +49,4 @@ mod turns;
 mod units;
 mod web;
 mod world;
+mod zones;

@@ -37,7 +37,7 @@ fn new() -> NewSubscription {
     NewSubscription {
         name: Some("Dee \"D\"".into()),
         keywords: vec![Query::parse("\"large model\"").expect("a query")],
-        zone: Some(Tz::Asia__Tokyo),
+        zone: Zone::named("Asia/Tokyo"),
         max_papers: Some(3),
         ..NewSubscription::new(address("dee@example.org"))
     }

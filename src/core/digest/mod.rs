@@ -14,8 +14,8 @@ mod words;
 
 use std::sync::Arc;
 
+use crate::core::zone::Zone;
 use chrono::{DateTime, NaiveDate, Utc};
-use chrono_tz::Tz;
 use templates::{Brief, Card, Code, Contact, Digest, Href, SourceLine};
 
 use super::candidate::Candidate;
@@ -52,7 +52,7 @@ pub struct Facts<'a> {
     /// The subscriber's name.
     pub name: Option<&'a str>,
     /// The subscriber's zone: days and times are told in it.
-    pub zone: Tz,
+    pub zone: Zone,
     /// The day on which it is made for its reader, in that zone.
     pub today: NaiveDate,
     /// The chosen papers, a section for each profile.
@@ -330,7 +330,7 @@ fn contact(how: &str) -> Option<Contact> {
 }
 
 /// `41 papers, read today at 07:40`; with the fallback that was needed, or with the trouble first.
-fn source_line(source: &SourceNote<'_>, today: NaiveDate, zone: Tz) -> SourceLine {
+fn source_line(source: &SourceNote<'_>, today: NaiveDate, zone: Zone) -> SourceLine {
     let read = source.last_read.map(|at| words::read_at(at, today, zone));
     let state = match (source.trouble, read) {
         (Some(trouble), read) => {
@@ -370,7 +370,7 @@ mod tests {
         let chosen = |candidate| Chosen { candidate, reasons: Reasons::default(), trend: None };
         Facts {
             name: None,
-            zone: Tz::UTC,
+            zone: Zone::UTC,
             today: NaiveDate::from_ymd_opt(2026, 11, 23).unwrap(),
             sections: vec![Section { name, papers: candidates.iter().map(chosen).collect() }],
             also: Vec::new(),
@@ -403,7 +403,7 @@ mod tests {
         let at = Utc.with_ymd_and_hms(2026, 11, 22, 6, 40, 0).unwrap();
         let note = |route, trouble, last_read| {
             let source = SourceNote { name: "Example", last_read, route, items: 3, trouble };
-            source_line(&source, NaiveDate::from_ymd_opt(2026, 11, 23).unwrap(), Tz::UTC).state
+            source_line(&source, NaiveDate::from_ymd_opt(2026, 11, 23).unwrap(), Zone::UTC).state
         };
         assert_eq!(note(Some(Route::Api), None, Some(at)), "3 papers, read yesterday at 06:40");
         assert_eq!(

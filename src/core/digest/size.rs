@@ -191,7 +191,6 @@ mod tests {
     use std::sync::Arc;
 
     use chrono::NaiveDate;
-    use chrono_tz::Tz;
     use proptest::prelude::*;
 
     use super::*;
@@ -199,6 +198,7 @@ mod tests {
     use crate::core::paper::{Listing, Paper, PaperKey, SourceId};
     use crate::core::query::Query;
     use crate::core::subscription::{Keyword, Rank};
+    use crate::core::zone::Zone;
 
     #[test]
     fn the_encoded_length_counts_every_escape_and_every_break() {
@@ -375,7 +375,7 @@ mod tests {
             let source = SourceNote { name: &name, last_read: None, route: None, items: 1, trouble: Some(&trouble) };
             let facts = Facts {
                 name: Some(&name),
-                zone: Tz::UTC,
+                zone: Zone::UTC,
                 today: NaiveDate::from_ymd_opt(2027, 1, 6).unwrap(),
                 sections: divided(&chosen[..fitting], per_section, &name),
                 also: papers.iter().map(|(candidate, _)| candidate).collect(),

@@ -1,17 +1,17 @@
 //! Small pieces of prose: numbers, days, growth and subjects.
 
 use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
-use chrono_tz::Tz;
 
 use super::excerpt::clip;
 use crate::core::trend::Vote;
+use crate::core::zone::Zone;
 
 /// The longest subject, in characters.
 pub(super) const MAX_SUBJECT: usize = 120;
 
 /// How much the votes grew since about a day before the last reading, for a reader whose day is `today` in `zone`:
 /// `+41 since yesterday`, `+41 since Friday`. `None` without an older reading or without growth.
-pub fn trend(votes: &[Vote], today: NaiveDate, zone: Tz) -> Option<String> {
+pub fn trend(votes: &[Vote], today: NaiveDate, zone: Zone) -> Option<String> {
     let last = votes.last()?;
     let base = votes.iter().rev().find(|vote| last.at - vote.at >= TimeDelta::hours(18))?;
     let growth = last.upvotes.checked_sub(base.upvotes).filter(|&growth| growth > 0)?;
@@ -19,7 +19,7 @@ pub fn trend(votes: &[Vote], today: NaiveDate, zone: Tz) -> Option<String> {
 }
 
 /// `07:40` today, `yesterday`, `Friday`, `3 November`, `3 November 2025`: no more exact than a reader needs.
-fn moment(at: DateTime<Utc>, today: NaiveDate, zone: Tz) -> String {
+fn moment(at: DateTime<Utc>, today: NaiveDate, zone: Zone) -> String {
     let local = at.with_timezone(&zone);
     match (today - local.date_naive()).num_days() {
         0 => local.format("%H:%M").to_string(),
@@ -30,7 +30,7 @@ fn moment(at: DateTime<Utc>, today: NaiveDate, zone: Tz) -> String {
 }
 
 /// When a source was read: `today at 07:40`, `yesterday at 07:40`, `Friday at 07:40`, `3 November at 07:40`.
-pub(super) fn read_at(at: DateTime<Utc>, today: NaiveDate, zone: Tz) -> String {
+pub(super) fn read_at(at: DateTime<Utc>, today: NaiveDate, zone: Zone) -> String {
     let local = at.with_timezone(&zone);
     let day = match (today - local.date_naive()).num_days() {
         0 => "today".to_owned(),
@@ -72,7 +72,6 @@ pub(super) fn subject(count: usize, top: &str, section: &str) -> String {
 #[cfg(test)]
 mod tests {
     use chrono::TimeZone;
-    use chrono_tz::{Asia::Tokyo, Europe::Berlin};
 
     use super::*;
 
@@ -80,34 +79,34 @@ mod tests {
         Utc.with_ymd_and_hms(2026, 11, day, hour, 0, 0).unwrap()
     }
 
-    fn grown(readings: &[(DateTime<Utc>, u32)], zone: Tz) -> Option<String> {
+    fn grown(readings: &[(DateTime<Utc>, u32)], zone: &str) -> Option<String> {
         let votes: Vec<Vote> = readings.iter().map(|&(at, upvotes)| Vote { at, upvotes }).collect();
-        trend(&votes, NaiveDate::from_ymd_opt(2026, 11, 23).unwrap(), zone)
+        trend(&votes, NaiveDate::from_ymd_opt(2026, 11, 23).unwrap(), Zone::named(zone).expect(zone))
     }
 
     #[test]
     fn growth_names_the_day_it_is_counted_from() {
         let now = at(23, 6);
-        assert_eq!(grown(&[(at(22, 6), 37), (now, 78)], Berlin).as_deref(), Some("+41 since yesterday"));
-        assert_eq!(grown(&[(at(20, 6), 37), (now, 78)], Berlin).as_deref(), Some("+41 since Friday"));
-        assert_eq!(grown(&[(at(3, 6), 37), (now, 78)], Berlin).as_deref(), Some("+41 since 3 November"));
+        assert_eq!(grown(&[(at(22, 6), 37), (now, 78)], "Europe/Berlin").as_deref(), Some("+41 since yesterday"));
+        assert_eq!(grown(&[(at(20, 6), 37), (now, 78)], "Europe/Berlin").as_deref(), Some("+41 since Friday"));
+        assert_eq!(grown(&[(at(3, 6), 37), (now, 78)], "Europe/Berlin").as_deref(), Some("+41 since 3 November"));
         // 22 November 20:00 in UTC is the 23rd in Tokyo.
-        assert_eq!(grown(&[(at(22, 20), 37), (at(23, 14), 78)], Tokyo).as_deref(), Some("+41 since 05:00"));
+        assert_eq!(grown(&[(at(22, 20), 37), (at(23, 14), 78)], "Asia/Tokyo").as_deref(), Some("+41 since 05:00"));
     }
 
     #[test]
     fn growth_is_counted_from_about_a_day_before() {
         let readings = [(at(20, 6), 1), (at(22, 5), 10), (at(22, 12), 20), (at(23, 1), 30), (at(23, 6), 35)];
-        assert_eq!(grown(&readings, Berlin).as_deref(), Some("+15 since yesterday"));
+        assert_eq!(grown(&readings, "Europe/Berlin").as_deref(), Some("+15 since yesterday"));
     }
 
     #[test]
     fn without_growth_that_is_known_nothing_is_said() {
-        assert_eq!(grown(&[], Berlin), None);
-        assert_eq!(grown(&[(at(23, 6), 78)], Berlin), None);
-        assert_eq!(grown(&[(at(23, 3), 37), (at(23, 6), 78)], Berlin), None, "too short a time");
-        assert_eq!(grown(&[(at(22, 6), 78), (at(23, 6), 78)], Berlin), None);
-        assert_eq!(grown(&[(at(22, 6), 79), (at(23, 6), 78)], Berlin), None);
+        assert_eq!(grown(&[], "Europe/Berlin"), None);
+        assert_eq!(grown(&[(at(23, 6), 78)], "Europe/Berlin"), None);
+        assert_eq!(grown(&[(at(23, 3), 37), (at(23, 6), 78)], "Europe/Berlin"), None, "too short a time");
+        assert_eq!(grown(&[(at(22, 6), 78), (at(23, 6), 78)], "Europe/Berlin"), None);
+        assert_eq!(grown(&[(at(22, 6), 79), (at(23, 6), 78)], "Europe/Berlin"), None);
     }
 
     #[test]
