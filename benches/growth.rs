@@ -16,7 +16,6 @@ use std::process::Command;
 use std::time::Instant;
 
 use chrono::{DateTime, Days, Duration, NaiveDate, Utc};
-use chrono_tz::Tz;
 use fastrand::Rng;
 use paperpost::cli::demo::site::{DemoSite, Entry, Lists};
 use paperpost::clock::Clock;
@@ -25,6 +24,7 @@ use paperpost::core::paper::{Listed, Listing, Paper, PaperKey, Route, Snapshot, 
 use paperpost::core::query::Query;
 use paperpost::core::schedule::Schedule;
 use paperpost::core::subscription::{Keyword, Profile, Rank, Subscription, WhenEmpty};
+use paperpost::core::zone::Zone;
 use paperpost::jobs::{prune, publish};
 use paperpost::store::{ReadRecord, Store};
 use tokio_util::sync::CancellationToken;
@@ -214,7 +214,7 @@ fn subscriber(number: usize, words: &[String]) -> Subscription {
             rank: Rank::Relevance,
         }],
         schedule: Schedule::parse("daily at 08:00").expect("a schedule"),
-        zone: Tz::UTC,
+        zone: Zone::UTC,
         paused: false,
         when_empty: WhenEmpty::Skip,
     }

@@ -124,10 +124,14 @@ fn queries(texts: &[String]) -> anyhow::Result<Vec<Query>> {
 }
 
 fn schedule(text: Option<&str>) -> anyhow::Result<Option<Schedule>> {
-    text.map(Schedule::parse).transpose().map_err(|error| {
+    let schedule = text.map(Schedule::parse).transpose().map_err(|error| {
         let hint = error.hint.as_ref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
         anyhow::anyhow!("--schedule: {error}{hint}")
-    })
+    })?;
+    for warning in schedule.iter().flat_map(Schedule::warnings) {
+        note!("warning: --schedule: {warning}");
+    }
+    Ok(schedule)
 }
 
 /// Adds a subscription to the file.

@@ -10,7 +10,7 @@ use super::access::is_open;
 use super::keys;
 use super::layers::Merged;
 use super::node::{self, Node, Wrong};
-use super::problem::{Place, Problem};
+use super::problem::{Place, Problem, Severity};
 use super::secret::Secret;
 use super::settings::{
     Auth, Bounces, Database, Digest, FilePattern, Http, Log, LogFormat, Login, Mail, MissingSecret, Pipelining,
@@ -19,6 +19,7 @@ use super::settings::{
 use super::values;
 use crate::core::host::is_loopback;
 use crate::core::paper::SourceId;
+use crate::core::schedule::Schedule;
 
 mod leaving;
 mod pacing;
@@ -61,7 +62,7 @@ pub(super) fn read(
         digest: Digest {
             window_days: reader.whole("digest.window_days", 1, 90),
             max_papers: reader.need("digest.max_papers", values::max_papers),
-            schedule: reader.need("digest.schedule", values::schedule),
+            schedule: reader.schedule("digest.schedule"),
             zone: reader.need("digest.zone", values::zone),
             also_trending: reader.whole("digest.also_trending", 0, 5),
             when_empty: reader.need("digest.when_empty", values::when_empty),
@@ -120,6 +121,18 @@ impl Reader {
             parse(&node::parse_default(toml)?).ok()
         };
         self.get(key, &parse).or_else(default).expect("a default that a test has parsed")
+    }
+
+    /// A schedule, and a warning of what is hardly meant in it.
+    fn schedule(&mut self, key: &str) -> Schedule {
+        let schedule = self.need(key, values::schedule);
+        if let Some(node) = self.merged.found.get(key) {
+            let warning =
+                |text: &String| Problem { severity: Severity::Warning, ..node.problem(key, Wrong::new(text)) };
+            let warnings: Vec<_> = schedule.warnings().iter().map(warning).collect();
+            self.merged.problems.extend(warnings);
+        }
+        schedule
     }
 
     fn whole(&mut self, key: &str, least: u32, most: u32) -> u32 {
@@ -203,7 +216,7 @@ impl Reader {
             enabled: self.need(&key("enabled"), Node::boolean),
             base_url: self.need(&key("base_url"), values::base_url),
             days: self.whole(&key("days"), 1, 30),
-            schedule: self.need(&key("schedule"), values::schedule),
+            schedule: self.schedule(&key("schedule")),
             token: self.secret(&key("token"), "huggingface-token"),
             kind: kind.unwrap_or(SourceKind::HuggingFaceDaily),
         })

@@ -183,7 +183,7 @@ impl<'a> Reading<'a> {
     fn read_defaults(&mut self, table: Option<&Node>) -> Defaults {
         let fields = table.map(|table| self.fields(table, "defaults", &[keys::DEFAULTS])).unwrap_or_default();
         Defaults {
-            schedule: self.get(&fields, "schedule", values::schedule).unwrap_or_else(|| self.digest.schedule.clone()),
+            schedule: self.slots(&fields).unwrap_or_else(|| self.digest.schedule.clone()),
             zone: self.get(&fields, "zone", values::zone).unwrap_or(self.digest.zone),
             when_empty: self.get(&fields, "when_empty", values::when_empty).unwrap_or(self.digest.when_empty),
             max_papers: self.get(&fields, "max_papers", values::max_papers).unwrap_or(self.digest.max_papers),
@@ -232,7 +232,7 @@ impl<'a> Reading<'a> {
         if let Some(known) = self.schedules.get(text) {
             return Some(known.clone());
         }
-        let schedule = self.get(fields, "schedule", values::schedule)?;
+        let schedule = self.slots(fields)?;
         self.schedules.insert(text.to_owned(), schedule.clone());
         Some(schedule)
     }
@@ -342,9 +342,21 @@ impl<'a> Reading<'a> {
         self.push(Problem { severity: Severity::Warning, ..node.problem(key(role), wrong) });
     }
 
+    /// When a subscription's editions come, and a warning of what is hardly meant in it.
+    fn slots(&mut self, fields: &Fields<'_>) -> Option<Schedule> {
+        let schedule = self.get(fields, "schedule", values::schedule)?;
+        if let Some(node) = fields.get("schedule") {
+            for warning in schedule.warnings() {
+                let problem = node.problem("schedule", Wrong::new(warning.clone()));
+                self.push(Problem { severity: Severity::Warning, ..problem });
+            }
+        }
+        Some(schedule)
+    }
+
     /// Expressions, each a text or a table with a weight.
     fn keywords(&mut self, fields: &Fields<'_>) -> Vec<Keyword> {
-        let nodes = self.get(fields, "keywords", Node::list).unwrap_or_default();
+        let nodes = self.get(fields, "keywords", expressions).unwrap_or_default();
         let mut keywords = Vec::with_capacity(nodes.len());
         keywords.extend(nodes.iter().filter_map(|node| self.keyword(node)));
         keywords
@@ -365,7 +377,7 @@ impl<'a> Reading<'a> {
     }
 
     fn queries(&mut self, fields: &Fields<'_>, role: Role) -> Vec<Query> {
-        let nodes = self.get(fields, key(role), Node::list).unwrap_or_default();
+        let nodes = self.get(fields, key(role), expressions).unwrap_or_default();
         nodes.iter().filter_map(|node| self.query(node, role)).collect()
     }
 
@@ -461,4 +473,12 @@ impl<'n> Fields<'n> {
     fn get(&self, key: &str) -> Option<&'n Node> {
         self.entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
     }
+}
+
+/// A list of expressions; one that stands alone is shown in brackets.
+fn expressions(node: &Node) -> Result<Vec<Node>, Wrong> {
+    node.list().map_err(|wrong| {
+        let alone = node.text().ok().map(|text| format!("write [{}]", toml_edit::Value::from(text)));
+        wrong.hint(alone)
+    })
 }

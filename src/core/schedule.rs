@@ -4,16 +4,17 @@
 //! [`instant`] knows about zones: a slot in the gap of spring means the end of the gap, a slot in the fold of autumn its
 //! first occurrence. An edition's key is the local slot, so there is exactly one a slot, whatever the clocks do.
 //!
-//! Five-field lines mean what cron(8) by Paul Vixie means: 0 and 7 are Sunday, and when both day fields are restricted a
-//! day that fits either is meant. The `cron` crate below counts from 1 and means both, so lines are translated.
+//! `words` reads what people write, `fields` what cron reads; both end as lines of the `cron` crate.
+
+mod fields;
+mod words;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::str::FromStr;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use crate::core::zone::Zone;
-use chrono::{DateTime, Duration, LocalResult, NaiveDateTime, TimeZone, Utc};
+use chrono::{DateTime, Duration, LocalResult, NaiveDate, NaiveDateTime, TimeZone, Utc};
 use serde::{Deserialize, Serialize};
 
 /// A wall-clock schedule with a resolution of one minute. Serialised as its text.
@@ -21,9 +22,11 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct Schedule {
     text: String,
-    /// One line, or two when both day fields are restricted; a slot of either is a slot. Shared by clones: a line takes a
-    /// kilobyte, and many subscriptions have the same schedule.
+    /// One line or several; a slot of any is a slot. Shared by clones: a line takes a kilobyte, and many subscriptions have
+    /// the same schedule.
     lines: Arc<[cron::Schedule]>,
+    /// What is hardly meant in it.
+    warnings: Arc<[String]>,
 }
 
 /// Why a text is no schedule.
@@ -40,7 +43,8 @@ pub struct ScheduleError {
 const MAX_SHIFT: Duration = Duration::hours(25);
 
 impl Schedule {
-    /// Parses `daily at 08:00`, `weekdays at 07:30`, `weekly on mon at 08:00` (also `mon, thu`), or five cron fields.
+    /// Parses `daily at 08:00`, `mon,wed,fri at 8am`, `07:30, 18:00`, `monthly on 31 at 08:00`, five cron fields and the
+    /// like. One that never comes, such as on 31 February, is an error.
     ///
     /// The last few that were parsed are remembered: many subscriptions have one of a few schedules.
     pub fn parse(text: &str) -> Result<Self, ScheduleError> {
@@ -62,24 +66,29 @@ impl Schedule {
     fn parse_anew(text: &str) -> Result<Self, ScheduleError> {
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         let lower = text.to_lowercase();
-        let words: Vec<&str> = lower.split(' ').collect();
-        let fields = match words.as_slice() {
-            ["daily", "at", time] => at(time, "*")?,
-            ["weekdays", "at", time] => at(time, "1-5")?,
-            ["weekly", "on", days @ .., "at", time] if !days.is_empty() => at(time, &weekdays(days)?)?,
-            [a, b, c, d, e] if a.starts_with(|c: char| c.is_ascii_digit() || c == '*') => {
-                [a, b, c, d, e].map(|field| field.to_string())
+        let parts: Vec<&str> = lower.split(' ').collect();
+        let (lines, warnings) = match (words::alias(&lower), parts.as_slice()) {
+            (Some(fields), _) => fields::read(&fields)?,
+            (None, [a, b, c, d, e]) if a.bytes().all(|b| b.is_ascii_digit() || b"*,-/".contains(&b)) => {
+                fields::read(&[a, b, c, d, e])?
             }
-            _ => {
-                return Err(error(
-                    format!(
-                        "expected `daily at HH:MM`, `weekdays at HH:MM`, `weekly on DAY at HH:MM` or five cron fields, found `{text}`"
-                    ),
-                    Some("for example `daily at 08:00` or `30 7 * * 1-5`"),
-                ));
-            }
+            _ => (words::read(&lower).unwrap_or_else(|| Err(unknown(&text)))?, Vec::new()),
         };
-        Ok(Self { lines: translate(&fields)?.into(), text })
+        let lines = lines.iter().map(fields::Line::compile).collect::<Result<Vec<_>, _>>()?;
+        let schedule = Self { lines: lines.into(), text, warnings: warnings.into() };
+        // Any of the days that a schedule can name is in these years.
+        if schedule.after(NaiveDate::from_ymd_opt(2000, 1, 1).unwrap_or_default().into()).next().is_none() {
+            return Err(error(
+                format!("`{}` never comes: its months don't have such a day", schedule.text),
+                Some("`monthly on 31 at 08:00` is the last day of each month"),
+            ));
+        }
+        Ok(schedule)
+    }
+
+    /// What is hardly meant in it, though it is right.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// The newest slot that is due at `now` and lies after `last`, in local time. Slots that were missed collapse into
@@ -161,126 +170,23 @@ impl PartialEq for Schedule {
 
 impl Eq for Schedule {}
 
-fn error(message: String, hint: Option<&str>) -> ScheduleError {
-    ScheduleError { message, hint: hint.map(str::to_owned) }
+fn error(message: impl Into<String>, hint: Option<&str>) -> ScheduleError {
+    ScheduleError { message: message.into(), hint: hint.map(str::to_owned) }
 }
 
-/// The cron fields of a time of day on certain weekdays.
-fn at(time: &str, weekdays: &str) -> Result<[String; 5], ScheduleError> {
-    let parts = time.split_once(':').and_then(|(h, m)| Some((h.parse::<u32>().ok()?, m.parse::<u32>().ok()?, m.len())));
-    match parts {
-        Some((hour, minute, 2)) if hour < 24 && minute < 60 => {
-            Ok([minute.to_string(), hour.to_string(), "*".into(), "*".into(), weekdays.into()])
-        }
-        _ => Err(error(format!("expected a time of day as HH:MM from 00:00 to 23:59, found `{time}`"), None)),
-    }
-}
-
-/// Weekday words (`mon`, `monday,`, `thu`, `and`) as a cron field.
-fn weekdays(words: &[&str]) -> Result<String, ScheduleError> {
-    let names = words.iter().flat_map(|word| word.split(',')).filter(|word| !word.is_empty() && *word != "and");
-    let days: Vec<&str> = names
-        .map(|word| {
-            let full = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
-            let known = word.len() >= 3 && full.iter().any(|day| day.starts_with(word));
-            known
-                .then(|| &word[..3])
-                .ok_or_else(|| error(format!("expected a weekday such as `mon`, found `{word}`"), None))
-        })
-        .collect::<Result<_, _>>()?;
-    if days.is_empty() {
-        return Err(error("expected a weekday after `weekly on`".into(), None));
-    }
-    Ok(days.join(","))
-}
-
-struct Field {
-    name: &'static str,
-    range: (u32, u32),
-    /// Names of the values from the range's first on.
-    names: &'static [&'static str],
-}
-
-const FIELDS: [Field; 5] = [
-    Field { name: "minute", range: (0, 59), names: &[] },
-    Field { name: "hour", range: (0, 23), names: &[] },
-    Field { name: "day of the month", range: (1, 31), names: &[] },
-    Field {
-        name: "month",
-        range: (1, 12),
-        names: &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"],
-    },
-    Field { name: "weekday", range: (0, 7), names: &["sun", "mon", "tue", "wed", "thu", "fri", "sat"] },
-];
-
-impl Field {
-    /// The values that a field's text names: `*`, numbers, names, `a-b`, `/step`, in lists.
-    fn values(&self, text: &str) -> Result<Vec<u32>, ScheduleError> {
-        let (first, last) = self.range;
-        let wrong = |part: &str| {
-            error(
-                format!("expected a {} from {first} to {last}, found `{part}`", self.name),
-                Some("the five fields are minute, hour, day, month, weekday"),
-            )
-        };
-        let value = |word: &str| {
-            let number = self.names.iter().position(|name| *name == word).map(|i| first + i as u32);
-            number.or_else(|| word.parse().ok()).filter(|n| (first..=last).contains(n)).ok_or_else(|| wrong(word))
-        };
-        let mut values = Vec::new();
-        for part in text.split(',') {
-            let (range, step) = match part.split_once('/') {
-                Some((range, step)) => (range, step.parse().ok().filter(|s| *s > 0).ok_or_else(|| wrong(part))?),
-                None => (part, 1),
-            };
-            let (from, to) = match range.split_once('-') {
-                _ if range == "*" => (first, last),
-                Some((from, to)) => (value(from)?, value(to)?),
-                None if part.contains('/') => (value(range)?, last),
-                None => (value(range)?, value(range)?),
-            };
-            if from > to {
-                return Err(wrong(part));
-            }
-            values.extend((from..=to).step_by(step));
-        }
-        values.sort_unstable();
-        values.dedup();
-        Ok(values)
-    }
-}
-
-/// Vixie's five fields as one or two lines of the `cron` crate, which have seconds and count weekdays from 1, Sunday.
-fn translate(fields: &[String; 5]) -> Result<Vec<cron::Schedule>, ScheduleError> {
-    let mut lists = Vec::new();
-    for (field, text) in FIELDS.iter().zip(fields) {
-        let mut values = field.values(text)?;
-        if field.name == "weekday" {
-            values = values.into_iter().map(|day| day % 7 + 1).collect();
-            values.sort_unstable();
-            values.dedup();
-        }
-        lists.push(values.iter().map(u32::to_string).collect::<Vec<_>>().join(","));
-    }
-    // "If both fields are restricted (ie, aren't *)", crontab(5): a field that begins with a star is not.
-    let open = |index: usize| fields[index].starts_with('*');
-    let lines = if open(2) || open(4) {
-        vec![(lists[2].as_str(), lists[4].as_str())]
-    } else {
-        vec![(lists[2].as_str(), "*"), ("*", lists[4].as_str())]
-    };
-    lines
-        .into_iter()
-        .map(|(day, weekday)| {
-            let line = format!("0 {} {} {day} {} {weekday} *", lists[0], lists[1], lists[3]);
-            cron::Schedule::from_str(&line)
-                .map_err(|e| error(format!("`{}` is no schedule: {e}", fields.join(" ")), None))
-        })
-        .collect()
+fn unknown(text: &str) -> ScheduleError {
+    error(
+        format!(
+            "expected `daily at HH:MM`, `weekdays at HH:MM`, `mon, thu at HH:MM`, `monthly on 1 at HH:MM` or five cron fields, \
+             found `{text}`"
+        ),
+        Some("for example `daily at 08:00` or `30 7 * * 1-5`"),
+    )
 }
 
 #[cfg(test)]
 mod tests {
+    use chrono::Datelike;
     use proptest::prelude::*;
 
     use super::*;
@@ -368,7 +274,6 @@ mod tests {
         assert_eq!(next("0 8 25 * fri"), Some(wall("2026-11-25 08:00")), "either day field");
         assert_eq!(next("0 8 1 * fri"), Some(wall("2026-11-27 08:00")), "either day field");
         assert_eq!(next("*/20 9-10 * dec *"), Some(wall("2026-12-01 09:00")));
-        assert_eq!(next("0 0 30 2 *"), None);
     }
 
     #[test]
@@ -381,8 +286,18 @@ mod tests {
             ("*/0 8 * * *", "minute"),
             ("daily at 25:00", "HH:MM"),
             ("daily at 8", "HH:MM"),
+            ("daily at", "HH:MM"),
+            ("13pm", "HH:MM"),
+            ("8:5", "HH:MM"),
+            ("5", "expected `daily at HH:MM`"),
+            ("weekly at 08:00", "weekday after `weekly on`"),
+            ("monthly on 32 at 08:00", "day of the month from 1 to 31"),
+            ("monthly on 20-10 at 08:00", "found `20-10`"),
+            ("monthly at 08:00", "day after `monthly on`"),
+            ("0 8 20-10 * *", "day of the month"),
+            ("@reboot", "expected `daily at HH:MM`"),
             ("weekly on moon at 08:00", "weekday such as `mon`"),
-            ("every day", "expected `daily at HH:MM`"),
+            ("now and then", "expected `daily at HH:MM`"),
             ("", "expected `daily at HH:MM`"),
             ("0 8 * *", "five cron fields"),
         ] {
@@ -391,7 +306,119 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_people_write_is_understood() {
+        let slots = |text: &str| -> Vec<String> {
+            let schedule = schedule(text);
+            let slots = schedule.after(wall("2026-11-26 00:00"));
+            slots.take(4).map(|slot| slot.format("%a %d %H:%M").to_string()).collect()
+        };
+        for (texts, expected) in [
+            (
+                &[
+                    "mon,wed,fri at 08:00",
+                    "Mondays, Wednesday and friday at 8am",
+                    "weekly on mon, wed, fri 8:00",
+                    "8 am on mon wed fri",
+                ][..],
+                ["Fri 27 08:00", "Mon 30 08:00", "Wed 02 08:00", "Fri 04 08:00"],
+            ),
+            (
+                &["8am", "daily at 8am", "every day at 08:00", "daily", "08:00"],
+                ["Thu 26 08:00", "Fri 27 08:00", "Sat 28 08:00", "Sun 29 08:00"],
+            ),
+            (
+                &["07:30, 18:00", "daily at 6pm and 7:30am", "at 18:00 07:30"],
+                ["Thu 26 07:30", "Thu 26 18:00", "Fri 27 07:30", "Fri 27 18:00"],
+            ),
+            (
+                &["@weekly", "sun at midnight", "weekly on 7-0 at 00:00"],
+                ["Sun 29 00:00", "Sun 06 00:00", "Sun 13 00:00", "Sun 20 00:00"],
+            ),
+            (
+                &["fri-sun", "fri-sun at 08:00", "5-0 at 08:00", "0 8 * * fri-sun", "0 8 * * 5-0", "0 8 * * 5-7"],
+                ["Fri 27 08:00", "Sat 28 08:00", "Sun 29 08:00", "Fri 04 08:00"],
+            ),
+            (
+                &["weekends at noon", "12:00 sat-sun", "sat and sun at 12pm"],
+                ["Sat 28 12:00", "Sun 29 12:00", "Sat 05 12:00", "Sun 06 12:00"],
+            ),
+            (&["0 22-1 * * *"], ["Thu 26 01:00", "Thu 26 22:00", "Thu 26 23:00", "Fri 27 00:00"]),
+            (&["0 8 1 nov-jan *"], ["Tue 01 08:00", "Fri 01 08:00", "Mon 01 08:00", "Wed 01 08:00"]),
+            (
+                &["monthly on 1 at 08:00", "monthly on the 1st at 8am"],
+                ["Tue 01 08:00", "Fri 01 08:00", "Mon 01 08:00", "Mon 01 08:00"],
+            ),
+            (
+                &["monthly on 31 at 08:00", "monthly on the last day at 08:00"],
+                ["Mon 30 08:00", "Thu 31 08:00", "Sun 31 08:00", "Sun 28 08:00"],
+            ),
+        ] {
+            for text in texts {
+                assert_eq!(slots(text), expected, "{text}");
+            }
+        }
+        assert_eq!(slots("@daily")[0], "Fri 27 00:00");
+        assert_eq!(slots("@hourly")[0], "Thu 26 01:00");
+    }
+
+    #[test]
+    fn the_last_day_of_a_month_comes_in_each_month_once() {
+        for text in ["monthly on 31 at 08:00", "monthly on 29 at 08:00", "monthly on 30, 31 at 08:00"] {
+            let schedule = schedule(text);
+            let slots: Vec<_> =
+                schedule.after(wall("2026-12-31 09:00")).take_while(|slot| *slot < wall("2029-01-01 00:00")).collect();
+            let in_february: Vec<u32> = slots.iter().filter(|slot| slot.month() == 2).map(|slot| slot.day()).collect();
+            assert_eq!(in_february, [28, 29], "{text}");
+            let months: std::collections::BTreeSet<_> = slots.iter().map(|slot| (slot.year(), slot.month())).collect();
+            assert_eq!(months.len(), 24, "{text}");
+        }
+        let both = schedule("monthly on 30, 31 at 08:00");
+        let both = both.after(wall("2027-01-01 00:00")).take(4).map(|slot| slot.day());
+        assert_eq!(both.collect::<Vec<_>>(), [30, 31, 28, 30]);
+    }
+
+    #[test]
+    fn what_never_comes_is_an_error() {
+        for text in ["0 8 31 2 *", "0 8 30 feb *", "0 8 31 4,6,9,11 *"] {
+            let message = Schedule::parse(text).expect_err(text).message;
+            assert!(message.contains("never comes"), "{text}: {message}");
+        }
+        for text in ["0 8 29 2 *", "0 8 31 2,3 *", "0 8 31 2 mon"] {
+            assert!(schedule(text).next(utc("2026-11-23 00:00"), Zone::UTC).is_some(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_step_that_does_not_divide_is_warned_of() {
+        for (text, part) in [
+            ("*/90 8 * * *", "only minute 0"),
+            ("*/7 8 * * *", "after minute 56"),
+            ("0 */5 * * *", "after hour 20"),
+            ("0 8 */2 * *", "after day of the month 31"),
+            ("0 8 * */5 *", "after month 11"),
+            ("0 8 * * */2", "after weekday 6"),
+        ] {
+            let schedule = schedule(text);
+            assert!(
+                schedule.warnings().iter().any(|warning| warning.contains(part)),
+                "{text}: {:?}",
+                schedule.warnings()
+            );
+        }
+        for text in ["*/15 8 * * *", "0 */6 * * *", "0 8 1-31/2 * *", "daily at 08:00", "@hourly", "0 8 * * *"] {
+            assert_eq!(schedule(text).warnings(), [""; 0], "{text}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn any_text_is_understood_or_refused(text in "[a-z0-9:,@*/ -]{0,24}|(every |at |on |mon|fri-sun|31|8am|07:30|monthly |, ){0,6}") {
+            if let Ok(schedule) = Schedule::parse_anew(&text) {
+                prop_assert!(schedule.next(utc("2026-11-23 00:00"), Zone::UTC).is_some());
+            }
+        }
+
         #[test]
         fn due_and_next_agree_with_a_walk_over_the_minutes(
             minute in 0u32..60, hour in 0u32..24, weekday in 0u32..8, start in 0i64..500_000, zone_index in 0usize..4,

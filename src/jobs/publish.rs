@@ -20,7 +20,7 @@ use crate::core::order::Order;
 use crate::core::paper::Paper;
 use crate::core::query::Query;
 use crate::core::query::walk::Document;
-use crate::core::schedule::Schedule;
+use crate::core::schedule::{self, Schedule};
 use crate::core::subscription::{Profile, Subscription, WhenEmpty};
 use crate::core::zone::Zone;
 use crate::store::{Batch, Decision, Due, Edition, FAR_AHEAD, STEP, Standing, Store, StoreError};
@@ -195,16 +195,25 @@ struct Slots {
     newest: Option<NaiveDateTime>,
     /// When the one after it comes.
     next: Option<DateTime<Utc>>,
+    /// When the first one of another day comes.
+    another_day: Option<DateTime<Utc>>,
+    /// What a clock in the zone shows now.
+    wall: NaiveDateTime,
     /// What lies after it was published by a clock that was ahead, and is not the last slot.
     horizon: NaiveDateTime,
 }
 
 impl Slots {
     fn of(schedule: &Schedule, zone: Zone, now: DateTime<Utc>) -> Self {
+        let wall = now.with_timezone(&zone).naive_local();
+        let tonight = wall.date().and_hms_opt(23, 59, 0).unwrap_or(wall);
+        let next = |after| schedule.next(after, zone).map(|(_, at)| at);
         Self {
             newest: schedule.due(None, now, zone),
-            next: schedule.next(now, zone).map(|(_, at)| at),
-            horizon: now.with_timezone(&zone).naive_local() + FAR_AHEAD,
+            next: next(now),
+            another_day: next(now.max(schedule::instant(tonight, zone))),
+            wall,
+            horizon: wall + FAR_AHEAD,
         }
     }
 
@@ -306,8 +315,10 @@ impl Planner {
         slots: Slots,
         scratch: &mut Scratch,
     ) -> Result<Decision, StoreError> {
-        let Slots { newest, next, horizon } = slots;
+        let Slots { newest, next, another_day, wall, horizon } = slots;
         let last = due.last_slot.filter(|last| *last <= horizon);
+        // After a change of schedule, what is left of the day is settled.
+        let next = if last.is_some_and(|last| last > wall) { another_day } else { next };
         let Some(slot) = newest.filter(|newest| last.is_none_or(|last| *newest > last)) else {
             return Ok(Decision::NotYet { next });
         };

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::removals::{self, Fate, Missing};
 use super::suppressions::Suppressed;
-use super::{Result, Store, StoreError, claims, files, from_json, to_json};
+use super::{Result, Store, StoreError, claims, files, from_json, instant, slot, slot_text, to_json};
 use crate::config::listing::{Faulty, Listing};
 use crate::core::address::Address;
 use crate::core::schedule::Schedule;
@@ -271,6 +271,9 @@ fn upsert(
         tx.prepare_cached("UPDATE subscriptions SET listed = 1, origin = 'file' WHERE id = ?1")?.execute([id])?;
         report.added += 1;
     }
+    if known.definition != definition {
+        begin_tomorrow(tx, id, known.definition, subscription)?;
+    }
     let is_reordered = known.definition != definition || known.is_paused != subscription.paused || known.is_held;
     if is_reordered || !known.is_listed {
         // The next slot is found anew at the next publish, from the newest one that has its edition.
@@ -303,6 +306,36 @@ pub(super) fn first_day(subscription: &Subscription, now: DateTime<Utc>) -> Naiv
 /// day, for the first read of a fresh database sees the lists of many days at once.
 pub(super) fn next_day(created: DateTime<Utc>) -> DateTime<Utc> {
     (created.date_naive() + Days::new(1)).and_time(NaiveTime::MIN).and_utc()
+}
+
+/// After a change of schedule or zone, takes every slot up to the end of the last edition's day for settled: whoever moves
+/// their digest from the morning to the evening does not want another one today.
+fn begin_tomorrow(tx: &Transaction<'_>, id: i64, old: i64, new: &Subscription) -> Result<()> {
+    let mut text = tx.prepare_cached("SELECT text FROM definitions WHERE id = ?")?;
+    let old: Option<Definition> = text.query_row([old], |row| row.get(0)).optional()?.and_then(read_definition);
+    if old.is_some_and(|old| old.schedule == new.schedule && old.zone == new.zone) {
+        return Ok(());
+    }
+    let last: Option<(String, i64, String)> = tx
+        .prepare_cached(
+            "SELECT e.slot, e.decided, d.text FROM editions e JOIN definitions d ON d.id = e.definition
+             WHERE e.subscription = ? ORDER BY e.id DESC LIMIT 1",
+        )?
+        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let Some((last, decided, definition)) = last else { return Ok(()) };
+    // An edition may come days after its slot; its day is that of the wall it was made for.
+    let zone = read_definition(definition).map_or(new.zone, |definition| definition.zone);
+    let day = slot(&last)?.date().max(instant(decided).with_timezone(&zone).date_naive());
+    let end = day.and_hms_opt(23, 59, 0).unwrap_or_default();
+    tx.prepare_cached("UPDATE subscriptions SET last_slot = max(last_slot, ?2) WHERE id = ?1")?
+        .execute(params![id, slot_text(end)])?;
+    Ok(())
+}
+
+/// `None` for one that was written by another version and can't be read any more.
+fn read_definition(text: String) -> Option<Definition> {
+    from_json("definition", &text).ok()
 }
 
 /// The number of a definition, which is stored once however many have it.

@@ -338,3 +338,21 @@ async fn a_slow_mail_server_is_told_while_it_happens() {
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(told.contains("still sending through 127.0.0.1:") && told.contains("(5 s)"), "{told}");
 }
+
+#[tokio::test]
+async fn check_tells_of_schedules_that_are_hardly_meant_or_never_come_and_of_a_keyword_without_brackets() {
+    let (home, _site, _smtp) = home().await;
+    for (lines, code, part) in [
+        ("keywords = [\"rag\"]\nschedule = \"*/90 8 * * *\"", 0, "`*/90` means only minute 0"),
+        ("keywords = [\"rag\"]\nschedule = \"0 8 31 2 *\"", 1, "`0 8 31 2 *` never comes"),
+        ("keywords = [\"rag\"]\nschedule = \"0 8 * * fri-sun\"", 0, "fine"),
+        ("keywords = \"rag\"", 1, "write [\"rag\"]"),
+        ("keywords = [\"rag\"]\nexclude = 'a \"b c\"'", 1, "write ['a \"b c\"']"),
+    ] {
+        home.write("subscriptions.toml", &format!("[[subscription]]\nemail = \"ada@example.org\"\n{lines}\n"));
+        let checked = home.run(&["check"]).await;
+        assert!(checked.status.code() == Some(code) && said(&checked).contains(part), "{lines}: {}", said(&checked));
+    }
+    let set = home.run(&["check", "--set", "digest.schedule=0 */5 * * *"]).await;
+    assert!(said(&set).contains("digest.schedule: after hour 20"), "{}", said(&set));
+}

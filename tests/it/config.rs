@@ -254,6 +254,7 @@ keywords = []
             "hint: did you mean `keywords`?",
             "lists/a.toml:11:9: email: the address has no @ between a name and a domain",
             "lists/a.toml:12:12: keywords: expected a list in square brackets, found a string",
+            "hint: write [\"rag\"]",
             "lists/a.toml:13:12: sources: there is no source \"hugingface\"",
             "hint: did you mean `huggingface`?",
             "lists/a.toml:13:26: warning: sources: \"huggingface-trending\" is not enabled",

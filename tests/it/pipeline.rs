@@ -7,7 +7,7 @@ use paperpost::store::{OutboxState, Reason};
 
 use crate::site::{Fault, day, paper};
 use crate::smtp::Act;
-use crate::world::World;
+use crate::world::{World, utc};
 
 pub(crate) const ADA: &str = "ada@example.org";
 const RETRIEVAL: &str = "email = \"ada@example.org\"\nkeywords = [\"retrieval\"]";
@@ -412,6 +412,37 @@ async fn whoever_moves_to_another_zone_has_one_edition_for_each_day_on_their_wal
         let expected: Vec<String> = (first..=last).map(|day| format!("{day} 08:00")).collect();
         assert_eq!(slots, expected, "{zones:?}");
     }
+}
+
+#[tokio::test]
+async fn after_a_change_of_schedule_the_first_edition_comes_on_a_later_day_than_the_last() {
+    let mut world = World::new().await;
+    let block = |schedule: &str| {
+        format!(
+            "email = \"ada@example.org\"\nkeywords = [\"retrieval\"]\nschedule = \"{schedule}\"\n\
+             zone = \"Europe/Berlin\"\nwhen_empty = \"note\""
+        )
+    };
+    world.at("2026-11-24 06:00");
+    world.subscribe(&block("daily at 08:00"));
+    world.scrape().await;
+    let mut came = Vec::new();
+    // From the morning to the evening, then to several times a day, and back.
+    let changes = [(25, "daily at 18:00"), (26, "07:30, 20:00"), (28, "daily at 08:00")];
+    for hour in 0..24 * 6 {
+        world.clock.set(utc("2026-11-24 06:00") + chrono::Duration::hours(hour));
+        let now = world.clock.now();
+        if let Some((_, schedule)) = changes.iter().find(|(day, _)| now == utc(&format!("2026-11-{day} 12:00"))) {
+            world.change("ada@", Some(&block(schedule)));
+        }
+        if world.publish().queued > 0 {
+            world.deliver().await;
+            came.push(now.format("%d %H").to_string());
+        }
+        let next = world.store.subscribers().expect("subscribers")[0].next.expect("a next time");
+        assert!(next > now, "it says when the next one comes, at {now}: {next}");
+    }
+    assert_eq!(came, ["24 06", "24 07", "25 07", "26 12", "26 19", "27 07", "27 19", "28 07", "29 07"]);
 }
 
 #[tokio::test]

@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use chrono_tz::Tz;
 use toml_edit::{Array, Item, Table, Value};
 
 use super::{EditError, Lines, blocks, find, line_of, newline, parse, quoted};
 use crate::core::address::Address;
 use crate::core::query::Query;
 use crate::core::schedule::Schedule;
+use crate::core::zone::Zone;
 
 /// What is to be changed; what is `None` or empty stays as it is.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,7 +30,7 @@ pub struct Change {
     /// When it goes out.
     pub schedule: Option<Schedule>,
     /// In whose local time.
-    pub zone: Option<Tz>,
+    pub zone: Option<Zone>,
     /// The person's name.
     pub name: Option<String>,
 }
@@ -256,7 +256,7 @@ mod tests {
             max_papers: Some(7),
             min_upvotes: Some(2),
             schedule: Some(Schedule::parse("weekly on mon at 08:00").expect("a schedule")),
-            zone: Some(Tz::Asia__Tokyo),
+            zone: Zone::named("Asia/Tokyo"),
             name: Some("Ada".to_owned()),
             ..Change::default()
         };
