@@ -36,7 +36,7 @@ pub(super) fn explain(settings: &Settings, address: &Address, paper: Option<&str
     };
     let Some(name) = paper else {
         explain_edition(&case, address)?;
-        return Ok(files::code(&listing));
+        return files::code_with(&listing, &store);
     };
     match explain::find(&store, name)? {
         Found::One(paper) => explain_paper(&case, address, &paper)?,
@@ -59,7 +59,7 @@ pub(super) fn explain(settings: &Settings, address: &Address, paper: Option<&str
             return Ok(ExitCode::FAILURE);
         }
     }
-    Ok(files::code(&listing))
+    files::code_with(&listing, &store)
 }
 
 fn explain_paper(case: &Case<'_>, address: &Address, paper: &KnownPaper) -> anyhow::Result<()> {

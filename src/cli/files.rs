@@ -87,6 +87,16 @@ pub(super) fn code(listing: &Listing) -> ExitCode {
     if listing.is_right() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// The same where there is a database, which also knows who is held; that is told.
+pub(super) fn code_with(listing: &Listing, store: &Store) -> anyhow::Result<ExitCode> {
+    let differences = store.differences(listing)?;
+    let held = differences.values().filter(|difference| **difference == Difference::Held).count();
+    if held > 0 {
+        note!("{}", about_held(held));
+    }
+    Ok(if held > 0 { ExitCode::FAILURE } else { code(listing) })
+}
+
 /// `reload`: asks the daemon to take the files in, and waits for what it says.
 pub(super) fn reload(settings: &Settings, accept_removals: bool) -> anyhow::Result<ExitCode> {
     let Some(store) = wiring::look(settings)? else {

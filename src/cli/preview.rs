@@ -83,6 +83,7 @@ pub(super) fn preview(
         message_id: format!("<preview@{}>", publish.domain),
     };
     let sender = wiring::sender(settings, &store)?;
+    let code = files::code_with(&listing, &store)?;
     let writer = Writer::new(store, sender);
     let bytes = match format {
         Format::Text => writer.render(&mailing)?.text.into_bytes(),
@@ -96,7 +97,7 @@ pub(super) fn preview(
         }
         None => output::document(&bytes),
     }
-    Ok(files::code(&listing))
+    Ok(code)
 }
 
 /// Sends a short mail and says what the other side answered.

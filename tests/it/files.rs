@@ -156,7 +156,9 @@ async fn removals_are_accepted_for_the_file_that_was_meant() {
     let check = home.run(&["check"]).await;
     assert_eq!(check.status.code(), Some(1));
     assert!(said(&check).contains("6 subscribers are missing"), "{}", said(&check));
-    for arguments in [&["once"][..], &["status"], &["list"]] {
+    for arguments in
+        [&["once"][..], &["status"], &["list"], &["preview", "ada@example.org"], &["explain", "bob@example.org"]]
+    {
         let output = home.run(arguments).await;
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {}", said(&output));
         assert!(said(&output).contains("--accept-removals"), "{arguments:?}: {}", said(&output));
