@@ -1,6 +1,6 @@
 //! The command that tries an expression on the papers of the last days, before anyone subscribes to it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::config::settings::SourceSettings;
 use crate::core::candidate::Candidate;
-use crate::core::matching::{Hundredths, Pool};
-use crate::core::query::{Query, Role};
+use crate::core::matching::{Explainer, Percent, Pool};
+use crate::core::query::{Clause, Likes, Literal, Role};
 use crate::core::subscription::{Keyword, Profile, Rank};
 use crate::jobs;
 use crate::store::Store;
@@ -68,7 +68,11 @@ pub(super) async fn run(settings: &Settings, arguments: &Try) -> anyhow::Result<
     if let (true, Ok(Some(kept))) = (arguments.fresh, wiring::look(settings)) {
         liked.extend(kept.papers_by_arxiv(query.liked())?);
     }
-    let pool = Arc::new(Pool::with_liked(store.listed_since(first)?, &liked, now));
+    let mut pool = Pool::with_liked(store.listed_since(first)?, &liked, now);
+    if let (false, Some(statistics)) = (liked.is_empty(), store.term_statistics()?) {
+        pool = pool.with_statistics(Arc::new(statistics));
+    }
+    let pool = Arc::new(pool);
     let all = pool.candidates().len();
     let days = format!("{} {}", arguments.days, plural(arguments.days as usize, "day"));
     if all == 0 {
@@ -77,8 +81,7 @@ pub(super) async fn run(settings: &Settings, arguments: &Try) -> anyhow::Result<
     }
     let holdings = expression::holdings_of(settings, &store, &pool);
     expression::warn(&query, &arguments.expression, Role::Keyword, &holdings);
-    let likeness = Likeness::new(&query);
-    let chosen = pool.select(&Profile {
+    let profile = Profile {
         name: String::new(),
         keywords: vec![Keyword { query, weight: 1.0 }],
         exclude: Vec::new(),
@@ -87,7 +90,9 @@ pub(super) async fn run(settings: &Settings, arguments: &Try) -> anyhow::Result<
         sources: Vec::new(),
         max_papers: u32::MAX,
         rank: Rank::Newest,
-    });
+    };
+    let chosen = pool.select(&profile);
+    let closeness = Closeness::new(&pool, &profile);
     let chosen: Vec<usize> = chosen.iter().map(|found| found.index).collect();
     let candidates = || chosen.iter().map(|index| &pool.candidates()[*index]);
     histogram(&by_day(pool.candidates(), candidates()), output::width().unwrap_or(80));
@@ -95,46 +100,60 @@ pub(super) async fn run(settings: &Settings, arguments: &Try) -> anyhow::Result<
     say!("{} of {all} {} of the last {days} ({share:.1} %)", chosen.len(), plural(all, "paper"));
     for (index, candidate) in chosen.iter().zip(candidates()).take(arguments.limit) {
         let day = candidate.day().map(|day| day.to_string()).unwrap_or_default();
-        let likeness = likeness.column(&pool, *index);
-        row!("  {day}  {:>4}  {likeness}{}", candidate.upvotes().unwrap_or(0), candidate.paper.title);
+        let title = &candidate.paper.title;
+        row!("  {day}  {:>4}  {}{title}", candidate.upvotes().unwrap_or(0), closeness.column(*index));
+        closeness.terms(*index).for_each(|line| row!("{line}"));
     }
     if chosen.len() > arguments.limit {
         say!("  and {} older (--limit {})", chosen.len() - arguments.limit, chosen.len());
     }
-    likeness.nearest(&pool, &chosen).for_each(|line| row!("{line}"));
+    closeness.next(&chosen).for_each(|line| row!("{line}"));
     Ok(ExitCode::SUCCESS)
 }
 
-/// How close papers are to those that an expression names: what a threshold is chosen by.
-struct Likeness {
-    liked: BTreeSet<String>,
+/// How close papers are to those that an expression names: what a share is chosen by.
+struct Closeness<'a> {
+    pool: &'a Pool,
+    explainer: Explainer<'a>,
+    likes: Vec<Likes>,
 }
 
-impl Likeness {
-    fn new(query: &Query) -> Self {
-        Self { liked: query.liked().map(ToOwned::to_owned).collect() }
+impl<'a> Closeness<'a> {
+    fn new(pool: &'a Pool, profile: &'a Profile) -> Self {
+        let literals = profile.queries().flat_map(|query| query.expr().clauses()).map(Clause::literal);
+        let likes = literals.filter_map(|literal| match literal {
+            Literal::Like(likes) => Some(likes),
+            _ => None,
+        });
+        Self { pool, explainer: pool.explainer(profile, &[]), likes: likes.collect() }
     }
 
-    /// How close a paper is to the one that it is closest to; nothing for an expression that names none.
-    fn column(&self, pool: &Pool, index: usize) -> String {
-        let closest = self.liked.iter().filter_map(|id| pool.likeness(index, id)).max_by(f32::total_cmp);
-        match closest {
-            Some(likeness) => format!("{}  ", Hundredths(likeness)),
-            None if self.liked.is_empty() => String::new(),
-            None => "      ".to_owned(),
+    /// The share that a paper is in, of the `like:` that it is closest to; nothing for an expression that has none.
+    fn column(&self, index: usize) -> String {
+        let shares = self.likes.iter().filter_map(|likes| self.explainer.share(likes, index));
+        match shares.min_by(f32::total_cmp) {
+            Some(share) => format!("{:>6}  ", Percent(share).to_string()),
+            None if self.likes.is_empty() => String::new(),
+            None => " ".repeat(8),
         }
     }
 
-    /// For each paper that is named, the closest that was not found.
-    fn nearest(&self, pool: &Pool, found: &[usize]) -> impl Iterator<Item = String> {
-        let mut is_found = vec![false; pool.candidates().len()];
+    /// By what a paper is close.
+    fn terms(&self, index: usize) -> impl Iterator<Item = String> {
+        let terms = self.likes.iter().filter_map(move |likes| self.explainer.terms(likes, index));
+        terms.filter(|terms| !terms.is_empty()).map(|terms| format!("{}by {}", " ".repeat(28), terms.join(", ")))
+    }
+
+    /// For each `like:`, the closest that was not found.
+    fn next(&self, found: &[usize]) -> impl Iterator<Item = String> {
+        let mut is_found = vec![false; self.pool.candidates().len()];
         found.iter().for_each(|index| is_found[*index] = true);
-        self.liked.iter().filter_map(move |id| {
+        self.likes.iter().filter_map(move |likes| {
             let others = (0..is_found.len()).filter(|index| !is_found[*index]);
-            let closest = others.filter_map(|index| Some((pool.likeness(index, id)?, index)));
-            let (likeness, index) = closest.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
-            let title = &pool.candidates()[index].paper.title;
-            Some(format!("the closest to {id} that is not found: {}  {title}", Hundredths(likeness)))
+            let closest = others.filter_map(|index| Some((self.explainer.share(likes, index)?, index)));
+            let (share, index) = closest.min_by(|(a, _), (b, _)| a.total_cmp(b))?;
+            let title = &self.pool.candidates()[index].paper.title;
+            Some(format!("the closest to {} that is not found: {}  {title}", likes.ids.join(", "), Percent(share)))
         })
     }
 }

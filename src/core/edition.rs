@@ -141,11 +141,20 @@ impl Chooser {
         &self.pool
     }
 
-    /// Chooses an edition. `matcher` is of the same pool and knows the literals of `order`.
+    /// Chooses an edition. `matcher` is of the same pool and knows the literals of `order`; it is afterwards what it
+    /// was before.
     ///
     /// Editions that wait are merged into it, unless a paper of theirs would be lost by that, because it is no candidate any
     /// more or the order has changed: such an edition is left to go out as it is.
-    pub fn choose(&self, matcher: &Matcher, order: &Order, ledger: &Ledger, scratch: &mut Scratch) -> Choice {
+    pub fn choose(&self, matcher: &mut Matcher, order: &Order, ledger: &Ledger, scratch: &mut Scratch) -> Choice {
+        let literals = if matcher.has_likes() { order.used_literals() } else { Vec::new() };
+        let adapted = matcher.adapt(&self.pool, literals, &ledger.sent);
+        let choice = self.choose_and_merge(matcher, order, ledger, scratch);
+        matcher.put_back(adapted);
+        choice
+    }
+
+    fn choose_and_merge(&self, matcher: &Matcher, order: &Order, ledger: &Ledger, scratch: &mut Scratch) -> Choice {
         if ledger.waiting.is_empty() {
             return self.choose_from(matcher, order, ledger, scratch);
         }

@@ -2,7 +2,7 @@
 //!
 //! Each distinct written word is folded and stemmed once, then known by a number; everything else is sorted lists of
 //! where it stands. [`Index::find`] turns a literal into the papers it finds with what it is worth in each. What is *not*
-//! here: expressions, profiles, order. They meet these sets in [`super::matching`].
+//! here: expressions, profiles, order, and what papers are to each other. They meet these sets in [`super::matching`].
 
 use std::collections::HashMap;
 
@@ -10,13 +10,10 @@ use chrono::{DateTime, Utc};
 use foldhash::fast::FixedState;
 
 use super::candidate::Candidate;
-use super::paper::Paper;
 use super::query::walk::number;
 use super::query::{Extra, Label, Literal, Measure, Name};
-use likeness::Likeness;
 use words::{Words, Zone};
 
-mod likeness;
 mod words;
 
 type Map<K, V> = HashMap<K, V, FixedState>;
@@ -33,7 +30,6 @@ pub struct Index {
     sources: Map<String, Vec<u32>>,
     numbers: [Vec<u32>; 4],
     extras: [Vec<u32>; 2],
-    likeness: Likeness,
 }
 
 /// A paper that a literal finds.
@@ -56,13 +52,8 @@ impl Hit {
 }
 
 impl Index {
-    /// Indexes papers in the order given. `liked` are further papers that `like:` may name; a candidate that is among them is
-    /// known as a candidate.
-    pub fn new<'a>(
-        candidates: impl ExactSizeIterator<Item = &'a Candidate>,
-        liked: &[Paper],
-        now: DateTime<Utc>,
-    ) -> Self {
+    /// Indexes papers in the order given.
+    pub fn new<'a>(candidates: impl ExactSizeIterator<Item = &'a Candidate>, now: DateTime<Utc>) -> Self {
         let mut index = Self {
             papers: candidates.len(),
             words: Words::default(),
@@ -72,22 +63,15 @@ impl Index {
             sources: Map::default(),
             numbers: Default::default(),
             extras: Default::default(),
-            likeness: Likeness::default(),
         };
         for (paper, candidate) in (0u32..).zip(candidates) {
             index.add(paper, candidate, now);
         }
-        for paper in liked {
-            if let Some(number) = index.likeness.add_liked(&paper.key) {
-                index.words.add(number, Zone::Liked, [paper.title.as_str(), paper.abstract_text.as_str()]);
-            }
-        }
         index.words.finish();
-        index.likeness.weigh(&index.words, index.papers);
         index
     }
 
-    /// The papers that `literal` finds, in order.
+    /// The papers that `literal` finds, in order; none for `like:`.
     pub fn find(&self, literal: &Literal) -> Vec<Hit> {
         match literal {
             Literal::Text { field, pattern } => self.words.find(*field, pattern),
@@ -101,18 +85,9 @@ impl Index {
                 worth(numbers.filter(|(_, number)| comparison.holds(**number, *value)).map(|(paper, _)| paper), 0)
             }
             Literal::Has(extra) => worth(self.extras[extra_slot(*extra)].iter().copied(), 0),
-            Literal::Like(id, threshold) => self.likeness.find(id, *threshold),
+            // That is told by the papers beside each other.
+            Literal::Like(_) => Vec::new(),
         }
-    }
-
-    /// How close the paper at this place is to another, by its arXiv identifier; `None` to itself and to an unknown one.
-    pub fn likeness(&self, paper: u32, id: &str) -> Option<f32> {
-        self.likeness.of(paper as usize, id)
-    }
-
-    /// Whether the text of the paper that a `like:` names is known.
-    pub fn knows(&self, id: &str) -> bool {
-        self.likeness.knows(id)
     }
 
     fn add(&mut self, paper: u32, candidate: &Candidate, now: DateTime<Utc>) {
@@ -121,7 +96,6 @@ impl Index {
         self.words.add(paper, Zone::Abstract, [known.abstract_text.as_str()]);
         self.words.add(paper, Zone::Org, known.organization.as_deref());
         self.words.add(paper, Zone::Keyword, known.keywords.iter().map(String::as_str));
-        self.likeness.add(&known.key);
 
         let authors: Vec<Name> = known.authors.iter().map(|name| Name::new(name, false)).collect();
         authors.iter().flat_map(Name::spellings).for_each(|word| note(&mut self.names, word, paper));

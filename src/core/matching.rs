@@ -11,7 +11,7 @@
 //! ```text
 //! score = Σ keyword weight · clause weight (^) · rarity · place      the two weights together at most 100
 //! rarity = ln(1 + (N - n + 0.5) / (n + 0.5))     n of the pool's N papers have it; at least 0.1
-//! place = 2 in the title + 1 in the abstract     2 for an author, 4 · similarity for `like:`, 0 for filters
+//! place = 2 in the title + 1 in the abstract     2 for an author, for `like:` 3 for the closest, 0 for filters
 //! ```
 //! A keyword of two clauses, `a b`, is worth half as much again in a paper where both stand within about ten words of each
 //! other, whatever their weights. Keywords of one clause that find the same are one, with the greatest of their weights. All
@@ -19,29 +19,35 @@
 //! ([`super::trend`]), then by day, newest first, then by the paper's key, so that the order is the same on every run.
 
 use std::borrow::Borrow;
+use std::collections::HashSet;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Datelike, Utc};
 
 use super::candidate::Candidate;
-use super::index::Index;
+use super::index::{Hit, Index};
 use super::paper::Paper;
-use super::query::Query;
-use super::query::walk::{Document, Known, Likeness, Marks, Resolved};
-use super::subscription::{Profile, Rank};
+use super::query::walk::{Document, IsLike, Known, Marks, Resolved};
+use super::query::{Likes, Literal, Query};
+use super::subscription::{Keyword, Profile, Rank};
+use super::terms::Statistics;
 
 mod best;
 mod compile;
 mod explain;
 mod kernel;
+mod likeness;
+mod likes;
 mod sets;
 mod vocabulary;
 mod wide;
 
 pub use compile::{CompiledProfile, LANGUAGE, Stale, source_clause};
-pub use explain::{Check, Explanation, Finding, Hundredths, Judged, Verdict};
-pub use kernel::{Matcher, Scratch, Skip};
+pub use explain::{Check, Explainer, Explanation, Finding, Judged, Percent, Verdict};
+pub use kernel::{Adapted, Matcher, Scratch, Skip};
+use likeness::{Closeness, Vectors};
+pub(in crate::core) use likes::MAX_TERMS;
 pub use vocabulary::Vocabulary;
 
 /// A chosen paper.
@@ -74,6 +80,11 @@ pub struct Pool {
     order: Arc<[Place]>,
     /// By a candidate's index: its place.
     places: Vec<u32>,
+    /// Further papers that a `like:` may name.
+    liked: Vec<Paper>,
+    statistics: Arc<Statistics>,
+    /// Made when the first `like:` is looked for: who has none pays nothing.
+    vectors: OnceLock<Vectors>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -107,8 +118,16 @@ impl Pool {
             places[entry.candidate as usize] = place;
         }
         let in_order: Vec<&Candidate> = order.iter().map(|place| &candidates[place.candidate as usize]).collect();
-        let index = Index::new(in_order.into_iter(), liked, now);
-        Self { candidates, now, index, order: order.into(), places }
+        let index = Index::new(in_order.into_iter(), now);
+        let (liked, statistics) = (liked.to_vec(), Arc::default());
+        Self { candidates, now, index, order: order.into(), places, liked, statistics, vectors: OnceLock::new() }
+    }
+
+    /// The same, with how many of all papers ever seen have a term; by the candidates alone otherwise. To be called before
+    /// anything is looked for.
+    #[must_use]
+    pub fn with_statistics(self, statistics: Arc<Statistics>) -> Self {
+        Self { statistics, ..self }
     }
 
     /// The candidates, in the order they were given.
@@ -146,7 +165,7 @@ impl Pool {
     pub fn literals_by_paper(&self, vocabulary: &Vocabulary) -> Vec<Vec<u32>> {
         let mut papers = vec![Vec::new(); self.candidates.len()];
         for (literal, number) in vocabulary.literals() {
-            self.index.find(literal).iter().for_each(|hit| papers[hit.paper as usize].push(number));
+            self.find(literal).iter().for_each(|hit| papers[hit.paper as usize].push(number));
         }
         papers
     }
@@ -160,38 +179,67 @@ impl Pool {
 
     /// Whether the text of a paper that a `like:` names is there.
     pub fn knows(&self, arxiv_id: &str) -> bool {
-        self.index.knows(arxiv_id)
-    }
-
-    /// How close the candidate with this index is to a paper that a `like:` names: the cosine, from 0 to 1. `None` to
-    /// itself and to an unknown one.
-    pub fn likeness(&self, index: usize, arxiv_id: &str) -> Option<f32> {
-        self.index.likeness(*self.places.get(index)?, arxiv_id)
+        let keys = self.liked.iter().chain(self.candidates.iter().map(|candidate| &candidate.paper));
+        keys.into_iter().any(|paper| paper.key.arxiv_id() == Some(arxiv_id))
     }
 
     /// Why `profile` chose the candidate with this index; default when it did not.
     pub fn reasons(&self, profile: &Profile, index: usize) -> Reasons {
-        match self.candidates.get(index) {
-            Some(candidate) => {
-                let like = |id: &str| self.likeness(index, id);
-                Reasoner::new(profile).reasons_knowing(&Document::new(candidate), self.known(&like))
-            }
-            None => Reasons::default(),
-        }
+        self.explainer(profile, &[]).reasons(index)
     }
 
     /// Clause by clause, why `profile` does or does not choose the candidate with this index; `None` beyond the last.
     pub fn explain(&self, profile: &Profile, index: usize) -> Option<Explanation> {
-        let candidate = self.candidates.get(index)?;
-        Some(explain::explain(profile, candidate, self.known(&|id| self.likeness(index, id))))
+        self.explainer(profile, &[]).explain(index)
     }
 
-    fn known<'a>(&self, like: &'a Likeness<'a>) -> Known<'a> {
+    /// Explains what `profile` makes of any of the candidates, for a reader who was `sent` these papers.
+    pub fn explainer<'p>(&'p self, profile: &'p Profile, sent: &'p [u32]) -> Explainer<'p> {
+        Explainer::new(self, profile, sent)
+    }
+
+    /// The papers that a literal finds, in order.
+    fn find(&self, literal: &Literal) -> Vec<Hit> {
+        match literal {
+            Literal::Like(likes) => self.close_ones(likes, &[]),
+            literal => self.index.find(literal),
+        }
+    }
+
+    /// The papers that are close to those that a `like:` names, in order. `judged` are candidates that its reader was shown
+    /// and did not like.
+    fn close_ones(&self, likes: &Likes, judged: &[usize]) -> Vec<Hit> {
+        let closeness = self.closeness(likes, judged);
+        let by_place = self.order.iter().enumerate();
+        let close = by_place.filter(|(_, place)| closeness.finds(place.candidate as usize));
+        close
+            .map(|(at, place)| {
+                let place = closeness.worth(place.candidate as usize);
+                Hit { paper: at as u32, place, stretches: 0 }
+            })
+            .collect()
+    }
+
+    fn closeness(&self, likes: &Likes, judged: &[usize]) -> Closeness {
+        self.vectors().closeness(likes, judged)
+    }
+
+    /// What a reader, who was `sent` these papers, did not like of them: those that came no later than the last one that they
+    /// liked. Whatever came after it, they may not have looked at yet.
+    fn judged(&self, likes: &Likes, sent: &[u32]) -> Vec<usize> {
+        let liked: Vec<usize> = likes.ids.iter().filter_map(|id| self.vectors().candidate(id)).collect();
+        let id = |at: &usize| self.candidates[*at].id;
+        let Some(last) = liked.iter().map(id).filter(|id| sent.contains(id)).max() else { return Vec::new() };
+        let sent: HashSet<u32> = sent.iter().copied().filter(|id| *id <= last).collect();
+        (0..self.candidates.len()).filter(|at| sent.contains(&id(at)) && !liked.contains(at)).collect()
+    }
+
+    fn vectors(&self) -> &Vectors {
+        self.vectors.get_or_init(|| Vectors::new(&self.candidates, &self.liked, &self.statistics))
+    }
+
+    fn known<'a>(&self, like: &'a IsLike<'a>) -> Known<'a> {
         Known { now: Some(self.now), like: Some(like) }
-    }
-
-    fn index(&self) -> &Index {
-        &self.index
     }
 
     fn place_of(&self, index: usize) -> Option<usize> {
@@ -224,13 +272,15 @@ pub fn reasons(profile: &Profile, candidate: &Candidate) -> Reasons {
 #[derive(Debug)]
 pub struct Reasoner<'p> {
     profile: &'p Profile,
+    keywords: Vec<Keyword>,
     limits: Vec<Resolved>,
 }
 
 impl<'p> Reasoner<'p> {
     /// A reasoner for `profile`.
     pub fn new(profile: &'p Profile) -> Self {
-        Self { profile, limits: compile::limits(profile).iter().map(Resolved::of).collect() }
+        let limits = compile::limits(profile).iter().map(Resolved::of).collect();
+        Self { profile, keywords: likes::joined(profile), limits }
     }
 
     /// Why the profile chose, at `now`, a paper whose words are cut already. Other papers are not looked at: keywords
@@ -240,7 +290,7 @@ impl<'p> Reasoner<'p> {
     }
 
     fn reasons_knowing<C: Borrow<Candidate>>(&self, document: &Document<C>, known: Known<'_>) -> Reasons {
-        let Profile { keywords, must, exclude, .. } = self.profile;
+        let (Profile { must, exclude, .. }, keywords) = (self.profile, &self.keywords);
         let admits = |expr: &Resolved, unknown: bool| document.admits(expr, known).unwrap_or(unknown);
         let mut reasons = Reasons::default();
         if !must.iter().map(Query::resolved).chain(&self.limits).all(|expr| admits(expr, true))
@@ -252,7 +302,7 @@ impl<'p> Reasoner<'p> {
         let mut unknown = Vec::new();
         for query in keywords.iter().map(|keyword| &keyword.query) {
             match document.find(query.resolved(), known, &mut marks) {
-                Some(true) => reasons.queries.push(query.text().clone()),
+                Some(true) => reasons.queries.push(likes::reason(query, known)),
                 Some(false) => {}
                 None => unknown.push(query),
             }

@@ -21,6 +21,7 @@ pub mod query;
 pub mod quoted;
 pub mod schedule;
 pub mod subscription;
+pub mod terms;
 pub mod text;
 pub mod token;
 pub mod trend;

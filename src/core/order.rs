@@ -97,6 +97,11 @@ impl Order {
         if self.words[0] & NOTE == 0 { WhenEmpty::Skip } else { WhenEmpty::Note }
     }
 
+    /// The numbers of the literals that its profiles look at, some of them several times.
+    pub fn used_literals(&self) -> Vec<u32> {
+        self.sections().flat_map(|section| section.profile.literals().collect::<Vec<u32>>()).collect()
+    }
+
     /// What each profile orders, in their order.
     pub fn sections(&self) -> impl Iterator<Item = Section<'_>> {
         self.sections.iter().filter_map(|&at| {

@@ -8,16 +8,17 @@
 //! between two of them. What is not decided then stays due.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration as Span, Instant};
 
 use chrono::{DateTime, Duration, NaiveDateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
+use crate::core::candidate::Candidate;
 use crate::core::digest::{self, Chosen, Room, Section};
 use crate::core::edition::{Choice, Chooser, Ledger};
 use crate::core::matching::{Matcher, Pool, Reasoner, Scratch, Vocabulary};
 use crate::core::order::Order;
-use crate::core::paper::Paper;
 use crate::core::query::Query;
 use crate::core::query::walk::Document;
 use crate::core::schedule::{self, Schedule};
@@ -86,6 +87,7 @@ pub fn run(
     if stop.is_cancelled() {
         return Ok(Report { is_stopped: true, ..Report::default() });
     }
+    count_terms(store, stop)?;
     let planner = Planner::new(store, settings, &[], now)?;
     let mut desk = Desk { matcher: planner.pool().matcher(), slots: HashMap::new(), scratch: Scratch::default() };
     if !desk.learn(store, planner.pool())? {
@@ -135,6 +137,16 @@ pub fn run(
 pub fn compile(store: &Store, stop: &CancellationToken) -> Result<(), StoreError> {
     let (mut vocabulary, mut pace) = (Vocabulary::default(), Pace::default());
     while !stop.is_cancelled() && pace.batch(|limit| Ok(store.compile(&mut vocabulary, limit)? == limit))? {}
+    Ok(())
+}
+
+/// Counts the terms of the papers that are new, if anybody asks what is like what. The first time these are all papers.
+fn count_terms(store: &Store, stop: &CancellationToken) -> Result<(), StoreError> {
+    const PAPERS: usize = 1_000;
+    if !store.is_anything_liked()? {
+        return Ok(());
+    }
+    while !stop.is_cancelled() && store.count_terms(PAPERS)? == PAPERS {}
     Ok(())
 }
 
@@ -224,12 +236,24 @@ impl Slots {
     }
 }
 
-/// The papers that the `like:` clauses of all orders and of `profiles` name, as far as they are known.
-pub(super) fn liked(store: &Store, profiles: &[Profile]) -> Result<Vec<Paper>, StoreError> {
+/// A pool of candidates beside which is known what the `like:` clauses of all orders and of `profiles` look at: the papers that
+/// they name, as far as any read brought them, and in how many papers each term stands.
+pub(super) fn pool(
+    store: &Store,
+    candidates: Vec<Candidate>,
+    profiles: &[Profile],
+    now: DateTime<Utc>,
+) -> Result<Pool, StoreError> {
     let mut liked = store.liked_papers()?;
     let here = profiles.iter().flat_map(Profile::queries).flat_map(Query::liked);
     liked.extend(store.papers_by_arxiv(here)?);
-    Ok(liked)
+    let is_needed = !liked.is_empty();
+    let pool = Pool::with_liked(candidates, &liked, now);
+    let statistics = if is_needed { store.term_statistics()? } else { None };
+    Ok(match statistics {
+        Some(statistics) => pool.with_statistics(Arc::new(statistics)),
+        None => pool,
+    })
 }
 
 /// The candidates of one run, ready to decide any number of editions.
@@ -255,8 +279,7 @@ impl Planner {
         let (read, candidates) = store.candidates(now - settings.window)?;
         let oldest = candidates.first().map_or(u32::MAX, |candidate| candidate.id);
         let cards = candidates.iter().map(Room::of_card).collect();
-        let liked = liked(store, profiles)?;
-        let chooser = Chooser::new(Pool::with_liked(candidates, &liked, now), settings.also);
+        let chooser = Chooser::new(pool(store, candidates, profiles, now)?, settings.also);
         Ok(Self { chooser, cards, now, read, oldest })
     }
 
@@ -267,8 +290,8 @@ impl Planner {
 
     /// What the subscription's next edition would be, whether or not it is due.
     pub fn choose(&self, standing: &Standing) -> Choice {
-        let (order, matcher) = self.compiled(&standing.subscription);
-        let choice = self.chooser.choose(&matcher, &order, &standing.ledger, &mut Scratch::default());
+        let (order, mut matcher) = self.compiled(&standing.subscription);
+        let choice = self.chooser.choose(&mut matcher, &order, &standing.ledger, &mut Scratch::default());
         match self.has_room(&order, &choice) {
             true => choice,
             false => self.cut_to_size(&standing.subscription, choice, &standing.ledger),
@@ -302,16 +325,16 @@ impl Planner {
 
     fn decide_from_text(&self, due: &Due<'_>, scratch: &mut Scratch) -> Result<Decision, StoreError> {
         let subscription = due.subscription()?;
-        let (order, matcher) = self.compiled(&subscription);
+        let (order, mut matcher) = self.compiled(&subscription);
         let slots = Slots::of(&subscription.schedule, subscription.zone, self.now);
-        self.decide_from_order(due, &order, &matcher, slots, scratch)
+        self.decide_from_order(due, &order, &mut matcher, slots, scratch)
     }
 
     fn decide_from_order(
         &self,
         due: &Due<'_>,
         order: &Order,
-        matcher: &Matcher,
+        matcher: &mut Matcher,
         slots: Slots,
         scratch: &mut Scratch,
     ) -> Result<Decision, StoreError> {

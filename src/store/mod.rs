@@ -32,6 +32,7 @@ mod subscriptions;
 mod suppressions;
 mod suspicions;
 mod tally;
+mod terms;
 mod thin;
 
 use std::path::{Path, PathBuf};
@@ -140,7 +141,7 @@ fn file(error: &rusqlite::Error) -> &'static str {
 /// Results of the store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-const MIGRATIONS: [&str; 9] = [
+const MIGRATIONS: [&str; 10] = [
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_leaving.sql"),
     include_str!("migrations/0003_faults.sql"),
@@ -150,6 +151,7 @@ const MIGRATIONS: [&str; 9] = [
     include_str!("migrations/0007_suspicions.sql"),
     include_str!("migrations/0008_kept_messages.sql"),
     include_str!("migrations/0009_growth.sql"),
+    include_str!("migrations/0010_terms.sql"),
 ];
 
 impl Store {

@@ -31,7 +31,7 @@ async fn a_mail_gives_no_reason_that_does_not_hold() {
     let mut world = World::new().await;
     world.site.list(day("2026-11-22"), paper("2611.00001", "Speech for everybody"));
     world.site.list(day("2026-11-23"), paper("2611.00002", "Robots at home"));
-    world.subscribe("email = \"ada@example.org\"\nkeywords = [\"speech\", \"like:2611.00002~0.5\", \"age<1d\"]");
+    world.subscribe("email = \"ada@example.org\"\nkeywords = [\"speech\", \"robots like:2611.00002\", \"age<1d\"]");
     world.once().await;
     let mails = world.mails(ADA);
     let because: Vec<&str> = mails[0].text.lines().filter(|line| line.contains("Because")).map(str::trim).collect();

@@ -35,6 +35,7 @@ mod postfix;
 mod postoffice;
 mod process;
 mod query;
+mod readers;
 mod readme;
 mod reports;
 mod retries;

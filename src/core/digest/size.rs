@@ -12,7 +12,7 @@ use super::{
     excerpt,
 };
 use crate::core::candidate::Candidate;
-use crate::core::matching::Reasons;
+use crate::core::matching::{MAX_TERMS, Reasons};
 use crate::core::paper::clean_text;
 use crate::core::subscription::Profile;
 use crate::core::text::words;
@@ -95,7 +95,12 @@ pub fn reasons_room(profile: &Profile) -> usize {
     let mut rooms: Vec<usize> = profile
         .keywords
         .iter()
-        .map(|keyword| text_room(&excerpt::clip(&keyword.query.to_string(), MAX_QUERY)))
+        .map(|keyword| {
+            // The terms that make a paper close are not known yet: letters and what stands between, escaped as need be.
+            let of_terms =
+                if keyword.query.liked().next().is_some() { text_room(&"é".repeat(MAX_TERMS / 2 + 4)) } else { 0 };
+            text_room(&excerpt::clip(&keyword.query.to_string(), MAX_QUERY)) + of_terms
+        })
         .collect();
     rooms.sort_unstable_by(|a, b| b.cmp(a));
     rooms.iter().take(MAX_QUERIES).sum()

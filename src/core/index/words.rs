@@ -14,8 +14,6 @@ pub(super) enum Zone {
     Abstract,
     Org,
     Keyword,
-    /// Title and abstract of a paper that is no candidate: only [`super::likeness`] looks there.
-    Liked,
 }
 
 /// Where a word, or several in a row, stand.
@@ -42,8 +40,6 @@ pub(super) struct Words {
     roots: OnceLock<Map<String, Vec<u32>>>,
     /// By stem: the words that it finds.
     by_stem: Vec<Vec<u32>>,
-    /// By word: its own stem.
-    stem_of: Vec<u32>,
     /// Sorted once all papers are in.
     by_folded: Vec<(String, u32)>,
     /// By word: sorted, since papers and positions come in order, and compounds are sorted in at the end.
@@ -76,7 +72,6 @@ impl Words {
         let number = self.places.len() as u32;
         let form = Form::of(written);
         let stem = self.stem(form.stem);
-        self.stem_of.push(stem);
         self.by_stem[stem as usize].push(number);
         if let Some(second) = form.second {
             let second = self.stem(second);
@@ -101,15 +96,6 @@ impl Words {
     pub(super) fn finish(&mut self) {
         self.by_folded.sort_unstable();
         self.places.iter_mut().for_each(|places| places.sort_unstable());
-    }
-
-    /// The places of each stem's own words, in no order.
-    pub(super) fn places_by_stem(&self) -> impl Iterator<Item = impl Iterator<Item = &Place>> {
-        let Self { by_stem, stem_of, places, .. } = self;
-        (0u32..).zip(by_stem).map(move |(stem, words)| {
-            let own = words.iter().filter(move |word| stem_of[**word as usize] == stem);
-            own.flat_map(|word| &places[*word as usize])
-        })
     }
 
     /// The papers that have what `pattern` asks for, in order.

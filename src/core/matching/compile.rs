@@ -15,6 +15,7 @@
 use std::borrow::Cow;
 
 use super::Vocabulary;
+use super::likes::joined;
 use crate::core::paper::SourceId;
 use crate::core::query::{Clause, Comparison, Expr, Field, Kind, Measure, Query};
 use crate::core::subscription::{Profile, Rank};
@@ -107,7 +108,7 @@ impl CompiledProfile<'static> {
     /// Compiles a profile, adding to the vocabulary what is new in it.
     pub fn new(profile: &Profile, vocabulary: &mut Vocabulary) -> Self {
         let mut compiler = Compiler::new(vocabulary);
-        for keyword in &profile.keywords {
+        for keyword in joined(profile) {
             compiler.keyword(keyword.query.expr(), keyword.weight);
         }
         for query in &profile.must {
@@ -184,6 +185,30 @@ impl<'a> CompiledProfile<'a> {
         let (singles, rest) = self.code[2..].split_at(singles);
         let (pairs, program) = rest.split_at(2 * pairs);
         (singles, pairs.as_chunks::<2>().0, program)
+    }
+
+    /// The numbers of its literals, some of them several times.
+    pub(in crate::core) fn literals(&self) -> impl Iterator<Item = u32> {
+        let (singles, pairs, program) = self.sections();
+        let mut program = program.iter();
+        let mut open = 0;
+        let of_program = std::iter::from_fn(move || {
+            loop {
+                let word = program.next()?;
+                if open > 0 {
+                    open -= 1;
+                    return Some(*word);
+                }
+                match Op::decode(*word) {
+                    Some(Op::Push(literal) | Op::PushNot(literal)) => return Some(literal),
+                    Some(Op::Points(_)) => open = 1,
+                    Some(Op::Near(_)) => open = 2,
+                    _ => {}
+                }
+            }
+        });
+        let of_pairs = pairs.iter().flatten().map(|literal| literal & !NEGATED);
+        singles.iter().copied().chain(of_pairs).chain(of_program)
     }
 
     /// Whether its sections have the length they claim and its program leaves the stack as it found it.
@@ -365,6 +390,6 @@ fn unweighted(expr: &Expr, weight: f32) -> (&Expr, f32) {
     }
 }
 
-fn hundredths(weight: f32) -> u32 {
+pub(super) fn hundredths(weight: f32) -> u32 {
     (weight * WEIGHT_ONE as f32).round().clamp(1.0, MOST_WEIGHT as f32) as u32
 }

@@ -3,13 +3,16 @@
 //! The answer to "why did I not get this paper?", as far as the paper and the profile tell. What only the ledger knows -
 //! sent already, over the maximum, paused - its keeper adds.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fmt::{self, Display, Formatter};
+use std::rc::Rc;
 
 use super::compile::limits;
-use super::{Document, Known, Profile};
-use crate::core::candidate::Candidate;
+use super::{Closeness, Document, Known, Pool, Profile, Reasoner, Reasons, likes};
 use crate::core::query::walk::number;
-use crate::core::query::{Clause, Expr, Field, Measure};
+use crate::core::query::{Clause, Expr, Field, Likes, Literal, Measure};
+use crate::core::subscription::Keyword;
 
 /// What a profile makes of a paper.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,42 +88,125 @@ pub enum Check {
     Sources,
 }
 
-pub(super) fn explain(profile: &Profile, candidate: &Candidate, known: Known<'_>) -> Explanation {
-    let document = Document::new(candidate);
-    let finding = |check, text: String, expr: &Expr| {
-        let judge = |(clause, is_negated): (&Clause, bool)| Judged {
-            clause: match clause {
-                Clause::Text { field: Field::Source, text, .. } if check == Check::Sources => text.clone(),
-                _ => clause.to_string(),
-            },
-            is_negated,
-            holds: document.holds(&clause.literal(), known).unwrap_or(false),
-            value: value(clause, candidate, known),
-        };
-        let mut clauses: Vec<Judged> = signed(expr, false).into_iter().map(judge).collect();
-        if matches!(clauses.as_slice(), [Judged { value: None, .. }]) {
-            clauses.clear();
-        }
-        Finding { check, text, matches: document.matches(expr, known).unwrap_or(false), clauses }
-    };
-    let keywords = profile.keywords.iter().map(|keyword| (Check::Keyword, &keyword.query));
-    let musts = profile.must.iter().map(|query| (Check::Must, query));
-    let excludes = profile.exclude.iter().map(|query| (Check::Exclude, query));
-    let written = keywords.chain(musts).chain(excludes);
-    let mut findings: Vec<Finding> =
-        written.map(|(check, query)| finding(check, query.to_string(), query.expr())).collect();
-    for limit in limits(profile) {
-        let check = match limit {
-            Expr::Clause(_) => Check::MinUpvotes,
-            _ => Check::Sources,
-        };
-        let text = match check {
-            Check::Sources => profile.sources.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(", "),
-            _ => limit.to_string(),
-        };
-        findings.push(finding(check, text, &limit));
+/// Explains what one profile makes of any candidate of a pool.
+pub struct Explainer<'p> {
+    pool: &'p Pool,
+    profile: &'p Profile,
+    sent: &'p [u32],
+    keywords: Vec<Keyword>,
+    /// What was asked for before: finding out is as much work for one candidate as for all.
+    close: RefCell<HashMap<Likes, Rc<Closeness>>>,
+}
+
+impl<'p> Explainer<'p> {
+    pub(super) fn new(pool: &'p Pool, profile: &'p Profile, sent: &'p [u32]) -> Self {
+        Self { pool, profile, sent, keywords: likes::joined(profile), close: RefCell::default() }
     }
-    Explanation { verdict: verdict(&findings), findings }
+
+    /// Why the profile chose the candidate with this index; default when it did not.
+    pub fn reasons(&self, index: usize) -> Reasons {
+        let Some(candidate) = self.pool.candidates().get(index) else { return Reasons::default() };
+        let like = |likes: &Likes| self.terms(likes, index);
+        Reasoner::new(self.profile).reasons_knowing(&Document::new(candidate), self.pool.known(&like))
+    }
+
+    /// Clause by clause, why the profile does or does not choose the candidate with this index; `None` beyond the last.
+    pub fn explain(&self, index: usize) -> Option<Explanation> {
+        let candidate = self.pool.candidates().get(index)?;
+        let like = |likes: &Likes| self.terms(likes, index);
+        let (document, known) = (Document::new(candidate), self.pool.known(&like));
+        let finding = |check, text: String, expr: &Expr| {
+            let judge = |(clause, is_negated): (&Clause, bool)| Judged {
+                clause: match clause {
+                    Clause::Text { field: Field::Source, text, .. } if check == Check::Sources => text.clone(),
+                    _ => clause.to_string(),
+                },
+                is_negated,
+                holds: document.holds(&clause.literal(), known).unwrap_or(false),
+                value: self.value(clause, index, known),
+            };
+            let mut clauses: Vec<Judged> = signed(expr, false).into_iter().map(judge).collect();
+            if matches!(clauses.as_slice(), [Judged { value: None, .. }]) {
+                clauses.clear();
+            }
+            Finding { check, text, matches: document.matches(expr, known).unwrap_or(false), clauses }
+        };
+        let keywords = self.keywords.iter().map(|keyword| (Check::Keyword, &keyword.query));
+        let musts = self.profile.must.iter().map(|query| (Check::Must, query));
+        let excludes = self.profile.exclude.iter().map(|query| (Check::Exclude, query));
+        let written = keywords.chain(musts).chain(excludes);
+        let mut findings: Vec<Finding> =
+            written.map(|(check, query)| finding(check, query.to_string(), query.expr())).collect();
+        for limit in limits(self.profile) {
+            let check = match limit {
+                Expr::Clause(_) => Check::MinUpvotes,
+                _ => Check::Sources,
+            };
+            let text = match check {
+                Check::Sources => self.profile.sources.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(", "),
+                _ => limit.to_string(),
+            };
+            findings.push(finding(check, text, &limit));
+        }
+        Some(Explanation { verdict: verdict(&findings), findings })
+    }
+
+    /// Which share of the papers, in percent, `likes` has to ask for to find this one: what a share is chosen by. `None` for a
+    /// paper that is no closer than the average.
+    pub fn share(&self, likes: &Likes, index: usize) -> Option<f32> {
+        self.closeness(likes).share(index)
+    }
+
+    /// The terms that make a candidate close; `None` when it is not close enough.
+    pub fn terms(&self, likes: &Likes, index: usize) -> Option<Vec<String>> {
+        let closeness = self.closeness(likes);
+        let paper = &self.pool.candidates().get(index)?.paper;
+        closeness.finds(index).then(|| self.pool.vectors().terms(&closeness, index, paper))
+    }
+
+    fn closeness(&self, likes: &Likes) -> Rc<Closeness> {
+        if let Some(known) = self.close.borrow().get(likes) {
+            return known.clone();
+        }
+        let judged = self.pool.judged(likes, self.sent);
+        let closeness = Rc::new(self.pool.closeness(likes, &judged));
+        self.close.borrow_mut().insert(likes.clone(), closeness.clone());
+        closeness
+    }
+
+    /// What a paper has where a clause is about how much.
+    fn value(&self, clause: &Clause, index: usize, known: Known<'_>) -> Option<String> {
+        let candidate = &self.pool.candidates()[index];
+        match clause {
+            Clause::Number { measure: Measure::Age, .. } => match candidate.age(known.now?) {
+                1 => Some("it is 1 day old".to_owned()),
+                days => Some(format!("it is {days} days old")),
+            },
+            Clause::Number { measure, .. } => Some(format!("it has {}", number(candidate, *measure))),
+            Clause::Like(_) => match clause.literal() {
+                Literal::Like(likes) => Some(self.nearness(&likes, index)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn nearness(&self, likes: &Likes, index: usize) -> String {
+        let is_own = |id: &String| self.pool.candidates()[index].paper.key.arxiv_id() == Some(id);
+        if likes.ids.iter().any(is_own) {
+            return if likes.ids.len() == 1 { "it is that paper" } else { "it is one of them" }.to_owned();
+        }
+        if !likes.ids.iter().any(|id| self.pool.knows(id)) {
+            return if likes.ids.len() == 1 { "that paper is not known" } else { "none of them is known" }.to_owned();
+        }
+        match (self.share(likes, index), self.terms(likes, index)) {
+            (Some(share), Some(terms)) if !terms.is_empty() => {
+                format!("among the closest {}: {}", Percent(share), terms.join(", "))
+            }
+            (Some(share), _) => format!("among the closest {}", Percent(share)),
+            (None, _) => "no closer than the average".to_owned(),
+        }
+    }
 }
 
 fn verdict(findings: &[Finding]) -> Verdict {
@@ -147,32 +233,13 @@ fn signed(expr: &Expr, is_negated: bool) -> Vec<(&Clause, bool)> {
     }
 }
 
-/// What a paper has where a clause is about how much.
-fn value(clause: &Clause, candidate: &Candidate, known: Known<'_>) -> Option<String> {
-    match clause {
-        Clause::Number { measure: Measure::Age, .. } => match candidate.age(known.now?) {
-            1 => Some("it is 1 day old".to_owned()),
-            days => Some(format!("it is {days} days old")),
-        },
-        Clause::Number { measure, .. } => Some(format!("it has {}", number(candidate, *measure))),
-        Clause::Like { id, .. } => Some(match known.like?(id) {
-            Some(likeness) => format!("similarity {}", Hundredths(likeness)),
-            None if candidate.paper.key.arxiv_id() == Some(id) => "it is that paper".to_owned(),
-            None => "that paper is not known".to_owned(),
-        }),
-        _ => None,
-    }
-}
-
-/// A share in hundredths, cut off: what is shown as 0.30 reaches a threshold of 0.3.
+/// A share in percent, in tenths and rounded up: what is shown as 2.0 % is found by a share of 2 %.
 #[derive(Clone, Copy, Debug)]
-pub struct Hundredths(pub f32);
+pub struct Percent(pub f32);
 
-impl Display for Hundredths {
+impl Display for Percent {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        // By the same comparison as a threshold: 0.29 in binary, times a hundred, is less than 29.
-        let reached = (0..=100u8).rev().find(|hundredth| self.0 >= f32::from(*hundredth) / 100.0);
-        write!(f, "{:.2}", f32::from(reached.unwrap_or(0)) / 100.0)
+        write!(f, "{:.1} %", (self.0 * 10.0 - 1e-3).ceil() / 10.0)
     }
 }
 

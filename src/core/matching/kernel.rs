@@ -8,6 +8,7 @@
 //! Papers are numbered by momentum, best first, so that equal scores are resolved by the order of the bits. What a literal
 //! is worth in a paper is kept apart from its set, and added up for matching profiles alone.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::best::Best;
@@ -15,7 +16,7 @@ use super::compile::CompiledProfile;
 use super::sets::{Block, Worth, block};
 use super::{Match, Place, Pool, as_match, day_number};
 use crate::core::index::Hit;
-use crate::core::query::Literal;
+use crate::core::query::{Likes, Literal};
 
 /// The most papers in a block.
 pub(super) const BLOCK: usize = 1_024;
@@ -26,6 +27,16 @@ pub struct Matcher {
     order: Arc<[Place]>,
     blocks: Vec<Box<dyn Block>>,
     literals: usize,
+    /// By number: what each `like:` names.
+    likes: HashMap<u32, Likes>,
+}
+
+/// What a matcher found before it was made one reader's, to be put back.
+#[derive(Debug, Default)]
+#[must_use = "what was adapted is to be put back"]
+pub struct Adapted {
+    /// The literals in the order in which they were replaced, with their rows by block.
+    rows: Vec<(u32, Vec<u32>)>,
 }
 
 /// Candidates to leave out, such as those that a subscriber was sent already.
@@ -82,20 +93,55 @@ impl Matcher {
     pub(super) fn new(pool: &Pool) -> Self {
         let papers = pool.candidates().len();
         let blocks = (0..papers).step_by(BLOCK).map(|first| block((papers - first).min(BLOCK))).collect();
-        Self { order: pool.order.clone(), blocks, literals: 0 }
+        Self { order: pool.order.clone(), blocks, literals: 0, likes: HashMap::default() }
     }
 
     /// Finds the papers of the literal with this number. `pool` is the one that this was made for.
     pub fn insert(&mut self, pool: &Pool, number: u32, literal: &Literal) {
         self.literals = self.literals.max(number as usize + 1);
-        let hits = pool.index().find(literal);
-        let rarity = rarity(self.order.len(), hits.len());
-        let worth = |hit: &Hit| {
-            let points = (hit.place as f32 * rarity).round().min(f32::from(u16::MAX)) as u16;
-            (Worth { paper: (hit.paper as usize % BLOCK) as u16, points }, hit.stretches)
-        };
+        if let Literal::Like(likes) = literal {
+            self.likes.insert(number, likes.clone());
+        }
+        let hits = pool.find(literal);
+        let worth = worths(self.order.len(), hits.len());
         for of_block in hits.chunk_by(|a, b| a.paper as usize / BLOCK == b.paper as usize / BLOCK) {
-            self.blocks[of_block[0].paper as usize / BLOCK].insert(number, &mut of_block.iter().map(worth));
+            self.blocks[of_block[0].paper as usize / BLOCK].insert(number, &mut of_block.iter().map(&worth));
+        }
+    }
+
+    /// Whether any literal is a `like:`.
+    pub fn has_likes(&self) -> bool {
+        !self.likes.is_empty()
+    }
+
+    /// Makes those of `literals` that are a `like:` find what is close for one reader, who was `sent` these papers: what they
+    /// did not like of them counts too. [`Matcher::put_back`] undoes it.
+    pub fn adapt(&mut self, pool: &Pool, literals: impl IntoIterator<Item = u32>, sent: &[u32]) -> Adapted {
+        let mut adapted = Adapted::default();
+        for number in literals {
+            let is_done = adapted.rows.iter().any(|(done, _)| *done == number);
+            let Some(likes) = self.likes.get(&number).filter(|_| !is_done) else { continue };
+            let judged = pool.judged(likes, sent);
+            if judged.is_empty() {
+                continue;
+            }
+            let hits = pool.close_ones(likes, &judged);
+            let worth = worths(self.order.len(), hits.len());
+            let of_block = |block: usize| {
+                let end = |block: usize| hits.partition_point(|hit| (hit.paper as usize) < block * BLOCK);
+                &hits[end(block)..end(block + 1)]
+            };
+            let blocks = self.blocks.iter_mut().enumerate();
+            let rows = blocks.map(|(at, block)| block.replace(number, &mut of_block(at).iter().map(&worth)));
+            adapted.rows.push((number, rows.collect()));
+        }
+        adapted
+    }
+
+    /// Puts back what [`Matcher::adapt`] replaced last.
+    pub fn put_back(&mut self, adapted: Adapted) {
+        for (number, rows) in adapted.rows.into_iter().rev() {
+            self.blocks.iter_mut().zip(rows).for_each(|(block, row)| block.put_back(number, row));
         }
     }
 
@@ -151,6 +197,15 @@ impl Matcher {
     /// Whether the literal with this number finds the candidate with this index.
     pub fn finds(&self, pool: &Pool, literal: u32, index: usize) -> bool {
         pool.place_of(index).is_some_and(|place| self.blocks[place / BLOCK].finds(literal, place % BLOCK))
+    }
+}
+
+/// What the papers that a literal finds, so many of all, are worth.
+fn worths(papers: usize, found: usize) -> impl Fn(&Hit) -> (Worth, u64) {
+    let rarity = rarity(papers, found);
+    move |hit| {
+        let points = (hit.place as f32 * rarity).round().min(f32::from(u16::MAX)) as u16;
+        (Worth { paper: (hit.paper as usize % BLOCK) as u16, points }, hit.stretches)
     }
 }
 

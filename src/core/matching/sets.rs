@@ -14,6 +14,12 @@ pub(super) trait Block: std::fmt::Debug + Send + Sync {
     /// Gives `literal` a set: the papers with what it is worth in each, in order and each once.
     fn insert(&mut self, literal: u32, worths: &mut dyn Iterator<Item = (Worth, u64)>);
 
+    /// Gives `literal` another set; the number of the one that it had, for [`Block::put_back`].
+    fn replace(&mut self, literal: u32, worths: &mut dyn Iterator<Item = (Worth, u64)>) -> u32;
+
+    /// Gives `literal` the set back that it had before the last [`Block::replace`].
+    fn put_back(&mut self, literal: u32, row: u32);
+
     /// Whether a paper is in the set of `literal`.
     fn finds(&self, literal: u32, paper: usize) -> bool;
 
@@ -406,6 +412,21 @@ impl<const W: usize> Block for Sets<W> {
         self.row_of[literal as usize] = self.rows.len() as u32;
         self.rows.push(set);
         self.begins.push(self.worths.len() as u32);
+    }
+
+    fn replace(&mut self, literal: u32, worths: &mut dyn Iterator<Item = (Worth, u64)>) -> u32 {
+        let row = self.row(literal);
+        self.insert(literal, worths);
+        row
+    }
+
+    fn put_back(&mut self, literal: u32, row: u32) {
+        self.row_of[literal as usize] = row;
+        self.rows.pop();
+        self.begins.pop();
+        let end = self.begins.last().map_or(0, |end| *end as usize);
+        self.worths.truncate(end);
+        self.stretches.truncate(end);
     }
 
     fn finds(&self, literal: u32, paper: usize) -> bool {

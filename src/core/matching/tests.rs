@@ -1,7 +1,5 @@
 //! The index against the plain evaluator and the plain scorer, and what a profile chooses.
 
-use std::collections::BTreeMap;
-
 use chrono::{Duration, TimeZone};
 use plain::Scorer;
 use proptest::prelude::*;
@@ -11,9 +9,9 @@ use crate::core::paper::{Listing, PaperKey, SourceId};
 use crate::core::query::Expr;
 use crate::core::query::tests::expressions;
 use crate::core::subscription::Keyword;
-use crate::core::text::{self, Form};
 use crate::core::trend::Vote;
 
+mod likeness;
 mod plain;
 
 fn now() -> DateTime<Utc> {
@@ -130,22 +128,6 @@ fn trending_goes_by_new_votes_and_newest_by_the_day() {
 }
 
 #[test]
-fn like_finds_neighbours_of_a_known_paper_but_not_the_paper() {
-    let text = "Selective state spaces scan sequences in linear time.";
-    let papers = vec![
-        candidate(1, "Mamba scans", text),
-        candidate(2, "Scans of selective spaces", text),
-        candidate(3, "Cooking with agents", "Recipes for dinner."),
-    ];
-    let elsewhere = candidate(9, "Linear time sequences", text).paper;
-    let pool = Pool::with_liked(papers, &[elsewhere], now());
-    assert_eq!(chosen(&pool, &profile(&["like:2603.00001"])), [2]);
-    assert_eq!(chosen(&pool, &profile(&["like:2603.00009"])).len(), 2);
-    assert_eq!(chosen(&pool, &profile(&["like:2603.00007"])), [0u32; 0], "nothing is like the unknown");
-    assert!(pool.knows("2603.00009") && !pool.knows("2603.00007"));
-}
-
-#[test]
 fn reasons_name_the_expressions_and_mark_the_words() {
     let pool = Pool::new(vec![candidate(1, "State-space models", "We model naïve agents; no survey.")], now());
     let why = pool.reasons(&profile(&["state space", "rag", "NAIVE agent -cooking", "upvotes>=10"]), 0);
@@ -172,7 +154,7 @@ fn a_reason_is_given_only_where_it_is_certain_or_the_only_one() {
     assert_eq!(next_week(&["age<1d", "models", "age>=7d", "like:2603.00002"]), ["models", "age>=7d"]);
     assert_eq!(next_week(&["age<1d", "mamba", "like:2603.00002 models"]), ["like:2603.00002 models"]);
     assert_eq!(next_week(&["age<1d", "like:2603.00002 mamba"]), [""; 0]);
-    assert_eq!(next_week(&["like:2603.00002", "like:2603.00003"]), ["like:2603.00002 or like:2603.00003"]);
+    assert_eq!(next_week(&["like:2603.00002", "like:2603.00003"]), ["like:2603.00002,2603.00003"]);
 }
 
 #[test]
@@ -197,8 +179,12 @@ not chosen: excluded
     assert_eq!(explanation.to_string(), expected);
     wants.exclude.clear();
     assert_eq!(pool.explain(&wants, 0).map(|e| e.verdict), Some(Verdict::TooFewVotes));
-    let mut wants =
-        profile(&["diffusion -(video OR audio)", "like:2603.00002~0.3", "like:2603.00009", "like:2603.00001"]);
+    let mut wants = profile(&[
+        "diffusion -(video OR audio)",
+        "like:2603.00002~3%",
+        "audio like:2603.00009",
+        "audio like:2603.00001",
+    ]);
     wants.must = queries(&["-age<1d"]);
     let papers = vec![candidate(1, "Video diffusion", "A survey."), candidate(2, "Audio diffusion", "A method.")];
     let explanation = Pool::new(papers, now()).explain(&wants, 0).expect("the first candidate");
@@ -208,11 +194,13 @@ not chosen: lacks what it must have
          yes  diffusion
          no   -video
          yes  -audio
-  no   keyword      like:2603.00002~0.3
-         no   like:2603.00002~0.3 (similarity 0.11)
-  no   keyword      like:2603.00009
+  yes  keyword      like:2603.00002~3%
+         yes  like:2603.00002~3% (among the closest 100.0 %)
+  no   keyword      audio like:2603.00009
+         no   audio
          no   like:2603.00009 (that paper is not known)
-  no   keyword      like:2603.00001
+  no   keyword      audio like:2603.00001
+         no   audio
          no   like:2603.00001 (it is that paper)
   no   must         -age<1d
          no   -age<1d (it is 0 days old)
@@ -373,7 +361,10 @@ fn profiles() -> impl Strategy<Value = Profile> {
 
 /// Checks that a pool makes of profiles what the plain scorer does, and that the best few are the first of all.
 fn agree(pool: &Pool, profiles: &[Profile]) -> Result<(), TestCaseError> {
-    let like = |index: usize, id: &str| pool.likeness(index, id);
+    let like = |index: usize, likes: &Likes| {
+        let closeness = pool.closeness(likes, &[]);
+        closeness.finds(index).then(|| closeness.worth(index))
+    };
     let scorer = Scorer::new(pool.candidates(), &like);
     profiles.iter().try_for_each(|profile| agree_on(pool, &scorer, profile))
 }
@@ -409,25 +400,6 @@ fn agree_on(pool: &Pool, scorer: &Scorer<'_>, profile: &Profile) -> Result<(), T
     Ok(())
 }
 
-/// The cosine of two texts' words, weighed as `index/likeness.rs` says, among all texts.
-fn cosine(texts: &[String], a: usize, b: usize) -> f64 {
-    let counts = |text: &String| {
-        let mut counts: BTreeMap<String, f64> = BTreeMap::new();
-        for word in text::words(text).into_iter().filter(|word| word.length == 1) {
-            *counts.entry(Form::of(&text[word.range]).stem).or_default() += 1.0;
-        }
-        counts
-    };
-    let all: Vec<_> = texts.iter().map(counts).collect();
-    let weight = |text: usize, stem: &String| {
-        let having = all.iter().filter(|counts| counts.contains_key(stem)).count() as f64;
-        all[text].get(stem).map_or(0.0, |count| (1.0 + count.ln()) * ((texts.len() as f64 + 1.0) / having).ln())
-    };
-    let product = |a: usize, b: usize| all[a].keys().map(|stem| weight(a, stem) * weight(b, stem)).sum::<f64>();
-    let length = (product(a, a) * product(b, b)).sqrt();
-    if length == 0.0 { 0.0 } else { product(a, b) / length }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(120))]
 
@@ -454,34 +426,6 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(30))]
-
-    #[test]
-    fn likeness_is_the_cosine_of_weighed_words(papers in papers(1..=6), liked in papers(1..=2)) {
-        let liked: Vec<Paper> = liked.into_iter().map(|candidate| Paper { key: other_key(&candidate), ..candidate.paper }).collect();
-        let pool = Pool::with_liked(papers, &liked, now());
-        let all: Vec<&Paper> = pool.candidates().iter().map(|candidate| &candidate.paper).chain(&liked).collect();
-        let texts: Vec<String> = all.iter().map(|paper| format!("{} / {}", paper.title, paper.abstract_text)).collect();
-        for a in 0..pool.candidates().len() {
-            for (b, paper) in all.iter().enumerate() {
-                let id = paper.key.arxiv_id().expect("an arXiv id");
-                let found = pool.likeness(a, id);
-                prop_assert_eq!(found.is_none(), a == b);
-                let Some(found) = found.map(f64::from) else { continue };
-                let expected = cosine(&texts, a, b);
-                prop_assert!((found - expected).abs() < 1e-4, "{} is not {}", found, expected);
-                let least = ((found * 100.0).floor() as u8).clamp(1, 99);
-                let query = |least: u8| Query::parse(&format!("like:{id}~{}", f32::from(least) / 100.0)).expect("likeness");
-                let finds = |least| pool.select(&profile_of(query(least))).iter().any(|chosen| chosen.index == a);
-                prop_assert!(found < 0.01 || finds(least), "at {}: {}", least, found);
-                prop_assert!(!finds(least + 1) || found >= f64::from(least + 1) / 100.0 - 1e-6, "{}", found);
-            }
-        }
-        prop_assert_eq!(pool.likeness(0, "2603.99999"), None);
-    }
-}
-
-proptest! {
     #![proptest_config(ProptestConfig::with_cases(1))]
 
     #[test]
@@ -494,12 +438,4 @@ proptest! {
             agree(&Pool::new(many(&few, count), now()), &profiles)?;
         }
     }
-}
-
-fn other_key(candidate: &Candidate) -> PaperKey {
-    PaperKey::arxiv(&format!("2604.{:05}", candidate.id)).expect("an arXiv id")
-}
-
-fn profile_of(query: Query) -> Profile {
-    Profile { keywords: vec![Keyword { query, weight: 1.0 }], ..profile(&[]) }
 }

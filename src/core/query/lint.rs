@@ -4,7 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::error::quoted;
-use super::{Clause, Field, Kind, Label, Literal, Query};
+use super::names::is_old_similarity;
+use super::{Clause, Field, Kind, Label, Likes, Literal, Query};
 use crate::core::matching::Pool;
 use crate::core::paper::SourceId;
 use worth::{Worth, worth};
@@ -79,6 +80,19 @@ impl Linter<'_> {
         self.lints.push(Lint { span, message: message.into(), hint: hint.to_owned() });
     }
 
+    fn likes(&mut self, span: Range<usize>, likes: &Likes) {
+        let has_paper = self.holdings.has_paper.as_ref();
+        for id in likes.ids.iter().filter(|id| has_paper.is_some_and(|has_paper| !has_paper(id))) {
+            let message = format!("the paper {id} is not known here, so nothing is like it");
+            self.warn(span.clone(), message, "only papers that a source has listed can be named");
+        }
+        let written = self.query.text().get(span.clone()).unwrap_or_default();
+        if written.split_once('~').is_some_and(|(_, share)| is_old_similarity(share)) {
+            let message = format!("a least similarity no longer counts: the closest {} % are found", likes.share);
+            self.warn(span, message, "say how many of the papers are close enough: `like:2503.02130~2%`");
+        }
+    }
+
     /// Each clause for itself.
     fn clauses(&mut self) {
         let query = self.query;
@@ -102,10 +116,7 @@ impl Linter<'_> {
                     let message = "in quotes \"*\" means nothing: the word is looked for as it stands";
                     self.warn(span.clone(), message, "a beginning stands by itself: `graph retr*`");
                 }
-                Clause::Like { id, .. } if self.holdings.has_paper.as_ref().is_some_and(|has_paper| !has_paper(id)) => {
-                    let message = format!("the paper {id} is not known here, so nothing is like it");
-                    self.warn(span.clone(), message, "only papers that a source has listed can be named");
-                }
+                Clause::Like(likes) => self.likes(span.clone(), likes),
                 Clause::Text { field: Field::Category, .. } if self.holdings.tells_categories == Some(false) => {
                     let message = "no source here says what a paper is filed under, so this finds nothing";
                     self.warn(span.clone(), message, "look for its words: `\"reinforcement learning\"`");
@@ -284,7 +295,7 @@ mod tests {
             "graph -(survey OR graph)",
             "rag (agents (mamba -(graph OR rag)))",
             "category:cs.LG -category:cs",
-            "like:2503.02130~0.5 -like:2503.02130~0.3",
+            "like:2503.02130~2% -like:2503.02130~3%",
         ] {
             assert!(messages(never).concat().contains("opposite"), "{never}: {:?}", messages(never));
         }
@@ -325,6 +336,7 @@ mod tests {
             ("source:hugginface", 0..17, "there is no source \"hugginface\"; did you mean `huggingface`?"),
             ("x2 source:openreview*", 3..21, "there is no source \"openreview\"; there are: huggingface, arxiv-cs"),
             ("like:2603.00002", 0..15, "the paper 2603.00002 is not known here"),
+            ("like:2603.00001,2603.00002", 0..26, "the paper 2603.00002 is not known here"),
         ] {
             let found = told(text, &holdings);
             assert!(found.len() == 1 && found[0].0 == span && found[0].1.contains(part), "{text}: {found:?}");
@@ -343,6 +355,7 @@ mod tests {
             lint(&query, Role::Keyword, &Holdings::default()).into_iter().map(|lint| lint.span).collect();
         assert_eq!(spans, [5..7, 8..9]);
         assert!(messages("author:\"Y. L.\"").concat().contains("initials alone"));
+        assert!(messages("like:2603.00001~0.3").concat().contains("the closest 5 % are found"));
         assert!(messages("\"graph graphs\"~3").concat().contains("this is one word"));
         assert!(messages("x2 \"graph retr*\"").concat().contains("in quotes \"*\" means nothing"));
         for fine in

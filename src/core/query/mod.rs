@@ -96,13 +96,17 @@ pub enum Clause {
     },
     /// `has:code`.
     Has(Extra),
-    /// `like:2503.02130~0.3`.
-    Like {
-        /// The arXiv identifier of the paper to be close to, without a version.
-        id: String,
-        /// The least cosine similarity, in hundredths: 1 to 100.
-        threshold: u8,
-    },
+    /// `like:2503.02130~5%`.
+    Like(Likes),
+}
+
+/// The papers to be close to, and how close.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Likes {
+    /// Their arXiv identifiers, without versions; at least one.
+    pub ids: Vec<String>,
+    /// The share of the candidates that is near enough, in percent: 1 to 50.
+    pub share: u8,
 }
 
 /// How the words of a clause are compared.
@@ -236,10 +240,11 @@ impl Query {
     /// The arXiv identifiers that `like:` clauses name: the papers whose text [`super::matching::Pool::with_liked`]
     /// needs.
     pub fn liked(&self) -> impl Iterator<Item = &str> {
-        self.expr().clauses().into_iter().filter_map(|clause| match clause {
-            Clause::Like { id, .. } => Some(id.as_str()),
+        let likes = self.expr().clauses().into_iter().filter_map(|clause| match clause {
+            Clause::Like(likes) => Some(&likes.ids),
             _ => None,
-        })
+        });
+        likes.flatten().map(String::as_str)
     }
 }
 

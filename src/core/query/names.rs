@@ -4,11 +4,13 @@ use std::ops::Range;
 
 use super::error::cut;
 use super::lexer::TokenKind;
-use super::{Clause, Extra, Field, Measure, QueryError};
+use super::{Clause, Extra, Field, Likes, Measure, QueryError};
 use crate::core::paper::PaperKey;
 
-/// The similarity that `like:` asks for when it isn't given, in hundredths.
-pub(super) const DEFAULT_LIKENESS: u8 = 20;
+/// The share of the candidates that `like:` finds when it isn't given, in percent.
+pub(super) const DEFAULT_SHARE: u8 = 5;
+/// The greatest one.
+const MAX_SHARE: u8 = 50;
 
 /// The operator of this name.
 pub(super) fn operator(name: &str) -> Option<TokenKind> {
@@ -110,21 +112,32 @@ fn closest(name: &str) -> Option<&'static str> {
         .map(|(_, known)| known)
 }
 
-/// `2503.02130` or `2503.02130~0.3`; also the paper's address.
+/// `2503.02130` or `2503.02130,2504.00001~2%`; also the papers' addresses.
 fn like(value: &str, span: Range<usize>) -> Result<Clause, QueryError> {
-    let (name, threshold) = value.split_once('~').map_or((value, None), |(name, threshold)| (name, Some(threshold)));
-    let key = PaperKey::named(name);
-    let Some(id) = key.as_ref().and_then(PaperKey::arxiv_id) else {
+    let (names, share) = value.split_once('~').map_or((value, None), |(names, share)| (names, Some(share)));
+    let id = |name: &str| PaperKey::named(name).and_then(|key| key.arxiv_id().map(ToOwned::to_owned));
+    let Some(ids) = names.split(',').map(id).collect::<Option<Vec<String>>>() else {
         let message = "expected an arXiv identifier after \"like:\"";
-        return Err(QueryError::new(span, message, "write `like:2503.02130`"));
+        return Err(QueryError::new(
+            span,
+            message,
+            "write `like:2503.02130`, or several: `like:2503.02130,2504.00001`",
+        ));
     };
-    let threshold = match threshold.map(str::parse::<f32>) {
-        None => DEFAULT_LIKENESS,
-        Some(Ok(share)) if (0.01..=1.0).contains(&share) => (share * 100.0).round() as u8,
-        Some(_) => {
-            let message = "expected a similarity from 0.01 to 1 after \"~\"";
-            return Err(QueryError::new(span, message, "write `like:2503.02130~0.3`"));
-        }
+    let percent = |share: &str| share.strip_suffix('%')?.parse().ok().filter(|share| (1..=MAX_SHARE).contains(share));
+    let share = match share {
+        None => DEFAULT_SHARE,
+        // A least similarity, as it was asked for once: no number fits two papers.
+        Some(share) if is_old_similarity(share) => DEFAULT_SHARE,
+        Some(share) => percent(share).ok_or_else(|| {
+            let message = format!("expected a share from 1% to {MAX_SHARE}% after \"~\"");
+            QueryError::new(span, message, "`like:2503.02130~2%` finds the closest 2 in 100 papers")
+        })?,
     };
-    Ok(Clause::Like { id: id.to_owned(), threshold })
+    Ok(Clause::Like(Likes { ids, share }))
+}
+
+/// Whether what follows a `~` is a least similarity, such as 0.3.
+pub(super) fn is_old_similarity(share: &str) -> bool {
+    share.parse::<f32>().is_ok_and(|share| (0.01..=1.0).contains(&share))
 }

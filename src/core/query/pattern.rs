@@ -3,7 +3,7 @@
 //! Two clauses with equal [`Literal`]s find the same papers: `Transformers` and `transformer` are one literal. Both
 //! evaluators, the index and the walker, start from here.
 
-use super::{Clause, Comparison, Extra, Field, Kind, Measure, Name};
+use super::{Clause, Comparison, Extra, Field, Kind, Likes, Measure, Name};
 use crate::core::text::{self, Form};
 
 /// A clause, resolved.
@@ -26,8 +26,8 @@ pub enum Literal {
     Number(Measure, Comparison, u32),
     /// Something beside the text.
     Has(Extra),
-    /// Likeness to a paper, by its arXiv identifier, of at least so many hundredths.
-    Like(String, u8),
+    /// Closeness to papers, whose identifiers are in order and each there once.
+    Like(Likes),
 }
 
 /// Words and how they stand together.
@@ -84,7 +84,12 @@ impl Clause {
             Clause::Text { field, kind, text } => Literal::Text { field: *field, pattern: Pattern::new(text, *kind) },
             Clause::Number { measure, comparison, value } => Literal::Number(*measure, *comparison, *value),
             Clause::Has(extra) => Literal::Has(*extra),
-            Clause::Like { id, threshold } => Literal::Like(id.clone(), *threshold),
+            Clause::Like(Likes { ids, share }) => {
+                let mut ids = ids.clone();
+                ids.sort_unstable();
+                ids.dedup();
+                Literal::Like(Likes { ids, share: *share })
+            }
         }
     }
 }

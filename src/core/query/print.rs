@@ -2,8 +2,8 @@
 
 use std::fmt::{self, Display, Formatter, Write};
 
-use super::names::{DEFAULT_LIKENESS, measure, operator};
-use super::{Clause, Comparison, Expr, Extra, Field, Kind, Measure};
+use super::names::{DEFAULT_SHARE, measure, operator};
+use super::{Clause, Comparison, Expr, Extra, Field, Kind, Likes, Measure};
 
 impl Display for Expr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -91,9 +91,9 @@ impl Display for Clause {
             }
             Clause::Has(Extra::Code) => f.write_str("has:code"),
             Clause::Has(Extra::Project) => f.write_str("has:project"),
-            Clause::Like { id, threshold } => {
-                write!(f, "like:{id}")?;
-                if *threshold == DEFAULT_LIKENESS { Ok(()) } else { write!(f, "~{}", f32::from(*threshold) / 100.0) }
+            Clause::Like(Likes { ids, share }) => {
+                write!(f, "like:{}", ids.join(","))?;
+                if *share == DEFAULT_SHARE { Ok(()) } else { write!(f, "~{share}%") }
             }
         }
     }

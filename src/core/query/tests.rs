@@ -65,7 +65,9 @@ fn clauses() -> impl Strategy<Value = Clause> {
             .prop_filter("an operator alone is no word, and names have no signs", can_be_parsed),
         1 => (measure, comparison, 0u32..5).prop_map(|(measure, comparison, value)| Clause::Number { measure, comparison, value }),
         1 => prop::sample::select(vec![Clause::Has(Extra::Code), Clause::Has(Extra::Project)]),
-        1 => (0u32..6, 1u8..=100).prop_map(|(n, threshold)| Clause::Like { id: format!("2603.{n:05}"), threshold }),
+        1 => (prop::collection::vec(0u32..6, 1..3), 1u8..=50).prop_map(|(numbers, share)| {
+            Clause::Like(Likes { ids: numbers.iter().map(|n| format!("2603.{n:05}")).collect(), share })
+        }),
     ]
 }
 
@@ -130,7 +132,9 @@ fn an_error_says_where_what_and_how_to_mend_it() {
         ("title:upvotes>3", 6..14, "expected a word after \"title:\", found another condition", "one field"),
         ("has:data", 4..8, "expected \"code\" or \"project\" after \"has:\"", "has:project"),
         ("like:mamba", 5..10, "expected an arXiv identifier after \"like:\"", "like:2503.02130"),
-        ("like:2503.02130~2", 5..17, "expected a similarity from 0.01 to 1 after \"~\"", "~0.3"),
+        ("like:2503.02130,", 5..16, "expected an arXiv identifier after \"like:\"", "like:2503.02130,2504.00001"),
+        ("like:2503.02130~2", 5..17, "expected a share from 1% to 50% after \"~\"", "~2%"),
+        ("like:2503.02130~60%", 5..19, "expected a share from 1% to 50% after \"~\"", "~2%"),
         ("upvotes>=many", 9..13, "expected a whole number", "upvotes>=20"),
         ("upvotes>=1.5", 9..12, "expected a whole number, without a unit or signs", "`upvotes>=1`"),
         ("upvotes=>3", 7..9, "expected \">=\", found \"=>\"", "`upvotes>=20`"),
@@ -186,7 +190,8 @@ fn signs_of_other_keyboards_are_read_as_what_they_stand_for() {
     }
     same("upvotes≥20 stars ≤ 5", "upvotes>=20 stars<=5");
     same("title：（a OR b） upvotes＞3", "title:(a OR b) upvotes>3");
-    same("like:arxiv:2503.02130v2~0.3", "like:2503.02130~0.3");
+    same("like:arxiv:2503.02130v2~3%", "like:2503.02130~3%");
+    same("like:2503.02130v2,hf.co/papers/2503.02131~5%", "like:2503.02130,2503.02131");
     same("like:https://arxiv.org/abs/2503.02130 like:hf.co/papers/2503.02131", "like:2503.02130 like:2503.02131");
     // Apostrophes are none.
     for text in ["'graph", "models' errors", "'graph'", "the '90s", "O’Brien's"] {

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use foldhash::HashMap;
 
 use super::sieve::{Hole, Sieve};
-use super::{Expr, Extra, Field, Literal, Measure, Name, Part, Pattern, Unit};
+use super::{Expr, Extra, Field, Likes, Literal, Measure, Name, Part, Pattern, Unit};
 use crate::core::candidate::Candidate;
 use crate::core::text::{self, Form};
 
@@ -88,12 +88,12 @@ impl Resolved {
 pub struct Known<'a> {
     /// The time, for ages.
     pub now: Option<DateTime<Utc>>,
-    /// How close the candidate is to other papers.
-    pub like: Option<&'a Likeness<'a>>,
+    /// Whether the candidate is close to other papers.
+    pub like: Option<&'a IsLike<'a>>,
 }
 
-/// How close a candidate is to a paper, by that one's arXiv identifier; `None` to itself and to an unknown one.
-pub type Likeness<'a> = dyn Fn(&str) -> Option<f32> + 'a;
+/// The terms that make a candidate close to what a `like:` names; `None` when it is not close enough.
+pub type IsLike<'a> = dyn Fn(&Likes) -> Option<Vec<String>> + 'a;
 
 /// Where a clause was found in what a reader sees.
 #[derive(Clone, Debug, Default)]
@@ -160,7 +160,7 @@ impl<C: Borrow<Candidate>> Document<C> {
             Literal::Number(measure, comparison, value) => comparison.holds(number(candidate, *measure), *value),
             Literal::Has(Extra::Code) => paper.code.is_some(),
             Literal::Has(Extra::Project) => paper.project.is_some(),
-            Literal::Like(id, threshold) => known.like?(id).is_some_and(|like| like >= f32::from(*threshold) / 100.0),
+            Literal::Like(likes) => known.like?(likes).is_some(),
         })
     }
 

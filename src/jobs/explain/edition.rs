@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::Case;
-use crate::core::matching::{Check, Explanation, Pool, Verdict};
+use crate::core::matching::{Check, Explanation, Verdict};
+use crate::jobs::publish::pool;
 use crate::store::{PastEdition, SourceStatus, StoreError};
 
 /// The last edition, and what it made of the papers it looked at.
@@ -76,14 +77,16 @@ impl Case<'_> {
             return Ok(None);
         };
         let candidates = self.store.candidates_as_of(edition.decided - self.settings.window, edition.read)?;
-        let pool = Pool::with_liked(candidates, &self.store.liked_papers()?, edition.decided);
+        let pool = pool(self.store, candidates, &edition.order.profiles, edition.decided)?;
         let before: HashSet<u32> =
             earlier.iter().flat_map(|edition| edition.papers.iter().flatten()).copied().collect();
+        let sent: Vec<u32> = before.iter().copied().collect();
         let mut taken = HashSet::new();
         let sections = edition.order.profiles.iter().zip(&edition.papers).map(|(profile, papers)| {
             let mut fates: BTreeMap<Fate, Vec<(u32, String)>> = BTreeMap::new();
+            let explainer = pool.explainer(profile, &sent);
             for (index, candidate) in pool.candidates().iter().enumerate() {
-                let Some(explanation) = pool.explain(profile, index) else { continue };
+                let Some(explanation) = explainer.explain(index) else { continue };
                 let fate = unwanted(&explanation).unwrap_or_else(|| match candidate.id {
                     id if papers.contains(&id) => Fate::Sent,
                     id if before.contains(&id) => Fate::SentBefore,

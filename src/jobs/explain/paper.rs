@@ -4,7 +4,8 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 
 use super::Case;
 use crate::core::matching::{Explanation, Pool, Verdict};
-use crate::jobs::publish::{Planner, liked};
+use crate::core::subscription::Profile;
+use crate::jobs::publish::{Planner, pool};
 use crate::store::{KnownPaper, OutboxState, StoreError};
 
 /// All that explains why a subscriber did or did not get a paper.
@@ -75,14 +76,15 @@ impl Case<'_> {
         let profiles = &self.subscription().profiles;
         let planner = Planner::new(self.store, self.settings, profiles, self.now)?;
         let candidates = planner.pool().candidates();
+        let sent = &self.standing.ledger.sent;
         let index = candidates.iter().position(|candidate| candidate.id == id);
         let findings: Vec<(String, Explanation)> = match index {
-            Some(index) => explain(planner.pool(), index, profiles),
+            Some(index) => explain(planner.pool(), index, profiles, sent),
             None => {
                 // Beside the candidates, so that what hangs on other papers comes out as it would among them.
                 let with_it = candidates.iter().chain([&paper.candidate]).cloned().collect();
-                let pool = Pool::with_liked(with_it, &liked(self.store, profiles)?, self.now);
-                explain(&pool, candidates.len(), profiles)
+                let pool = pool(self.store, with_it, profiles, self.now)?;
+                explain(&pool, candidates.len(), profiles, sent)
             }
         };
         let choice = planner.choose(&self.standing);
@@ -123,6 +125,7 @@ impl Case<'_> {
     }
 }
 
-fn explain(pool: &Pool, index: usize, profiles: &[crate::core::subscription::Profile]) -> Vec<(String, Explanation)> {
-    profiles.iter().filter_map(|profile| Some((profile.name.clone(), pool.explain(profile, index)?))).collect()
+fn explain(pool: &Pool, index: usize, profiles: &[Profile], sent: &[u32]) -> Vec<(String, Explanation)> {
+    let of = |profile: &Profile| Some((profile.name.clone(), pool.explainer(profile, sent).explain(index)?));
+    profiles.iter().filter_map(of).collect()
 }

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::*;
-use crate::core::query::{Clause, Field, Literal, Pattern, Unit};
+use crate::core::query::{Clause, Field, Likes, Literal, Pattern, Unit};
 use crate::core::text;
 
 /// No score is greater, in hundredths.
@@ -18,7 +18,7 @@ const MOST: u32 = (1 << 21) - 1;
 /// A pool's papers, and what is known of them.
 pub(super) struct Scorer<'a> {
     documents: Vec<Document<&'a Candidate>>,
-    like: &'a dyn Fn(usize, &str) -> Option<f32>,
+    like: &'a dyn Fn(usize, &Likes) -> Option<u32>,
     /// By literal: which papers have it, found when it is first asked for.
     found: RefCell<HashMap<Literal, Rc<[bool]>>>,
 }
@@ -31,13 +31,15 @@ struct Begin {
 }
 
 impl<'a> Scorer<'a> {
-    /// `like` is how close a candidate, by its index, is to a paper.
-    pub(super) fn new(candidates: &'a [Candidate], like: &'a dyn Fn(usize, &str) -> Option<f32>) -> Self {
+    /// `like` is what a candidate, by its index, is worth as close to what a `like:` names; `None` when it is not close
+    /// enough.
+    pub(super) fn new(candidates: &'a [Candidate], like: &'a dyn Fn(usize, &Likes) -> Option<u32>) -> Self {
         Self { documents: candidates.iter().map(Document::new).collect(), like, found: RefCell::default() }
     }
 
     /// All that `profile` chooses, best first: index and score.
     pub(super) fn select(&self, profile: &Profile) -> Vec<(usize, f32)> {
+        let profile = &Profile { keywords: likes::joined(profile), ..profile.clone() };
         let keywords = distinct(profile);
         let chosen = (0..self.documents.len()).filter(|at| self.is_chosen(*at, profile));
         let mut scored: Vec<(usize, f32)> = chosen.map(|at| (at, self.score(at, &keywords, profile.rank))).collect();
@@ -58,7 +60,7 @@ impl<'a> Scorer<'a> {
         let holds = |at: usize| match is_near {
             true => !self.begins(at, literal).is_empty(),
             false => {
-                let known = Known { now: Some(now()), like: Some(&|id| (self.like)(at, id)) };
+                let known = Known { now: Some(now()), like: Some(&|likes| (self.like)(at, likes).map(|_| Vec::new())) };
                 self.documents[at].holds(literal, known) == Some(true)
             }
         };
@@ -146,7 +148,7 @@ impl<'a> Scorer<'a> {
             }
             Literal::Text { field: Field::Title, .. } | Literal::Author(_) => 200,
             Literal::Text { .. } => 100,
-            Literal::Like(id, _) => ((self.like)(at, id).unwrap_or(0.0) * 400.0) as u32,
+            Literal::Like(likes) => (self.like)(at, likes).unwrap_or(0),
             _ => 0,
         };
         let worth = (place as f32 * rarity).round() as u64;

@@ -21,7 +21,7 @@ pub(super) fn implies(a: &Literal, b: &Literal) -> bool {
         (Literal::Category(a), Literal::Category(b)) | (Literal::Source(a), Literal::Source(b)) => {
             (b.prefix || !a.prefix) && b.finds(&a.name)
         }
-        (Literal::Like(a, least), Literal::Like(b, less)) => a == b && least >= less,
+        (Literal::Like(a), Literal::Like(b)) => a.ids == b.ids && a.share <= b.share,
         _ => a == b,
     }
 }
