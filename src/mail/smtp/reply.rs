@@ -76,15 +76,16 @@ impl Parser {
             let rest = &bytes[taken..];
             let end = memchr::memchr(b'\n', rest).map(|at| at + 1);
             let piece = &rest[..end.unwrap_or(rest.len())];
+            // Garbage is told as soon as it can't become a code any more, not when a line end comes that may never; and before
+            // its length, which in small pieces is met later.
+            if !self.line.iter().chain(piece).take(3).all(u8::is_ascii_digit) {
+                return Err(Garbage::NoReply);
+            }
             if self.line.len() + piece.len() > MAX_LINE {
                 return Err(Garbage::TooLong);
             }
             self.line.extend_from_slice(piece);
             taken += piece.len();
-            // Garbage is told as soon as it can't become a code any more, not when a line end comes that may never.
-            if !self.line.iter().take(3).all(u8::is_ascii_digit) {
-                return Err(Garbage::NoReply);
-            }
             if end.is_some() {
                 let line = std::mem::take(&mut self.line);
                 if self.end_line(&line)? {
@@ -214,6 +215,24 @@ mod tests {
             (&many, Garbage::TooLong),
         ] {
             assert_eq!(parse(bytes), Err(expected));
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_long_line_does_not_depend_on_its_pieces() {
+        for (begin, expected) in [
+            ("no", Garbage::NoReply),
+            ("25x", Garbage::NoReply),
+            ("250 ", Garbage::TooLong),
+            ("250x", Garbage::TooLong),
+        ] {
+            for end in ["", "\r\n"] {
+                let line = format!("{begin}{}{end}", "x".repeat(MAX_LINE));
+                for piece in [1, 2, 3, 100, MAX_LINE, line.len()] {
+                    let (codes, told) = reply_codes(line.as_bytes(), piece);
+                    assert_eq!((codes, told), (Vec::new(), Some(expected.to_string())), "{begin} by {piece}");
+                }
+            }
         }
     }
 
