@@ -20,9 +20,11 @@ use std::ops::Range;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
+mod aside;
 mod latex;
 mod stem;
 
+pub use aside::asides;
 pub use stem::root;
 
 /// A word of a text, or several that a hyphen joins.

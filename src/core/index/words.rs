@@ -42,6 +42,8 @@ pub(super) struct Words {
     by_stem: Vec<Vec<u32>>,
     /// Sorted once all papers are in.
     by_folded: Vec<(String, u32)>,
+    /// Parentheses of one word, sorted once all papers are in.
+    asides: Vec<Place>,
     /// By word: sorted, since papers and positions come in order, and compounds are sorted in at the end.
     places: Vec<Vec<Place>>,
 }
@@ -60,6 +62,8 @@ impl Words {
                 let start = offset + word.position;
                 self.places[number as usize].push(Place { paper, zone, start, end: start + word.length });
             }
+            let aside = |(start, end)| Place { paper, zone, start: offset + start, end: offset + end };
+            self.asides.extend(text::asides(text, &words).into_iter().map(aside));
             offset += words.iter().map(|word| word.position).max().unwrap_or(0) + TEXT_GAP;
         }
     }
@@ -95,6 +99,7 @@ impl Words {
     /// To be called when all texts are in, before anything is looked for.
     pub(super) fn finish(&mut self) {
         self.by_folded.sort_unstable();
+        self.asides.sort_unstable();
         self.places.iter_mut().for_each(|places| places.sort_unstable());
     }
 
@@ -111,6 +116,10 @@ impl Words {
             ([only], None) => self.unit(only),
             (units, None) => units[1..].iter().fold(self.unit(&units[0]), |open, unit| match open.is_empty() {
                 true => open,
+                false if pattern.steps_over_asides() => {
+                    let over = [&open[..], &follow(&open, &self.asides, false)].concat();
+                    Cow::Owned(follow(&over, &self.unit(unit), unit.after_end))
+                }
                 false => Cow::Owned(follow(&open, &self.unit(unit), unit.after_end)),
             }),
             (units, Some(_)) => {

@@ -282,6 +282,9 @@ fn papers(count: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = Vec<C
         ".",
         ",",
         "agents' ",
+        "(LLMs)",
+        "(c-a)",
+        "(3)",
     ]);
     let text = |most| prop::collection::vec(word.clone(), 0..most).prop_map(|words| words.join(" "));
     // Long enough for words that are far from each other, and for those beyond what nearness looks at.

@@ -35,7 +35,8 @@ pub enum Literal {
 pub struct Pattern {
     /// One for each word or compound; at least one. Those of a nearness are all different.
     pub units: Vec<Unit>,
-    /// Other words allowed among them, in any order; `None` when they follow each other as written.
+    /// Other words allowed among them, in any order; `None` when they follow each other as written. Then a parenthesis of one
+    /// word may stand in each gap.
     pub near: Option<u8>,
 }
 
@@ -158,6 +159,12 @@ impl Pattern {
             });
         }
         Self { units, near }
+    }
+
+    /// Whether a word in parentheses may stand between its words: not where they are to stand as written.
+    pub fn steps_over_asides(&self) -> bool {
+        let mut parts = self.units.iter().flat_map(|unit| unit.parts.iter().chain(&unit.whole));
+        self.near.is_none() && self.units.len() > 1 && !parts.any(|part| matches!(part, Part::Exact(_)))
     }
 
     /// How many positions of the text the words of a nearness may span.

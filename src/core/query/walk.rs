@@ -40,6 +40,8 @@ struct Words {
     written: HashMap<String, Vec<usize>>,
     /// Indexes into the tokens in the order of their folded words, so that those with one beginning stand together.
     folded: Vec<usize>,
+    /// Parentheses of one word: where each begins, and the position after it.
+    asides: Vec<(u32, u32)>,
 }
 
 #[derive(Debug)]
@@ -237,7 +239,9 @@ fn settle(truths: impl Iterator<Item = Option<bool>>, target: bool) -> Option<bo
 
 impl Words {
     fn of(text: &str) -> Self {
-        let mut tokens: Vec<Token> = text::words(text)
+        let words = text::words(text);
+        let asides = text::asides(text, &words);
+        let mut tokens: Vec<Token> = words
             .into_iter()
             .map(|word| Token {
                 written: text[word.range.clone()].to_owned(),
@@ -262,7 +266,7 @@ impl Words {
         }
         let mut folded: Vec<usize> = (0..tokens.len()).collect();
         folded.sort_by(|a, b| tokens[*a].form.folded.cmp(&tokens[*b].form.folded));
-        Self { tokens, stems, roots: OnceLock::new(), written, folded }
+        Self { tokens, stems, roots: OnceLock::new(), written, folded, asides }
     }
 
     fn roots(&self) -> &HashMap<String, Vec<usize>> {
@@ -374,13 +378,20 @@ fn find(pattern: &Pattern, words: &Words, found: &mut Vec<Range<usize>>) {
     if pattern.near.is_some() {
         return found.extend(find_near(pattern, words));
     }
+    let steps = pattern.steps_over_asides();
+    let over = |end: End| {
+        let asides = if steps { words.asides.as_slice() } else { &[] };
+        asides.iter().find(|(begin, _)| *begin == end.0).map(|(_, after)| (*after, end.1))
+    };
     found.extend(words.starts(&pattern.units[0]).into_iter().filter_map(|position| {
         let start = tokens[tokens.partition_point(|token| token.start < position)].range.start;
         let mut ends: Vec<End> = vec![(position, start)];
-        for unit in &pattern.units {
+        for (at, unit) in pattern.units.iter().enumerate() {
             let gap = unit.after_end.then_some(text::SENTENCE_GAP);
+            let aside = |end: End| [Some(end), over(end).filter(|_| at > 0)].into_iter().flatten();
             let next = |end: End| [Some(end), gap.map(|gap| (end.0 + gap, end.1))].into_iter().flatten();
-            ends = ends.into_iter().flat_map(next).flat_map(|end| unit_ends(unit, tokens, end)).collect();
+            let begins = ends.into_iter().flat_map(aside).flat_map(next);
+            ends = begins.flat_map(|end| unit_ends(unit, tokens, end)).collect();
             ends.sort_unstable();
             ends.dedup();
         }

@@ -48,7 +48,8 @@ fn has_pattern(a: &Pattern, b: &Pattern) -> bool {
     };
     match (b.units.as_slice(), b.near) {
         ([only], _) => a.units.iter().any(|unit| has_unit(unit, only)),
-        (_, Some(within)) => a.near.is_none_or(|near| near <= within) && each(),
+        // A word in parentheses may be long.
+        (_, Some(within)) => a.near.map_or(!a.steps_over_asides(), |near| near <= within) && each(),
         (_, None) => a.near.is_none() && each(),
     }
 }
