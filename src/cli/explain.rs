@@ -1,11 +1,13 @@
 //! The command that answers "why did I get this?", "why didn't I?" and "why was it empty?".
 
+mod as_json;
+
 use std::process::ExitCode;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 
 use super::work::plural;
-use super::{files, wiring};
+use super::{files, output, wiring};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::core::address::Address;
@@ -24,7 +26,12 @@ const MOST_NAMESAKES: usize = 10;
 const MOST_TITLES: usize = 3;
 
 /// Explains a paper, or the last edition. Nothing moves.
-pub(super) fn explain(settings: &Settings, address: &Address, paper: Option<&str>) -> anyhow::Result<ExitCode> {
+pub(super) fn explain(
+    settings: &Settings,
+    address: &Address,
+    paper: Option<&str>,
+    as_json: bool,
+) -> anyhow::Result<ExitCode> {
     let listing = files::read(settings);
     let Some(store) = wiring::look(settings)? else {
         anyhow::bail!("no papers are known yet: `paperpost scrape` reads them");
@@ -35,10 +42,22 @@ pub(super) fn explain(settings: &Settings, address: &Address, paper: Option<&str
         anyhow::bail!("{} is not subscribed: `paperpost subscribe` adds it", address.reveal());
     };
     let Some(name) = paper else {
-        explain_edition(&case, address)?;
+        match as_json {
+            true => output::json(&as_json::edition(&case, address)?)?,
+            false => explain_edition(&case, address)?,
+        }
         return files::code_with(&listing, &store);
     };
     match explain::find(&store, name)? {
+        Found::One(paper) if as_json => output::json(&as_json::paper(&case, address, &paper)?)?,
+        Found::Nothing(_) if as_json => {
+            output::json(&as_json::unclear(address, name, &[]))?;
+            return Ok(ExitCode::FAILURE);
+        }
+        Found::Several(papers) if as_json => {
+            output::json(&as_json::unclear(address, name, &papers))?;
+            return Ok(ExitCode::FAILURE);
+        }
         Found::One(paper) => explain_paper(&case, address, &paper)?,
         Found::Nothing(key) => {
             match key {
@@ -284,7 +303,7 @@ fn describe_trouble(report: &EditionReport) {
 
 fn describe_sources(store: &Store) -> anyhow::Result<()> {
     for status in store.sources()? {
-        let good = status.last_good.map_or("never".to_owned(), |at| local(at, Zone::UTC) + " UTC");
+        let good = status.last_good.map_or("never".to_owned(), |at| local(at, Zone::UTC));
         say!("  {}: last read {good}, {} papers", status.source, status.items);
     }
     Ok(())
@@ -333,7 +352,7 @@ fn slot(slot: NaiveDateTime) -> String {
 
 /// A time as the subscriber's clock shows it.
 fn local(at: DateTime<Utc>, zone: Zone) -> String {
-    at.with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string()
+    format!("{} {zone}", at.with_timezone(&zone).format("%Y-%m-%d %H:%M"))
 }
 
 #[cfg(test)]

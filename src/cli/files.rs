@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
+
 use super::work::plural;
 use super::{output, wiring};
 use crate::clock::Clock;
@@ -42,6 +44,18 @@ pub(super) fn tell(report: &SyncReport) {
     if report.held > 0 {
         say!("{}", about_held(report.held));
     }
+}
+
+/// The same as numbers.
+pub(super) fn as_json(report: &SyncReport) -> Value {
+    json!({
+        "withheld": report.withheld.iter().map(|withheld| {
+            json!({"address": withheld.address.reveal(), "consent": withheld.consent})
+        }).collect::<Vec<_>>(),
+        "errors": report.errors.len(),
+        "kept": report.kept,
+        "held": report.held,
+    })
 }
 
 fn about_errors(errors: usize, kept: usize) -> String {

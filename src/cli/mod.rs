@@ -6,6 +6,7 @@
 #[macro_use]
 mod output;
 
+mod attention;
 mod bounce;
 pub mod demo;
 mod dkim;
@@ -13,6 +14,7 @@ mod edit;
 mod explain;
 mod expression;
 mod files;
+mod json;
 mod manual;
 mod outbox;
 mod preview;
@@ -75,16 +77,31 @@ enum Command {
     /// database at a time.
     Run,
     /// Reads the bounce mailbox and all sources, publishes what is due, delivers what is queued, and exits
-    Once,
+    Once {
+        /// As JSON, for scripts
+        #[arg(long)]
+        json: bool,
+    },
     /// Reads sources and takes in what they list
     Scrape {
         /// Only these sources, by their names in paperpost.toml
         sources: Vec<String>,
+        /// As JSON, for scripts
+        #[arg(long)]
+        json: bool,
     },
     /// Decides the editions that are due and queues their mails
-    Publish,
+    Publish {
+        /// As JSON, for scripts
+        #[arg(long)]
+        json: bool,
+    },
     /// Sends queued mails that are due
-    Deliver,
+    Deliver {
+        /// As JSON, for scripts
+        #[arg(long)]
+        json: bool,
+    },
     /// Shows what a subscriber's next digest would be; nothing is sent and nothing moves
     #[command(after_help = "Examples:
   paperpost preview ada@example.org                        as text, on the terminal
@@ -98,6 +115,9 @@ enum Command {
         /// Where to write it, instead of the terminal
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
+        /// As JSON, for scripts: which papers, and the mail's subject, text and HTML
+        #[arg(long, conflicts_with_all = ["format", "output"])]
+        json: bool,
     },
     /// Says why a subscriber got a paper or did not, or why the last edition had what it had
     #[command(after_help = "Examples:
@@ -110,6 +130,9 @@ enum Command {
         address: String,
         /// An arXiv number, a key, a web address or a piece of the title; without it, the last edition
         paper: Option<String>,
+        /// As JSON, for scripts
+        #[arg(long)]
+        json: bool,
     },
     /// Counts and lists what an expression would have matched in the last days
     #[command(after_help = "Examples:
@@ -123,7 +146,11 @@ enum Command {
     #[command(hide = true, long_about = manual::queries(), help_template = "{about}")]
     Queries,
     /// Reports every problem in the settings and the subscriptions, and what was probably not meant
-    Check,
+    Check {
+        /// As JSON, for scripts
+        #[arg(long)]
+        json: bool,
+    },
     /// Lists queued and failed mails; shows, retries, drops or exports them
     #[command(
         args_conflicts_with_subcommands = true,
@@ -147,6 +174,9 @@ enum Command {
         /// As JSON, for scripts
         #[arg(long)]
         json: bool,
+        /// Ends with 1 when something needs a person
+        #[arg(long)]
+        check: bool,
     },
     /// Adds a subscription to the subscriptions file
     #[command(after_help = "Examples:
@@ -319,12 +349,12 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
             output::text(&manual::queries());
             return Ok(ExitCode::SUCCESS);
         }
-        Command::Check => {
+        Command::Check { json } => {
             let mut report = config::check(config.as_deref(), &set, environment(), expression::holdings);
             report.add(report.settings.as_ref().map(wiring::unusable).unwrap_or_default());
             report.add_access();
             report.warn(wiring::old_zones(Clock::System.now().date_naive()));
-            return Ok(show::check(&report));
+            return show::check(&report, json);
         }
         _ => {}
     }
@@ -355,17 +385,22 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
     telemetry::start(&level, is_json, output::log_has_color(), || output::Log);
     match command {
         Command::Run => work::run(settings).await,
-        Command::Once => work::once(&settings).await,
-        Command::Scrape { sources } => work::scrape(&settings, &sources).await,
-        Command::Publish => work::publish(&settings),
-        Command::Deliver => work::deliver(&settings).await,
-        Command::Preview { address, format, output } => {
+        Command::Once { json } => work::once(&settings, json).await,
+        Command::Scrape { sources, json } => work::scrape(&settings, &sources, json).await,
+        Command::Publish { json } => work::publish(&settings, json),
+        Command::Deliver { json } => work::deliver(&settings, json).await,
+        Command::Preview { address, json: true, .. } => {
+            preview::preview(&settings, &parse_address(&address)?, preview::Format::Json, None)
+        }
+        Command::Preview { address, format, output, json: false } => {
             preview::preview(&settings, &parse_address(&address)?, format, output.as_deref())
         }
-        Command::Explain { address, paper } => explain::explain(&settings, &parse_address(&address)?, paper.as_deref()),
+        Command::Explain { address, paper, json } => {
+            explain::explain(&settings, &parse_address(&address)?, paper.as_deref(), json)
+        }
         Command::Try(arguments) => trial::run(&settings, &arguments).await,
         Command::Outbox { list, action } => outbox::outbox(&settings, &list, action),
-        Command::Status { json } => show::status(&settings, json),
+        Command::Status { json, check } => show::status(&settings, json, check),
         Command::Subscribe(arguments) => edit::subscribe(&settings, &arguments),
         Command::Edit(arguments) => edit::edit(&settings, &arguments),
         Command::Unsubscribe { address, file } => edit::unsubscribe(&settings, &parse_address(&address)?, file),
@@ -378,7 +413,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Bounce { inbox: false } => Ok(bounce::bounce(&settings)),
         Command::Dkim { action } => dkim::dkim(&settings, action),
         Command::TestMail { address } => preview::test_mail(&settings, &parse_address(&address)?).await,
-        Command::Check | Command::Queries | Command::Demo { .. } => Ok(ExitCode::SUCCESS),
+        Command::Check { .. } | Command::Queries | Command::Demo { .. } => Ok(ExitCode::SUCCESS),
     }
 }
 
@@ -387,7 +422,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
 fn needs(command: &Command, key: &str) -> bool {
     let is_sources = key.starts_with("sources.");
     match command {
-        Command::Run | Command::Once | Command::Deliver | Command::TestMail { .. } => true,
+        Command::Run | Command::Once { .. } | Command::Deliver { .. } | Command::TestMail { .. } => true,
         Command::Scrape { .. } => is_sources,
         Command::Try(arguments) => is_sources && arguments.is_fresh(),
         Command::Bounce { inbox: true } => matches!(key, "imap.password" | "tokens.key"),

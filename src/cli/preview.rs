@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::ValueEnum;
+use serde_json::{Value, json};
 
-use super::{files, output, wiring};
+use super::{files, json, output, wiring};
 use crate::clock::Clock;
 use crate::config::settings::Tls;
 use crate::config::{self, Settings};
@@ -29,6 +30,8 @@ pub(super) enum Format {
     Html,
     /// The whole mail
     Eml,
+    /// As JSON: which papers, and the mail's subject, text and HTML
+    Json,
 }
 
 /// Writes what a subscriber's next digest would be. Nothing moves.
@@ -82,6 +85,12 @@ pub(super) fn preview(
         looked_at: planner.pool().candidates().len().try_into().unwrap_or(u32::MAX),
         message_id: format!("<preview@{}>", publish.domain),
     };
+    let names = subscription.profiles.iter().map(|profile| &profile.name);
+    let listed = |indices: &[usize]| -> Vec<Value> {
+        indices.iter().map(|index| json::paper(&planner.pool().candidates()[*index])).collect()
+    };
+    let sections: Vec<Value> =
+        names.zip(&choice.sections).map(|(name, papers)| json!({"name": name, "papers": listed(papers)})).collect();
     let sender = wiring::sender(settings, &store)?;
     let code = files::code_with(&listing, &store)?;
     let writer = Writer::new(store, sender);
@@ -89,6 +98,16 @@ pub(super) fn preview(
         Format::Text => writer.render(&mailing)?.text.into_bytes(),
         Format::Html => writer.render(&mailing)?.html.into_bytes(),
         Format::Eml => writer.write(&mailing)?,
+        Format::Json => {
+            let mail = writer.render(&mailing)?;
+            output::json(&json!({
+                "address": address.reveal(), "paused": subscription.paused, "zone": subscription.zone,
+                "slot": slot.map(|(slot, _)| slot), "due": slot.map(|(_, due)| due),
+                "sections": sections, "also": listed(&choice.also), "owed": choice.owed.len(),
+                "subject": mail.subject, "text": mail.text, "html": mail.html,
+            }))?;
+            return Ok(code);
+        }
     };
     match output {
         Some(path) => {

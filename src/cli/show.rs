@@ -8,7 +8,7 @@ use chrono::{DateTime, Local, Utc};
 use serde_json::json;
 
 use super::work::plural;
-use super::{files, output, wiring};
+use super::{attention, files, json, output, wiring};
 use crate::clock::Clock;
 use crate::config::{Listing, Report, Settings};
 use crate::core::address::Address;
@@ -18,12 +18,22 @@ use crate::store::{Difference, EditionStatus, FileStatus, SourceStatus, Store, S
 use crate::zones;
 
 /// Prints every problem, or that there is none.
-pub(super) fn check(report: &Report) -> ExitCode {
+pub(super) fn check(report: &Report, as_json: bool) -> anyhow::Result<ExitCode> {
     let problems = &report.problems;
+    let held = held(report);
+    let subscriptions = report.listing.subscriptions.len();
+    let is_good = problems.errors() == 0 && held == 0;
+    let code = if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    if as_json {
+        let file = report.file.as_ref().map(|file| file.display().to_string());
+        output::json(&json!({
+            "file": file, "problems": json::problems(problems), "subscriptions": subscriptions, "held": held, "ok": is_good,
+        }))?;
+        return Ok(code);
+    }
     if !problems.is_empty() {
         output::problems(problems);
     }
-    let held = held(report);
     if held > 0 {
         say!("{}", files::about_held(held));
     }
@@ -35,11 +45,10 @@ pub(super) fn check(report: &Report) -> ExitCode {
     };
     if problems.errors() > 0 {
         say!("{file}: {} {}{warnings}", problems.errors(), plural(problems.errors(), "problem"));
-        return ExitCode::FAILURE;
+        return Ok(code);
     }
-    let subscriptions = report.listing.subscriptions.len();
     say!("{file}: fine, {subscriptions} {}{warnings}", plural(subscriptions, "subscription"));
-    if held == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    Ok(code)
 }
 
 /// How many are missing from the files and held, or would be as soon as the files are taken in; as far as the database can
@@ -51,15 +60,25 @@ fn held(report: &Report) -> usize {
 }
 
 /// Sources, next editions and the queue.
-pub(super) fn status(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> {
+pub(super) fn status(settings: &Settings, json: bool, check: bool) -> anyhow::Result<ExitCode> {
     let listing = files::read(settings);
-    let Some(store) = existing(settings, json)? else { return Ok(files::code(&listing)) };
+    let Some(store) = existing(settings, json)? else {
+        return Ok(if check { ExitCode::FAILURE } else { files::code(&listing) });
+    };
     let (taken, differences) = (store.files()?, store.differences(&listing)?);
     let count = |wanted| differences.values().filter(|difference| **difference == wanted).count();
     let missing = count(Difference::Held);
     let code = if missing > 0 { ExitCode::FAILURE } else { files::code(&listing) };
     let (sources, queue, subscribers) = (store.sources()?, store.queue()?, store.subscribers()?);
-    let held = pace::held(&store, &settings.pacing, Clock::System.now())?;
+    let now = Clock::System.now();
+    let held = pace::held(&store, &settings.pacing, now)?;
+    let is_read = |status: &&SourceStatus| settings.sources.iter().any(|s| s.enabled && s.id == status.source);
+    let read: Vec<&SourceStatus> = sources.iter().filter(is_read).collect();
+    let mut needed = attention::needed(&store, &read, &held, &subscribers, now)?;
+    if code != ExitCode::SUCCESS {
+        needed.push("the subscription files (paperpost check)".to_owned());
+    }
+    let code = if check && !needed.is_empty() { ExitCode::FAILURE } else { code };
     let came_back = store.bounces(Clock::System.now() - chrono::Duration::days(30))?;
     let suspicions = store.suspicions()?;
     let mut due: Vec<_> = subscribers.iter().filter(|s| is_active(s)).collect();
@@ -67,7 +86,10 @@ pub(super) fn status(settings: &Settings, json: bool) -> anyhow::Result<ExitCode
     if json {
         let zones = Zones::in_use();
         let zones = json!({"version": zones.version().to_string(), "from": zones.place()});
-        let next: Vec<_> = due.iter().map(|s| json!({"address": s.address, "next": s.next, "last": s.last})).collect();
+        let next: Vec<_> = due
+            .iter()
+            .map(|s| json!({"address": s.address, "next": s.next, "open": s.is_open, "last": s.last}))
+            .collect();
         let faults = due.iter().filter(|subscriber| subscriber.fault.is_some()).count();
         let pending = json!({
             "new": count(Difference::New), "changed": count(Difference::Changed), "gone": count(Difference::Gone),
@@ -78,10 +100,14 @@ pub(super) fn status(settings: &Settings, json: bool) -> anyhow::Result<ExitCode
             "suspicions": suspicions, "faults": faults,
             "files": describe_files(&listing, &taken).map(|(path, state)| json!({"path": path, "state": state}))
                 .collect::<Vec<_>>(),
-            "subscribers": pending, "zones": zones,
+            "subscribers": pending, "zones": zones, "needs_a_person": needed,
         }))?;
         return Ok(code);
     }
+    if !needed.is_empty() {
+        say!("Needs a person");
+    }
+    needed.iter().for_each(|what| say!("  {what}"));
     say!("Sources");
     for source in settings.sources.iter().filter(|source| source.enabled) {
         match sources.iter().find(|status| status.source == source.id) {
@@ -233,7 +259,10 @@ pub(super) fn list(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> 
     }
     let suppressions = store.suppressions()?;
     for subscriber in &subscribers {
-        let last = subscriber.last.as_ref().map_or("no edition yet".to_owned(), describe_edition);
+        let last = subscriber
+            .last
+            .as_ref()
+            .map_or("no edition yet".to_owned(), |last| describe_edition(last, subscriber.zone));
         let difference = differences.get(&key(&subscriber.address)).copied();
         say!("{}\n  next: {}\n  last: {last}", subscriber.address, next_word(subscriber));
         if let Some(words) = difference.and_then(|difference| describe_difference(difference, subscriber.listed)) {
@@ -299,21 +328,25 @@ fn next_word(subscriber: &SubscriberStatus) -> String {
         _ if subscriber.held => "none: held".to_owned(),
         _ if subscriber.paused => "none: paused".to_owned(),
         Some(next) if next <= Clock::System.now() => "due now".to_owned(),
-        Some(next) => local(next),
+        Some(next) => in_zone(next, subscriber.zone),
+        None if subscriber.is_open => "found at the next publish, and at once if a slot is due".to_owned(),
         None => "never: its schedule has no further slot".to_owned(),
     }
 }
 
-fn describe_edition(edition: &EditionStatus) -> String {
-    let slot = edition.slot.format("%Y-%m-%d %H:%M");
+fn describe_edition(edition: &EditionStatus, zone: Zone) -> String {
     let owed = if edition.owed > 0 { format!(", {} wait for the next", edition.owed) } else { String::new() };
     let papers = match edition.papers {
         0 => format!("nothing new among {} papers", edition.looked_at),
         count => format!("{count} of {} papers{owed}", edition.looked_at),
     };
-    match &edition.state {
-        Some(state) => format!("{slot}, {papers}, {state} (mail {})", edition.edition),
-        None => format!("{slot}, {papers}, no mail"),
+    let slot = edition.slot.format("%Y-%m-%d %H:%M");
+    match (&edition.state, edition.sent) {
+        (_, Some(sent)) => {
+            format!("sent {} for the slot {slot}, {papers} (mail {})", in_zone(sent, zone), edition.edition)
+        }
+        (Some(state), None) => format!("{state}, for the slot {slot} {zone}, {papers} (mail {})", edition.edition),
+        (None, None) => format!("no mail {} for the slot {slot}, {papers}", in_zone(edition.decided, zone)),
     }
 }
 
@@ -336,8 +369,13 @@ fn describe_source(status: &SourceStatus) -> String {
 pub(super) fn local(at: DateTime<Utc>) -> String {
     static MACHINE: OnceLock<Option<Zone>> = OnceLock::new();
     match MACHINE.get_or_init(|| zones::of_machine(std::env::var("TZ").ok().as_deref())) {
-        Some(zone) => format!("{} {zone}", at.with_timezone(zone).format("%Y-%m-%d %H:%M")),
+        Some(zone) => in_zone(at, *zone),
         // A clock that follows rules of its own.
         None => at.with_timezone(&Local).format("%Y-%m-%d %H:%M %:z").to_string(),
     }
+}
+
+/// A time as a clock in the zone shows it, and which zone that is.
+fn in_zone(at: DateTime<Utc>, zone: Zone) -> String {
+    format!("{} {zone}", at.with_timezone(&zone).format("%Y-%m-%d %H:%M"))
 }

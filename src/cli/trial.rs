@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use clap::Args;
+use serde_json::json;
 
 use super::work::{self, plural};
-use super::{expression, output, progress, wiring};
+use super::{expression, json, output, progress, wiring};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::config::settings::SourceSettings;
@@ -40,6 +41,9 @@ pub(super) struct Try {
     /// Reads the sources now, into memory, instead of using the database
     #[arg(long)]
     fresh: bool,
+    /// As JSON, for scripts
+    #[arg(long)]
+    json: bool,
 }
 
 impl Try {
@@ -75,7 +79,7 @@ pub(super) async fn run(settings: &Settings, arguments: &Try) -> anyhow::Result<
     let pool = Arc::new(pool);
     let all = pool.candidates().len();
     let days = format!("{} {}", arguments.days, plural(arguments.days as usize, "day"));
-    if all == 0 {
+    if all == 0 && !arguments.json {
         say!("no papers of the last {days} are known: --days looks further back, --fresh reads the sources now");
         return Ok(ExitCode::FAILURE);
     }
@@ -95,6 +99,18 @@ pub(super) async fn run(settings: &Settings, arguments: &Try) -> anyhow::Result<
     let closeness = Closeness::new(&pool, &profile);
     let chosen: Vec<usize> = chosen.iter().map(|found| found.index).collect();
     let candidates = || chosen.iter().map(|index| &pool.candidates()[*index]);
+    if arguments.json {
+        let days = by_day(pool.candidates(), candidates());
+        output::json(&json!({
+            "expression": arguments.expression, "days": arguments.days, "papers": all, "matching": chosen.len(),
+            "by_day": days.iter().map(|(day, (matching, papers))| {
+                json!({"day": day, "matching": matching, "papers": papers})
+            }).collect::<Vec<_>>(),
+            "listed": candidates().take(arguments.limit).map(json::paper).collect::<Vec<_>>(),
+            "ok": all > 0,
+        }))?;
+        return Ok(if all > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
     histogram(&by_day(pool.candidates(), candidates()), output::width().unwrap_or(80));
     let share = 100.0 * chosen.len() as f64 / all as f64;
     say!("{} of {all} {} of the last {days} ({share:.1} %)", chosen.len(), plural(all, "paper"));

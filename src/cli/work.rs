@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use super::json::Told;
 use super::output::spinner;
 use super::progress::{listener, telling};
 use super::{files, show, wiring};
 use crate::clock::Clock;
 use crate::config::{Settings, SubscriptionFiles};
+use crate::core::paper::Route;
 use crate::daemon::{self, Parts, signals};
 use crate::jobs::{self, pace};
 use crate::source::fetch::Client;
@@ -62,25 +65,25 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
 
 /// Everything once. Fails when the bounce mailbox or a source could not be read or a mail could not be sent, after doing
 /// the rest.
-pub(super) async fn once(settings: &Settings) -> anyhow::Result<ExitCode> {
-    let work = Work::begin(settings)?;
+pub(super) async fn once(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> {
+    let work = Work::begin(settings, json)?;
     // First, so that nothing more goes to whose mail comes back.
     let returned = work.take_in(settings).await?;
     let read = work.scrape(settings, &[]).await?;
     if work.stop.is_cancelled() {
-        return Ok(work.end(false));
+        return work.end(false);
     }
     let published = work.publish(settings)?;
     if work.stop.is_cancelled() {
-        return Ok(work.end(false));
+        return work.end(false);
     }
     let sent = work.deliver(settings).await?;
     jobs::prune::run(&work.store, wiring::publish(settings).window, work.clock.now(), &work.stop)?;
-    Ok(work.end(returned && read && published && sent))
+    work.end(returned && read && published && sent)
 }
 
 /// Reads sources. Fails when one of them could not be read.
-pub(super) async fn scrape(settings: &Settings, names: &[String]) -> anyhow::Result<ExitCode> {
+pub(super) async fn scrape(settings: &Settings, names: &[String], json: bool) -> anyhow::Result<ExitCode> {
     for name in names {
         if !settings.sources.iter().any(|source| source.id.as_str() == name) {
             let known: Vec<&str> = settings.sources.iter().map(|source| source.id.as_str()).collect();
@@ -88,23 +91,30 @@ pub(super) async fn scrape(settings: &Settings, names: &[String]) -> anyhow::Res
         }
     }
     let (lock, store) = wiring::open(settings)?;
-    let work = Work { _lock: lock, store, clock: Clock::System, stop: stop_at_interrupt(), is_complete: true };
+    let work = Work {
+        _lock: lock,
+        store,
+        clock: Clock::System,
+        stop: stop_at_interrupt(),
+        is_complete: true,
+        told: Told::new(json),
+    };
     let read = work.scrape(settings, names).await?;
-    Ok(work.end(read))
+    work.end(read)
 }
 
 /// Decides what is due. Fails when a subscription could not be decided.
-pub(super) fn publish(settings: &Settings) -> anyhow::Result<ExitCode> {
-    let work = Work::begin(settings)?;
+pub(super) fn publish(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> {
+    let work = Work::begin(settings, json)?;
     let published = work.publish(settings)?;
-    Ok(work.end(published))
+    work.end(published)
 }
 
 /// Sends what is queued. Fails when something could not be sent.
-pub(super) async fn deliver(settings: &Settings) -> anyhow::Result<ExitCode> {
-    let work = Work::begin(settings)?;
+pub(super) async fn deliver(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> {
+    let work = Work::begin(settings, json)?;
     let sent = work.deliver(settings).await?;
-    Ok(work.end(sent))
+    work.end(sent)
 }
 
 /// The database, held by this process.
@@ -116,26 +126,33 @@ struct Work {
     stop: CancellationToken,
     /// Nothing is wrong in the subscription files, and nobody is held.
     is_complete: bool,
+    told: Told,
 }
 
 impl Work {
     /// Takes the lock, brings the subscriptions into force, as far as they are right, and frees what a killed process had
     /// claimed.
-    fn begin(settings: &Settings) -> anyhow::Result<Self> {
+    fn begin(settings: &Settings, json: bool) -> anyhow::Result<Self> {
         let (lock, store) = wiring::open(settings)?;
         let (clock, stop) = (Clock::System, stop_at_interrupt());
         let report = store.take_in(&files::read(settings), clock.now())?;
-        files::tell(&report);
+        let told = Told::new(json);
+        told.part("files", files::as_json(&report), || files::tell(&report));
         store.recover_claims(clock.now())?;
-        Ok(Self { _lock: lock, store, clock, stop, is_complete: report.is_good() })
+        Ok(Self { _lock: lock, store, clock, stop, is_complete: report.is_good(), told })
     }
 
     /// The exit code; a command that was stopped has not done what it was asked to.
-    fn end(&self, is_good: bool) -> ExitCode {
-        if self.stop.is_cancelled() {
-            say!("stopped before the end: the next run goes on from here");
-        }
-        if is_good && self.is_complete && !self.stop.is_cancelled() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    fn end(&self, is_good: bool) -> anyhow::Result<ExitCode> {
+        let is_stopped = self.stop.is_cancelled();
+        let is_good = is_good && self.is_complete && !is_stopped;
+        self.told.part("stopped", json!(is_stopped), || {
+            if is_stopped {
+                say!("stopped before the end: the next run goes on from here");
+            }
+        });
+        self.told.end(is_good)?;
+        Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
     /// Whether the bounce mailbox could be read, if there is one.
@@ -148,14 +165,19 @@ impl Work {
         match taken_in {
             Ok(report) if bounces.inbox.is_none() && report.messages == 0 => {}
             Ok(report) => {
-                say!("took in {} {} from the bounce mailbox", report.messages, plural(report.messages, "message"));
-                // An entry that is no message stays there; that is no reason to fail at every run.
-                if let Some(error) = report.trouble {
-                    say!("something in the bounce mailbox could not be taken in: {error}");
-                }
+                let trouble = report.trouble.as_ref().map(ToString::to_string);
+                self.told.part("bounces", json!({"messages": report.messages, "trouble": trouble}), || {
+                    say!("took in {} {} from the bounce mailbox", report.messages, plural(report.messages, "message"));
+                    // An entry that is no message stays there; that is no reason to fail at every run.
+                    if let Some(error) = &trouble {
+                        say!("something in the bounce mailbox could not be taken in: {error}");
+                    }
+                });
             }
             Err(error) => {
-                say!("the bounce mailbox could not be read: {error}");
+                self.told.part("bounces", json!({"error": error.to_string()}), || {
+                    say!("the bounce mailbox could not be read: {error}");
+                });
                 return Ok(false);
             }
         }
@@ -190,7 +212,7 @@ impl Work {
         // Dropped half-way, it has written nothing.
         let report = jobs::scrape::run(&self.store, client, source, self.clock.now()).await;
         let report = report?;
-        spinner.suspend(|| say!("{}", describe(&report)));
+        spinner.suspend(|| self.told.item("sources", as_json(&report), || say!("{}", describe(&report))));
         Ok(report.is_good())
     }
 
@@ -202,26 +224,29 @@ impl Work {
             spinner.inc(batch.looked_at as u64);
         })?;
         spinner.finish_and_clear();
-        if report.is_waiting {
-            say!("published nothing: no source could be read yet");
-            return Ok(true);
-        }
-        let jobs::publish::Report { editions, queued, papers, owed, faults, is_stopped, .. } = report;
-        match editions {
-            0 if is_stopped || faults > 0 => {}
-            0 => say!("published nothing: no edition is due"),
-            due => {
-                let waiting = if owed > 0 { format!(", {owed} more wait for the next") } else { String::new() };
-                say!(
-                    "published {due} {}: {queued} with mail, {papers} {} in them{waiting}",
-                    plural(due, "edition"),
-                    plural(papers, "paper"),
-                );
+        let jobs::publish::Report { editions, queued, papers, owed, faults, is_waiting, is_stopped, .. } = report;
+        let counts = json!({
+            "editions": editions, "mails": queued, "papers": papers, "owed": owed, "faults": faults,
+            "waits_for_sources": is_waiting,
+        });
+        self.told.part("published", counts, || {
+            match editions {
+                _ if is_waiting => say!("published nothing: no source could be read yet"),
+                0 if is_stopped || faults > 0 => {}
+                0 => say!("published nothing: no edition is due"),
+                due => {
+                    let waiting = if owed > 0 { format!(", {owed} more wait for the next") } else { String::new() };
+                    say!(
+                        "published {due} {}: {queued} with mail, {papers} {} in them{waiting}",
+                        plural(due, "edition"),
+                        plural(papers, "paper"),
+                    );
+                }
             }
-        }
-        if faults > 0 {
-            say!("{faults} {} could not be decided (paperpost list)", plural(faults, "edition"));
-        }
+            if faults > 0 {
+                say!("{faults} {} could not be decided (paperpost list)", plural(faults, "edition"));
+            }
+        });
         Ok(faults == 0)
     }
 
@@ -267,26 +292,46 @@ impl Work {
         }
         spinner.finish_and_clear();
         transport.close().await;
-        say!("sent {} {} {way_out}", sum.sent, plural(sum.sent, "mail"));
         let queue = self.store.queue()?;
         let still_queued = queue.counts.iter().find(|(state, _)| *state == OutboxState::Queued);
         let put_off = sum.retried.min(still_queued.map_or(0, |(_, mails)| *mails as usize));
-        if put_off > 0 {
-            say!("{put_off} could not be sent now and will be tried again (paperpost outbox)");
-        }
-        if sum.failed > 0 {
-            say!("{} failed for good (paperpost outbox --state failed)", sum.failed);
-        }
         let held = pace::held(&self.store, &settings.pacing, self.clock.now())?;
-        if let Some(next) = held.iter().filter(|held| held.mails > 0).map(|held| held.until).min() {
-            say!("some are held back, the first until {} (paperpost status)", show::local(next));
-        }
-        if let Some(fault) = &sum.outage {
-            say!("nothing can be sent {way_out}: {fault}");
-        }
+        let held = held.iter().filter(|held| held.mails > 0).map(|held| held.until).min();
+        let outage = sum.outage.as_ref().map(ToString::to_string);
+        let counts = json!({
+            "way": way_out, "sent": sum.sent, "put_off": put_off, "failed": sum.failed, "held_until": held, "outage": outage,
+        });
+        self.told.part("delivered", counts, || {
+            say!("sent {} {} {way_out}", sum.sent, plural(sum.sent, "mail"));
+            if put_off > 0 {
+                say!("{put_off} could not be sent now and will be tried again (paperpost outbox)");
+            }
+            if sum.failed > 0 {
+                say!("{} failed for good (paperpost outbox --state failed)", sum.failed);
+            }
+            if let Some(next) = held {
+                say!("some are held back, the first until {} (paperpost status)", show::local(next));
+            }
+            if let Some(fault) = &outage {
+                say!("nothing can be sent {way_out}: {fault}");
+            }
+        });
         let is_stuck = sum.sent == 0 && put_off > 0;
         Ok(sum.failed == 0 && sum.outage.is_none() && !is_stuck)
     }
+}
+
+fn as_json(report: &jobs::scrape::Report) -> Value {
+    json!({
+        "source": report.source,
+        "outcome": report.state.as_str(),
+        "route": report.route.map(Route::as_str),
+        "added": report.added.len(),
+        "revised": report.revised.len(),
+        "unchanged": report.unchanged,
+        "skipped": report.skipped,
+        "message": report.message,
+    })
 }
 
 /// One line on a read: what came, or why nothing did.
@@ -301,7 +346,7 @@ pub(super) fn describe(report: &jobs::scrape::Report) -> String {
         ),
         None => format!("{}: {}", report.source, report.state.as_str()),
     };
-    if let Some(route) = report.route.filter(|route| *route != crate::core::paper::Route::Api) {
+    if let Some(route) = report.route.filter(|route| *route != Route::Api) {
         line += &format!(" (read by {}, because the API failed)", route.as_str());
     }
     if let Some(message) = &report.message {

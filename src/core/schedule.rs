@@ -280,7 +280,7 @@ mod tests {
     fn what_is_no_schedule_is_said_with_what_was_expected() {
         for (text, part) in [
             ("99 * * * *", "minute from 0 to 59, found `99`"),
-            ("0 24 * * *", "hour from 0 to 23"),
+            ("0 24 * * *", "expected an hour from 0 to 23"),
             ("0 8 * * 8", "weekday from 0 to 7"),
             ("0 8 * * mon-xyz", "found `xyz`"),
             ("*/0 8 * * *", "minute"),

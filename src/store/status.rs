@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::papers::source;
 use super::{OutboxState, Result, Store, ingest, instant, slot};
 use crate::core::paper::{Route, SourceId};
+use crate::core::zone::Zone;
 
 /// How a source's reads went.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -53,7 +54,13 @@ pub struct SubscriberStatus {
     pub listed: bool,
     /// Whether it is missing from its file and gets nothing until somebody has said why.
     pub held: bool,
-    /// When the next slot is due; the past when it is due now. `None` for who gets nothing.
+    /// Whose local time their slots are in.
+    pub zone: Zone,
+    /// Whether their next slot is yet to be found, at the next publish: for who is new, or changed their schedule.
+    #[serde(rename = "open")]
+    pub is_open: bool,
+    /// When the next slot is due; the past when it is due now. `None` for who gets nothing, for who is to get nothing more,
+    /// and while it is yet to be found.
     pub next: Option<DateTime<Utc>>,
     /// Why its last edition could not be decided.
     pub fault: Option<String>,
@@ -68,6 +75,10 @@ pub struct EditionStatus {
     pub edition: i64,
     /// The local slot.
     pub slot: NaiveDateTime,
+    /// When it was decided.
+    pub decided: DateTime<Utc>,
+    /// When its mail was sent.
+    pub sent: Option<DateTime<Utc>>,
     /// Papers in it.
     pub papers: u32,
     /// Candidates it was chosen from.
@@ -111,8 +122,10 @@ impl Store {
             let mut query = tx.prepare_cached(
                 "SELECT s.address, s.consent, s.paused, s.listed, s.next_at,
                         e.id, e.slot, (SELECT sum(json_array_length(value)) FROM json_each(e.papers)),
-                        e.looked_at, json_array_length(e.owed), o.state, s.fault, s.held IS NOT NULL
+                        e.looked_at, json_array_length(e.owed), o.state, s.fault, s.held IS NOT NULL,
+                        e.decided, o.due, json_extract(d.text, '$.zone')
                  FROM subscriptions s
+                 JOIN definitions d ON d.id = s.definition
                  LEFT JOIN editions e ON e.id = (SELECT max(id) FROM editions WHERE subscription = s.id)
                  LEFT JOIN outbox o ON o.edition = e.id
                  ORDER BY s.address_key",
@@ -121,15 +134,19 @@ impl Store {
             let mut out = Vec::new();
             while let Some(row) = rows.next()? {
                 let (consent, paused, listed): (String, bool, bool) = (row.get(1)?, row.get(2)?, row.get(3)?);
-                let is_active = consent == "confirmed" && listed && !paused;
-                let next: Option<i64> = row.get(4)?;
+                let held: bool = row.get(12)?;
+                let is_active = consent == "confirmed" && listed && !paused && !held;
+                let next: Option<i64> = row.get::<_, Option<i64>>(4)?.filter(|_| is_active);
+                let zone: Option<String> = row.get(15)?;
                 out.push(SubscriberStatus {
                     address: row.get(0)?,
                     consent,
                     paused,
                     listed,
-                    held: row.get(12)?,
-                    next: next.filter(|_| is_active).map(instant),
+                    held,
+                    zone: zone.as_deref().and_then(Zone::named).unwrap_or(Zone::UTC),
+                    is_open: next == Some(0),
+                    next: next.filter(|at| *at > 0).map(instant),
                     fault: row.get(11)?,
                     last: edition(row)?,
                 });
@@ -139,16 +156,19 @@ impl Store {
     }
 }
 
-/// The edition in columns 5 to 10.
+/// The edition in columns 5 to 10, 13 and 14.
 fn edition(row: &Row<'_>) -> Result<Option<EditionStatus>> {
     let Some(number) = row.get(5)? else { return Ok(None) };
+    let state: Option<String> = row.get(10)?;
     Ok(Some(EditionStatus {
         edition: number,
         slot: slot(&row.get::<_, String>(6)?)?,
+        decided: instant(row.get(13)?),
+        sent: row.get::<_, Option<i64>>(14)?.filter(|_| state.as_deref() == Some("sent")).map(instant),
         papers: row.get::<_, Option<u32>>(7)?.unwrap_or(0),
         looked_at: row.get(8)?,
         owed: row.get(9)?,
-        state: row.get(10)?,
+        state,
     }))
 }
 

@@ -17,6 +17,7 @@ mod files;
 mod growth;
 mod http;
 mod imap;
+mod json;
 mod judges;
 mod leaving;
 mod letter;

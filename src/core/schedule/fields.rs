@@ -70,9 +70,10 @@ impl Field {
     /// leaves a shorter or longer gap at its end is a warning: hardly anybody means that.
     fn values(&self, text: &str, warnings: &mut Vec<String>) -> Result<Vec<u32>, ScheduleError> {
         let (first, last) = self.range;
+        let article = if self.name == "hour" { "an" } else { "a" };
         let wrong = |part: &str| {
             error(
-                format!("expected a {} from {first} to {last}, found `{part}`", self.name),
+                format!("expected {article} {} from {first} to {last}, found `{part}`", self.name),
                 Some("the five fields are minute, hour, day, month, weekday"),
             )
         };

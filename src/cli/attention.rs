@@ -1,0 +1,60 @@
+//! What needs a person: `status` begins with it, and `status --check` ends with 1 because of it.
+//!
+//! Only what doesn't mend itself and isn't known already: a source that fails once, a mail that is put off or a mailbox that is
+//! full is no reason to wake anybody.
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::wiring;
+use super::work::plural;
+use crate::jobs::pace::Held;
+use crate::store::{OutboxState, SourceStatus, Store, SubscriberStatus};
+
+/// As many reads in a row may fail.
+const FAILED_READS: u32 = 3;
+
+/// A mail that failed longer ago is known by now.
+const RECENT: Duration = Duration::days(3);
+
+/// As many failed mails are looked at, the newest: more are no other news.
+const MOST_MAILS: usize = 1_000;
+
+/// A sentence for each thing.
+pub(super) fn needed(
+    store: &Store,
+    sources: &[&SourceStatus],
+    held: &[Held],
+    subscribers: &[SubscriberStatus],
+    now: DateTime<Utc>,
+) -> anyhow::Result<Vec<String>> {
+    let mut needed = Vec::new();
+    for source in sources {
+        let id = &source.source;
+        match source.outcome.as_str() {
+            "blocked" => needed.push(format!("{id} takes us for a robot that it doesn't want")),
+            _ if source.failures >= FAILED_READS => {
+                needed.push(format!("{id} could not be read {} times in a row", source.failures));
+            }
+            _ => {}
+        }
+    }
+    let faults = subscribers.iter().filter(|subscriber| subscriber.fault.is_some()).count();
+    if faults > 0 {
+        needed.push(format!("{faults} {} could not be decided (paperpost list)", plural(faults, "edition")));
+    }
+    for held in held.iter().filter(|held| held.cause == "refused") {
+        let whose = held.domain.as_deref().unwrap_or("everybody");
+        needed.push(format!("mails to {whose} are refused for a reason of ours (paperpost status)"));
+    }
+    let failed = store.outbox(&[OutboxState::Failed], MOST_MAILS)?;
+    let failed = failed.iter().filter(|mail| mail.due > now - RECENT).count();
+    if failed > 0 {
+        needed.push(format!("{failed} {} failed of late (paperpost outbox --state failed)", plural(failed, "mail")));
+    }
+    let suspected = store.suspicions()?.iter().filter(|suspicion| suspicion.is_for_a_person()).count();
+    if suspected > 0 {
+        needed.push(format!("{suspected} {} refused again and again", plural(suspected, "reader")));
+    }
+    needed.extend(wiring::old_zones(now.date_naive()));
+    Ok(needed)
+}
