@@ -80,10 +80,13 @@ fn action(action: &str, status: &str) -> Option<String> {
     }
 }
 
+/// So many failures are looked at: of one address there are no more, and a stranger's report may have thousands.
+const RECIPIENTS: usize = 64;
+
 /// What failed for good; `None` when nothing did. We send to one recipient at a time, so several of them are one address
 /// that was expanded: then the mildest failure counts.
 pub fn failure(recipients: &[Recipient]) -> Option<Failure> {
-    let failed = recipients.iter().filter(|recipient| recipient.action == "failed");
+    let failed = recipients.iter().filter(|recipient| recipient.action == "failed").take(RECIPIENTS);
     let failures = failed.map(|recipient| Failure {
         verdict: judge(None, &recipient.status, &recipient.diagnostic, Context::Report),
         status: recipient.status.clone(),

@@ -239,11 +239,14 @@ impl Inbound {
         self.returned.extend(values("Original-Mail-From"));
     }
 
-    /// What a report says in words alone; of one with fields that say nothing of why, what the words say.
+    /// What a report says in words alone; of one with fields that say nothing, or not why, what the words say.
     fn take_notice(&mut self, notice: &Notice<'_>) {
         let is_wordless = |recipient: &Recipient| recipient.action == "failed" && recipient.diagnostic.is_empty();
+        if self.kind == Kind::Report(Vec::new()) {
+            self.kind = Kind::Unclear;
+        }
         match &mut self.kind {
-            Kind::Letter | Kind::Automatic => {
+            Kind::Letter | Kind::Automatic | Kind::Unclear => {
                 let Some(Reported { recipients, returned, .. }) = bounce::read_notice(notice) else { return };
                 let names = recipients.iter().map(|recipient| recipient.final_recipient.clone());
                 self.recipients.extend(notice.failed.iter().cloned().chain(names));
@@ -259,7 +262,6 @@ impl Inbound {
                     recipient.diagnostic.clone_from(words);
                 }
             }
-            Kind::Report(recipients) if recipients.is_empty() => self.kind = Kind::Unclear,
             _ => {}
         }
     }

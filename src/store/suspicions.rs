@@ -13,8 +13,11 @@ use serde::Serialize;
 use super::suppressions::suppress_address;
 use super::{Reason, Result, Store, instant};
 
-/// Other mail that was taken within this time belongs to the same state of the relay.
-const SHORTLY: Duration = Duration::hours(1);
+/// Other mail that was taken so long before a refusal belongs to the same state of the relay …
+const BEFORE: Duration = Duration::hours(1);
+
+/// … and so long after it: the relay may have been mended since.
+const AFTER: Duration = Duration::minutes(10);
 
 /// Mail that was taken longer ago says nothing of the relay.
 const LATELY: Duration = Duration::hours(24);
@@ -112,10 +115,13 @@ pub(super) fn taken(tx: &Transaction<'_>, edition: i64, at: DateTime<Utc>) -> Re
         .execute([edition])?;
     if open_besides(tx, 0)? < IN_A_ROW {
         let mut open = tx.prepare_cached(
+            // Who has another mail waiting, because a person queued it again, will be told by that.
             "SELECT s.address_key, p.words FROM suspicions p JOIN subscriptions s ON s.id = p.subscription
-             WHERE p.is_open = 1 AND p.at >= ?",
+             WHERE p.is_open = 1 AND p.at >= ? AND NOT EXISTS (
+                 SELECT 1 FROM editions e JOIN outbox o ON o.edition = e.id
+                 WHERE e.subscription = p.subscription AND o.state IN ('queued', 'claimed'))",
         )?;
-        let rows = open.query_map([(at - SHORTLY).timestamp()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let rows = open.query_map([(at - AFTER).timestamp()], |row| Ok((row.get(0)?, row.get(1)?)))?;
         for (address_key, words) in rows.collect::<Result<Vec<(String, String)>, _>>()? {
             if !is_held(tx, &address_key)? {
                 suppress_address(tx, &address_key, Reason::Bounced, Some(&words), at)?;
@@ -146,7 +152,7 @@ pub(super) fn last_taken(tx: &Transaction<'_>, subscription: i64, at: DateTime<U
 fn is_beyond_doubt(tx: &Transaction<'_>, refusal: &Refusal<'_>) -> Result<bool> {
     let Refusal { subscription, at, .. } = *refusal;
     let Some(last) = last_taken(tx, subscription, at)? else { return Ok(false) };
-    if at - last <= SHORTLY && open_besides(tx, subscription)? + 1 < IN_A_ROW {
+    if at - last <= BEFORE && open_besides(tx, subscription)? + 1 < IN_A_ROW {
         return Ok(true);
     }
     // Refused on an earlier day, and mail to others was taken since.

@@ -111,6 +111,25 @@ async fn a_missing_mailbox_among_others_that_are_served_is_given_up_wherever_it_
 }
 
 #[tokio::test]
+async fn a_relay_that_is_mended_within_minutes_has_no_reader_given_up_by_the_first_mail_it_takes() {
+    for number in [1, 2, 4] {
+        let mut world = readers(&at_many_domains(number)).await;
+        world.deliver.connections = 1;
+        day(&world, 0);
+        world.smtp.refuses("@", "550 5.1.1 no such user");
+        world.once().await;
+        assert_eq!(world.store.suspicions().expect("a list").len(), number);
+        world.smtp.forgives();
+        world.at("2026-11-23 12:05");
+        let again = world.store.retry_failed(None, utc("2026-11-23 00:00"), world.clock.now()).expect("a database");
+        world.deliver().await;
+        assert_eq!((again, suppressed(&world)), (number, vec![]), "{number}");
+        assert_eq!(world.smtp.mails().len(), number);
+        assert_eq!(world.store.suspicions().expect("a list"), []);
+    }
+}
+
+#[tokio::test]
 async fn several_missing_in_a_row_are_suspected_and_given_up_on_the_next_day_if_others_were_served() {
     let mut world = readers(&at_many_domains(5)).await;
     world.deliver.connections = 1;

@@ -164,6 +164,11 @@ pub(super) const FAMILIES: &[Family] = &[
         begins: &["permanent fatal errors", "while talking to "],
     },
     Family {
+        name: "OpenSMTPD",
+        marks: &[Text("error has occurred while attempting to deliver a message")],
+        begins: &["list of recipients:"],
+    },
+    Family {
         name: "Postfix",
         marks: &[AnyText(&["this is the mail system at host", "this is the postfix program at host"])],
         begins: &["the mail system\n", "the postfix program\n"],
@@ -174,6 +179,7 @@ pub(super) const FAMILIES: &[Family] = &[
 /// A line that begins like this, after dashes and the like, ends the report: what follows is the mail that came back.
 pub(super) const ENDS: &[&str] = &[
     "below this line is a copy of the message",
+    "below is a copy of",
     "this is a copy of",
     "this is the copy of",
     "original message",

@@ -247,8 +247,10 @@ mod phrases {
     pub(super) const BLOCKED: &[&str] = &["blocked|blocking|block|banned|ban"];
 
     /// It passes, or is only a guess.
-    pub(super) const LATER: &[&str] =
-        &["temporar*|transient", "try|retry|send .. again|later", "deferred|postponed", "may|might not"];
+    pub(super) const PASSING: &[&str] = &["temporar*|transient", "deferred|postponed", "may|might not"];
+
+    /// Something may come of another attempt; of a mailbox that is missing it is said out of politeness.
+    pub(super) const AGAIN: &[&str] = &["try|retry|send .. again|later"];
 
     pub(super) const MAILBOX: &[&str] = &["mailbox|inbox|quota|full|account"];
 }
@@ -296,13 +298,13 @@ pub(super) fn said(words: &str) -> Said {
         () if any(p::FULL) => Said::Full,
         () if any(p::LIMIT) => Said::Limit,
         () if is_missing() && any(p::RESTRICTED) => Said::Restricted,
-        () if is_missing() && (is_ours() || any(p::LATER)) => Said::Mixed,
+        () if is_missing() && (is_ours() || any(p::PASSING)) => Said::Mixed,
         () if is_missing() => Said::Missing,
         () if any(p::LARGE) => Said::Large,
         () if any(p::RESTRICTED) => Said::Restricted,
         () if is_ours() => Said::Ours,
         () if is_away => Said::Away,
-        () if any(p::LATER) => Said::Later,
+        () if any(p::PASSING) || any(p::AGAIN) => Said::Later,
         () if any(p::MAILBOX) => Said::Mailbox,
         () => Said::Nothing,
     }
@@ -397,6 +399,8 @@ mod tests {
             ("Sender address rejected: undeliverable address: User unknown", Said::Ours),
             ("No such user, and your IP is on a block list", Said::Mixed),
             ("The mailbox is temporarily disabled", Said::Mixed),
+            ("No such user: check the address and try again", Said::Missing),
+            ("Try again later", Said::Later),
             ("The user is over the quota of the mailbox", Said::Full),
             ("You are over your sending quota", Said::Limit),
             ("Mailbox unavailable", Said::Mailbox),
