@@ -79,6 +79,8 @@ struct World {
     /// Papers of the last days with their votes, newest day last.
     listed: Vec<(NaiveDate, Vec<(Paper, u32)>)>,
     papers: u32,
+    /// Reads a day at present.
+    reads: u32,
 }
 
 fn first_day() -> NaiveDate {
@@ -100,7 +102,7 @@ impl World {
         store.sync(&subscribers, at(0, 0, 1)).expect("synced");
         let source = SourceId::parse("huggingface").expect("a name");
         let own = rusqlite::Connection::open(database).expect("the file");
-        Self { store, database: own, rng, words, source, listed: Vec::new(), papers: 0 }
+        Self { store, database: own, rng, words, source, listed: Vec::new(), papers: 0, reads: READS }
     }
 
     /// One day: so many reads, one publish, and the night.
@@ -112,6 +114,7 @@ impl World {
             self.listed.remove(0);
         }
         self.papers += PAPERS;
+        self.reads = reads;
         for read in 0..reads {
             self.read(at(day, read, reads));
         }
@@ -130,8 +133,8 @@ impl World {
         for (day, papers) in &mut self.listed {
             for (rank, (paper, votes)) in (1..).zip(papers) {
                 *votes += self.rng.u32(0..3);
-                // Twice in the ten reads that it has at least.
-                if self.rng.u32(0..5 * READS) < 4 {
+                // Twice, over all reads that it has.
+                if self.rng.u32(0..DAYS * self.reads) < 2 {
                     paper.keywords.push(self.words[self.rng.usize(0..self.words.len())].clone());
                 }
                 let listing = Listing {
@@ -159,7 +162,7 @@ impl World {
             (0..words).map(|_| self.words[word(&mut self.rng)].as_str()).collect::<Vec<_>>().join(" ")
         };
         let mut paper = Paper::new(key, &text(12), &format!("https://huggingface.co/papers/{id}"));
-        paper.abstract_text = text(225);
+        paper.abstract_text = text(190);
         paper.authors = (0..8).map(|_| text(2)).collect();
         paper.keywords = (0..8).map(|_| text(2)).collect();
         paper.organization = Some(text(3));
