@@ -1,5 +1,6 @@
 //! The program as a process: its binary, a folder of its own, and signals.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -38,6 +39,8 @@ impl Home {
 
     pub(crate) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path(name), text).expect("written");
+        // As the program would have made it: what others can read is warned of.
+        std::fs::set_permissions(self.path(name), std::fs::Permissions::from_mode(0o600)).expect("a file of our own");
     }
 
     pub(crate) fn read(&self, name: &str) -> String {
