@@ -126,6 +126,7 @@ fn fill(database: &Path, subscriptions: usize) {
                 profiles: vec![made_up.profile(&mut rng)],
                 schedule: schedule.clone(),
                 zone: zones[number % zones.len()],
+                since: None,
                 paused: false,
                 when_empty: WhenEmpty::Skip,
             })

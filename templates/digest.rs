@@ -28,8 +28,14 @@ pub struct Digest {
     pub sections: Vec<Section>,
     /// What else is trending, though it did not match.
     pub also: Vec<Brief>,
-    /// Papers that did not fit and come next time.
+    /// Papers that did not fit and come later.
     pub waiting: usize,
+    /// Papers that will not come, by their titles.
+    pub told: Vec<Brief>,
+    /// How many more of them are not named.
+    pub told_more: usize,
+    /// Sentences about further papers that will not come.
+    pub notes: Vec<String>,
     /// What is known of each source.
     pub sources: Vec<SourceLine>,
     /// Why this mail came, in a sentence.
@@ -273,6 +279,14 @@ pub fn card_links(card: &Card) -> String {
 /// Everything below the last section.
 pub fn tail(digest: &Digest) -> String {
     let mut out = waiting_row(digest.waiting);
+    if !digest.told.is_empty() {
+        let [before, after] = told_parts();
+        out.push_str(&before);
+        digest.told.iter().for_each(|one| out.push_str(&brief(one)));
+        out.push_str(&told_end(digest.told_more));
+        out.push_str(&after);
+    }
+    out.push_str(&notes_row(&digest.notes));
     if !digest.also.is_empty() {
         let [before, after] = also_parts();
         out.push_str(&before);
@@ -292,6 +306,34 @@ pub fn waiting_row(count: usize) -> String {
         "\n"
     };
     row.into_string()
+}
+
+/// What stands before and after the titles of papers that will not come.
+pub fn told_parts() -> [String; 2] {
+    let before = html! {
+        (PreEscaped("<tr><td class=\"in\" style=\"")) (style::NOTE) (PreEscaped("\">\n"))
+        p class="mu" style=(style::SMALL) { (TOLD_LEAD) } "\n"
+    };
+    [section_heading(TOLD) + &before.into_string(), "</td></tr>\n".to_owned()]
+}
+
+/// What stands below those titles; nothing when all are named.
+pub fn told_end(more: usize) -> String {
+    if more == 0 {
+        return String::new();
+    }
+    html! { p class="mu" style=(style::BRIEF) { (told_more(more)) } "\n" }.into_string()
+}
+
+/// Rows that tell in a sentence what else will not come.
+pub fn notes_row(notes: &[String]) -> String {
+    let rows = html! {
+        @for note in notes {
+            tr { td class="in" style=(style::NOTE) { p class="mu" style=(style::SMALL) { (note) } } }
+            "\n"
+        }
+    };
+    rows.into_string()
 }
 
 /// What stands before and after the papers that trend as well.
@@ -354,16 +396,26 @@ pub(crate) fn contacts(digest: &Digest) -> impl Iterator<Item = (&Contact, &'sta
 /// The heading of what did not match.
 pub(crate) const ALSO: &str = "Also trending";
 
+/// The heading of papers that will not come, and the sentence below it.
+pub(crate) const TOLD: &str = "Left out";
+pub(crate) const TOLD_LEAD: &str =
+    "These matched, and there was no room for them while they were new. They will not come again.";
+
+/// `and 31 more`.
+pub(crate) fn told_more(count: usize) -> String {
+    format!("and {} more", grouped(u32::try_from(count).unwrap_or(u32::MAX)))
+}
+
 /// `1 upvote`, `1,234 upvotes`.
 pub(crate) fn counted(count: u32, noun: &str) -> String {
     format!("{} {noun}{}", grouped(count), if count == 1 { "" } else { "s" })
 }
 
-/// `3 more papers wait for the next edition.`
+/// `3 more papers wait: they come in later editions, or are named there as left out.`
 pub(crate) fn waiting(count: usize) -> String {
     match count {
-        1 => "1 more paper waits for the next edition.".to_owned(),
-        _ => format!("{count} more papers wait for the next edition."),
+        1 => "1 more paper waits: it comes in a later edition, or is named there as left out.".to_owned(),
+        _ => format!("{count} more papers wait: they come in later editions, or are named there as left out."),
     }
 }
 

@@ -4,7 +4,7 @@
 //! [`WIDTH`] columns, an address alone on its line and never broken, no rules or boxes of punctuation; a paper's title
 //! stands at the margin and the rest of it is indented.
 
-use crate::digest::{ALSO, Brief, Card, Contact, Digest, Run, contacts, counted, waiting};
+use crate::digest::{ALSO, Brief, Card, Contact, Digest, Run, TOLD, TOLD_LEAD, contacts, counted, told_more, waiting};
 
 /// The longest line, in columns; wide (East Asian) characters take two. Only an address or a longer word goes beyond.
 pub const WIDTH: usize = 72;
@@ -104,6 +104,12 @@ pub fn card_links(card: &Card) -> String {
 /// Everything below the last section.
 pub fn tail(digest: &Digest) -> String {
     let mut out = waiting_line(digest.waiting);
+    if !digest.told.is_empty() {
+        out.push_str(&told_heading());
+        digest.told.iter().for_each(|one| out.push_str(&brief(one)));
+        out.push_str(&told_end(digest.told_more));
+    }
+    out.push_str(&notes(&digest.notes));
     if !digest.also.is_empty() {
         out.push_str(&also_heading());
         digest.also.iter().for_each(|one| out.push_str(&brief(one)));
@@ -117,6 +123,33 @@ pub fn waiting_line(count: usize) -> String {
     if count > 0 {
         out.push_str("\n\n");
         wrap(&mut out, &waiting(count), "");
+    }
+    out
+}
+
+/// The heading of papers that will not come.
+pub fn told_heading() -> String {
+    let mut out = section_heading(TOLD);
+    wrap(&mut out, TOLD_LEAD, "");
+    out
+}
+
+/// What stands below their titles; nothing when all are named.
+pub fn told_end(more: usize) -> String {
+    let mut out = String::new();
+    if more > 0 {
+        out.push('\n');
+        wrap(&mut out, &told_more(more), "");
+    }
+    out
+}
+
+/// Sentences about what else will not come.
+pub fn notes(notes: &[String]) -> String {
+    let mut out = String::new();
+    for note in notes {
+        out.push_str("\n\n");
+        wrap(&mut out, note, "");
     }
     out
 }

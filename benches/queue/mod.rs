@@ -38,6 +38,7 @@ pub(crate) fn fill(database: &Path, mails: usize) -> Store {
         profiles: vec![made_up.profile(&mut rng)],
         schedule: schedule.clone(),
         zone: Zone::UTC,
+        since: None,
         paused: false,
         when_empty: WhenEmpty::Skip,
     };

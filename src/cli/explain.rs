@@ -103,7 +103,15 @@ fn explain_paper(case: &Case<'_>, address: &Address, paper: &KnownPaper) -> anyh
             Role::Sent(section) if section.is_empty() => say!("  in {edition}: {}", mail(appearance.mail, zone)),
             Role::Sent(section) => say!("  in {edition}, section \"{section}\": {}", mail(appearance.mail, zone)),
             Role::Owed => say!("  owed by {edition}, which was full: over the maximum or the size of a mail"),
+            Role::LeftOut => say!("  named as left out by {edition}: {}", mail(appearance.mail, zone)),
+            Role::CutAtFirst => {
+                say!("  counted by {edition}, a first one, which was full: {}", mail(appearance.mail, zone))
+            }
+            Role::GivenUp => say!("  given up by {edition}: two mails with it were refused"),
             Role::Also => say!("  under \"also trending\" of {edition}: {}", mail(appearance.mail, zone)),
+        }
+        if appearance.comes_again {
+            say!("    that mail was not delivered: the next edition takes it over");
         }
     }
     describe_absence(case, paper, &report)?;
@@ -142,13 +150,14 @@ fn outlook(case: &Case<'_>, report: &PaperReport) -> String {
             let sent = report.appearances.iter().find(|appearance| matches!(appearance.role, Role::Sent(_)));
             match sent.and_then(|appearance| appearance.mail) {
                 Some((OutboxState::Queued | OutboxState::Claimed, _)) => "chosen, and on its way",
-                Some((OutboxState::Failed, _)) => "chosen, but the mail failed",
+                Some((OutboxState::Failed, _)) => "chosen, but the mail failed, and it does not come again by itself",
                 Some((OutboxState::Dropped, _)) => "chosen, but the mail was dropped",
                 Some((OutboxState::Merged, _)) => "chosen, and in a newer mail instead",
                 Some((OutboxState::Sent, _)) | None => "already sent, and no paper is sent twice",
             }
             .to_owned()
         }
+        Outlook::Settled => "settled: it was left out or given up, and never comes".to_owned(),
         Outlook::NotChosen => {
             let reason = |explanation: &Explanation| {
                 let lacks_votes = explanation.verdict == Verdict::TooFewVotes;
@@ -169,10 +178,16 @@ fn outlook(case: &Case<'_>, report: &PaperReport) -> String {
             format!("chosen, but listed {listed}, before the subscription's first day {since}")
         }
         Outlook::OutsideWindow => {
-            format!("chosen, but outside the window: it was first seen over {days} days ago (digest.window_days)")
+            format!(
+                "chosen, but outside the window: it was first seen over {days} days ago (digest.window_days, and the schedule)"
+            )
         }
         Outlook::Next(place) => format!("chosen. It is number {place} of the next edition, {}", next(case)),
         Outlook::Waits => format!("chosen, but the next edition, {}, is full before it; it stays owed", next(case)),
+        Outlook::LeftOut => format!("owed, but the next edition, {}, can only name it as left out", next(case)),
+        Outlook::CutAtFirst => {
+            format!("chosen, but the first edition, {}, is full before it; it is only counted there", next(case))
+        }
     }
 }
 
@@ -259,7 +274,7 @@ fn describe_section(section: &SectionReport, is_one_of_several: bool) {
     for (fate, papers) in &section.fates {
         say!("  {:>5} {}", papers.len(), fate_words(*fate, section, papers.len()));
         // What was sent is in the mails; what matched nothing is of no interest.
-        if !matches!(fate, Fate::Sent | Fate::SentBefore | Fate::NoKeyword) {
+        if !matches!(fate, Fate::Sent | Fate::SentBefore | Fate::ToldBefore | Fate::NoKeyword) {
             for (_, title) in papers.iter().take(MOST_TITLES) {
                 row!("          {title}");
             }
@@ -275,7 +290,11 @@ fn fate_words(fate: Fate, section: &SectionReport, count: usize) -> String {
     let (was, s) = if count == 1 { ("was", "s") } else { ("were", "") };
     match fate {
         Fate::Sent => "sent".to_owned(),
-        Fate::Owed => format!("matched, and wait{s} for the next edition: this one was full"),
+        Fate::Owed => {
+            format!("matched, and {} owed to later editions: this one was full", if count == 1 { "is" } else { "are" })
+        }
+        Fate::LeftOut => format!("matched, but {was} left out, and the mail says so"),
+        Fate::ToldBefore => format!("matched, but {was} left out or given up before"),
         Fate::SentBefore => format!("matched, but {was} already sent"),
         Fate::OtherSection => format!("matched, and stand{s} in another section"),
         Fate::BeforeStart => format!("matched, but {was} listed before the subscription's first day"),

@@ -16,7 +16,7 @@ use crate::config::{self, Settings};
 use crate::core::address::Address;
 use crate::core::delivery::Fault;
 use crate::jobs::letter::Writer;
-use crate::jobs::publish::Planner;
+use crate::jobs::publish::{Plan, Planner};
 use crate::mail::mime::{self, Letter, Letterhead, QuotedPrintable};
 use crate::mail::{Mail, Transport};
 use crate::store::{Mailing, Standing};
@@ -60,14 +60,14 @@ pub(super) fn preview(
     }
     let now = Clock::System.now();
     let publish = wiring::publish(settings);
-    let planner = Planner::new(&store, &publish, &subscription.profiles, now)?;
     // The file is what counts: it may be newer than what the database has taken in.
-    let mut standing = match store.standing(&address.normalized(), planner.oldest)? {
+    let mut standing = match store.standing(&address.normalized(), 0)? {
         Some(standing) => standing,
         None => Standing::new(subscription.clone(), now),
     };
     standing.subscription = subscription;
-    let choice = planner.choose(&standing);
+    let planner = Planner::for_one(&store, &publish, &standing, now)?;
+    let Plan { choice, settlement, welcome } = planner.plan(&store, &standing)?;
     let ids = |indices: &[usize]| indices.iter().map(|index| planner.pool().candidates()[*index].id).collect();
     let subscription = &standing.subscription;
     let slot = subscription.schedule.next(now, subscription.zone);
@@ -81,7 +81,9 @@ pub(super) fn preview(
         decided: now,
         papers: choice.sections.iter().map(|section| ids(section)).collect(),
         also: ids(&choice.also),
-        owed: choice.owed.len(),
+        owed: settlement.owed.len(),
+        told: settlement.told,
+        welcome,
         looked_at: planner.pool().candidates().len().try_into().unwrap_or(u32::MAX),
         message_id: format!("<preview@{}>", publish.domain),
     };

@@ -335,7 +335,7 @@ fn next_word(subscriber: &SubscriberStatus) -> String {
 }
 
 fn describe_edition(edition: &EditionStatus, zone: Zone) -> String {
-    let owed = if edition.owed > 0 { format!(", {} wait for the next", edition.owed) } else { String::new() };
+    let owed = if edition.owed > 0 { format!(", {} are owed to later ones", edition.owed) } else { String::new() };
     let papers = match edition.papers {
         0 => format!("nothing new among {} papers", edition.looked_at),
         count => format!("{count} of {} papers{owed}", edition.looked_at),

@@ -224,9 +224,9 @@ impl Work {
             spinner.inc(batch.looked_at as u64);
         })?;
         spinner.finish_and_clear();
-        let jobs::publish::Report { editions, queued, papers, owed, faults, is_waiting, is_stopped, .. } = report;
+        let jobs::publish::Report { editions, queued, papers, owed, told, faults, is_waiting, is_stopped, .. } = report;
         let counts = json!({
-            "editions": editions, "mails": queued, "papers": papers, "owed": owed, "faults": faults,
+            "editions": editions, "mails": queued, "papers": papers, "owed": owed, "left_out": told, "faults": faults,
             "waits_for_sources": is_waiting,
         });
         self.told.part("published", counts, || {
@@ -235,9 +235,11 @@ impl Work {
                 0 if is_stopped || faults > 0 => {}
                 0 => say!("published nothing: no edition is due"),
                 due => {
-                    let waiting = if owed > 0 { format!(", {owed} more wait for the next") } else { String::new() };
+                    let waiting =
+                        if owed > 0 { format!(", {owed} more are owed to later ones") } else { String::new() };
+                    let left_out = if told > 0 { format!(", {told} are told as left out") } else { String::new() };
                     say!(
-                        "published {due} {}: {queued} with mail, {papers} {} in them{waiting}",
+                        "published {due} {}: {queued} with mail, {papers} {} in them{waiting}{left_out}",
                         plural(due, "edition"),
                         plural(papers, "paper"),
                     );

@@ -11,6 +11,7 @@ mod tests;
 
 use std::ops::Range;
 
+use chrono::NaiveDate;
 pub use file::{FileError, change};
 pub use keys::{Change, edit};
 use toml_edit::{ArrayOfTables, Document, Item, Table};
@@ -39,13 +40,15 @@ pub struct NewSubscription {
     pub schedule: Option<Schedule>,
     /// In whose local time.
     pub zone: Option<Zone>,
+    /// The first day whose papers are for it.
+    pub since: Option<NaiveDate>,
 }
 
 impl NewSubscription {
     /// One with an address and nothing else.
     pub fn new(email: Address) -> Self {
-        let (name, min_upvotes, max_papers, schedule, zone) = (None, None, None, None, None);
-        Self { email, name, keywords: Vec::new(), exclude: Vec::new(), min_upvotes, max_papers, schedule, zone }
+        let (name, min_upvotes, max_papers, schedule, zone, since) = (None, None, None, None, None, None);
+        Self { email, name, keywords: Vec::new(), exclude: Vec::new(), min_upvotes, max_papers, schedule, zone, since }
     }
 }
 
@@ -112,6 +115,7 @@ pub fn subscribe(text: &str, new: &NewSubscription) -> Result<String, EditError>
     add("max_papers", new.max_papers.map(|number| number.to_string()));
     add("schedule", new.schedule.as_ref().map(|schedule| quoted(&schedule.to_string())));
     add("zone", new.zone.map(|zone| quoted(zone.name())));
+    add("since", new.since.map(|day| quoted(&day.to_string())));
 
     let newline = newline(text);
     let mut changed = text.to_owned();

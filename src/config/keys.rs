@@ -93,7 +93,8 @@ pub(super) const SETTINGS: &[(&str, &str)] = &[
 pub(super) const PROFILE: &[&str] = &["keywords", "exclude", "must", "min_upvotes", "sources", "max_papers", "rank"];
 
 /// The other keys of a `[[subscription]]`.
-pub(super) const SUBSCRIPTION: &[&str] = &["email", "name", "schedule", "zone", "paused", "when_empty", "profile"];
+pub(super) const SUBSCRIPTION: &[&str] =
+    &["email", "name", "schedule", "zone", "since", "paused", "when_empty", "profile"];
 
 /// The keys of `[defaults]`.
 pub(super) const DEFAULTS: &[&str] =

@@ -200,6 +200,7 @@ impl<'a> Reading<'a> {
         let name = self.get(&fields, "name", |node| Ok(node.line()?.to_owned()));
         let schedule = self.schedule(&fields);
         let zone = self.get(&fields, "zone", values::zone);
+        let since = self.get(&fields, "since", values::day);
         let paused = self.get(&fields, "paused", Node::boolean).unwrap_or(false);
         let when_empty = self.get(&fields, "when_empty", values::when_empty);
         let profiles = match fields.get("profile") {
@@ -219,6 +220,7 @@ impl<'a> Reading<'a> {
                     profiles,
                     schedule: schedule.unwrap_or_else(|| defaults.schedule.clone()),
                     zone: zone.unwrap_or(defaults.zone),
+                    since,
                     paused,
                     when_empty: when_empty.unwrap_or(defaults.when_empty),
                 };

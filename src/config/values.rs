@@ -6,6 +6,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use chrono::NaiveDate;
 use url::{Host, Url};
 
 use super::node::{Node, Wrong, nearest, parse_duration};
@@ -58,6 +59,12 @@ pub(super) fn zone(node: &Node) -> Result<Zone, Wrong> {
         let wrong = Wrong::new(format!("{text:?} is no time zone; expected an IANA name such as \"Europe/Paris\""));
         wrong.hint(nearest_zone(text).map(|zone| format!("did you mean \"{zone}\"?")))
     })
+}
+
+/// A day, as text.
+pub(super) fn day(node: &Node) -> Result<NaiveDate, Wrong> {
+    let text = node.text()?.trim();
+    text.parse().map_err(|_| Wrong::new(format!("{text:?} is no day; expected one such as \"2026-11-16\"")))
 }
 
 /// The zone a person probably meant: its city alone (`Berlin`), or a name misspelt.

@@ -1,9 +1,11 @@
 //! What goes into one edition: matches less what was sent, cut by the caps.
 //!
-//! What a cap cuts stays owed (I8). Owed papers get up to half of the places before new ones do, and whatever places are
-//! left after them: so nothing that was promised starves, and a profile that is always over its maximum still brings the
+//! What a cap cuts stays owed (I8; [`settle`]). Owed papers get up to half of the places before new ones do, the best of
+//! them first and of equals the oldest, and whatever places are left after them: so nothing that was promised starves, and a profile that is always over its maximum still brings the
 //! day's papers. That holds for a section's maximum and for what one mail has room for, which the sections share by
 //! turns. A paper that several sections choose stands in the first one.
+
+mod settle;
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,8 +13,9 @@ use chrono::{DateTime, NaiveDate, Utc};
 use foldhash::fast::FixedState;
 
 use super::candidate::Candidate;
-use super::matching::{Matcher, Pool, Scratch, Skip};
+use super::matching::{Match, Matcher, Pool, Scratch, Skip};
 use super::order::Order;
+pub use settle::{Settlement, Terms, Told};
 
 /// What a subscriber has had, as far as it touches the candidates.
 #[derive(Clone, Debug, Default)]
@@ -21,17 +24,31 @@ pub struct Ledger {
     pub sent: Vec<u32>,
     /// Papers that were shown by title only.
     pub shown: Vec<u32>,
-    /// Papers that the last edition chose and a cap cut.
+    /// Papers that the reader was told of, or that were given up: they never come.
+    pub settled: Vec<u32>,
+    /// Papers up to this number count as sent: what was sent of them, nobody knows any more.
+    pub floor: u32,
+    /// Papers that the last edition chose and could not take, best first.
     pub owed: Vec<u32>,
+    /// Those of them that have come back from a refused mail: a second refusal settles them.
+    pub again: Vec<u32>,
+    /// When the last edition was decided; `None` before the first.
+    pub last: Option<DateTime<Utc>>,
+    /// Papers first seen earlier are not looked at; whoever decides sets it.
+    pub reach: DateTime<Utc>,
+    /// Whether what is owed was owed by other profiles than those of now.
+    pub is_reordered: bool,
     /// Papers listed before this day are not for this subscriber, unless they were first seen at `late` or after it.
     pub since: NaiveDate,
     /// See `since`: the day after the subscription was made. What is seen from then on is new, whatever day lists it.
     pub late: DateTime<Utc>,
     /// Editions whose mails are still to go out and can be taken back: nobody but us has them.
     pub waiting: Vec<Waiting>,
+    /// Editions whose mails nobody got and nobody will get: their papers are to come.
+    pub returned: Vec<Waiting>,
 }
 
-/// An edition that is not out yet.
+/// An edition that is not out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Waiting {
     /// Its number.
@@ -40,6 +57,14 @@ pub struct Waiting {
     pub papers: Vec<u32>,
     /// Papers that it shows by title only.
     pub shown: Vec<u32>,
+    /// Papers that it tells of.
+    pub told: Told,
+    /// Papers in it or told by it that a refused mail has returned.
+    pub again: Vec<u32>,
+    /// Whether it is a welcome.
+    pub welcome: bool,
+    /// Whether it was refused for good; else it waits, or was dropped.
+    pub is_refused: bool,
 }
 
 impl Ledger {
@@ -51,23 +76,31 @@ impl Ledger {
     /// What is owed to an edition that these give way to.
     pub fn owed_with(&self, merged: &[i64]) -> HashSet<u32> {
         let waiting = self.waiting.iter().filter(|waiting| merged.contains(&waiting.edition));
-        waiting.flat_map(|waiting| &waiting.papers).chain(&self.owed).copied().collect()
+        waiting.chain(&self.returned).flat_map(|waiting| &waiting.papers).chain(&self.owed).copied().collect()
     }
 
-    /// The ledger when the mails of `merged` are taken back, and all others that wait go out: papers of the ones are owed,
-    /// those of the others sent.
+    /// The ledger when the mails of `merged` and those that came back are taken back, and all others that wait go out: papers
+    /// of the ones are owed, those of the others sent.
     fn with_merged(&self, merged: &[&Waiting]) -> Self {
-        let mut ledger = Self { waiting: Vec::new(), ..self.clone() };
+        let mut ledger = Self { waiting: Vec::new(), returned: Vec::new(), ..self.clone() };
         for waiting in &self.waiting {
             match merged.contains(&waiting) {
-                true => ledger.owed.extend(&waiting.papers),
+                true => ledger.take_back(waiting),
                 false => {
                     ledger.sent.extend(&waiting.papers);
                     ledger.shown.extend(&waiting.shown);
+                    ledger.settled.extend(waiting.told.papers());
                 }
             }
         }
+        self.returned.iter().for_each(|returned| ledger.take_back(returned));
         ledger
+    }
+
+    fn take_back(&mut self, waiting: &Waiting) {
+        let given_up: HashSet<u32> = waiting.struck().chain(waiting.told.refused.iter().copied()).collect();
+        self.owed.extend(waiting.papers.iter().filter(|paper| !given_up.contains(paper)));
+        self.settled.extend(given_up);
     }
 }
 
@@ -93,7 +126,8 @@ impl Choice {
         // Stable: of one turn the sections stay in their order.
         turns.sort_by_key(|(turn, _)| *turn);
         let turns: Vec<usize> = turns.into_iter().map(|(_, index)| index).collect();
-        let (kept, rest) = cut(&turns, is_owed, places);
+        let owed: Vec<usize> = turns.iter().copied().filter(is_owed).collect();
+        let (kept, rest) = cut(&turns, &owed, places);
         let kept: HashSet<usize> = kept.into_iter().collect();
         let section = |papers: &Vec<usize>| papers.iter().copied().filter(|index| kept.contains(index)).collect();
         Self {
@@ -113,6 +147,8 @@ pub struct Chooser {
     indexes: HashMap<u32, usize, FixedState>,
     /// By a candidate's index: the first day that lists it, and when it was first seen.
     days: Vec<(NaiveDate, DateTime<Utc>)>,
+    /// When the first of them was seen.
+    earliest: DateTime<Utc>,
     /// The days that candidates were first listed, in order, each with the candidates of the days before it; one more
     /// than there are days, with all candidates.
     older: Vec<(NaiveDate, Skip)>,
@@ -133,7 +169,8 @@ impl Chooser {
         };
         let older = ends.iter().map(before).collect();
         let indexes = pool.candidates().iter().enumerate().map(|(index, candidate)| (candidate.id, index)).collect();
-        Self { pool, indexes, days, older, also }
+        let earliest = days.iter().map(|(_, seen)| *seen).min().unwrap_or(DateTime::<Utc>::MAX_UTC);
+        Self { pool, indexes, days, earliest, older, also }
     }
 
     /// The candidates.
@@ -155,7 +192,7 @@ impl Chooser {
     }
 
     fn choose_and_merge(&self, matcher: &Matcher, order: &Order, ledger: &Ledger, scratch: &mut Scratch) -> Choice {
-        if ledger.waiting.is_empty() {
+        if ledger.waiting.is_empty() && ledger.returned.is_empty() {
             return self.choose_from(matcher, order, ledger, scratch);
         }
         let mut merged: Vec<&Waiting> = ledger.waiting.iter().collect();
@@ -176,13 +213,16 @@ impl Chooser {
     fn choose_from(&self, matcher: &Matcher, order: &Order, ledger: &Ledger, scratch: &mut Scratch) -> Choice {
         let mut skip = self.before_start(ledger);
         self.indexes_of(&ledger.sent).for_each(|index| skip.insert(&self.pool, index));
+        self.indexes_of(&ledger.settled).for_each(|index| skip.insert(&self.pool, index));
+        self.skip_what_is_too_old(ledger, &mut skip);
         let owed = Skip::new(&self.pool, self.indexes_of(&ledger.owed));
         let mut choice = Choice::default();
         for section in order.sections() {
             let matches = matcher.select(&section.profile, usize::MAX, &skip, scratch);
+            let promised = self.by_promise(matches.iter().filter(|found| owed.contains(&self.pool, found.index)));
             let matches: Vec<usize> = matches.iter().map(|chosen| chosen.index).collect();
             matches.iter().for_each(|index| skip.insert(&self.pool, *index));
-            let (papers, rest) = cut(&matches, |index| owed.contains(&self.pool, *index), section.max_papers);
+            let (papers, rest) = cut(&matches, &promised, section.max_papers);
             choice.sections.push(papers);
             choice.owed.extend(rest);
         }
@@ -229,21 +269,49 @@ impl Chooser {
         Skip::new(&self.pool, early.map(|(index, _)| index))
     }
 
+    /// Leaves out what lies before the subscription's reach, in a pool in which others look further back.
+    fn skip_what_is_too_old(&self, ledger: &Ledger, skip: &mut Skip) {
+        if ledger.reach <= self.earliest && self.pool.candidates().first().is_none_or(|first| first.id > ledger.floor) {
+            return;
+        }
+        for (index, (candidate, (_, seen))) in self.pool.candidates().iter().zip(&self.days).enumerate() {
+            if *seen < ledger.reach || candidate.id <= ledger.floor {
+                skip.insert(&self.pool, index);
+            }
+        }
+    }
+
+    /// Owed papers in the order in which they get places: the best first, and of equals the one that leaves the window first.
+    fn by_promise<'m>(&self, owed: impl Iterator<Item = &'m Match>) -> Vec<usize> {
+        let mut owed: Vec<&Match> = owed.collect();
+        // Numbers rise with time.
+        let number = |found: &Match| self.pool.candidates()[found.index].id;
+        owed.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| number(a).cmp(&number(b))));
+        owed.into_iter().map(|found| found.index).collect()
+    }
+
+    /// The candidate with this number.
+    pub fn candidate(&self, id: u32) -> Option<&Candidate> {
+        self.indexes.get(&id).map(|index| &self.pool.candidates()[*index])
+    }
+
     fn indexes_of(&self, ids: &[u32]) -> impl Iterator<Item = usize> {
         ids.iter().filter_map(|id| self.indexes.get(id).copied())
     }
 }
 
-/// The first `max` of `matches`, owed ones favoured, in their order; and the rest.
-fn cut(matches: &[usize], is_owed: impl Fn(&usize) -> bool, max: usize) -> (Vec<usize>, Vec<usize>) {
+/// The first `max` of `matches`, those in `owed` favored, in their order; and the rest. `owed` is in the order in which they
+/// get places.
+fn cut(matches: &[usize], owed: &[usize], max: usize) -> (Vec<usize>, Vec<usize>) {
     if matches.len() <= max {
         return (matches.to_vec(), Vec::new());
     }
-    if !matches.iter().any(&is_owed) {
+    if owed.is_empty() {
         let (papers, rest) = matches.split_at(max);
         return (papers.to_vec(), rest.to_vec());
     }
-    let (owed, new): (Vec<usize>, Vec<usize>) = matches.iter().partition(|index| is_owed(index));
+    let is_owed: HashSet<usize> = owed.iter().copied().collect();
+    let new: Vec<usize> = matches.iter().copied().filter(|index| !is_owed.contains(index)).collect();
     let promised = owed.len().min(max.div_ceil(2));
     let fresh = new.len().min(max - promised);
     let more = (owed.len() - promised).min(max - promised - fresh);
@@ -257,8 +325,8 @@ mod tests {
 
     #[test]
     fn owed_papers_get_half_the_places_and_then_what_is_left() {
-        let is_owed = |index: &usize| *index >= 10;
-        let cut = |matches: &[usize], max| cut(matches, is_owed, max);
+        let owed = |matches: &[usize]| matches.iter().copied().filter(|index| *index >= 10).collect::<Vec<_>>();
+        let cut = |matches: &[usize], max| cut(matches, &owed(matches), max);
         assert_eq!(cut(&[1, 2, 3, 10, 11, 12], 4), (vec![1, 2, 10, 11], vec![3, 12]));
         assert_eq!(cut(&[1, 10, 11, 12, 13], 4), (vec![1, 10, 11, 12], vec![13]));
         assert_eq!(cut(&[1, 2, 3, 4, 10], 4), (vec![1, 2, 3, 10], vec![4]));

@@ -3,6 +3,7 @@
 //! A [`Subscription`] is one person's standing order: an address, one or more [`Profile`]s (each a section of the
 //! digest), a schedule in a zone. The config file or, later, a web form makes them; they are valid by construction.
 
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::address::Address;
@@ -24,6 +25,8 @@ pub struct Subscription {
     pub schedule: Schedule,
     /// Whose local time.
     pub zone: Zone,
+    /// The first day whose papers are for it, where that was said; it counts until the first edition is decided.
+    pub since: Option<NaiveDate>,
     /// Nothing is published while set; what is new then waits.
     pub paused: bool,
     /// What happens when nothing matched.
@@ -60,7 +63,7 @@ pub struct Profile {
     /// The sources looked at; empty for all.
     #[serde(default)]
     pub sources: Vec<SourceId>,
-    /// Papers in one edition; what is over stays owed to the next. At least 1.
+    /// Papers in one edition; what is over is owed to later ones. At least 1.
     pub max_papers: u32,
     /// The order, and so what the maximum cuts.
     #[serde(default)]

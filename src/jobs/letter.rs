@@ -9,9 +9,10 @@ use std::sync::Arc;
 use super::returns::{Returns, WayOut};
 use crate::core::address::Address;
 use crate::core::candidate::Candidate;
-use crate::core::digest::{self, Chosen, Facts, Rendered, Section, SourceNote};
+use crate::core::digest::{self, Chosen, Facts, Rendered, Section, SourceNote, Welcome};
 use crate::core::matching::Reasoner;
 use crate::core::paper::SourceId;
+use crate::core::subscription::Subscription;
 use crate::mail::dkim::{DkimError, Signer};
 use crate::mail::mime::{self, Letter, Letterhead, Mailbox, QuotedPrintable};
 use crate::source::health;
@@ -123,7 +124,8 @@ impl Writer {
         way_out: &WayOut,
         show: impl FnOnce(&Facts<'_>, &Papers) -> T,
     ) -> Result<T, StoreError> {
-        let ids: Vec<u32> = mailing.papers.iter().flatten().chain(&mailing.also).copied().collect();
+        let told = &mailing.told.left[..mailing.told.left.len().min(digest::MAX_TOLD)];
+        let ids: Vec<u32> = mailing.papers.iter().flatten().chain(&mailing.also).chain(told).copied().collect();
         let (papers, sources) = self.shared.known(&self.store, &ids, mailing.read)?;
         let subscription = &mailing.subscription;
         // Not the slot's day: a first edition is made for a slot that may be weeks old, and so is one after an outage.
@@ -150,6 +152,11 @@ impl Writer {
             sections: sections.collect(),
             also: mailing.also.iter().filter_map(|id| papers.get(*id)).map(|paper| paper.candidate.as_ref()).collect(),
             owed: mailing.owed,
+            told: told.iter().filter_map(|id| papers.get(*id)).map(|paper| paper.candidate.as_ref()).collect(),
+            left: mailing.told.left.len(),
+            cut: mailing.told.cut.len(),
+            refused: mailing.told.refused.len(),
+            welcome: (mailing.welcome > 0).then(|| welcome(mailing)),
             looked_at: mailing.looked_at as usize,
             sources: notes
                 .iter()
@@ -166,6 +173,17 @@ impl Writer {
             stop: Some(way_out.link()),
         };
         Ok(show(&facts, &papers))
+    }
+}
+
+/// What a first mail says that has no paper.
+fn welcome(mailing: &Mailing) -> Welcome {
+    let Subscription { profiles, schedule, zone, .. } = &mailing.subscription;
+    let queries = profiles.iter().flat_map(|profile| &profile.keywords);
+    Welcome {
+        days: mailing.welcome,
+        follows: queries.map(|keyword| keyword.query.text().to_string()).collect(),
+        next: schedule.next(mailing.decided, *zone).map(|(slot, _)| slot),
     }
 }
 

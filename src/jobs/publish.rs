@@ -7,24 +7,20 @@
 //! Others use the database meanwhile, so a batch is short, by the clock and not by its number; and a stop is heeded
 //! between two of them. What is not decided then stays due.
 
+mod planner;
+
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::{Duration as Span, Instant};
 
 use chrono::{DateTime, Duration, NaiveDateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
-use crate::core::candidate::Candidate;
-use crate::core::digest::{self, Chosen, Room, Section};
-use crate::core::edition::{Choice, Chooser, Ledger};
-use crate::core::matching::{Matcher, Pool, Reasoner, Scratch, Vocabulary};
-use crate::core::order::Order;
-use crate::core::query::Query;
-use crate::core::query::walk::Document;
+use crate::core::matching::{Matcher, Scratch, Vocabulary};
 use crate::core::schedule::{self, Schedule};
-use crate::core::subscription::{Profile, Subscription, WhenEmpty};
 use crate::core::zone::Zone;
-use crate::store::{Batch, Decision, Due, Edition, FAR_AHEAD, STEP, Standing, Store, StoreError};
+use crate::store::{Batch, FAR_AHEAD, STEP, Store, StoreError};
+pub use planner::{Plan, Planner};
+pub(super) use planner::{look_back, pool, window_of};
 
 /// What publishing depends on besides the database.
 #[derive(Clone, Debug)]
@@ -48,6 +44,8 @@ pub struct Report {
     pub papers: usize,
     /// Papers that wait for the next editions.
     pub owed: usize,
+    /// Papers whose readers are told that they will not come.
+    pub told: usize,
     /// Candidates there were.
     pub candidates: usize,
     /// Subscriptions that could not be decided, because what the database has of them can't be read.
@@ -88,14 +86,8 @@ pub fn run(
         return Ok(Report { is_stopped: true, ..Report::default() });
     }
     count_terms(store, stop)?;
-    let planner = Planner::new(store, settings, &[], now)?;
-    let mut desk = Desk { matcher: planner.pool().matcher(), slots: HashMap::new(), scratch: Scratch::default() };
-    if !desk.learn(store, planner.pool())? {
-        tracing::warn!("a compiled keyword can't be read: all are compiled anew");
-        store.forget_orders()?;
-        compile(store, stop)?;
-        desk.learn(store, planner.pool())?;
-    }
+    let (mut planner, mut desk) = (Planner::new(store, settings, now)?, Desk::default());
+    desk.prepare(store, &planner, stop)?;
     let mut damaged = 0;
     let mut report = Report { candidates: planner.pool().candidates().len(), ..Report::default() };
     let mut pace = Pace::default();
@@ -111,6 +103,15 @@ pub fn run(
             report.queued += usize::from(edition.queued);
             report.papers += edition.papers;
             report.owed += edition.owed;
+            report.told += edition.told;
+            if !edition.given_up.is_empty() {
+                let papers = store.paper_keys(&edition.given_up)?;
+                tracing::warn!(
+                    edition = edition.edition,
+                    ?papers,
+                    "given up: two mails with these papers were refused"
+                );
+            }
         }
         for fault in &batch.faults {
             tracing::error!(subscription = fault.subscription, error = fault.why, "no edition could be decided");
@@ -118,7 +119,11 @@ pub fn run(
         report.faults += batch.faults.len();
         damaged += batch.damaged;
         progress(&batch);
-        if is_last {
+        if let Some(class) = desk.wanted.take() {
+            // Between two batches, while nobody has to wait for it.
+            planner.widen(store, class)?;
+            desk.prepare(store, &planner, stop)?;
+        } else if is_last {
             if damaged > 0 {
                 tracing::warn!(
                     orders = damaged,
@@ -185,18 +190,53 @@ impl Default for Pace {
 }
 
 /// What the decisions of one run share.
+#[derive(Default)]
 struct Desk {
-    matcher: Matcher,
+    /// By how far a pool looks back.
+    matchers: HashMap<Duration, Matcher>,
     /// By schedule and zone: when editions are due.
     slots: HashMap<String, Slots>,
     scratch: Scratch,
+    /// How far back the pool would have to look that somebody needs and that isn't there.
+    wanted: Option<Duration>,
 }
 
 impl Desk {
-    /// Finds the papers of every literal; whether all could be read.
-    fn learn(&mut self, store: &Store, pool: &Pool) -> Result<bool, StoreError> {
-        self.matcher = pool.matcher();
-        store.each_literal(|number, clause| self.matcher.insert(pool, number, &clause.literal()))
+    /// Finds the papers of every literal in the pools that are new; whether all could be read.
+    fn learn(&mut self, store: &Store, planner: &Planner) -> Result<bool, StoreError> {
+        for (class, pool) in planner.pools() {
+            if self.matchers.contains_key(&class) {
+                continue;
+            }
+            let mut matcher = pool.matcher();
+            if !store.each_literal(|number, clause| matcher.insert(pool, number, &clause.literal()))? {
+                return Ok(false);
+            }
+            self.matchers.insert(class, matcher);
+        }
+        Ok(true)
+    }
+
+    /// The same, and where some can't be read all are compiled anew.
+    fn prepare(&mut self, store: &Store, planner: &Planner, stop: &CancellationToken) -> Result<(), StoreError> {
+        if !self.learn(store, planner)? {
+            tracing::warn!("a compiled keyword can't be read: all are compiled anew");
+            self.matchers.clear();
+            store.forget_orders()?;
+            compile(store, stop)?;
+            self.learn(store, planner)?;
+        }
+        Ok(())
+    }
+
+    /// When editions of this schedule and zone are due; `None` when they can't be read.
+    fn slots(&mut self, rhythm: &str, now: DateTime<Utc>) -> Option<Slots> {
+        if let Some(slots) = self.slots.get(rhythm) {
+            return Some(*slots);
+        }
+        let slots = Slots::parse(rhythm, now)?;
+        self.slots.insert(rhythm.to_owned(), slots);
+        Some(slots)
     }
 }
 
@@ -213,19 +253,23 @@ struct Slots {
     wall: NaiveDateTime,
     /// What lies after it was published by a clock that was ahead, and is not the last slot.
     horizon: NaiveDateTime,
+    /// The time between the newest and the next.
+    gap: Duration,
 }
 
 impl Slots {
     fn of(schedule: &Schedule, zone: Zone, now: DateTime<Utc>) -> Self {
         let wall = now.with_timezone(&zone).naive_local();
         let tonight = wall.date().and_hms_opt(23, 59, 0).unwrap_or(wall);
-        let next = |after| schedule.next(after, zone).map(|(_, at)| at);
+        let next_after = |after| schedule.next(after, zone).map(|(_, at)| at);
+        let (newest, next) = (schedule.due(None, now, zone), next_after(now));
         Self {
-            newest: schedule.due(None, now, zone),
-            next: next(now),
-            another_day: next(now.max(schedule::instant(tonight, zone))),
+            newest,
+            next,
+            another_day: next_after(now.max(schedule::instant(tonight, zone))),
             wall,
             horizon: wall + FAR_AHEAD,
+            gap: newest.zip(next).map_or_else(Duration::zero, |(newest, next)| next - schedule::instant(newest, zone)),
         }
     }
 
@@ -233,180 +277,5 @@ impl Slots {
     fn parse(rhythm: &str, now: DateTime<Utc>) -> Option<Self> {
         let (schedule, zone) = rhythm.rsplit_once(' ')?;
         Some(Self::of(&Schedule::parse(schedule).ok()?, Zone::named(zone)?, now))
-    }
-}
-
-/// A pool of candidates beside which is known what the `like:` clauses of all orders and of `profiles` look at: the papers that
-/// they name, as far as any read brought them, and in how many papers each term stands.
-pub(super) fn pool(
-    store: &Store,
-    candidates: Vec<Candidate>,
-    profiles: &[Profile],
-    now: DateTime<Utc>,
-) -> Result<Pool, StoreError> {
-    let mut liked = store.liked_papers()?;
-    let here = profiles.iter().flat_map(Profile::queries).flat_map(Query::liked);
-    liked.extend(store.papers_by_arxiv(here)?);
-    let is_needed = !liked.is_empty();
-    let pool = Pool::with_liked(candidates, &liked, now);
-    let statistics = if is_needed { store.term_statistics()? } else { None };
-    Ok(match statistics {
-        Some(statistics) => pool.with_statistics(Arc::new(statistics)),
-        None => pool,
-    })
-}
-
-/// The candidates of one run, ready to decide any number of editions.
-pub struct Planner {
-    chooser: Chooser,
-    /// By a candidate's index: what its card takes at most.
-    cards: Vec<Room>,
-    now: DateTime<Utc>,
-    /// What is known: the newest read.
-    pub read: i64,
-    /// The smallest paper number among the candidates.
-    pub oldest: u32,
-}
-
-impl Planner {
-    /// Reads and indexes the candidates. What `profiles` say they like is known too, though no order has it yet.
-    pub fn new(
-        store: &Store,
-        settings: &Settings,
-        profiles: &[Profile],
-        now: DateTime<Utc>,
-    ) -> Result<Self, StoreError> {
-        let (read, candidates) = store.candidates(now - settings.window)?;
-        let oldest = candidates.first().map_or(u32::MAX, |candidate| candidate.id);
-        let cards = candidates.iter().map(Room::of_card).collect();
-        let chooser = Chooser::new(pool(store, candidates, profiles, now)?, settings.also);
-        Ok(Self { chooser, cards, now, read, oldest })
-    }
-
-    /// The candidates.
-    pub fn pool(&self) -> &Pool {
-        self.chooser.pool()
-    }
-
-    /// What the subscription's next edition would be, whether or not it is due.
-    pub fn choose(&self, standing: &Standing) -> Choice {
-        let (order, mut matcher) = self.compiled(&standing.subscription);
-        let choice = self.chooser.choose(&mut matcher, &order, &standing.ledger, &mut Scratch::default());
-        match self.has_room(&order, &choice) {
-            true => choice,
-            false => self.cut_to_size(&standing.subscription, choice, &standing.ledger),
-        }
-    }
-
-    /// A subscription compiled for itself alone.
-    fn compiled(&self, subscription: &Subscription) -> (Order, Matcher) {
-        let mut vocabulary = Vocabulary::default();
-        let order = Order::new(&subscription.profiles, subscription.when_empty, &mut vocabulary);
-        (order, self.pool().prepare(&vocabulary))
-    }
-
-    fn decide(&self, due: &Due<'_>, desk: &mut Desk) -> Result<Decision, StoreError> {
-        let Desk { matcher, slots, scratch } = desk;
-        match &due.order {
-            // Another process may have compiled it after this run read the literals.
-            Some((rhythm, order)) if order.literals() <= matcher.literals() => {
-                let slots = match slots.get(rhythm) {
-                    Some(slots) => *slots,
-                    None => match Slots::parse(rhythm, self.now) {
-                        Some(found) => *slots.entry(rhythm.clone()).or_insert(found),
-                        None => return self.decide_from_text(due, scratch),
-                    },
-                };
-                self.decide_from_order(due, order, matcher, slots, scratch)
-            }
-            _ => self.decide_from_text(due, scratch),
-        }
-    }
-
-    fn decide_from_text(&self, due: &Due<'_>, scratch: &mut Scratch) -> Result<Decision, StoreError> {
-        let subscription = due.subscription()?;
-        let (order, mut matcher) = self.compiled(&subscription);
-        let slots = Slots::of(&subscription.schedule, subscription.zone, self.now);
-        self.decide_from_order(due, &order, &mut matcher, slots, scratch)
-    }
-
-    fn decide_from_order(
-        &self,
-        due: &Due<'_>,
-        order: &Order,
-        matcher: &mut Matcher,
-        slots: Slots,
-        scratch: &mut Scratch,
-    ) -> Result<Decision, StoreError> {
-        let Slots { newest, next, another_day, wall, horizon } = slots;
-        let last = due.last_slot.filter(|last| *last <= horizon);
-        // After a change of schedule, what is left of the day is settled.
-        let next = if last.is_some_and(|last| last > wall) { another_day } else { next };
-        let Some(slot) = newest.filter(|newest| last.is_none_or(|last| *newest > last)) else {
-            return Ok(Decision::NotYet { next });
-        };
-        let ledger = due.ledger(self.oldest)?;
-        let mut choice = self.chooser.choose(matcher, order, &ledger, scratch);
-        if !self.has_room(order, &choice) {
-            choice = self.cut_to_size(&due.subscription()?, choice, &ledger);
-        }
-        let is_empty = choice.sections.iter().all(Vec::is_empty);
-        let ids = |indices: &[usize]| indices.iter().map(|index| self.pool().candidates()[*index].id).collect();
-        Ok(Decision::Edition(Edition {
-            slot,
-            next,
-            papers: choice.sections.iter().map(|section| ids(section)).collect(),
-            // A mail that isn't sent shows nothing.
-            also: if is_empty { Vec::new() } else { ids(&choice.also) },
-            owed: ids(&choice.owed),
-            looked_at: self.pool().candidates().len().try_into().unwrap_or(u32::MAX),
-            mail: !is_empty || order.when_empty() == WhenEmpty::Note,
-            merged: choice.merged,
-        }))
-    }
-
-    /// Whether one mail is certain to have room for the papers, by their lengths alone.
-    fn has_room(&self, order: &Order, choice: &Choice) -> bool {
-        let mut room = Room::default();
-        for (section, papers) in order.sections().zip(&choice.sections) {
-            room.add_heading(section.heading_room);
-            papers.iter().for_each(|index| room.add_card(self.cards[*index], section.reasons_room));
-        }
-        room.is_enough()
-    }
-
-    /// A mail has a size that no reader's program clips; what is over it waits like what a maximum cuts.
-    fn cut_to_size(&self, subscription: &Subscription, choice: Choice, ledger: &Ledger) -> Choice {
-        let owed = ledger.owed_with(&choice.merged);
-        let is_owed = |index: &usize| owed.contains(&self.pool().candidates()[*index].id);
-        let count = |choice: &Choice| choice.sections.iter().map(Vec::len).sum::<usize>();
-        let (mut kept, mut room) = (choice.clone(), self.fits(subscription, &choice.sections));
-        // Other papers may be longer than those that were measured; each round has fewer, and a single one always fits.
-        while room < count(&kept) {
-            kept = choice.within(room, is_owed);
-            room = self.fits(subscription, &kept.sections);
-        }
-        kept
-    }
-
-    /// How many of the papers, counted through in order, have room in one mail.
-    fn fits(&self, subscription: &Subscription, sections: &[Vec<usize>]) -> usize {
-        let today = self.now.with_timezone(&subscription.zone).date_naive();
-        let sections: Vec<Section<'_>> = subscription
-            .profiles
-            .iter()
-            .zip(sections)
-            .map(|(profile, indices)| {
-                let reasoner = Reasoner::new(profile);
-                let chosen = indices.iter().map(|index| &self.pool().candidates()[*index]).map(|candidate| Chosen {
-                    candidate,
-                    // As the mail will give them, so that it is measured as it will be.
-                    reasons: reasoner.reasons(&Document::new(candidate), self.now),
-                    trend: digest::trend(&candidate.votes, today, subscription.zone),
-                });
-                Section { name: &profile.name, papers: chosen.collect() }
-            })
-            .collect();
-        digest::fits(&sections)
     }
 }

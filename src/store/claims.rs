@@ -11,6 +11,7 @@ use super::outbox::{OutboxState, finish, note};
 use super::subscriptions::restore;
 use super::{Result, Store, from_json, holds, instant, slot};
 use crate::core::delivery::Tries;
+use crate::core::edition::Told;
 use crate::core::pacing::Room;
 use crate::core::subscription::Subscription;
 use crate::core::token::SubscriberId;
@@ -79,6 +80,10 @@ pub struct Mailing {
     pub also: Vec<u32>,
     /// How many papers wait for the next edition.
     pub owed: usize,
+    /// Papers that will not come, and whose reader is told so.
+    pub told: Told,
+    /// For a first mail without papers: over how many days was looked back; else 0.
+    pub welcome: u32,
     /// Candidates there were.
     pub looked_at: u32,
     /// With angle brackets; the same at every attempt.
@@ -95,6 +100,8 @@ struct Inputs {
     also: String,
     owed: String,
     looked_at: u32,
+    told: String,
+    welcome: u32,
     address: String,
     token: SubscriberId,
     is_paused: bool,
@@ -106,7 +113,7 @@ struct Inputs {
 pub(super) const PARKED: i64 = 253_402_300_799;
 
 /// The columns of [`Inputs`], in their order.
-const INPUTS: &str = "e.slot, e.read, e.decided, e.papers, e.also, e.owed, e.looked_at,
+const INPUTS: &str = "e.slot, e.read, e.decided, e.papers, e.also, e.owed, e.looked_at, e.told, e.welcome,
     s.address, s.token, s.paused, d.text, o.message_id
     FROM editions e
     JOIN outbox o ON o.edition = e.id
@@ -374,11 +381,13 @@ fn inputs(tx: &Transaction<'_>, edition: i64) -> Result<Inputs> {
             also: row.get(4)?,
             owed: row.get(5)?,
             looked_at: row.get(6)?,
-            address: row.get(7)?,
-            token: row.get(8)?,
-            is_paused: row.get(9)?,
-            definition: row.get(10)?,
-            message_id: row.get(11)?,
+            told: row.get(7)?,
+            welcome: row.get(8)?,
+            address: row.get(9)?,
+            token: row.get(10)?,
+            is_paused: row.get(11)?,
+            definition: row.get(12)?,
+            message_id: row.get(13)?,
         })
     })?)
 }
@@ -397,6 +406,8 @@ impl Inputs {
             papers: from_json(list, &self.papers)?,
             also: from_json(list, &self.also)?,
             owed: owed.len(),
+            told: from_json(list, &self.told)?,
+            welcome: self.welcome,
             looked_at: self.looked_at,
             message_id: self.message_id.clone(),
         })

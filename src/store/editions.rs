@@ -2,19 +2,18 @@
 //!
 //! An edition's row is the decision *and* the ledger: whom it was for and which papers are in it. Deciding, queueing and
 //! moving the ledger is therefore one insert in one transaction, with the ledger read in the same one (I3, I4).
-//!
-//! The ledger is read by paper numbers, not by times: an edition that could hold a candidate holds a paper at least as
-//! new as the oldest candidate. A clock that steps back hides nothing.
 
-use chrono::{DateTime, Duration, NaiveDateTime, Utc};
+use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, Utc};
 use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
+use super::ledger::{self, Began};
+use super::papers::as_of;
 use super::{
-    OutboxState, Result, Store, StoreError, bounces, day, from_json, instant, outbox, slot, slot_text, subscriptions,
-    to_json,
+    OutboxState, Result, Store, StoreError, bounces, day, instant, outbox, slot, slot_text, subscriptions, to_json,
 };
-use crate::core::edition::{Ledger, Waiting};
+use crate::core::candidate::Candidate;
+use crate::core::edition::{Ledger, Told};
 use crate::core::order::Order;
 use crate::core::subscription::Subscription;
 
@@ -38,14 +37,6 @@ impl Standing {
     }
 }
 
-/// Since when a subscription is one.
-#[derive(Debug)]
-struct Began {
-    /// Its first day, as text.
-    since: String,
-    created: DateTime<Utc>,
-}
-
 /// A subscription that may be due. What is costly to read is read when it is asked for.
 #[derive(Debug)]
 pub struct Due<'t> {
@@ -65,7 +56,22 @@ pub struct Due<'t> {
 impl Due<'_> {
     /// What the subscriber has had, and what still waits. `oldest` is the smallest paper number among the candidates.
     pub fn ledger(&self, oldest: u32) -> Result<Ledger> {
-        ledger(self.tx, self.id, &self.began, oldest, true)
+        ledger::read(self.tx, self.id, &self.began, oldest, true)
+    }
+
+    /// When its newest edition was decided; `None` before the first.
+    pub fn decided(&self) -> Option<DateTime<Utc>> {
+        self.began.decided
+    }
+
+    /// Its first day.
+    pub fn since(&self) -> Result<NaiveDate> {
+        day(&self.began.since)
+    }
+
+    /// A paper as it was known after `read`, however old.
+    pub fn paper(&self, id: u32, read: i64) -> Result<Option<Candidate>> {
+        Ok(as_of(self.tx, &[id], read)?.pop())
     }
 
     /// The subscription itself.
@@ -82,8 +88,10 @@ pub enum Decision {
         /// When the next slot is due; `None` when none ever is.
         next: Option<DateTime<Utc>>,
     },
+    /// It can't be decided before more is read. It stays due, and the batch ends before it.
+    Postponed,
     /// This slot's edition.
-    Edition(Edition),
+    Edition(Box<Edition>),
 }
 
 /// One slot's edition.
@@ -97,14 +105,24 @@ pub struct Edition {
     pub papers: Vec<Vec<u32>>,
     /// Papers shown by title only.
     pub also: Vec<u32>,
-    /// Papers chosen and cut by a cap: they come in the next edition.
+    /// Papers chosen and cut by a cap: they come in a later edition, or are told.
     pub owed: Vec<u32>,
+    /// Papers that its reader is told will not come.
+    pub told: Told,
+    /// Papers in it, owed or told, that a refused mail has returned.
+    pub again: Vec<u32>,
+    /// Papers that are given up, since a second mail with them was refused.
+    pub given_up: Vec<u32>,
+    /// For a first mail without papers: over how many days was looked back; else 0.
+    pub welcome: u32,
     /// Candidates there were.
     pub looked_at: u32,
     /// Whether a mail goes out.
     pub mail: bool,
     /// Editions that wait and give way to this one; [`Ledger::waiting`] had them.
     pub merged: Vec<i64>,
+    /// Editions that were never delivered, whose papers this one takes over; [`Ledger::returned`] had them.
+    pub returned: Vec<i64>,
 }
 
 /// What one transaction decided.
@@ -143,6 +161,10 @@ pub struct Published {
     pub papers: usize,
     /// Papers that wait for the next.
     pub owed: usize,
+    /// Papers that its reader is told will not come.
+    pub told: usize,
+    /// Papers that are given up, by number: two mails with them were refused.
+    pub given_up: Vec<u32>,
     /// Whether a mail was queued.
     pub queued: bool,
     /// Older mails that gave way to it.
@@ -164,15 +186,20 @@ impl Store {
         self.write(|tx| {
             let due = due(tx, now, limit)?;
             let mut batch = Batch {
-                looked_at: due.len(),
+                looked_at: 0,
                 published: Vec::with_capacity(due.len()),
                 faults: Vec::new(),
                 damaged: due.iter().filter(|due| due.is_damaged).count(),
             };
             let insert = Insert { tx, read, now, domain };
             for due in &due {
+                batch.looked_at += 1;
                 match decide(due) {
                     Ok(Decision::NotYet { next }) => set_next(tx, due.id, next)?,
+                    Ok(Decision::Postponed) => {
+                        batch.looked_at -= 1;
+                        break;
+                    }
                     Ok(Decision::Edition(edition)) => batch.published.extend(insert.edition(due, &edition)?),
                     Err(error @ StoreError::Unreadable { .. }) => {
                         let fault = Fault { subscription: due.id, why: error.to_string() };
@@ -190,17 +217,16 @@ impl Store {
     /// number among the candidates.
     pub fn standing(&self, address_key: &str, oldest: u32) -> Result<Option<Standing>> {
         self.read(|tx| {
-            let sql = "SELECT id, last_slot, since, created FROM subscriptions WHERE address_key = ?";
-            let read = |row: &Row<'_>| {
-                Ok((row.get(0)?, row.get(1)?, Began { since: row.get(2)?, created: instant(row.get(3)?) }))
-            };
+            let sql =
+                "SELECT id, last_slot, since, created, decided, definition FROM subscriptions WHERE address_key = ?";
+            let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, began(row, 2)?));
             let found: Option<(i64, Option<String>, Began)> = tx.query_row(sql, [address_key], read).optional()?;
             let standing = |(id, last_slot, began): (i64, Option<String>, Began)| {
                 Ok(Standing {
                     subscription: subscription(tx, id)?,
                     last_slot: last_slot.as_deref().map(slot).transpose()?,
                     // What waits goes out, as far as anybody can tell before the next slot.
-                    ledger: ledger(tx, id, &began, oldest, false)?,
+                    ledger: ledger::read(tx, id, &began, oldest, false)?,
                 })
             };
             found.map(standing).transpose()
@@ -215,14 +241,15 @@ impl Store {
 
 fn due<'t>(tx: &'t Transaction<'t>, now: DateTime<Utc>, limit: usize) -> Result<Vec<Due<'t>>> {
     let mut due = tx.prepare_cached(
-        "SELECT s.id, s.definition, s.since, s.last_slot, o.rhythm, o.compiled, s.domain, s.created
+        "SELECT s.id, s.definition, s.last_slot, o.rhythm, o.compiled, s.domain,
+                s.since, s.created, s.decided, s.definition
          FROM subscriptions s LEFT JOIN orders o ON o.definition = s.definition
          WHERE listed = 1 AND paused = 0 AND consent = 'confirmed' AND next_at <= ? ORDER BY next_at LIMIT ?",
     )?;
     let mut rows = due.query(params![now.timestamp(), limit])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        let (order, is_damaged) = match (row.get_ref(4)?, row.get_ref(5)?) {
+        let (order, is_damaged) = match (row.get_ref(3)?, row.get_ref(4)?) {
             // Of a definition that can't be read there is nothing.
             (ValueRef::Text(_), ValueRef::Blob(bytes)) if !bytes.is_empty() => {
                 let order = Order::from_bytes(bytes).ok();
@@ -231,20 +258,30 @@ fn due<'t>(tx: &'t Transaction<'t>, now: DateTime<Utc>, limit: usize) -> Result<
             }
             _ => (None, false),
         };
-        let last_slot: Option<String> = row.get(3)?;
+        let last_slot: Option<String> = row.get(2)?;
         found.push(Due {
             tx,
             id: row.get(0)?,
             definition: row.get(1)?,
-            began: Began { since: row.get(2)?, created: instant(row.get(7)?) },
-            domain: row.get(6)?,
+            began: began(row, 6)?,
+            domain: row.get(5)?,
             // One that can't be read is none: the database has each slot once, whatever is decided.
             last_slot: last_slot.as_deref().and_then(|text| slot(text).ok()),
-            order: order.map(|order| Ok::<_, rusqlite::Error>((row.get(4)?, order))).transpose()?,
+            order: order.map(|order| Ok::<_, rusqlite::Error>((row.get(3)?, order))).transpose()?,
             is_damaged,
         });
     }
     Ok(found)
+}
+
+/// From four columns, the first of which has this number.
+fn began(row: &Row<'_>, first: usize) -> rusqlite::Result<Began> {
+    Ok(Began {
+        since: row.get(first)?,
+        created: instant(row.get(first + 1)?),
+        decided: row.get::<_, Option<i64>>(first + 2)?.map(instant),
+        definition: row.get(first + 3)?,
+    })
 }
 
 fn subscription(tx: &Transaction<'_>, id: i64) -> Result<Subscription> {
@@ -255,41 +292,6 @@ fn subscription(tx: &Transaction<'_>, id: i64) -> Result<Subscription> {
         )?
         .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     subscriptions::restore(&address, &text, paused)
-}
-
-/// `merging` sets apart what waits and may be taken back; else it counts as sent.
-fn ledger(tx: &Transaction<'_>, id: i64, began: &Began, oldest: u32, merging: bool) -> Result<Ledger> {
-    let late = subscriptions::next_day(began.created);
-    let mut ledger = Ledger { since: day(&began.since)?, late, ..Ledger::default() };
-    // A mail that was dropped before anybody could have it was never sent: its papers are to come. One that gave way to a
-    // newer one has left its papers to that.
-    let mut editions = tx.prepare_cached(
-        "SELECT e.id, newest, papers, also, owed, coalesce(o.state = 'queued' AND NOT o.in_doubt, 0)
-         FROM editions e LEFT JOIN outbox o ON o.edition = e.id
-         WHERE subscription = ? AND (o.state IS NULL OR o.state <> 'merged' AND (o.state <> 'dropped' OR o.in_doubt))",
-    )?;
-    let mut rows = editions.query([id])?;
-    let mut last = 0;
-    while let Some(row) = rows.next()? {
-        let list = |column| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
-        let edition: i64 = row.get(0)?;
-        let waits = merging && row.get(5)?;
-        if waits || row.get::<_, u32>(1)? >= oldest {
-            let papers: Vec<Vec<u32>> = from_json("list of papers", list(2)?)?;
-            let (papers, shown) = (papers.into_iter().flatten(), from_json::<Vec<u32>>("list of papers", list(3)?)?);
-            if waits {
-                ledger.waiting.push(Waiting { edition, papers: papers.collect(), shown });
-            } else {
-                ledger.sent.extend(papers);
-                ledger.shown.extend(shown);
-            }
-        }
-        // Only the last edition says what is owed.
-        if edition > last {
-            (last, ledger.owed) = (edition, from_json("list of papers", list(4)?)?);
-        }
-    }
-    Ok(ledger)
 }
 
 fn set_next(tx: &Transaction<'_>, id: i64, next: Option<DateTime<Utc>>) -> Result<()> {
@@ -320,16 +322,16 @@ impl Insert<'_> {
     /// `None` when the slot has its edition already, as after a clock that was ahead: then only the next slot is set.
     fn edition(&self, due: &Due<'_>, decided: &Edition) -> Result<Option<Published>> {
         let Self { tx, read, now, domain } = self;
-        let Edition { slot, next, papers, also, owed, looked_at, mail, merged } = decided;
+        let Edition { slot, next, papers, also, owed, told, again, looked_at, mail, merged, .. } = decided;
         let count = papers.iter().map(Vec::len).sum();
-        let newest = papers.iter().flatten().chain(also).max().copied().unwrap_or(0);
+        let newest = papers.iter().flatten().chain(also).copied().chain(told.papers()).max().unwrap_or(0);
         let slot = slot_text(*slot);
         // The unique key on the slot makes "at most once" the database's own promise.
         let inserted = tx
             .prepare_cached(
                 "INSERT INTO editions
-                 (subscription, slot, definition, read, decided, papers, also, owed, newest, looked_at)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (subscription, slot) DO NOTHING",
+                 (subscription, slot, definition, read, decided, papers, also, owed, newest, looked_at, told, again, welcome)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (subscription, slot) DO NOTHING",
             )?
             .execute(params![
                 due.id,
@@ -342,11 +344,17 @@ impl Insert<'_> {
                 to_json("list of papers", owed)?,
                 newest,
                 looked_at,
+                to_json("list of papers", told)?,
+                to_json("list of papers", again)?,
+                decided.welcome,
             ])?;
         let edition = tx.last_insert_rowid();
         let mut place = now.timestamp();
         for older in merged.iter().filter(|_| inserted > 0) {
             place = place.min(give_way(tx, due.id, *older, edition, *now)?);
+        }
+        for older in decided.returned.iter().filter(|_| inserted > 0) {
+            take_over(tx, *older, edition, *now)?;
         }
         if *mail && inserted > 0 {
             // Random, so that nobody can tell another reader's Message-ID from their own, and a database that was restored
@@ -357,10 +365,26 @@ impl Insert<'_> {
             )?
             .execute(params![edition, due.domain, domain, now.timestamp(), place])?;
         }
-        tx.prepare_cached("UPDATE subscriptions SET last_slot = ?2, next_at = ?3, fault = NULL WHERE id = ?1")?
-            .execute(params![due.id, slot, next.map(|at| at.timestamp())])?;
-        let (owed, merged) = (owed.len(), merged.len());
-        let published = Published { edition, subscription: due.id, papers: count, owed, queued: *mail, merged };
+        tx.prepare_cached(
+            "UPDATE subscriptions SET last_slot = ?2, next_at = ?3, decided = coalesce(?4, decided), fault = NULL
+             WHERE id = ?1",
+        )?
+        .execute(params![
+            due.id,
+            slot,
+            next.map(|at| at.timestamp()),
+            (inserted > 0).then(|| now.timestamp())
+        ])?;
+        let published = Published {
+            edition,
+            subscription: due.id,
+            papers: count,
+            owed: owed.len(),
+            told: told.papers().count(),
+            given_up: decided.given_up.clone(),
+            queued: *mail,
+            merged: merged.len(),
+        };
         Ok((inserted > 0).then_some(published))
     }
 }
@@ -375,4 +399,22 @@ fn give_way(tx: &Transaction<'_>, subscription: i64, older: i64, edition: i64, n
     outbox::finish(tx, older, OutboxState::Merged, now)?;
     outbox::note(tx, older, now, "merged", None, &format!("its papers wait for mail {edition}"))?;
     Ok(due)
+}
+
+/// Ends a mail that nobody got and whose papers a newer one has: it can't be sent again by hand.
+fn take_over(tx: &Transaction<'_>, older: i64, edition: i64, now: DateTime<Utc>) -> Result<()> {
+    let failed = tx
+        .prepare_cached("UPDATE outbox SET comes_again = 0 WHERE edition = ? AND state = 'failed' RETURNING 1")?
+        .query_row([older], |_| Ok(()))
+        .optional()?;
+    match failed {
+        Some(()) => {
+            outbox::finish(tx, older, OutboxState::Merged, now)?;
+            outbox::note(tx, older, now, "merged", None, &format!("its papers come again with mail {edition}"))
+        }
+        None => {
+            tx.prepare_cached("UPDATE outbox SET comes_again = 0 WHERE edition = ?")?.execute([older])?;
+            Ok(())
+        }
+    }
 }

@@ -13,6 +13,7 @@ use super::archive::content_of;
 use super::papers::as_of;
 use super::{OutboxState, Result, Store, from_json, instant, slot, subscriptions};
 use crate::core::candidate::Candidate;
+use crate::core::edition::Told;
 use crate::core::paper::{Paper, PaperKey};
 use crate::core::subscription::Subscription;
 
@@ -46,6 +47,10 @@ pub struct PastEdition {
     pub also: Vec<u32>,
     /// Papers chosen and cut by a cap.
     pub owed: Vec<u32>,
+    /// Papers that its reader was told would not come.
+    pub told: Told,
+    /// Whether its mail was not delivered, so that its papers come again with the next.
+    pub comes_again: bool,
     /// Candidates there were.
     pub looked_at: u32,
     /// Its mail's state, and when it is tried next or when it ended; `None` when there was nothing to send.
@@ -74,7 +79,7 @@ impl Store {
             let Some((id, address, consent, is_from_web, paused)) = found else { return Ok(None) };
             let mut query = tx.prepare_cached(
                 "SELECT e.id, e.slot, e.decided, e.read, e.papers, e.also, e.owed, e.looked_at, o.state, o.due,
-                        e.definition, d.text
+                        e.definition, d.text, e.told, coalesce(o.comes_again, 0)
                  FROM editions e JOIN definitions d ON d.id = e.definition LEFT JOIN outbox o ON o.edition = e.id
                  WHERE e.subscription = ? ORDER BY e.id DESC",
             )?;
@@ -128,6 +133,14 @@ impl Store {
         })
     }
 
+    /// The keys of papers, by their numbers.
+    pub fn paper_keys(&self, ids: &[u32]) -> Result<Vec<PaperKey>> {
+        self.read(|tx| {
+            let mut key = tx.prepare_cached("SELECT key FROM papers WHERE id = ?")?;
+            ids.iter().map(|id| Ok(PaperKey::from_stored(key.query_row([id], |row| row.get(0))?))).collect()
+        })
+    }
+
     /// The papers first seen at `since` or later, as they were known after `read`, in the order they came.
     pub fn candidates_as_of(&self, since: DateTime<Utc>, read: i64) -> Result<Vec<Candidate>> {
         self.read(|tx| {
@@ -151,7 +164,7 @@ fn numbers(tx: &Transaction<'_>, sql: &str, parameters: impl rusqlite::Params) -
     Ok(tx.prepare_cached(sql)?.query_map(parameters, |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
-/// The edition in columns 0 to 9.
+/// The edition in columns 0 to 9, 12 and 13.
 fn past_edition(row: &Row<'_>, order: Arc<Subscription>) -> Result<PastEdition> {
     let text = |index: usize| row.get::<_, String>(index);
     let state: Option<String> = row.get(8)?;
@@ -165,6 +178,8 @@ fn past_edition(row: &Row<'_>, order: Arc<Subscription>) -> Result<PastEdition> 
         papers: from_json("list of papers", &text(4)?)?,
         also: from_json("list of papers", &text(5)?)?,
         owed: from_json("list of papers", &text(6)?)?,
+        told: from_json("list of papers", &text(12)?)?,
+        comes_again: row.get(13)?,
         looked_at: row.get(7)?,
         mail: state.zip(due).map(|(state, due)| (OutboxState::of(&state), instant(due))),
     })

@@ -20,6 +20,7 @@ mod history;
 mod holds;
 mod ingest;
 mod kept;
+mod ledger;
 mod lock;
 mod orders;
 mod outbox;
@@ -141,7 +142,7 @@ fn file(error: &rusqlite::Error) -> &'static str {
 /// Results of the store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-const MIGRATIONS: [&str; 10] = [
+const MIGRATIONS: [&str; 11] = [
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_leaving.sql"),
     include_str!("migrations/0003_faults.sql"),
@@ -152,6 +153,7 @@ const MIGRATIONS: [&str; 10] = [
     include_str!("migrations/0008_kept_messages.sql"),
     include_str!("migrations/0009_growth.sql"),
     include_str!("migrations/0010_terms.sql"),
+    include_str!("migrations/0011_owed.sql"),
 ];
 
 impl Store {

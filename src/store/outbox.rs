@@ -122,7 +122,7 @@ impl Store {
                 // says that the mail is out.
                 tx.prepare_cached(
                     "UPDATE outbox SET state = ?3, due = ?4, in_doubt = max(in_doubt, ?5), tries = ?6, unknowns = ?7,
-                            tried = ?8, reply = ?9
+                            tried = ?8, reply = ?9, comes_again = ?3 = 'failed' AND NOT max(in_doubt, ?5)
                      WHERE edition = ?1 AND (state = 'claimed' AND attempts = ?2 OR ?3 = 'sent')",
                 )?
                 .execute(params![
@@ -139,6 +139,13 @@ impl Store {
                 if let Err(error) = &recorded.result {
                     note(tx, recorded.edition, recorded.at, error.kind(), Some(error), &error.fault().text)?;
                     bounces::refused(tx, recorded, &is_lasting)?;
+                    // Whoever is suppressed gets nothing again by itself, whatever a person decides later.
+                    tx.prepare_cached(
+                        "UPDATE outbox SET comes_again = 0 WHERE edition = ?1 AND comes_again
+                            AND (SELECT s.consent FROM editions e JOIN subscriptions s ON s.id = e.subscription
+                                 WHERE e.id = ?1) <> 'confirmed'",
+                    )?
+                    .execute([recorded.edition])?;
                 } else {
                     suspicions::taken(tx, recorded.edition, recorded.at)?;
                 }
@@ -243,6 +250,8 @@ impl Store {
                 let sql = "SELECT 1 FROM outbox WHERE edition = ? AND state IN ('queued', 'failed')";
                 if tx.query_row(sql, [edition], |_| Ok(())).optional()?.is_some() {
                     finish(tx, *edition, OutboxState::Dropped, now)?;
+                    let sql = "UPDATE outbox SET comes_again = NOT in_doubt WHERE edition = ?";
+                    tx.prepare_cached(sql)?.execute([edition])?;
                     note(tx, *edition, now, "dropped", None, "the operator dropped it")?;
                     dropped += 1;
                 }
@@ -256,7 +265,7 @@ impl Store {
         self.write(|tx| {
             Ok(tx.execute(
                 "UPDATE outbox
-                 SET state = 'queued', queued = ?1, due = ?1, attempts = 0, tries = 0, unknowns = 0, tried = NULL
+                 SET state = 'queued', comes_again = 0, queued = ?1, due = ?1, attempts = 0, tries = 0, unknowns = 0, tried = NULL
                  WHERE state = 'failed' AND (edition = ?2 OR ?2 IS NULL AND due >= ?3)",
                 params![now.timestamp(), edition, since.timestamp()],
             )?)

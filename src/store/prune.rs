@@ -3,7 +3,7 @@
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::{Result, Store};
+use super::{Result, Store, ledger};
 
 /// What one transaction removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,8 @@ impl Store {
 
     /// Looks at up to `limit` editions after the one of number `after`, and removes those decided before `before` that
     /// hold no paper first seen since `since` and whose mail, if any, has ended, along with their mails and attempts: one
-    /// transaction. A subscription's newest edition stays: it says what is owed.
+    /// transaction. What they sent or told stays remembered. A subscription's newest edition stays: it says what is owed; and
+    /// so does one that was not delivered and whose papers no newer one has taken over.
     pub fn prune(&self, since: DateTime<Utc>, before: DateTime<Utc>, after: i64, limit: usize) -> Result<Pruned> {
         let look = |tx: &Transaction<'_>| look(tx, since, before, after, limit);
         // Most batches hold nothing that goes, and then nobody who writes has to wait.
@@ -38,6 +39,7 @@ impl Store {
         }
         self.write(|tx| {
             let Seen { past, last } = look(tx)?;
+            past.iter().try_for_each(|edition| ledger::fold(tx, *edition))?;
             for sql in [
                 "DELETE FROM attempts WHERE edition = ?",
                 "DELETE FROM outbox WHERE edition = ?",
@@ -65,7 +67,8 @@ fn look(tx: &Transaction<'_>, since: DateTime<Utc>, before: DateTime<Utc>, after
     // What costs most is asked last, of few.
     let mut editions = tx.prepare_cached(
         "SELECT e.id, e.decided < ?2, e.decided < ?2 AND e.newest < ?3
-            AND NOT EXISTS (SELECT 1 FROM outbox WHERE edition = e.id AND state IN ('queued', 'claimed'))
+            AND NOT EXISTS (SELECT 1 FROM outbox
+                            WHERE edition = e.id AND (state IN ('queued', 'claimed') OR comes_again))
             AND e.id < (SELECT max(id) FROM editions WHERE subscription = e.subscription)
          FROM editions e WHERE e.id > ?1 ORDER BY e.id LIMIT ?4",
     )?;

@@ -55,6 +55,9 @@ impl Definition {
     }
 }
 
+/// Days that a first edition looks back.
+const LOOK_BACK: u64 = 7;
+
 /// What taking in the files changed, and what is wrong with them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncReport {
@@ -285,6 +288,10 @@ fn upsert(
             claims::unpark(tx, id, now)?;
         }
     }
+    if let Some(day) = subscription.since {
+        tx.prepare_cached("UPDATE subscriptions SET since = ?2 WHERE id = ?1 AND decided IS NULL AND since <> ?2")?
+            .execute(params![id, day.to_string()])?;
+    }
     // Upper and lower case make no other subscriber, but the local part is written as its owner has it.
     let address = subscription.address.reveal();
     let is_respelt = address != known.address;
@@ -296,10 +303,11 @@ fn upsert(
     Ok(id)
 }
 
-/// The first day whose papers are for a subscription made at `now`: a first edition looks back one day, for older papers
-/// would be a flood.
+/// The first day whose papers are for a subscription made at `now`: a first edition looks back a week, so that it has
+/// something to show for rare keywords, and on a Monday.
 pub(super) fn first_day(subscription: &Subscription, now: DateTime<Utc>) -> NaiveDate {
-    now.with_timezone(&subscription.zone).date_naive() - Days::new(1)
+    let by_itself = || now.with_timezone(&subscription.zone).date_naive() - Days::new(LOOK_BACK);
+    subscription.since.unwrap_or_else(by_itself)
 }
 
 /// The day after, UTC: what is first seen from then on is new to a subscription made at `created`. Not what is seen on the same
@@ -363,6 +371,7 @@ pub(super) fn restore(address: &str, definition: &str, paused: bool) -> Result<S
         profiles: definition.profiles,
         schedule: definition.schedule,
         zone: definition.zone,
+        since: None,
         paused,
         when_empty: definition.when_empty,
     })

@@ -41,7 +41,8 @@ async fn home() -> (Home, Site, SmtpServer) {
         entry.upvotes = upvotes;
         site.list(today - Days::new(days), entry);
     }
-    (Home::new(&site, &smtp, FILE), site, smtp)
+    let since = format!("rank = \"trending\"\nsince = \"{}\"", today - Days::new(1));
+    (Home::new(&site, &smtp, &FILE.replace("rank = \"trending\"", &since)), site, smtp)
 }
 
 /// What `explain` answers.
@@ -66,7 +67,8 @@ fn let_a_day_pass(home: &Home) {
     sql(
         home,
         "UPDATE editions SET slot = strftime('%Y-%m-%dT%H:%M', slot, '-1 day'), decided = decided - 86400;
-         UPDATE subscriptions SET last_slot = strftime('%Y-%m-%dT%H:%M', last_slot, '-1 day'), next_at = 0;",
+         UPDATE subscriptions SET last_slot = strftime('%Y-%m-%dT%H:%M', last_slot, '-1 day'), next_at = 0,
+             decided = decided - 86400;",
     );
 }
 
@@ -80,7 +82,7 @@ async fn explain_says_what_the_next_edition_makes_of_a_paper() {
         &explain(&home, &["ada@example.org", "2611.00001"]).await,
         &["chosen. It is number 1", "due now", "yes  keyword"],
     );
-    has(&explain(&home, &["ada@example.org", "2611.00006"]).await, &["full before it", "stays owed"]);
+    has(&explain(&home, &["ada@example.org", "2611.00006"]).await, &["full before it", "only counted there"]);
     has(
         &explain(&home, &["ada@example.org", "2611.00002"]).await,
         &["excluded by `survey OR review` (it has survey)", "yes  survey", "no   review"],
@@ -115,30 +117,43 @@ async fn what_is_excluded_is_not_shown_by_its_title_either() {
 
 #[tokio::test]
 async fn explain_says_in_which_edition_a_paper_was() {
-    let (home, _site, _smtp) = home().await;
+    let (home, site, _smtp) = home().await;
     home.run(&["once"]).await;
     let today = Clock::System.now().date_naive().to_string();
     has(
         &explain(&home, &["ada@example.org", "2611.00001"]).await,
         &["already sent", "in the edition of", "its mail was sent", &today],
     );
-    has(
-        &explain(&home, &["ada@example.org", "2611.00006"]).await,
-        &["owed by the edition of", "number 1 of the next edition"],
-    );
+    has(&explain(&home, &["ada@example.org", "2611.00006"]).await, &["settled", "counted by the edition of"]);
     has(&explain(&home, &["ada@example.org", "2611.00004"]).await, &["under \"also trending\" of the edition of"]);
     has(
         &explain(&home, &["ada@example.org"]).await,
         &[
             "6 papers were looked at",
             "1 sent",
-            "1 matched, and waits for the next edition",
+            "1 matched, but was left out, and the mail says so",
             "1 matched, but was listed before",
             "1 matched, but had fewer than 5 upvotes",
             "1 matched, but was excluded",
             "1 matched no keyword",
             "1 more shown under \"also trending\"",
         ],
+    );
+    // From the second edition on what has no room is owed.
+    let_a_day_pass(&home);
+    for (id, upvotes) in [("2611.00007", 60), ("2611.00008", 50)] {
+        let mut entry = paper(id, &format!("Retrieval {id}"));
+        entry.upvotes = upvotes;
+        site.list(Clock::System.now().date_naive(), entry);
+    }
+    home.run(&["once"]).await;
+    has(
+        &explain(&home, &["ada@example.org", "2611.00008"]).await,
+        &["owed by the edition of", "number 1 of the next edition"],
+    );
+    has(
+        &explain(&home, &["ada@example.org"]).await,
+        &["1 matched, and is owed to later editions", "left out or given up before"],
     );
 }
 
@@ -220,7 +235,7 @@ sources = ["huggingface-trending"]
             "1 matched, but lacked what it must have",
             "1 matched, but was in none of the chosen sources",
             "Robots that walk",
-            "4 sent",
+            "5 sent",
             "2 matched, and stand in another section",
         ],
     );

@@ -42,6 +42,7 @@ async fn a_mail_gives_no_reason_that_does_not_hold() {
 async fn what_a_maximum_cuts_is_owed_and_comes_in_the_next_edition() {
     let mut world = World::new().await;
     world.subscribe("email = \"ada@example.org\"\nkeywords = [\"retrieval\"]\nmax_papers = 3");
+    world.begin();
     for n in 0..5 {
         world.site.list(day("2026-11-23"), paper(&format!("2611.0010{n}"), &format!("Retrieval number {n}")));
     }
@@ -62,6 +63,7 @@ async fn what_a_maximum_cuts_is_owed_and_comes_in_the_next_edition() {
 async fn a_mail_that_would_be_clipped_carries_papers_over() {
     let mut world = World::new().await;
     world.subscribe("email = \"ada@example.org\"\nkeywords = [\"retrieval\"]\nmax_papers = 100");
+    world.begin();
     for n in 0..90 {
         let mut entry =
             paper(&format!("2611.{n:05}"), &format!("Retrieval {n} {}", "with a rather long title ".repeat(11)));
@@ -92,6 +94,7 @@ async fn what_one_mail_has_room_for_is_shared_by_owed_and_new_papers_and_by_the_
          rank = \"newest\"\nmax_papers = 500\n\
          [[subscription.profile]]\nname = \"Machines\"\nkeywords = [\"robots\"]",
     );
+    world.begin();
     for date in 23..25 {
         for n in 0..90 {
             let words = "with a rather long title ".repeat(11);

@@ -19,6 +19,7 @@ async fn world() -> World {
     for n in 0..READERS {
         world.subscribe(&format!("email = \"reader{n}@example.org\"\nkeywords = [\"retrieval\"]\nmax_papers = 1"));
     }
+    world.begin();
     world.site.list(day("2026-11-23"), paper("2611.00001", "Retrieval at scale"));
     world.site.list(day("2026-11-23"), paper("2611.00002", "Retrieval at home"));
     world

@@ -193,6 +193,11 @@ fn facts(papers: &[Candidate]) -> Facts<'_> {
         ],
         also: vec![&papers[3], &papers[4]],
         owed: 2,
+        told: Vec::new(),
+        left: 0,
+        cut: 0,
+        refused: 0,
+        welcome: None,
         looked_at: 41,
         sources: vec![
             SourceNote {

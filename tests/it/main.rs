@@ -38,6 +38,7 @@ mod process;
 mod query;
 mod readers;
 mod readme;
+mod replay;
 mod reports;
 mod retries;
 mod secrets;

@@ -52,3 +52,185 @@ async fn a_late_addition_from_before_the_first_day_comes_and_what_was_known_befo
     world.once().await;
     assert_eq!(world.inbox(ADA), ["Retrieval at scale", "Retrieval, listed late"]);
 }
+
+/// A world whose one subscriber takes two papers a mail, and has had a first edition.
+async fn two_a_day() -> World {
+    let mut world = World::new().await;
+    world.subscribe(TWO);
+    world.begin();
+    world
+}
+
+const TWO: &str = "email = \"ada@example.org\"\nkeywords = [\"retrieval\"]\nmax_papers = 2";
+
+fn list(world: &World, date: &str, numbers: std::ops::Range<u32>) {
+    for n in numbers {
+        world.site.list(day(date), paper(&format!("2611.{n:05}"), &format!("Retrieval {n}")));
+    }
+}
+
+#[tokio::test]
+async fn what_leaves_the_window_unsent_is_told_by_title_once_and_never_comes() {
+    let mut world = two_a_day().await;
+    list(&world, "2026-11-23", 0..60);
+    for n in 0..20 {
+        world.clock.set(crate::world::utc("2026-11-23 12:00") + chrono::Duration::days(n));
+        if n == 16 {
+            // Somebody else's mail is on the same list again.
+            list(&world, "2026-12-09", 50..52);
+        }
+        world.once().await;
+    }
+    let mails = world.mails(ADA);
+    let told: Vec<&str> =
+        mails.iter().filter(|mail| mail.text.contains("Left out:")).map(|m| m.text.as_str()).collect();
+    assert_eq!((world.inbox(ADA).len(), told.len()), (30, 1), "two a day while they are in the window");
+    assert!(told[0].contains("and 10 more"), "twenty titles of thirty: {}", told[0]);
+    let titles = world.inbox(ADA);
+    let named: Vec<&str> = told[0].lines().filter(|line| line.starts_with("Retrieval ")).collect();
+    assert_eq!(named.len(), 20);
+    assert!(named.iter().all(|line| titles.iter().all(|title| *line != format!("{title} · 7 upvotes"))), "{named:?}");
+    assert!(mails[1].text.contains("more papers wait: they come in later editions"), "{}", mails[1].text);
+    world.change("retrieval", Some("email = \"ada@example.org\"\nkeywords = [\"retrieval\"]"));
+    world.at("2026-12-14 12:00");
+    world.once().await;
+    assert_eq!(world.inbox(ADA).len(), 30, "told is settled");
+}
+
+#[tokio::test]
+async fn after_a_months_pause_the_best_come_and_the_rest_is_told() {
+    let mut world = two_a_day().await;
+    world.change("retrieval", Some(&format!("{TWO}\npaused = true")));
+    for n in 0..30 {
+        let date = day("2026-11-23") + chrono::Days::new(n);
+        world.at(&format!("{date} 12:00"));
+        let number = n as u32;
+        list(&world, &date.to_string(), number..number + 1);
+        world.once().await;
+    }
+    world.change("retrieval", Some(TWO));
+    world.once().await;
+    let mail = &world.mails(ADA)[0];
+    // The window holds the last fifteen days: those are owed, as far as they are not here; what is older is told.
+    let named = mail.text.lines().filter(|line| line.starts_with("Retrieval ") && line.contains('·')).count();
+    assert_eq!(mail.titles.len(), 2);
+    let owed = world.store.subscribers().expect("a list")[0].last.as_ref().map_or(0, |last| last.owed as usize);
+    assert_eq!(named + owed + 2, 30, "{}", mail.text);
+    assert!(named >= 13, "{}", mail.text);
+}
+
+#[tokio::test]
+async fn a_schedule_sparser_than_the_window_misses_nothing() {
+    let mut world = World::new().await;
+    world.at("2026-11-01 12:00");
+    world.subscribe(
+        "email = \"ada@example.org\"\nkeywords = [\"retrieval\"]\nschedule = \"0 8 1 * *\"\nmax_papers = 100",
+    );
+    world.begin();
+    for n in 0..31 {
+        let date = day("2026-11-01") + chrono::Days::new(n);
+        world.at(&format!("{date} 12:00"));
+        list(&world, &date.to_string(), n as u32..n as u32 + 1);
+        world.once().await;
+    }
+    assert_eq!(world.mails(ADA).len(), 2);
+    assert_eq!(world.inbox(ADA).len(), 31);
+}
+
+#[tokio::test]
+async fn a_mail_that_failed_for_good_returns_its_papers_once() {
+    let mut world = two_a_day().await;
+    list(&world, "2026-11-23", 0..2);
+    world.smtp.refuses("ada", "552 5.2.2 mailbox full");
+    world.once().await;
+    world.at("2026-11-24 12:00");
+    world.once().await;
+    assert_eq!(world.inbox(ADA).len(), 0);
+    let states: Vec<OutboxState> =
+        world.store.outbox(&OutboxState::ALL, 9).expect("an outbox").iter().map(|mail| mail.state).collect();
+    assert_eq!(states, [OutboxState::Failed, OutboxState::Merged], "the second has the papers of the first");
+    // Refused twice: given up. Nobody is told without another mail.
+    world.smtp.forgives();
+    world.at("2026-11-25 12:00");
+    world.once().await;
+    assert_eq!(world.mails(ADA).len(), 0);
+    list(&world, "2026-11-26", 5..6);
+    world.at("2026-11-26 12:00");
+    world.once().await;
+    assert_eq!(world.inbox(ADA), ["Retrieval 5"]);
+    assert!(world.mails(ADA)[0].text.contains("2 papers could not be delivered"), "{}", world.mails(ADA)[0].text);
+    world.change("retrieval", Some("email = \"ada@example.org\"\nkeywords = [\"retrieval\"]"));
+    world.at("2026-11-27 12:00");
+    world.once().await;
+    assert_eq!(world.inbox(ADA).len(), 1);
+}
+
+#[tokio::test]
+async fn what_a_refused_mail_told_is_told_again_and_its_papers_come() {
+    let world = two_a_day().await;
+    list(&world, "2026-11-23", 0..40);
+    for n in 0..17 {
+        world.clock.set(crate::world::utc("2026-11-23 12:00") + chrono::Duration::days(n));
+        world.smtp.forgives();
+        if n == 15 {
+            list(&world, "2026-12-08", 90..92);
+            world.smtp.refuses("ada", "552 5.2.2 mailbox full");
+        }
+        world.once().await;
+    }
+    let mails = world.mails(ADA);
+    let last = mails.last().expect("a mail");
+    let mut titles = last.titles.clone();
+    titles.sort();
+    assert_eq!(titles, ["Retrieval 90", "Retrieval 91"]);
+    assert_eq!(mails.iter().filter(|mail| mail.text.contains("Left out:")).count(), 1);
+    assert!(last.text.contains("Left out:"), "{}", last.text);
+}
+
+#[tokio::test]
+async fn a_first_digest_has_the_best_of_a_week_and_counts_the_rest() {
+    let mut world = World::new().await;
+    list(&world, "2026-11-21", 0..5);
+    world.subscribe(TWO);
+    world.once().await;
+    assert!(world.mails(ADA)[0].text.contains("3 more papers of these days matched"), "{}", world.mails(ADA)[0].text);
+    world.at("2026-11-24 12:00");
+    world.once().await;
+    assert_eq!(world.mails(ADA).len(), 1, "what was cut is not owed");
+}
+
+#[tokio::test]
+async fn a_first_digest_without_papers_is_a_short_welcome() {
+    let mut world = one_paper().await;
+    world.change(
+        "retrieval",
+        Some("email = \"ada@example.org\"\nkeywords = [\"quantum\", \"topology\"]\nschedule = \"daily at 08:00\""),
+    );
+    world.once().await;
+    let mail = &world.mails(ADA)[0];
+    let text = mail.text.replace('\n', " ");
+    for part in [
+        "Welcome",
+        "quantum, topology",
+        "last 7 days",
+        "Hugging Face Daily Papers",
+        "Tuesday, 24 November 2026 at 08:00",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    world.at("2026-11-24 12:00");
+    world.once().await;
+    assert_eq!(world.mails(ADA).len(), 1, "once");
+}
+
+#[tokio::test]
+async fn a_first_digest_looks_back_as_far_as_it_was_asked_to() {
+    let mut world = World::new().await;
+    world.at("2026-10-20 12:00");
+    list(&world, "2026-10-20", 0..3);
+    world.scrape().await;
+    world.at("2026-11-23 12:00");
+    world.subscribe("email = \"ada@example.org\"\nkeywords = [\"retrieval\"]\nsince = \"2026-10-20\"");
+    world.once().await;
+    assert_eq!(world.inbox(ADA).len(), 3);
+}

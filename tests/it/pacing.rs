@@ -327,7 +327,9 @@ async fn a_domain_that_puts_everybody_off_for_weeks_suppresses_nobody() {
         world.smtp.forgives();
         world.clock.set(world.clock.now() + Duration::hours(23));
         while deliver(&world).await.sent > 0 {}
-        assert_eq!((world.mails("reader0@example.org").len(), world.mails("reader1@example.org").len()), (1, 1));
+        for reader in ["reader0@example.org", "reader1@example.org"] {
+            assert!(world.inbox(reader).len() > 14, "{reply}: all that is in the window, in a mail or two");
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use mail_parser::{MessageParser, MimeHeaders};
 use paperpost::core::address::Address;
 use paperpost::source::health::State;
+use paperpost::source::huggingface::Kind;
 use paperpost::store::{OutboxState, Reason};
 
 use crate::site::{Fault, day, paper};
@@ -80,7 +81,7 @@ async fn a_paper_that_gets_its_votes_days_later_comes_then_and_once() {
     };
     world.site.list(day("2026-11-23"), with(49));
     world.once().await;
-    assert!(world.mails(ADA).is_empty());
+    assert!(world.inbox(ADA).is_empty());
     for (time, votes) in [("2026-11-25 12:00", 50), ("2026-11-26 12:00", 49), ("2026-11-27 12:00", 80)] {
         world.at(time);
         world.site.list(day("2026-11-23"), with(votes));
@@ -90,16 +91,17 @@ async fn a_paper_that_gets_its_votes_days_later_comes_then_and_once() {
 }
 
 #[tokio::test]
-async fn a_first_edition_comes_at_once_and_looks_back_one_day() {
+async fn a_first_edition_comes_at_once_and_looks_back_a_week() {
     let mut world = World::new().await;
-    for (date, id) in [("2026-11-20", "1"), ("2026-11-21", "2"), ("2026-11-22", "3"), ("2026-11-23", "4")] {
+    world.source.kind = Kind::Daily { days: 30 };
+    for (date, id) in [("2026-11-14", "1"), ("2026-11-15", "2"), ("2026-11-16", "3"), ("2026-11-23", "4")] {
         world.site.list(day(date), paper(&format!("2611.0000{id}"), &format!("Retrieval of {date}")));
     }
     world.subscribe(RETRIEVAL);
     world.once().await;
     let mut titles = world.inbox(ADA);
     titles.sort();
-    assert_eq!(titles, ["Retrieval of 2026-11-22", "Retrieval of 2026-11-23"]);
+    assert_eq!(titles, ["Retrieval of 2026-11-16", "Retrieval of 2026-11-23"]);
     // And the older ones don't come later either.
     world.at("2026-11-24 12:00");
     world.once().await;
@@ -125,6 +127,7 @@ async fn an_empty_edition_sends_nothing_unless_a_note_was_asked_for() {
     world.site.list(day("2026-11-23"), paper("2611.00002", "Robots at home"));
     world.subscribe(RETRIEVAL);
     world.subscribe("email = \"grace@example.org\"\nkeywords = [\"retrieval\"]\nwhen_empty = \"note\"");
+    world.begin();
     world.once().await;
     world.once().await;
     assert!(world.mails(ADA).is_empty());

@@ -171,6 +171,13 @@ impl World {
         self.sync()
     }
 
+    /// Lets every subscription have had its first edition, yesterday: from now on what has no room is owed.
+    pub(crate) fn begin(&self) {
+        let yesterday = self.clock.now() - chrono::Duration::days(1);
+        let database = rusqlite::Connection::open(self.database()).expect("the database");
+        database.execute("UPDATE subscriptions SET decided = ?", [yesterday.timestamp()]).expect("an update");
+    }
+
     pub(crate) fn sync(&self) -> SyncReport {
         let subscriptions = self.subscriptions();
         self.store.sync(&subscriptions, self.clock.now()).expect("synced")

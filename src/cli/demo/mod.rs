@@ -133,7 +133,7 @@ impl Demo {
         let writer = Writer::new(self.store.clone(), wiring::sender(&self.settings, &self.store)?);
         let address = &mailing.subscription.address;
         let count: usize = mailing.papers.iter().map(Vec::len).sum();
-        let waiting = if owed > 0 { format!(", {owed} more wait for the next edition") } else { String::new() };
+        let waiting = if owed > 0 { format!(", {owed} more are owed to later editions") } else { String::new() };
         say!("  {}: {count} {}{waiting}", address.reveal(), plural(count, "paper"));
         let ids: Vec<u32> = mailing.papers.iter().flatten().copied().collect();
         let papers = self.store.papers_as_of(&ids, mailing.read)?;

@@ -15,7 +15,7 @@ use templates::{Card, Digest, Href, digest, layout, text};
 
 use super::{
     ABSTRACT_LIMITS, Chosen, Extent, Facts, MAX_ALSO, MAX_BYTES, MAX_ENCODED, MAX_TITLE, NO_TITLE, because, brief,
-    card, excerpt, filled, frame, without_extras,
+    card, excerpt, filled, frame, titles, without_extras,
 };
 use crate::core::candidate::Candidate;
 use crate::core::matching::Reasons;
@@ -50,14 +50,14 @@ pub fn encode_over(
     of: impl Fn(&Candidate) -> Arc<EncodedPaper>,
 ) -> Encoded {
     let frame = frame(facts);
-    let also = &facts.also[..facts.also.len().min(MAX_ALSO)];
+    let (told, also) = (titles(facts), &facts.also[..facts.also.len().min(MAX_ALSO)]);
     let mut bodies = Bodies::over(old);
     bodies.head(&frame);
     let begun = bodies.len();
     for (step, limit) in ABSTRACT_LIMITS.into_iter().enumerate() {
         bodies.back_to(begun);
         bodies.sections(facts, &frame, step, &of);
-        bodies.tail(&frame, also, &of);
+        bodies.tail(&frame, [told, also], &of);
         if bodies.are_within_limits() {
             return bodies.ended(frame, Extent::Abstracts(limit));
         }
@@ -65,7 +65,7 @@ pub fn encode_over(
     let frame = without_extras(frame);
     bodies.back_to(begun);
     bodies.sections(facts, &frame, ABSTRACT_LIMITS.len() - 1, &of);
-    bodies.tail(&frame, &[], &of);
+    bodies.tail(&frame, [told, &[]], &of);
     bodies.ended(frame, Extent::NoExtras)
 }
 
@@ -226,6 +226,7 @@ struct Same {
     tail: [Part; 2],
     mark: [Part; 2],
     also: [Part; 2],
+    told: [Part; 2],
     also_heading: Part,
 }
 
@@ -238,6 +239,7 @@ impl Same {
                 tail: layout::tail_parts().map(Part::new),
                 mark: digest::mark_parts().map(|part| Part::new(&part)),
                 also: digest::also_parts().map(|part| Part::new(&part)),
+                told: digest::told_parts().map(|part| Part::new(&part)),
                 also_heading: Part::new(&text::also_heading()),
             }
         });
@@ -339,11 +341,32 @@ impl Bodies {
         self.push(&known[at].1);
     }
 
+    /// What will not come.
+    fn told(&mut self, frame: &Digest, told: &[&Candidate], of: &impl Fn(&Candidate) -> Arc<EncodedPaper>) {
+        if !told.is_empty() {
+            let [before, after] = &Same::parts().told;
+            self.html.push(before);
+            self.text.push_str(&text::told_heading());
+            told.iter().for_each(|candidate| self.push(of(candidate).brief(candidate)));
+            self.html.push_str(&digest::told_end(frame.told_more));
+            self.text.push_str(&text::told_end(frame.told_more));
+            self.html.push(after);
+        }
+        self.html.push_str(&digest::notes_row(&frame.notes));
+        self.text.push_str(&text::notes(&frame.notes));
+    }
+
     /// Everything below the last section.
-    fn tail(&mut self, frame: &Digest, also: &[&Candidate], of: &impl Fn(&Candidate) -> Arc<EncodedPaper>) {
+    fn tail(
+        &mut self,
+        frame: &Digest,
+        [told, also]: [&[&Candidate]; 2],
+        of: &impl Fn(&Candidate) -> Arc<EncodedPaper>,
+    ) {
         let Same { tail: [begin, end], also: [before, after], also_heading, .. } = Same::parts();
         self.html.push_str(&digest::waiting_row(frame.waiting));
         self.text.push_str(&text::waiting_line(frame.waiting));
+        self.told(frame, told, of);
         if !also.is_empty() {
             self.html.push(before);
             self.text.push(also_heading);

@@ -15,14 +15,16 @@ mod words;
 use std::sync::Arc;
 
 use crate::core::zone::Zone;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use templates::{Brief, Card, Code, Contact, Digest, Href, SourceLine};
 
 use super::candidate::Candidate;
 use super::matching::Reasons;
 use super::paper::{Paper, Route, clean_text};
 pub use encoded::{Encoded, EncodedPaper, encode, encode_over};
-pub use size::{MAX_BYTES, MAX_ENCODED, Room, fits, heading_room, quoted_printable_len, reasons_room};
+pub use size::{
+    MAX_BYTES, MAX_ENCODED, Room, fits, heading_room, quoted_printable_len, reasons_room, titles_with_room,
+};
 pub use words::trend;
 
 /// Characters of each abstract, from what everyone gets down to none: a long digest shrinks step by step.
@@ -43,7 +45,12 @@ const NO_TITLE: &str = "(no title)";
 /// The longest lists that are shown.
 const MAX_AUTHORS: usize = 3;
 const MAX_QUERIES: usize = 4;
+const MAX_FOLLOWS: usize = 12;
 const MAX_ALSO: usize = 5;
+
+/// The most papers that are told by title.
+pub const MAX_TOLD: usize = 20;
+
 const MAX_SOURCES: usize = 12;
 
 /// All that one edition of one subscription shows.
@@ -59,8 +66,18 @@ pub struct Facts<'a> {
     pub sections: Vec<Section<'a>>,
     /// Papers that trend but were not chosen, best first; the first few are shown.
     pub also: Vec<&'a Candidate>,
-    /// Papers that are owed and come in the next edition.
+    /// Papers that are owed and come in a later edition, or are told there.
     pub owed: usize,
+    /// Papers that will not come: the first of those that are told by title.
+    pub told: Vec<&'a Candidate>,
+    /// How many are told by title or would be, were there room for it.
+    pub left: usize,
+    /// How many a first edition has no room for.
+    pub cut: usize,
+    /// How many are given up, since two mails with them were refused.
+    pub refused: usize,
+    /// For a first mail without papers.
+    pub welcome: Option<Welcome>,
     /// Papers that were looked at for this edition.
     pub looked_at: usize,
     /// What is known of each source.
@@ -71,6 +88,17 @@ pub struct Facts<'a> {
     pub change: Option<&'a str>,
     /// How to stop it: an address or a sentence.
     pub stop: Option<&'a str>,
+}
+
+/// What a first mail says that has no paper.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Welcome {
+    /// Over how many days was looked back.
+    pub days: u32,
+    /// The expressions that are followed, as their owner wrote them; none for every paper.
+    pub follows: Vec<String>,
+    /// When the next edition is due.
+    pub next: Option<NaiveDateTime>,
 }
 
 /// The chosen papers of one profile.
@@ -123,6 +151,7 @@ pub struct Rendered {
 pub fn compose(facts: &Facts<'_>, abstract_limit: usize) -> Digest {
     let today = facts.today;
     let mut digest = frame(facts);
+    digest.told = titles(facts).iter().map(|candidate| brief(candidate)).collect();
     digest.also = facts.also.iter().take(MAX_ALSO).map(|candidate| brief(candidate)).collect();
     for (section, shown) in filled(facts).zip(&mut digest.sections) {
         shown.cards = section.papers.iter().map(|chosen| card(chosen, today, abstract_limit)).collect();
@@ -139,12 +168,41 @@ fn filled<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = &'a Section<'a>> {
     facts.sections.iter().filter(|section| !section.papers.is_empty())
 }
 
+/// The papers that are told by title, as far as there is room.
+fn titles<'a>(facts: &'a Facts<'_>) -> &'a [&'a Candidate] {
+    let rooms = facts.told.iter().take(MAX_TOLD).map(|candidate| Room::of_brief(candidate));
+    &facts.told[..titles_with_room(rooms).0]
+}
+
+/// What else will not come.
+fn notes(facts: &Facts<'_>) -> Vec<String> {
+    let cut = match facts.cut {
+        0 => None,
+        1 => Some(
+            "1 more paper of these days matched. A first digest has the best; from now on what has no room waits."
+                .into(),
+        ),
+        n => Some(format!(
+            "{n} more papers of these days matched. A first digest has the best; from now on what has no room waits."
+        )),
+    };
+    let refused = match facts.refused {
+        0 => None,
+        1 => Some("1 paper could not be delivered: two mails with it were refused. It will not come again.".into()),
+        n => Some(format!(
+            "{n} papers could not be delivered: two mails with each were refused. They will not come again."
+        )),
+    };
+    [cut, refused].into_iter().flatten().collect()
+}
+
 /// A digest's words but for those of papers: its sections are named and empty.
 fn frame(facts: &Facts<'_>) -> Digest {
     let today = facts.today;
     let sections: Vec<&Section<'_>> = filled(facts).collect();
     let count: usize = sections.iter().map(|section| section.papers.len()).sum();
     let heading = match count {
+        0 if facts.welcome.is_some() => "Welcome".to_owned(),
         0 => "Nothing new".to_owned(),
         _ => words::counted(count, "new paper"),
     };
@@ -161,10 +219,13 @@ fn frame(facts: &Facts<'_>) -> Digest {
         },
         date: words::long_day(today),
         heading,
-        lead: (count == 0).then(|| nothing_new(facts)),
+        lead: (count == 0).then(|| facts.welcome.as_ref().map_or_else(|| nothing_new(facts), |it| welcome(facts, it))),
         sections: sections.iter().map(named).collect(),
         also: Vec::new(),
         waiting: facts.owed,
+        told: Vec::new(),
+        told_more: facts.left.saturating_sub(titles(facts).len()),
+        notes: notes(facts),
         sources: facts.sources.iter().take(MAX_SOURCES).map(|source| source_line(source, today, facts.zone)).collect(),
         why: why(facts),
         change: facts.change.and_then(contact),
@@ -260,7 +321,10 @@ fn brief(candidate: &Candidate) -> Brief {
 
 fn subject(facts: &Facts<'_>, sections: &[&Section<'_>], count: usize) -> String {
     let Some(top) = sections.first().and_then(|section| section.papers.first()) else {
-        return format!("Nothing new among {}", words::counted(facts.looked_at, "paper"));
+        return match facts.welcome {
+            Some(_) => "Welcome to Paperpost: nothing matched yet".to_owned(),
+            None => format!("Nothing new among {}", words::counted(facts.looked_at, "paper")),
+        };
     };
     let name = if facts.sections.len() == 1 { clean_text(sections[0].name) } else { String::new() };
     words::subject(count, &clean_text(&top.candidate.paper.title), &name)
@@ -295,6 +359,42 @@ fn nothing_new(facts: &Facts<'_>) -> String {
         1 => "1 paper was looked at, and it is not new to you or does not match what you follow.".to_owned(),
         n => format!("{n} papers were looked at, and none that is new to you matches what you follow."),
     }
+}
+
+/// What is followed, where it is looked for, and when it comes.
+fn welcome(facts: &Facts<'_>, Welcome { days, follows, next }: &Welcome) -> String {
+    let follows = match follows.as_slice() {
+        [] => "every paper".to_owned(),
+        all => {
+            let shown: Vec<String> =
+                all.iter().take(MAX_FOLLOWS).map(|query| excerpt::clip(&clean_text(query), MAX_QUERY)).collect();
+            let more = match all.len().saturating_sub(MAX_FOLLOWS) {
+                0 => String::new(),
+                more => format!(", and {more} more"),
+            };
+            format!("{}{more}", shown.join(", "))
+        }
+    };
+    let sources: Vec<String> = facts.sources.iter().take(MAX_SOURCES).map(|source| clean_text(source.name)).collect();
+    let sources = match sources.as_slice() {
+        [] => String::new(),
+        names => format!(" on {}", excerpt::clip(&names.join(", "), MAX_SENTENCE)),
+    };
+    let next = match next {
+        Some(next) => {
+            format!(
+                "The next digest is due on {} at {} ({}).",
+                words::long_day(next.date()),
+                next.format("%H:%M"),
+                facts.zone
+            )
+        }
+        None => "The schedule has no further date.".to_owned(),
+    };
+    format!(
+        "This address follows {follows}. Nothing that matches was listed{sources} in the last {}. {next}",
+        words::counted(*days as usize, "day")
+    )
 }
 
 fn why(facts: &Facts<'_>) -> String {
@@ -375,6 +475,11 @@ mod tests {
             sections: vec![Section { name, papers: candidates.iter().map(chosen).collect() }],
             also: Vec::new(),
             owed: 0,
+            told: Vec::new(),
+            left: 0,
+            cut: 0,
+            refused: 0,
+            welcome: None,
             looked_at: 41,
             sources: Vec::new(),
             schedule: "daily at 08:00",
@@ -390,7 +495,7 @@ mod tests {
             candidate.paper.abstract_text = "This is one sentence of the abstract. ".repeat(40);
         }
         let facts = facts("", &candidates);
-        assert_eq!(fits(&facts.sections), 75);
+        assert_eq!(fits(&facts.sections, Room::default()), 75);
         let html = render(&facts).html;
         assert!(html.len() <= MAX_BYTES && html.len() > MAX_BYTES / 2, "{}", html.len());
         assert_eq!(html.matches("A title</a>").count(), 75);

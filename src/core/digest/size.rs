@@ -8,8 +8,8 @@ use chrono::NaiveDate;
 use templates::{digest, text};
 
 use super::{
-    Chosen, MAX_AUTHORS, MAX_NAME, MAX_ORGANIZATION, MAX_QUERIES, MAX_QUERY, MAX_SIDE_LINK, MAX_TITLE, Section, card,
-    excerpt,
+    Chosen, MAX_AUTHORS, MAX_NAME, MAX_ORGANIZATION, MAX_QUERIES, MAX_QUERY, MAX_SIDE_LINK, MAX_TITLE, Section, brief,
+    card, excerpt,
 };
 use crate::core::candidate::Candidate;
 use crate::core::matching::{MAX_TERMS, Reasons};
@@ -43,6 +43,12 @@ const TITLE_MARK: usize = 60;
 const REASONS_TAGS: usize = 500;
 const HEADING_TAGS: usize = 700;
 
+/// What is said around the titles of papers that will not come, and what the notes below them take.
+const TOLD_TAGS: usize = 2_600;
+
+/// The most that those titles take in all: a mail is for what comes.
+const MAX_TOLD_ROOM: usize = 30_000;
+
 /// The longest text of [`super::trend`], and more.
 const TREND: &str = "+4,294,967,295 since Wednesday, 30 September, long ago";
 
@@ -65,6 +71,21 @@ impl Room {
             bytes: html.len().max(text.len()) + reasons,
             encoded: quoted_printable_len(&html).max(quoted_printable_len(&text)) + reasons,
         }
+    }
+
+    /// What a paper takes in one line, with its title.
+    pub fn of_brief(candidate: &Candidate) -> Self {
+        let brief = brief(candidate);
+        let (html, text) = (digest::brief(&brief), text::brief(&brief));
+        Self {
+            bytes: html.len().max(text.len()),
+            encoded: quoted_printable_len(&html).max(quoted_printable_len(&text)),
+        }
+    }
+
+    /// Whether it is no more than another.
+    pub fn is_within(self, other: Self) -> bool {
+        self.bytes <= other.bytes && self.encoded <= other.encoded
     }
 
     /// Adds the heading of a section, see [`heading_room`].
@@ -119,16 +140,32 @@ fn text_room(text: &str) -> usize {
     text.bytes().map(byte).sum::<usize>() * 5 / 4 + 9
 }
 
+/// How many papers can be told by title, of those that take so much each, and what they take with what is said around them.
+pub fn titles_with_room(titles: impl IntoIterator<Item = Room>) -> (usize, Room) {
+    let mut room = Room { bytes: TOLD_TAGS, encoded: TOLD_TAGS };
+    let mut count = 0;
+    for title in titles {
+        let more = Room { bytes: room.bytes + title.bytes, encoded: room.encoded + title.encoded };
+        if !more.is_within(Room { bytes: MAX_TOLD_ROOM, encoded: MAX_TOLD_ROOM }) {
+            break;
+        }
+        (count, room) = (count + 1, more);
+    }
+    (count, room)
+}
+
 /// How many of the papers in `sections`, counted through in order, are certain to fit one digest, whatever the day, the
-/// schedule or the sources add to it. At least 1, if there is any paper: a single one always fits.
-pub fn fits(sections: &[Section<'_>]) -> usize {
+/// schedule or the sources add to it, and whatever else takes the room of `beside`. At least 1, if there is any paper: a single
+/// one always fits.
+pub fn fits(sections: &[Section<'_>], beside: Room) -> usize {
     let papers = || sections.iter().flat_map(|section| section.papers.iter());
     let bound: usize = sections.iter().map(|section| CARD_TAGS + section.name.len() * GROWTH).sum::<usize>()
         + papers().map(upper_bound).sum::<usize>();
-    if bound <= (MAX_BYTES - FRAME_BYTES).min(MAX_ENCODED - FRAME_ENCODED) {
+    let beside_of_both = beside.bytes.max(beside.encoded);
+    if bound + beside_of_both <= (MAX_BYTES - FRAME_BYTES).min(MAX_ENCODED - FRAME_ENCODED) {
         return papers().count();
     }
-    measured(sections)
+    measured(sections, beside)
 }
 
 /// How many bytes `text` takes at most as quoted-printable with CRLF line breaks: every byte beyond printable ASCII,
@@ -165,11 +202,11 @@ fn upper_bound(chosen: &Chosen<'_>) -> usize {
 }
 
 /// Renders card after card, without abstracts, until the room is used up.
-fn measured(sections: &[Section<'_>]) -> usize {
+fn measured(sections: &[Section<'_>], beside: Room) -> usize {
     let (bytes, encoded) = (MAX_BYTES - FRAME_BYTES, MAX_ENCODED - FRAME_ENCODED);
     // Seen from so far away every day is told with its year.
     let today = NaiveDate::MIN;
-    let (mut bytes_used, mut encoded_used, mut count) = (0, 0, 0);
+    let (mut bytes_used, mut encoded_used, mut count) = (beside.bytes, beside.encoded, 0);
     let mut take = |html: &str, text: &str| {
         bytes_used += html.len().max(text.len());
         encoded_used += quoted_printable_len(html).max(quoted_printable_len(text));
@@ -219,7 +256,7 @@ mod tests {
         candidate.paper.authors = vec!["A. Author".into(); 8];
         let section = section(&candidate, 12);
         assert!(section.papers.iter().map(upper_bound).sum::<usize>() <= MAX_BYTES - FRAME_BYTES);
-        assert_eq!(fits(&[section]), 12);
+        assert_eq!(fits(&[section], Room::default()), 12);
     }
 
     #[test]
@@ -259,9 +296,9 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_told_beforehand() {
         let candidate = candidate("論".repeat(300), String::new());
-        let fitting = fits(&[section(&candidate, 100)]);
+        let fitting = fits(&[section(&candidate, 100)], Room::default());
         assert!((10..60).contains(&fitting), "{fitting}");
-        assert_eq!(fits(&[]), 0);
+        assert_eq!(fits(&[], Room::default()), 0);
     }
 
     fn section(candidate: &Candidate, papers: usize) -> Section<'_> {
@@ -375,7 +412,7 @@ mod tests {
                 prop_assert!(quoted_printable_len(&text::section_heading(&name)) <= room.bytes);
             }
             let per_section = count.div_ceil(sections);
-            let fitting = fits(&divided(&chosen, per_section, &name));
+            let fitting = fits(&divided(&chosen, per_section, &name), Room::default());
             prop_assert!(fitting >= 1);
             let source = SourceNote { name: &name, last_read: None, route: None, items: 1, trouble: Some(&trouble) };
             let facts = Facts {
@@ -385,6 +422,11 @@ mod tests {
                 sections: divided(&chosen[..fitting], per_section, &name),
                 also: papers.iter().map(|(candidate, _)| candidate).collect(),
                 owed: count - fitting,
+                told: Vec::new(),
+                left: 0,
+                cut: 0,
+                refused: 0,
+                welcome: None,
                 looked_at: count,
                 sources: vec![source; 20],
                 schedule: &words,

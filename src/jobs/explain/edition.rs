@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::Case;
+use super::{Case, publish};
 use crate::core::matching::{Check, Explanation, Verdict};
 use crate::jobs::publish::pool;
 use crate::store::{PastEdition, SourceStatus, StoreError};
@@ -48,10 +48,14 @@ impl EditionReport {
 pub enum Fate {
     /// It is in the edition.
     Sent,
-    /// It was chosen and cut by a cap.
+    /// It was chosen and cut by a cap, and is owed.
     Owed,
+    /// It matched, and its reader was told that it would not come.
+    LeftOut,
     /// It matched and had been sent before.
     SentBefore,
+    /// It matched, and an earlier edition said that it would not come.
+    ToldBefore,
     /// It matched and stands in an earlier section.
     OtherSection,
     /// It matched and was listed before the subscription's first day.
@@ -76,11 +80,17 @@ impl Case<'_> {
         let Some((edition, earlier)) = self.history.as_ref().and_then(|history| history.editions.split_first()) else {
             return Ok(None);
         };
-        let candidates = self.store.candidates_as_of(edition.decided - self.settings.window, edition.read)?;
+        let mut then = self.standing.clone();
+        then.subscription = (*edition.order).clone();
+        then.ledger.last = earlier.first().map(|earlier| earlier.decided);
+        let back = publish::look_back(self.settings, &then, edition.decided);
+        let candidates = self.store.candidates_as_of(edition.decided - back, edition.read)?;
         let pool = pool(self.store, candidates, &edition.order.profiles, edition.decided)?;
         let before: HashSet<u32> =
             earlier.iter().flat_map(|edition| edition.papers.iter().flatten()).copied().collect();
         let sent: Vec<u32> = before.iter().copied().collect();
+        let told_before: HashSet<u32> = earlier.iter().flat_map(|edition| edition.told.papers()).collect();
+        let told: HashSet<u32> = edition.told.papers().collect();
         let mut taken = HashSet::new();
         let sections = edition.order.profiles.iter().zip(&edition.papers).map(|(profile, papers)| {
             let mut fates: BTreeMap<Fate, Vec<(u32, String)>> = BTreeMap::new();
@@ -90,6 +100,8 @@ impl Case<'_> {
                 let fate = unwanted(&explanation).unwrap_or_else(|| match candidate.id {
                     id if papers.contains(&id) => Fate::Sent,
                     id if before.contains(&id) => Fate::SentBefore,
+                    id if told_before.contains(&id) => Fate::ToldBefore,
+                    id if told.contains(&id) => Fate::LeftOut,
                     _ if self.standing.ledger.is_before_start(candidate) => Fate::BeforeStart,
                     id if taken.contains(&id) => Fate::OtherSection,
                     id if edition.owed.contains(&id) => Fate::Owed,

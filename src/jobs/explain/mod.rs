@@ -109,8 +109,8 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// How long after they were first seen papers are candidates.
+    /// How long after they were first seen papers are candidates, for this subscription.
     pub fn window(&self) -> Duration {
-        self.settings.window
+        publish::window_of(self.settings, &self.standing, self.now)
     }
 }

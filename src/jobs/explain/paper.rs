@@ -5,8 +5,8 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use super::Case;
 use crate::core::matching::{Explanation, Pool, Verdict};
 use crate::core::subscription::Profile;
-use crate::jobs::publish::{Planner, pool};
-use crate::store::{KnownPaper, OutboxState, StoreError};
+use crate::jobs::publish::{Plan, Planner, pool};
+use crate::store::{KnownPaper, OutboxState, PastEdition, StoreError};
 
 /// All that explains why a subscriber did or did not get a paper.
 #[derive(Clone, Debug)]
@@ -34,6 +34,8 @@ pub struct Appearance {
     pub role: Role,
     /// What became of the edition's mail.
     pub mail: Option<(OutboxState, DateTime<Utc>)>,
+    /// Whether that mail was not delivered, so that its papers come again.
+    pub comes_again: bool,
 }
 
 /// In what way an edition has a paper.
@@ -41,8 +43,14 @@ pub struct Appearance {
 pub enum Role {
     /// Sent, in the section of this name.
     Sent(String),
-    /// Chosen, cut by a cap and owed to the next edition.
+    /// Chosen, cut by a cap and owed to a later edition.
     Owed,
+    /// Named as left out: there was no room while it was new.
+    LeftOut,
+    /// Counted as one that a first edition had no room for.
+    CutAtFirst,
+    /// Counted as one that was given up, since two mails with it were refused.
+    GivenUp,
     /// Shown by its title under "also trending".
     Also,
 }
@@ -52,6 +60,8 @@ pub enum Role {
 pub enum Outlook {
     /// It was sent, and never is again.
     Sent,
+    /// Its reader was told that it would not come, or it was given up: it never comes.
+    Settled,
     /// No profile chooses it.
     NotChosen,
     /// It was listed before the first day of the subscription.
@@ -65,8 +75,12 @@ pub enum Outlook {
     OutsideWindow,
     /// It comes with the next edition, at this place from 1.
     Next(usize),
-    /// It is chosen, but the next edition is full before it.
+    /// It is chosen, but the next edition is full before it: it is owed.
     Waits,
+    /// It is owed, and the next edition names it as left out.
+    LeftOut,
+    /// It is chosen, but a first edition is full before it: it is counted there, and does not come.
+    CutAtFirst,
 }
 
 impl Case<'_> {
@@ -74,7 +88,7 @@ impl Case<'_> {
     pub fn paper(&self, paper: &KnownPaper) -> Result<PaperReport, StoreError> {
         let id = paper.candidate.id;
         let profiles = &self.subscription().profiles;
-        let planner = Planner::new(self.store, self.settings, profiles, self.now)?;
+        let planner = Planner::for_one(self.store, self.settings, &self.standing, self.now)?;
         let candidates = planner.pool().candidates();
         let sent = &self.standing.ledger.sent;
         let index = candidates.iter().position(|candidate| candidate.id == id);
@@ -87,13 +101,17 @@ impl Case<'_> {
                 explain(&pool, candidates.len(), profiles, sent)
             }
         };
-        let choice = planner.choose(&self.standing);
+        let Plan { choice, settlement, .. } = planner.plan(self.store, &self.standing)?;
+        let told = &settlement.told;
         let place = index.and_then(|index| choice.sections.iter().flatten().position(|chosen| *chosen == index));
         let since = self.standing.ledger.since;
         let is_before = self.standing.ledger.is_before_start(&paper.candidate);
         let listed = paper.candidate.day().filter(|_| is_before);
         let outlook = match () {
             () if self.standing.ledger.sent.contains(&id) => Outlook::Sent,
+            () if self.standing.ledger.settled.contains(&id) || told.refused.contains(&id) => Outlook::Settled,
+            () if told.left.contains(&id) => Outlook::LeftOut,
+            () if told.cut.contains(&id) => Outlook::CutAtFirst,
             () if findings.iter().all(|(_, explanation)| explanation.verdict != Verdict::Chosen) => Outlook::NotChosen,
             () => match (place, listed) {
                 (Some(place), _) => Outlook::Next(place + 1),
@@ -104,7 +122,7 @@ impl Case<'_> {
         };
         let lacks_votes = findings.iter().any(|(_, explanation)| explanation.verdict == Verdict::TooFewVotes);
         let may_come = outlook == Outlook::NotChosen && lacks_votes && !is_before;
-        let waits_until = index.filter(|_| may_come).map(|_| paper.first_seen + self.settings.window);
+        let waits_until = index.filter(|_| may_come).map(|_| paper.first_seen + self.window());
         let is_also_next = index.is_some_and(|index| choice.also.contains(&index));
         Ok(PaperReport { appearances: self.appearances(id), findings, outlook, waits_until, is_also_next })
     }
@@ -116,10 +134,14 @@ impl Case<'_> {
             let role = match section {
                 Some(at) => Role::Sent(edition.order.profiles.get(at).map_or_else(String::new, |p| p.name.clone())),
                 None if edition.owed.contains(&id) => Role::Owed,
+                None if edition.told.left.contains(&id) => Role::LeftOut,
+                None if edition.told.cut.contains(&id) => Role::CutAtFirst,
+                None if edition.told.refused.contains(&id) => Role::GivenUp,
                 None if edition.also.contains(&id) => Role::Also,
                 None => return None,
             };
-            Some(Appearance { edition: edition.edition, slot: edition.slot, role, mail: edition.mail })
+            let PastEdition { edition, slot, mail, comes_again, .. } = *edition;
+            Some(Appearance { edition, slot, role, mail, comes_again })
         });
         roles.collect()
     }
