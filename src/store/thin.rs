@@ -48,9 +48,9 @@ impl Store {
             tx.execute(
                 "INSERT OR IGNORE INTO named (paper, read)
                  SELECT DISTINCT j.value, e.read FROM editions e,
-                     json_tree(json_array(json(e.papers), json(e.also), json(e.owed))) j
+                     json_tree(json_array(json(e.papers), json(e.also), json(e.owed), json(e.told))) j
                  WHERE e.id > ?1 AND e.id <= ?2 AND j.type = 'integer'
-                 AND json_valid(e.papers) AND json_valid(e.also) AND json_valid(e.owed)",
+                 AND json_valid(e.papers) AND json_valid(e.also) AND json_valid(e.owed) AND json_valid(e.told)",
                 params![until, last],
             )?;
             set_mark(tx, NAMED_UNTIL, last)?;
