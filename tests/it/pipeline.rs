@@ -93,7 +93,7 @@ async fn a_paper_that_gets_its_votes_days_later_comes_then_and_once() {
 #[tokio::test]
 async fn a_first_edition_comes_at_once_and_looks_back_a_week() {
     let mut world = World::new().await;
-    world.source.kind = Kind::Daily { days: 30 };
+    world.source.kind = Kind::Daily { days: 30, window: 0 };
     for (date, id) in [("2026-11-14", "1"), ("2026-11-15", "2"), ("2026-11-16", "3"), ("2026-11-23", "4")] {
         world.site.list(day(date), paper(&format!("2611.0000{id}"), &format!("Retrieval of {date}")));
     }
