@@ -218,6 +218,7 @@ fn subscriber(number: usize, words: &[String]) -> Subscription {
         }],
         schedule: Schedule::parse("daily at 08:00").expect("a schedule"),
         zone: Zone::UTC,
+        since: None,
         paused: false,
         when_empty: WhenEmpty::Skip,
     }
