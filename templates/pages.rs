@@ -35,15 +35,31 @@ pub fn leave(sender: &str) -> String {
     )
 }
 
-/// Says that it is done.
-pub fn left() -> String {
+/// The field of the form that takes a leaving back; its value is a token.
+pub const UNDO: &str = "undo";
+
+/// Says that it is done, and since when. With a token, a button takes it back: it sends that to the page's own address.
+pub fn left(at: &str, undo: Option<&str>) -> String {
     page(
         "You have left",
         &html! {
-            p { "No more digests are sent to you." }
-            p class="mu" { "If that was a mistake, answer one of the mails you have, and ask to be added again." }
+            p { "No more digests are sent to you. You left on " (at) "." }
+            @if let Some(token) = undo {
+                form method="post" {
+                    input type="hidden" name=(UNDO) value=(token);
+                    button { "That was a mistake: keep them coming" }
+                }
+                p class="mu" { "The button works for seven days after you left." }
+            } @else {
+                p class="mu" { "If that was a mistake, answer one of the mails you have, and ask to be added again." }
+            }
         },
     )
+}
+
+/// Says that the leaving was taken back.
+pub fn back() -> String {
+    page("You are subscribed", &html! { p { "Digests are sent to you as before." } })
 }
 
 /// Says why a request can't be followed, in a few plain sentences.
@@ -78,7 +94,9 @@ mod tests {
         assert_eq!(page.matches("<button").count(), 1);
         assert_eq!(page.matches("<form").count(), 1);
         assert!(page.contains("&lt;b&gt;Papers") && page.contains("name=\"List-Unsubscribe\" value=\"One-Click\""));
-        for page in [page, left(), trouble("No", "Not <here>.")] {
+        for page in
+            [page, left("1 May 2026, 08:00 UTC", Some("AAAA")), left("", None), back(), trouble("No", "Not <here>.")]
+        {
             for forbidden in ["<script", "src=", "http:", "https:", "url(", "style=\"", "onload", "@import"] {
                 assert!(!page.contains(forbidden), "{forbidden} in {page}");
             }

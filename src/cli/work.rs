@@ -47,6 +47,7 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
         deliver: wiring::deliver(&settings, &store)?,
         web: wiring::web(&settings, &store).await?,
         bounces: Some(wiring::bounces(&settings, &store)?),
+        keep_days: settings.privacy.keep_days,
         store,
         clock: Clock::System,
         client: wiring::client(&settings)?.with_listener(Listener::new(|wait| tracing::info!("{wait}"))),
@@ -78,6 +79,7 @@ pub(super) async fn once(settings: &Settings, json: bool) -> anyhow::Result<Exit
         return work.end(false);
     }
     let sent = work.deliver(settings).await?;
+    jobs::leave::forget(&work.store, settings.privacy.keep_days, work.clock.now())?;
     jobs::prune::run(&work.store, wiring::publish(settings).window, work.clock.now(), &work.stop)?;
     work.end(returned && read && published && sent)
 }

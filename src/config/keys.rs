@@ -74,6 +74,7 @@ pub(super) const SETTINGS: &[(&str, &str)] = &[
     ("bounces.interval", r#""5m""#),
     ("bounces.soft_limit", "5"),
     ("bounces.soft_days", "10"),
+    ("privacy.keep_days", "30"),
     ("imap.host", ""),
     ("imap.port", ""),
     ("imap.tls", r#""implicit""#),

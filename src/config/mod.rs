@@ -57,7 +57,8 @@ pub fn load(
     if errors.is_empty() {
         return Ok(settings);
     }
-    Err(Problems::new(errors.into_iter().chain(settings.warnings).collect()))
+    let missing = settings.missing_secrets.into_iter().map(|missing| missing.problem);
+    Err(Problems::new(errors.into_iter().chain(settings.warnings).chain(missing).collect()))
 }
 
 /// Reads the subscriptions from all files that the settings name, with what was probably not meant.

@@ -14,7 +14,7 @@ use super::problem::{Place, Problem, Severity};
 use super::secret::Secret;
 use super::settings::{
     Auth, Bounces, Database, Digest, FilePattern, Http, Log, LogFormat, Login, Mail, MissingSecret, Pipelining,
-    Settings, Smtp, SourceKind, SourceSettings, Tls, Transport,
+    Privacy, Settings, Smtp, SourceKind, SourceSettings, Tls, Transport,
 };
 use super::values;
 use crate::core::host::is_loopback;
@@ -76,6 +76,7 @@ pub(super) fn read(
             soft_limit: reader.whole("bounces.soft_limit", 1, 100),
             soft_days: reader.whole("bounces.soft_days", 0, 60),
         },
+        privacy: Privacy { keep_days: reader.whole("privacy.keep_days", 7, 3650) },
         pacing: reader.pacing(),
         log: Log {
             format: reader

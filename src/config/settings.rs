@@ -45,6 +45,8 @@ pub struct Settings {
     pub tokens: Vec<Secret>,
     /// What comes back.
     pub bounces: Bounces,
+    /// What is kept of whom.
+    pub privacy: Privacy,
     /// How fast mails may leave.
     pub pacing: Policy,
     /// What is logged.
@@ -305,6 +307,13 @@ pub struct Bounces {
     pub soft_limit: u32,
     /// … over so many days, before an address with a passing trouble gets no more.
     pub soft_days: u32,
+}
+
+/// `[privacy]`
+#[derive(Clone, Copy, Debug)]
+pub struct Privacy {
+    /// How many days the address and the name of who left are kept. At least as many as a leaving can be undone.
+    pub keep_days: u32,
 }
 
 /// Where bounces arrive: `bounces.maildir` or `[imap]`.

@@ -12,6 +12,7 @@ pub mod digest;
 pub mod edition;
 pub mod host;
 pub mod index;
+pub mod leaving;
 pub mod matching;
 pub mod order;
 pub mod pacing;

@@ -23,6 +23,8 @@ pub enum Purpose {
     Unsubscribe,
     /// To name whom a bounce is about: in return paths.
     Bounce,
+    /// To take back one's leaving: on the page that has just confirmed it. Names that leaving, not the subscriber.
+    Undo,
 }
 
 impl Purpose {
@@ -30,6 +32,7 @@ impl Purpose {
         match self {
             Self::Unsubscribe => 1,
             Self::Bounce => 2,
+            Self::Undo => 3,
         }
     }
 }
@@ -119,6 +122,11 @@ impl Keyring {
     /// stand right before it.
     pub fn find(&self, purpose: Purpose, text: &str) -> Option<SubscriberId> {
         candidates(text).find_map(|word| self.verify(purpose, word))
+    }
+
+    /// Every subscriber whom a token for `purpose` in `text` names.
+    pub fn find_all(&self, purpose: Purpose, text: &str) -> Vec<SubscriberId> {
+        candidates(text).filter_map(|word| self.verify(purpose, word)).collect()
     }
 }
 

@@ -49,6 +49,8 @@ pub struct Parts<T> {
     pub web: Option<(TcpListener, Web)>,
     /// What comes back, if anybody is to look for it.
     pub bounces: Option<Bounces>,
+    /// How many days the address of who left is kept.
+    pub keep_days: u32,
     /// How long publishing waits for the first reads; see [`FIRST_READS`].
     pub first_reads: Duration,
     /// Where subscriptions are.

@@ -182,6 +182,7 @@ pub(super) async fn prune<T: Transport + 'static>(shared: Arc<Shared<T>>) {
             let shared = shared.clone();
             move || {
                 let parts = &shared.parts;
+                jobs::leave::forget(&parts.store, parts.keep_days, parts.clock.now())?;
                 jobs::prune::run(&parts.store, parts.publish.window, parts.clock.now(), &shared.stop)
             }
         };

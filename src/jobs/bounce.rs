@@ -14,6 +14,7 @@ use chrono::{DateTime, Utc};
 
 use crate::core::address::Address;
 use crate::core::bounce::{self, Class, Failure, Recipient};
+use crate::core::leaving;
 use crate::core::token::{Keyring, Purpose, SubscriberId};
 use crate::mail::inbound::{self, Inbound, Kind};
 use crate::store::{Bounce, Reason, Store, StoreError, Taken, Verdict};
@@ -57,7 +58,12 @@ impl Outcome {
 pub fn run(store: &Store, settings: &Settings, message: &[u8], now: DateTime<Utc>) -> Result<Outcome, StoreError> {
     match guarded(|| understand(&settings.keyring, message, now)) {
         Meaning::None(outcome) => Ok(outcome),
-        Meaning::Leave(subscriber) => {
+        Meaning::Leave(claim) => {
+            let subscriber = match claim {
+                Claim::Proven(subscriber) => Some(subscriber),
+                Claim::By { from, tokens, answers } => store.whose_letter(&from, &tokens, &answers)?,
+            };
+            let Some(subscriber) = subscriber else { return Ok(Outcome::Unknown) };
             let news = store.suppress_subscriber(&subscriber, Reason::Unsubscribed, Some("by mail"), now)?;
             tracing::info!(how = "by mail", is_news = news == Some(true), "a subscriber left");
             Ok(Outcome::Left)
@@ -76,9 +82,18 @@ enum Meaning {
     /// Nothing.
     None(Outcome),
     /// To get no more mails.
-    Leave(SubscriberId),
+    Leave(Claim),
     /// That a failed delivery, or a complaint, be noted.
     Bounce(Box<Bounce>),
+}
+
+/// Whose letter it is.
+enum Claim {
+    /// By a token where only its owner puts one: in the subject or in the address.
+    Proven(SubscriberId),
+    /// By a token in the body or an answer to a mail of ours, both of which a forwarded mail shows to others: it counts if
+    /// the letter is from the subscriber's own address.
+    By { from: Address, tokens: Vec<SubscriberId>, answers: Vec<String> },
 }
 
 /// Pure: all that a stranger's octets have to do with.
@@ -98,7 +113,7 @@ fn understand(keyring: &Keyring, message: &[u8], now: DateTime<Utc>) -> Meaning 
         Kind::Automatic | Kind::Letter => {
             let is_automatic = inbound.kind == Kind::Automatic;
             let otherwise = Meaning::None(if is_automatic { Outcome::Ignored } else { Outcome::Unknown });
-            return asks_to_leave(keyring, &inbound).map_or(otherwise, Meaning::Leave);
+            return asks_to_leave(keyring, inbound).map_or(otherwise, Meaning::Leave);
         }
     };
     let bounce = Bounce {
@@ -137,9 +152,20 @@ fn proven(keyring: &Keyring, inbound: &Inbound) -> Option<SubscriberId> {
     })
 }
 
-fn asks_to_leave(keyring: &Keyring, inbound: &Inbound) -> Option<SubscriberId> {
+/// Whether a letter asks to leave, and whose it claims to be. A machine's never does.
+fn asks_to_leave(keyring: &Keyring, inbound: Inbound) -> Option<Claim> {
+    let is_token = |word: &str| keyring.find(Purpose::Unsubscribe, word).is_some();
+    let is_asked = leaving::is_request(&inbound.subject, is_token)
+        || leaving::first_line(&inbound.text).is_some_and(|line| leaving::is_request(line, is_token));
+    if inbound.is_automatic || !is_asked {
+        return None;
+    }
     let mut places = std::iter::once(&inbound.subject).chain(&inbound.addressed);
-    places.find_map(|text| keyring.find(Purpose::Unsubscribe, text))
+    if let Some(subscriber) = places.find_map(|text| keyring.find(Purpose::Unsubscribe, text)) {
+        return Some(Claim::Proven(subscriber));
+    }
+    let from = Address::parse(&inbound.from).ok()?;
+    Some(Claim::By { from, tokens: keyring.find_all(Purpose::Unsubscribe, &inbound.text), answers: inbound.answers })
 }
 
 /// A header's value in one line: some servers fold where nothing may be folded.

@@ -57,6 +57,14 @@ pub struct Inbound {
     pub message_ids: Vec<String>,
     /// The addresses that the report names.
     pub recipients: Vec<String>,
+    /// Whom it says it is from: the address of its From field alone.
+    pub from: String,
+    /// Whether a machine wrote it, or a list passed it on: by Auto-Submitted, a null return path, Precedence, List-Id.
+    pub is_automatic: bool,
+    /// The Message-IDs that it answers, without angle brackets.
+    pub answers: Vec<String>,
+    /// What a person reads of it.
+    pub text: String,
 }
 
 /// Takes a message apart; `None` when it is none.
@@ -73,12 +81,25 @@ pub fn read(bytes: &[u8]) -> Option<Inbound> {
         returned: Vec::new(),
         message_ids: Vec::new(),
         recipients: Vec::new(),
+        from: head.from().and_then(|from| from.first()?.address()).unwrap_or_default().to_owned(),
+        is_automatic: false,
+        answers: values(&["In-Reply-To", "References"])
+            .iter()
+            .flat_map(|ids| ids.split_whitespace().map(|id| bounce::bare(id).to_owned()))
+            .collect(),
+        text: String::new(),
     };
-    let is_automatic = values(&["Auto-Submitted"]).iter().any(|value| !value.to_ascii_lowercase().starts_with("no"))
+    let is_answer = values(&["Auto-Submitted"]).iter().any(|value| !value.to_ascii_lowercase().starts_with("no"))
         || !values(&["X-Autoreply", "X-Autorespond"]).is_empty();
-    if is_automatic {
+    if is_answer {
         inbound.kind = Kind::Automatic;
     }
+    let precedence = values(&["Precedence"]);
+    let is_bulk = |value: &String| ["bulk", "list", "junk", "auto_reply"].contains(&&value.to_ascii_lowercase()[..]);
+    inbound.is_automatic = is_answer
+        || values(&["Return-Path"]).iter().any(|path| path == "<>")
+        || precedence.iter().any(is_bulk)
+        || !values(&["List-Id"]).is_empty();
     let mut found = Found { complained: values(&[OUTLOOK_COMPLAINT]), ..Found::default() };
     inbound.take(&head, body, 0, &mut found);
     if matches!(inbound.kind, Kind::Letter | Kind::Automatic) && found.has_mail && !found.complained.is_empty() {
@@ -86,6 +107,7 @@ pub fn read(bytes: &[u8]) -> Option<Inbound> {
         inbound.recipients.extend(found.complained.iter().map(|value| bounce::bare(value).to_owned()));
     }
     let text = found.text().replace("\r\n", "\n");
+    inbound.text.clone_from(&text);
     let subject = inbound.subject.clone();
     inbound.take_notice(&Notice {
         from: &values(&["From", "Sender"]).join(" "),

@@ -13,6 +13,7 @@ mod archive;
 mod bounces;
 mod claims;
 mod clock;
+mod departures;
 mod editions;
 mod files;
 mod follow;
@@ -48,6 +49,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 pub use bounces::{Bounce, BounceStatus, Taken, Verdict};
 pub use claims::{Claim, Claimed, Mailing};
 pub use clock::{FAR_AHEAD, STEP};
+pub use departures::Departure;
 pub use editions::{Batch, Decision, Due, Edition, Fault, Published, Standing};
 pub use files::{Difference, FileStatus};
 pub use history::{History, KnownPaper, PastEdition};
@@ -142,7 +144,7 @@ fn file(error: &rusqlite::Error) -> &'static str {
 /// Results of the store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-const MIGRATIONS: [&str; 11] = [
+const MIGRATIONS: [&str; 12] = [
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_leaving.sql"),
     include_str!("migrations/0003_faults.sql"),
@@ -154,6 +156,7 @@ const MIGRATIONS: [&str; 11] = [
     include_str!("migrations/0009_growth.sql"),
     include_str!("migrations/0010_terms.sql"),
     include_str!("migrations/0011_owed.sql"),
+    include_str!("migrations/0012_departures.sql"),
 ];
 
 impl Store {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::removals::{self, Fate, Missing};
 use super::suppressions::Suppressed;
-use super::{Result, Store, StoreError, claims, files, from_json, instant, slot, slot_text, to_json};
+use super::{Result, Store, StoreError, claims, departures, files, from_json, instant, slot, slot_text, to_json};
 use crate::config::listing::{Faulty, Listing};
 use crate::core::address::Address;
 use crate::core::schedule::Schedule;
@@ -247,6 +247,12 @@ fn upsert(
         report.withheld.push(Withheld { address: subscription.address.clone(), consent: consent.to_owned() });
     }
     let Some(known) = known(tx, &key)? else {
+        // Who has left is in no new row, though their address was forgotten.
+        if withheld.is_some()
+            && let Some(departed) = self::known(tx, &departures::forgotten_key(tx, &key)?)?
+        {
+            return Ok(departed.id);
+        }
         tx.prepare_cached(
             "INSERT INTO subscriptions
              (token, address, address_key, definition, origin, consent, paused, created, since, next_at, file)
@@ -347,7 +353,7 @@ fn read_definition(text: String) -> Option<Definition> {
 }
 
 /// The number of a definition, which is stored once however many have it.
-fn definition_id(tx: &Transaction<'_>, definition: &Definition) -> Result<i64> {
+pub(super) fn definition_id(tx: &Transaction<'_>, definition: &Definition) -> Result<i64> {
     let (hash, text) = definition.hash()?;
     let found = tx
         .prepare_cached("SELECT id FROM definitions WHERE hash = ?")?

@@ -12,7 +12,7 @@ use chrono::{DateTime, Days, Utc};
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde::Serialize;
 
-use super::{Result, Store, StoreError, hex, instant, suspicions};
+use super::{Result, Store, StoreError, departures, hex, instant, suspicions};
 use crate::core::address::Address;
 use crate::core::token::SubscriberId;
 
@@ -125,6 +125,7 @@ impl Store {
     /// begins like a new one; one that came by the web needs a new opt-in. Returns whether there was a suppression.
     pub fn lift_suppression(&self, address: &Address, now: DateTime<Utc>) -> Result<bool> {
         self.write(|tx| {
+            departures::remember(tx, address)?;
             let address_key = address.normalized();
             let removed = tx.execute("DELETE FROM suppressions WHERE hash = ?", [hash(&key(tx)?, &address_key)])?;
             let since = now.date_naive() - Days::new(1);
@@ -241,7 +242,8 @@ fn insert(
 ) -> Result<bool> {
     let changed = tx
         .prepare_cached(
-            "INSERT INTO suppressions (hash, reason, at, note) VALUES (?1, ?2, ?3, ?4)
+            "INSERT INTO suppressions (hash, reason, at, note, undo)
+             VALUES (?1, ?2, ?3, ?4, CASE ?2 WHEN 'unsubscribed' THEN randomblob(16) END)
              ON CONFLICT (hash) DO UPDATE SET reason = ?2, at = ?3, note = ?4
              WHERE reason IN ('bounced', 'operator') AND ?2 IN ('unsubscribed', 'complained')",
         )?
@@ -265,7 +267,15 @@ fn key(tx: &Transaction<'_>) -> Result<hmac::Key> {
     Ok(hmac::Key::new(hmac::HMAC_SHA256, &secret))
 }
 
+/// The keyed hash of an address, by its key in the subscriptions.
+pub(super) fn hash_of(tx: &Transaction<'_>, address_key: &str) -> Result<AddressHash> {
+    Ok(hash(&key(tx)?, address_key))
+}
+
 fn hash(key: &hmac::Key, address_key: &str) -> AddressHash {
+    if let Some(hash) = departures::hash_of_forgotten(address_key) {
+        return hash;
+    }
     let mut hash = [0; 32];
     hash.copy_from_slice(hmac::sign(key, address_key.as_bytes()).as_ref());
     hash

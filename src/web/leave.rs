@@ -1,4 +1,4 @@
-//! `/u/TOKEN`: the page for leaving, and leaving.
+//! `/u/TOKEN`: the page for leaving, leaving, and taking that back.
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -8,61 +8,81 @@ use mail_parser::{MessageParser, MimeHeaders};
 use templates::pages;
 
 use super::{Web, blocking, not_found, page, unavailable};
-use crate::core::token::Purpose;
+use crate::core::token::{Purpose, Token};
 use crate::jobs;
+use crate::store::Departure;
 
 /// Asks. Anybody may look, any number of times: link scanners do.
 pub(super) async fn show(State(web): State<Web>, Path(token): Path<String>) -> Response {
-    match web.keyring.verify(Purpose::Unsubscribe, &token) {
+    match web.keyring.verify(Purpose::Unsubscribe, bare(&token)) {
         Some(_) => page(StatusCode::OK, pages::leave(&web.sender)),
         None => not_found(),
     }
 }
 
-/// Withdraws at once. The answer is the same the second time, and for a subscriber who is long gone.
+/// Withdraws at once, or takes that back. The answer is the same the second time.
 pub(super) async fn leave(
     State(web): State<Web>,
     Path(token): Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let Some(subscriber) = web.keyring.verify(Purpose::Unsubscribe, &token) else { return not_found() };
-    match is_one_click(&headers, &body) {
-        Some(true) => {}
-        Some(false) => return unclear(StatusCode::BAD_REQUEST),
-        None => return unclear(StatusCode::UNSUPPORTED_MEDIA_TYPE),
-    }
+    let Some(subscriber) = web.keyring.verify(Purpose::Unsubscribe, bare(&token)) else { return not_found() };
+    let Some(fields) = form(&headers, &body) else { return unclear(StatusCode::UNSUPPORTED_MEDIA_TYPE) };
     let (store, now) = (web.store.clone(), web.clock.now());
-    match blocking(move || jobs::leave::run(&store, &subscriber, now)).await {
-        Some(()) => page(StatusCode::OK, pages::left()),
+    if is_one_click(&fields) {
+        return match blocking(move || jobs::leave::run(&store, &subscriber, now)).await {
+            Some(Departure { at, undo }) => {
+                let at = at.format("%-d %B %Y, %H:%M UTC").to_string();
+                let undo = undo.map(|undo| web.keyring.mint(Purpose::Undo, &undo));
+                page(StatusCode::OK, pages::left(&at, undo.as_ref().map(Token::reveal)))
+            }
+            None => unavailable(),
+        };
+    }
+    let undo = fields.iter().find(|(name, _)| name == pages::UNDO);
+    let Some((_, undo)) = undo else { return unclear(StatusCode::BAD_REQUEST) };
+    let Some(undo) = web.keyring.verify(Purpose::Undo, undo) else { return not_found() };
+    match blocking(move || jobs::leave::undo(&store, &subscriber, &undo, now)).await {
+        Some(true) => page(StatusCode::OK, pages::back()),
+        Some(false) => page(StatusCode::GONE, pages::trouble("Too late", TOO_LATE)),
         None => unavailable(),
     }
 }
 
-/// Whether the body is the form of RFC 8058 section 3.2, `List-Unsubscribe=One-Click`; `None` for what is no form.
-fn is_one_click(headers: &HeaderMap, body: &[u8]) -> Option<bool> {
+const TOO_LATE: &str = "This can be undone for seven days. To get the digest again, answer one of the mails you have.";
+
+/// A token as it is in a link that a mail program or a person took too much of: with a slash or a full stop behind it.
+fn bare(token: &str) -> &str {
+    token.trim_end_matches(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_')
+}
+
+/// The fields of a form; `None` for what is none.
+fn form(headers: &HeaderMap, body: &[u8]) -> Option<Vec<(String, String)>> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match kind.as_str() {
         // A form without a type is taken for the plainest one.
-        "application/x-www-form-urlencoded" | "" => {
-            Some(url::form_urlencoded::parse(body).any(|(name, value)| is_the_pair(&name, &value)))
-        }
+        "application/x-www-form-urlencoded" | "" => Some(url::form_urlencoded::parse(body).into_owned().collect()),
         "multipart/form-data" => {
             // RFC 7578 section 2: a form is a MIME multipart like any other.
             let message = [b"Content-Type: ", content_type.as_bytes(), b"\r\n\r\n", body].concat();
             let message = MessageParser::default().parse(&message)?;
-            Some(message.parts.iter().any(|part| {
+            let fields = message.parts.iter().map(|part| {
                 let name = part.content_disposition().and_then(|field| field.attribute("name")).unwrap_or_default();
-                is_the_pair(name, part.text_contents().unwrap_or_default())
-            }))
+                (name.to_owned(), part.text_contents().unwrap_or_default().to_owned())
+            });
+            Some(fields.collect())
         }
         _ => None,
     }
 }
 
-fn is_the_pair(name: &str, value: &str) -> bool {
-    name.eq_ignore_ascii_case("List-Unsubscribe") && value.trim().eq_ignore_ascii_case("One-Click")
+/// Whether it is the form of RFC 8058 section 3.2, `List-Unsubscribe=One-Click`.
+fn is_one_click(fields: &[(String, String)]) -> bool {
+    fields.iter().any(|(name, value)| {
+        name.eq_ignore_ascii_case("List-Unsubscribe") && value.trim().eq_ignore_ascii_case("One-Click")
+    })
 }
 
 fn unclear(status: StatusCode) -> Response {
@@ -79,7 +99,7 @@ mod tests {
         if !content_type.is_empty() {
             headers.insert(header::CONTENT_TYPE, content_type.parse().expect("a header"));
         }
-        is_one_click(&headers, body.as_bytes())
+        form(&headers, body.as_bytes()).map(|fields| is_one_click(&fields))
     }
 
     #[test]

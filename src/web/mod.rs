@@ -117,6 +117,7 @@ fn router(web: Web) -> Router {
     let policy = policy();
     Router::new()
         .route("/u/{token}", get(leave::show).post(leave::leave))
+        .route("/u/{token}/", get(leave::show).post(leave::leave))
         .route("/healthz", get(watch::health))
         .route("/metrics", get(watch::metrics))
         .fallback(|| async { not_found() })

@@ -259,10 +259,60 @@ async fn a_reader_leaves_by_mail_and_a_vacation_notice_does_not() {
 
     let link = header(&world.mails(ADA)[0], "List-Unsubscribe").expect("a header");
     let subject = link.split_once("?subject=").expect("a subject").1.trim_end_matches('>').replace("%20", " ");
+    // A list, a server and a vacation program only pass our words on.
+    for more in ["Precedence: bulk\r\n", "List-Id: <talk.example.net>\r\n", "Return-Path: <>\r\n"] {
+        assert_ne!(take(&world, &letter("bounces@example.org", &subject, more)), Outcome::Left, "{more}");
+    }
+    assert_eq!(
+        take(&world, &letter("bounces@example.org", &subject, "Auto-Submitted: auto-replied\r\n")),
+        Outcome::Ignored
+    );
+    assert_eq!(consent(&world), "confirmed");
     for _ in 0..2 {
         assert_eq!(take(&world, &letter("bounces@example.org", &subject, "")), Outcome::Left);
     }
     assert_eq!(consent(&world), "withdrawn");
+}
+
+/// Every answer quotes the link, and a forwarded mail shows it to others.
+#[tokio::test]
+async fn an_answer_leaves_only_if_it_says_so_and_is_from_the_subscriber() {
+    let world = sent().await;
+    let mail = &world.mails(ADA)[0];
+    let link = header(mail, "List-Unsubscribe").expect("a header");
+    let (_, token) = link.split_once("subject=unsubscribe%20").expect("a token");
+    let token = token.trim_end_matches('>');
+    let id = header(mail, "Message-ID").expect("a header");
+    let letter = |from: &str, subject: &str, answers: &str, text: &str| {
+        format!("From: {from}\r\nTo: bounces@example.org\r\nSubject: {subject}\r\n{answers}\r\n{text}\r\n")
+    };
+    let quoted = format!("> To leave: https://papers.example.org/u/{token}");
+    let answer = format!("In-Reply-To: {id}\r\n");
+    for (from, subject, answers, text) in [
+        (ADA, "Re: 1 new paper", answer.as_str(), format!("thanks!\r\n{quoted}")),
+        (ADA, &format!("Re: 1 new paper {token}"), "", "How do I unsubscribe?".to_owned()),
+        (ADA, "Re: 1 new paper", "", "unsubscribe".to_owned()),
+        ("bob@example.org", "unsubscribe", answer.as_str(), quoted.clone()),
+        ("bob@example.org", "Re: 1 new paper", "", format!("stop\r\n{quoted}")),
+        (ADA, "Re: 1 new paper", "In-Reply-To: <999.a@example.org>\r\n", "stop".to_owned()),
+    ] {
+        let outcome = take(&world, &letter(from, subject, answers, &text));
+        assert!(outcome == Outcome::Unknown && outcome.is_for_a_person(), "{from} {subject} {text}: {outcome:?}");
+    }
+    assert_eq!(consent(&world), "confirmed");
+    for (subject, answers, text) in [
+        ("Re: 1 new paper", "", format!("Stop!\r\n\r\n{quoted}")),
+        ("Re: 1 new paper", answer.as_str(), "Please unsubscribe me.\r\n".to_owned()),
+        ("unsubscribe", answer.as_str(), "Regards".to_owned()),
+    ] {
+        let world = sent().await;
+        let id = header(&world.mails(ADA)[0], "Message-ID").expect("a header");
+        let answers = if answers.is_empty() { String::new() } else { format!("References: <x@y> {id}\r\n") };
+        let link = header(&world.mails(ADA)[0], "List-Unsubscribe").expect("a header");
+        let own = link.split_once("subject=unsubscribe%20").expect("a token").1.trim_end_matches('>').to_owned();
+        let text = text.replace(token, &own);
+        assert_eq!(take(&world, &letter(ADA, subject, &answers, &text)), Outcome::Left, "{subject} {text}");
+    }
 }
 
 /// Mails made to exhaust who takes them apart: message in message until the stack is used up, or part after part that each

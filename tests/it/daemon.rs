@@ -104,6 +104,7 @@ fn daemon_over(world: &World, sources: Vec<HuggingFace>) -> (CancellationToken, 
         deliver: world.deliver.clone(),
         web: None,
         bounces: None,
+        keep_days: 30,
         first_reads: Duration::from_millis(300),
         files: world.files(),
     };

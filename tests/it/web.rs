@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use paperpost::clock::Clock;
+use paperpost::core::address::Address;
 use paperpost::core::token::{Keyring, Purpose};
 use paperpost::mail::dkim::{Algorithm, new_key};
 use paperpost::store::{OutboxState, Reason};
@@ -211,10 +212,89 @@ async fn a_wrong_link_learns_nothing_and_a_right_one_no_more() {
     // A genuine token of somebody who is not there any more is answered like any other.
     let gone = served.world.deliver.sender.returns.keyring.mint(Purpose::Unsubscribe, &[1; 16]);
     served.path = format!("/u/{}", gone.reveal());
-    let unknown = served.ask("POST", FORM, ONE_CLICK).await;
-    served.path = right;
-    let known = served.ask("POST", FORM, ONE_CLICK).await;
-    assert_eq!((unknown.0, unknown.2), (known.0, known.2));
+    let (status, _, body) = served.ask("POST", FORM, ONE_CLICK).await;
+    assert!(status == 200 && body.contains("You have left") && !body.contains("undo"), "{body}");
+    // Mail programs and people take too much of a link.
+    for end in ["/", ".", ").", "%3E"] {
+        served.path = format!("{right}{end}");
+        assert_eq!(served.ask("GET", "", "").await.0, 200, "{end}");
+    }
+    served.path = format!("{right}/");
+    assert_eq!(served.ask("POST", FORM, ONE_CLICK).await.0, 200);
+    assert_eq!(served.consent(), "withdrawn");
+}
+
+/// The value of the page's hidden field `undo`.
+fn undo_of(page: &str) -> Option<String> {
+    let (_, rest) = page.split_once("name=\"undo\" value=\"")?;
+    Some(format!("undo={}", rest.split('"').next()?))
+}
+
+#[tokio::test]
+async fn a_leaving_is_undone_by_its_own_page_for_a_week_and_by_nothing_else() {
+    let served = Served::new().await;
+    let (_, _, page) = served.ask("POST", FORM, ONE_CLICK).await;
+    assert!(page.contains("You left on 23 November 2026"), "{page}");
+    let undo = undo_of(&page).expect("a way back");
+    // Neither a GET nor the link's own token does it.
+    let token = served.path.trim_start_matches("/u/").to_owned();
+    assert_eq!(served.ask("GET", "", "").await.0, 200);
+    assert_eq!(served.ask("POST", FORM, &format!("undo={token}")).await.0, 404);
+    assert_eq!(served.consent(), "withdrawn");
+    for _ in 0..2 {
+        let (status, _, page) = served.ask("POST", FORM, &undo).await;
+        assert!(status == 200 && page.contains("You are subscribed"), "{page}");
+        assert_eq!(served.consent(), "confirmed");
+    }
+    // The way back from one leaving is none from the next; and a week later there is none.
+    let (_, _, page) = served.ask("POST", FORM, ONE_CLICK).await;
+    assert_eq!(served.ask("POST", FORM, &undo).await.0, 410);
+    let undo = undo_of(&page).expect("a way back");
+    let clock = &served.world.clock;
+    clock.set(clock.now() + chrono::Duration::days(7));
+    assert_eq!(served.ask("POST", FORM, &undo).await.0, 410);
+    assert!(undo_of(&served.ask("POST", FORM, ONE_CLICK).await.2).is_none());
+    assert_eq!(served.consent(), "withdrawn");
+}
+
+#[tokio::test]
+async fn what_a_complaint_a_bounce_or_the_operator_said_has_no_way_back() {
+    for reason in [Reason::Complained, Reason::Bounced, Reason::Operator] {
+        let served = Served::new().await;
+        let ada = Address::parse(ADA).expect("an address");
+        served.world.store.suppress(&ada, reason, None, served.world.clock.now()).expect("a database");
+        let (_, _, page) = served.ask("POST", FORM, ONE_CLICK).await;
+        assert!(page.contains("You have left") && undo_of(&page).is_none(), "{reason:?}: {page}");
+    }
+}
+
+#[tokio::test]
+async fn who_left_is_forgotten_after_a_while_and_a_return_finds_the_old_ledger() {
+    let served = Served::new().await;
+    served.world.deliver().await;
+    let mut world = served.world;
+    let ada = Address::parse(ADA).expect("an address");
+    world.store.suppress(&ada, Reason::Unsubscribed, None, world.clock.now()).expect("a database");
+    let forget =
+        |world: &World| paperpost::jobs::leave::forget(&world.store, 30, world.clock.now()).expect("a database");
+    assert_eq!(forget(&world), 0);
+    world.clock.set(world.clock.now() + chrono::Duration::days(31));
+    assert_eq!((forget(&world), forget(&world)), (1, 0));
+    let known = |world: &World| serde_json::to_string(&world.store.subscribers().expect("a list")).expect("JSON");
+    assert!(!known(&world).contains(ADA), "{}", known(&world));
+
+    // A file that still lists them makes no new row.
+    let before = world.store.subscribers().expect("a list").len();
+    let report = world.subscribe(&block("bob@example.org"));
+    assert!(report.withheld.iter().any(|withheld| withheld.address == ada), "{:?}", report.withheld);
+    assert_eq!(world.store.subscribers().expect("a list").len(), before + 1, "Bob alone is new");
+
+    // They return: what they had does not come again.
+    assert!(world.store.lift_suppression(&ada, world.clock.now()).expect("a database"));
+    assert!(known(&world).contains(ADA), "{}", known(&world));
+    world.publish();
+    world.deliver().await;
+    assert_eq!(world.mails(ADA).len(), 1);
 }
 
 #[tokio::test]

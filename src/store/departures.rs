@@ -1,0 +1,187 @@
+//! Who left by themselves: what they are told, how they take it back, and what is forgotten of them.
+//!
+//! For a week the page that confirmed a leaving can undo it, by an id that was made with the suppression. Only a reader's
+//! own leaving can be undone: never one that a complaint, a bounce or the operator came before. After some weeks the address
+//! and the name go. What stays is pseudonymous: the id that old links name, the ledger, and the keyed hash of the address,
+//! by which a return finds its ledger.
+
+use chrono::{DateTime, Duration, Utc};
+use rusqlite::{OptionalExtension, Transaction, params};
+
+use super::subscriptions::{Definition, definition_id};
+use super::suppressions::{self, AddressHash};
+use super::{Reason, Result, Store, from_json, instant};
+use crate::core::address::Address;
+use crate::core::token::SubscriberId;
+
+/// How long a leaving can be undone.
+const UNDO: Duration = Duration::days(7);
+
+/// Stands for an address that was forgotten. Nobody gets mail there (RFC 2606 section 2).
+const FORGOTTEN: &str = "forgotten@left.invalid";
+
+/// What a page says to who has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Departure {
+    /// When they left.
+    pub at: DateTime<Utc>,
+    /// Names this leaving, while it can be undone.
+    pub undo: Option<[u8; 16]>,
+}
+
+impl Store {
+    /// Withdraws the consent of the subscriber that a token names; `None` when there is none.
+    pub fn leave(&self, subscriber: &SubscriberId, note: &str, now: DateTime<Utc>) -> Result<Option<Departure>> {
+        self.write(|tx| {
+            let Some(key) = address_key(tx, subscriber)? else { return Ok(None) };
+            suppressions::suppress_address(tx, &key, Reason::Unsubscribed, Some(note), now)?;
+            let hash = suppressions::hash_of(tx, &key)?;
+            let sql = "SELECT at, undo, reason FROM suppressions WHERE hash = ?";
+            let (at, undo, reason): (i64, Option<[u8; 16]>, String) =
+                tx.query_row(sql, [hash], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            let at = instant(at);
+            let can_undo = reason == Reason::Unsubscribed.as_str() && now - at < UNDO;
+            Ok(Some(Departure { at, undo: undo.filter(|_| can_undo) }))
+        })
+    }
+
+    /// Takes back the leaving that `undo` names. Whether the subscriber gets mails now: a second time changes nothing.
+    pub fn undo_leaving(&self, subscriber: &SubscriberId, undo: &[u8; 16], now: DateTime<Utc>) -> Result<bool> {
+        self.write(|tx| {
+            let Some(key) = address_key(tx, subscriber)? else { return Ok(false) };
+            let lifted = tx.execute(
+                "DELETE FROM suppressions WHERE hash = ?1 AND undo = ?2 AND reason = 'unsubscribed' AND at > ?3",
+                params![suppressions::hash_of(tx, &key)?, undo, (now - UNDO).timestamp()],
+            )?;
+            if lifted > 0 {
+                let sql = "UPDATE subscriptions SET consent = 'confirmed' WHERE token = ? AND consent = 'withdrawn'";
+                tx.execute(sql, [subscriber.as_slice()])?;
+            }
+            let sql = "SELECT consent = 'confirmed' FROM subscriptions WHERE token = ?";
+            Ok(tx.query_row(sql, [subscriber.as_slice()], |row| row.get(0))?)
+        })
+    }
+
+    /// Whose letter it is that is from `from`: the subscriber of that address, if a token in it or a mail that it answers is
+    /// theirs.
+    pub fn whose_letter(
+        &self,
+        from: &Address,
+        tokens: &[SubscriberId],
+        answers: &[String],
+    ) -> Result<Option<SubscriberId>> {
+        self.read(|tx| {
+            let sql = "SELECT id, token FROM subscriptions WHERE address_key = ?";
+            let known: Option<(i64, SubscriberId)> =
+                tx.query_row(sql, [from.normalized()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+            let Some((id, token)) = known else { return Ok(None) };
+            let mut sent = tx.prepare_cached(
+                "SELECT 1 FROM outbox o JOIN editions e ON e.id = o.edition
+                 WHERE e.id = ?1 AND e.subscription = ?2 AND o.message_id = '<' || ?3 || '>'",
+            )?;
+            let mut is_theirs = tokens.contains(&token);
+            // The left side of our Message-IDs begins with the edition's number.
+            let numbered = |answer: &String| Some((answer.split('.').next()?.parse::<i64>().ok()?, answer.clone()));
+            for (edition, answer) in answers.iter().filter_map(numbered) {
+                is_theirs = is_theirs || sent.exists(params![edition, id, answer])?;
+            }
+            Ok(is_theirs.then_some(token))
+        })
+    }
+
+    /// Forgets the address and the name of everybody who left before `before`; returns how many.
+    pub fn forget_departed(&self, before: DateTime<Utc>) -> Result<usize> {
+        // Mostly nobody, and then nobody who writes has to wait.
+        if self.read(|tx| departed(tx, before))?.is_empty() {
+            return Ok(0);
+        }
+        self.write(|tx| {
+            // Somebody may have come back meanwhile.
+            let departed = departed(tx, before)?;
+            for (id, key) in &departed {
+                forget(tx, *id, key)?;
+            }
+            // What nobody has any more may name somebody.
+            let unused = "FROM definitions d WHERE NOT EXISTS (SELECT 1 FROM subscriptions WHERE definition = d.id)
+                          AND NOT EXISTS (SELECT 1 FROM editions WHERE definition = d.id)
+                          AND json_extract(d.text, '$.name') IS NOT NULL";
+            tx.execute(&format!("DELETE FROM orders WHERE definition IN (SELECT d.id {unused})"), [])?;
+            tx.execute(&format!("DELETE FROM definitions WHERE id IN (SELECT d.id {unused})"), [])?;
+            Ok(departed.len())
+        })
+    }
+}
+
+/// The key of an address once it is forgotten.
+pub(super) fn forgotten_key(tx: &Transaction<'_>, address_key: &str) -> Result<String> {
+    Ok(format!("{LEFT}{}", super::hex(&suppressions::hash_of(tx, address_key)?)))
+}
+
+/// Gives a forgotten subscription its address back, and with it its ledger.
+pub(super) fn remember(tx: &Transaction<'_>, address: &Address) -> Result<()> {
+    let key = address.normalized();
+    tx.execute(
+        "UPDATE subscriptions SET address = ?1, address_key = ?2 WHERE address_key = ?3",
+        params![address.reveal(), key, forgotten_key(tx, &key)?],
+    )?;
+    Ok(())
+}
+
+/// The hash in such a key; `None` for that of an address.
+pub(super) fn hash_of_forgotten(address_key: &str) -> Option<AddressHash> {
+    let digits = address_key.strip_prefix(LEFT)?.as_bytes();
+    let mut hash = AddressHash::default();
+    for (byte, digits) in hash.iter_mut().zip(digits.chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    Some(hash)
+}
+
+/// Begins the key of a forgotten address. No address begins so: a colon needs quotes there.
+const LEFT: &str = "left:";
+
+fn address_key(tx: &Transaction<'_>, subscriber: &SubscriberId) -> Result<Option<String>> {
+    let sql = "SELECT address_key FROM subscriptions WHERE token = ?";
+    Ok(tx.query_row(sql, [subscriber.as_slice()], |row| row.get(0)).optional()?)
+}
+
+/// Subscriptions whose readers left before `before` and whose addresses are still known.
+fn departed(tx: &Transaction<'_>, before: DateTime<Utc>) -> Result<Vec<(i64, String)>> {
+    let mut left =
+        tx.prepare("SELECT id, address_key FROM subscriptions WHERE consent = 'withdrawn' AND address <> ?")?;
+    let left = left.query_map([FORGOTTEN], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let left = left.collect::<Result<Vec<(i64, String)>, _>>()?;
+    let mut is_past = tx.prepare("SELECT 1 FROM suppressions WHERE hash = ? AND reason = 'unsubscribed' AND at < ?")?;
+    let mut departed = Vec::new();
+    for (id, key) in left {
+        let hash = suppressions::hash_of(tx, &key)?;
+        if is_past.exists(params![hash, before.timestamp()])? {
+            departed.push((id, key));
+        }
+    }
+    Ok(departed)
+}
+
+fn forget(tx: &Transaction<'_>, id: i64, key: &str) -> Result<()> {
+    tx.execute(
+        "UPDATE subscriptions SET address = ?2, address_key = ?3 WHERE id = ?1",
+        params![id, FORGOTTEN, forgotten_key(tx, key)?],
+    )?;
+    // Mails of theirs that can still be shown have ended: nobody gets another one for the other name in it.
+    let sql = "SELECT id, text FROM definitions WHERE id IN (SELECT definition FROM subscriptions WHERE id = ?1
+               UNION SELECT definition FROM editions WHERE subscription = ?1)";
+    let definitions: Vec<(i64, String)> =
+        tx.prepare_cached(sql)?.query_map([id], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    for (old, text) in definitions {
+        let definition: Definition = from_json("definition", &text)?;
+        if definition.name.is_some() {
+            let nameless = definition_id(tx, &Definition { name: None, ..definition })?;
+            for table in
+                ["subscriptions SET definition = ?2 WHERE id", "editions SET definition = ?2 WHERE subscription"]
+            {
+                tx.execute(&format!("UPDATE {table} = ?1 AND definition = ?3"), params![id, nameless, old])?;
+            }
+        }
+    }
+    Ok(())
+}
