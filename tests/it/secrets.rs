@@ -113,6 +113,22 @@ fn what_is_written_is_for_its_owner_alone_whatever_the_umask() {
 }
 
 #[test]
+fn a_new_file_is_for_the_group_of_its_folder_where_that_is_another() {
+    let folder = Folder::new(SETTINGS);
+    let shared = folder.path().join("shared");
+    std::fs::create_dir(&shared).expect("a folder");
+    const OTHER: u32 = 12_345;
+    if std::os::unix::fs::chown(&shared, None, Some(OTHER)).is_err() {
+        eprintln!("skipped: only root can give a folder to a group that it isn't in");
+        return;
+    }
+    let (code, text) = folder.run(&["subscribe", "bob@example.org", "rag", "--file", "shared/more.toml"]);
+    assert!(folder.path().join("shared/more.toml").exists(), "{code:?} {text}");
+    let metadata = std::fs::metadata(shared.join("more.toml")).expect("a file");
+    assert_eq!((folder.mode("shared/more.toml"), std::os::unix::fs::MetadataExt::gid(&metadata)), (0o640, OTHER));
+}
+
+#[test]
 fn check_warns_of_files_that_everybody_can_read() {
     let folder = Folder::new("[mail]\nfrom = \"papers@example.org\"\n");
     let set =

@@ -8,7 +8,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 /// Why a file could not be changed. It is as it was.
@@ -82,20 +82,19 @@ fn write(lock: &Lock, target: &Path, before: Option<&str>, after: &str) -> Resul
     let temporary = lock.sibling("new");
     let _ = fs::remove_file(&temporary);
     let written = (|| {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
         let old = match before {
             Some(_) => Some(fs::metadata(target).map_err(|error| failed("read", error))?),
             None => None,
         };
-        if old.is_some() {
-            // Nobody reads along before it has the old file's owner.
-            options.mode(0o600);
-        }
-        let mut file = options.open(&temporary).map_err(|error| failed("write beside", error))?;
-        if let Some(old) = old {
-            keep_owner(&file, &old).map_err(|error| failed("keep the owner and group of", error))?;
-            file.set_permissions(old.permissions()).map_err(|error| failed("keep the mode of", error))?;
+        // Nobody reads along before it has its owner, group and mode.
+        let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary);
+        let mut file = opened.map_err(|error| failed("write beside", error))?;
+        match old {
+            Some(old) => {
+                keep_owner(&file, &old).map_err(|error| failed("keep the owner and group of", error))?;
+                file.set_permissions(old.permissions()).map_err(|error| failed("keep the mode of", error))?;
+            }
+            None => share_with_group(&file, &lock.folder),
         }
         let result = file.write_all(after.as_bytes()).and_then(|()| file.sync_all());
         result.map_err(|error| failed("write beside", error))?;
@@ -121,6 +120,18 @@ fn keep_owner(file: &File, old: &fs::Metadata) -> io::Result<()> {
     let differs = |old, new| (old != new).then_some(old);
     let (owner, group) = (differs(old.uid(), new.uid()), differs(old.gid(), new.gid()));
     if owner.is_none() && group.is_none() { Ok(()) } else { fchown(file, owner, group) }
+}
+
+/// Lets the group of the folder read a new file, where that is not the writer's own: a service's, say. Where it may not be
+/// given, the file is the writer's alone, and `check` says who can't read it.
+fn share_with_group(file: &File, folder: &Path) {
+    let groups = fs::metadata(folder).and_then(|folder| Ok((folder.gid(), file.metadata()?.gid())));
+    if let Ok((folder, own)) = groups
+        && folder != own
+        && fchown(file, None, Some(folder)).is_ok()
+    {
+        let _ = file.set_permissions(fs::Permissions::from_mode(0o640));
+    }
 }
 
 /// The right to change a file, as long as it lives.
@@ -158,7 +169,10 @@ fn locked(path: &Path) -> io::Result<File> {
         // Reading is enough for a lock, and may be all that is allowed on another user's.
         let file = match File::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                OpenOptions::new().write(true).create(true).truncate(false).mode(0o644).open(path)?
+                let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+                // Whatever the umask: another user who waits for it has to open it.
+                file.set_permissions(fs::Permissions::from_mode(0o644))?;
+                file
             }
             opened => opened?,
         };
