@@ -9,6 +9,7 @@ pub mod candidate;
 pub mod delivery;
 pub mod diff;
 pub mod digest;
+pub mod display;
 pub mod edition;
 pub mod host;
 pub mod index;

@@ -7,11 +7,14 @@
 //! Every text in these types is *clean*: one line or paragraph of NFC text without control or bidi characters, white
 //! space collapsed. [`clean_text`] makes it so; sources call it on everything they read.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
+
+use super::display::display;
 
 mod name;
 
@@ -180,6 +183,18 @@ impl Paper {
             keywords: Vec::new(),
             categories: Vec::new(),
         }
+    }
+
+    /// This paper as a reader sees it: its texts as [`display`] makes them of the source's. Everything but taking papers in
+    /// works with this.
+    pub fn displayed(mut self) -> Paper {
+        let texts = [&mut self.title, &mut self.abstract_text].into_iter();
+        for text in texts.chain(&mut self.authors).chain(&mut self.organization).chain(&mut self.keywords) {
+            if let Cow::Owned(shown) = display(text) {
+                *text = shown;
+            }
+        }
+        self
     }
 
     /// This paper with what `newer` knows: a field that `newer` leaves empty keeps its value, so that a degraded read

@@ -8,8 +8,9 @@
 //! - A compound ("state-space", "GPT-4o") is its parts, one after the other, *and* the parts run together; so "state
 //!   space", "state-space" and "statespace" meet.
 //! - Scripts written without spaces are cut by character: a run of them in a query is a phrase, hence exact.
-//! - LaTeX commands are markup and vanish, but for letters: the Greek ones are read by their name, as are ε and β when they
-//!   stand alone, and those with accents (`H\"older`, `\v{C}ech`) as accents are.
+//! - Names have signs: `τ²-Bench` is `tau2-bench`, `π₀.₅` is `pi0.5`, `A*` is no `A`. But 10⁵ is two numbers, not 105.
+//! - Texts come as [`super::display`] shows them; what LaTeX that left is markup and vanishes, but for Greek letters, which
+//!   are read by their names.
 //! - A sentence's end keeps phrases from reaching across it.
 //!
 //! What is absent: stop words (a phrase needs them; the linter warns of them alone) and languages other than English
@@ -21,7 +22,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 mod aside;
-mod latex;
+mod greek;
 mod stem;
 
 pub use aside::asides;
@@ -111,33 +112,28 @@ impl Form {
 }
 
 /// `word` without what readers don't tell apart: compatibility forms and ligatures, case, accents, joining hyphens and
-/// invisible joiners, LaTeX accents. A Greek letter alone becomes its English name.
+/// invisible joiners, raised and lowered digits. A Greek letter beside no other becomes its English name.
 pub fn fold(word: &str) -> String {
-    if let Some(greek) = latex::greek(word) {
+    if let Some(greek) = greek::command(word) {
         return greek.to_owned();
     }
     // Nearly all words.
     if word.bytes().all(|b| b.is_ascii_alphanumeric()) {
         return word.to_ascii_lowercase();
     }
-    let folded: String = if word.is_ascii() && !word.contains('\\') {
-        drop_joiners(word.chars()).map(|c| c.to_ascii_lowercase()).collect()
-    } else {
-        let plain: String = latex::written_out(word).nfkd().collect();
-        let mut folded = String::with_capacity(plain.len());
-        for c in drop_joiners(plain.chars()).flat_map(char::to_lowercase) {
-            match letter_without_decomposition(c) {
-                Some(letters) => folded.push_str(letters),
-                None if matches!(c, '\u{300}'..='\u{36F}' | '\u{200C}' | '\u{200D}') => {}
-                None => folded.push(c),
-            }
-        }
-        folded.nfc().collect()
-    };
-    match latex::greek_name(&folded) {
-        Some(name) => name.to_owned(),
-        None => folded,
+    if word.is_ascii() {
+        return drop_joiners(word.chars()).map(|c| c.to_ascii_lowercase()).collect();
     }
+    let plain: String = word.nfkd().collect();
+    let mut folded = String::with_capacity(plain.len());
+    for c in drop_joiners(plain.chars()).flat_map(char::to_lowercase) {
+        match letter_without_decomposition(c) {
+            Some(letters) => folded.push_str(letters),
+            None if matches!(c, '\u{300}'..='\u{36F}' | '\u{200C}' | '\u{200D}') => {}
+            None => folded.push(c),
+        }
+    }
+    greek::spelled(folded.nfc().collect())
 }
 
 /// The only country whose letters are a word.
@@ -158,7 +154,8 @@ fn is_vowelless_plural(folded: &str) -> bool {
         && !core.contains(['a', 'e', 'i', 'o', 'u', 'y'])
 }
 
-/// The characters without hyphens and the like between letters; a point between digits stays.
+/// The characters without hyphens and the like between letters, and without the braces of `G_{max}`; a point between digits
+/// stays.
 fn drop_joiners(chars: impl Iterator<Item = char>) -> impl Iterator<Item = char> {
     let mut chars = chars.peekable();
     let mut previous = ' ';
@@ -167,7 +164,7 @@ fn drop_joiners(chars: impl Iterator<Item = char>) -> impl Iterator<Item = char>
             let c = chars.next()?;
             let decimal = c == '.' && previous.is_ascii_digit() && chars.peek().is_some_and(char::is_ascii_digit);
             previous = c;
-            if !is_joiner(c) || decimal {
+            if !(is_joiner(c) || matches!(c, '{' | '}')) || decimal {
                 return Some(c);
             }
         }
@@ -185,7 +182,10 @@ fn letter_without_decomposition(c: char) -> Option<&'static str> {
         'đ' | 'ð' => "d",
         'þ' => "th",
         'ı' => "i",
+        'ȷ' => "j",
+        'ŋ' => "ng",
         'ς' => "σ",
+        '⋆' | '∗' => "*",
         _ => return None,
     };
     Some(letters)
@@ -202,6 +202,16 @@ fn is_unspaced(c: char) -> bool {
         '\u{0E00}'..='\u{0EFF}' | '\u{1000}'..='\u{109F}' | '\u{1100}'..='\u{11FF}' | '\u{1780}'..='\u{17FF}'
         | '\u{3005}'..='\u{3007}' | '\u{3040}'..='\u{30FF}' | '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}'
         | '\u{AC00}'..='\u{D7AF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}')
+}
+
+/// A raised or lowered digit.
+fn is_script_digit(c: char) -> bool {
+    matches!(c, '²' | '³' | '¹' | '⁰' | '⁴'..='⁹' | '₀'..='₉')
+}
+
+/// A star, as in `A*`.
+pub fn is_star(c: char) -> bool {
+    matches!(c, '*' | '⋆' | '∗')
 }
 
 fn is_word_char(c: char) -> bool {
@@ -224,7 +234,7 @@ struct Cutter<'a> {
 impl Cutter<'_> {
     fn run(&mut self) {
         while let Some(c) = self.peek(0) {
-            if is_word_char(c) || latex::letter(self.rest()).is_some() {
+            if is_word_char(c) {
                 self.compound();
             } else if is_unspaced(c) && c.is_alphanumeric() {
                 self.character(c);
@@ -267,13 +277,19 @@ impl Cutter<'_> {
     /// One word, or several that hyphens join; then their pairs and the whole as well.
     fn compound(&mut self) {
         let first = self.words.len();
+        let mut is_braced = false;
         loop {
             self.word();
-            let joins = self.peek(0).is_some_and(is_joiner) && self.peek(1).is_some_and(is_word_char);
-            if !joins {
-                break;
+            if is_braced && self.rest().starts_with('}') {
+                self.at += 1;
             }
-            self.at += self.peek(0).map_or(0, char::len_utf8);
+            is_braced = self.rest().starts_with("_{") && self.peek(2).is_some_and(is_word_char);
+            let joins = self.peek(0).is_some_and(is_joiner) && self.peek(1).is_some_and(is_word_char);
+            match self.peek(0) {
+                _ if is_braced => self.at += 2,
+                Some(joiner) if joins => self.at += joiner.len_utf8(),
+                _ => break,
+            }
         }
         let parts = first..self.words.len();
         if parts.len() > 2 {
@@ -286,8 +302,11 @@ impl Cutter<'_> {
 
     fn joined(&mut self, parts: Range<usize>) {
         let (first, last) = (&self.words[parts.start], &self.words[parts.end - 1]);
-        let word =
-            Word { range: first.range.start..last.range.end, position: first.position, length: parts.len() as u32 };
+        let (start, end) = (first.range.start, last.range.end);
+        let inner = &self.text[start..end];
+        let is_open = inner.rfind('{') > inner.rfind('}');
+        let end = end + usize::from(is_open && self.text[end..].starts_with('}'));
+        let word = Word { range: start..end, position: first.position, length: parts.len() as u32 };
         self.words.push(word);
     }
 
@@ -303,16 +322,18 @@ impl Cutter<'_> {
                 previous = char::from(self.text.as_bytes()[self.at - 1]);
             }
             let Some(c) = self.peek(0) else { break };
-            let decimal = c == '.' && previous.is_ascii_digit() && self.peek(1).is_some_and(|c| c.is_ascii_digit());
+            let is_digit = |c: char| c.is_ascii_digit() || is_script_digit(c);
+            let decimal = c == '.' && is_digit(previous) && self.peek(1).is_some_and(is_digit);
+            if previous.is_ascii_digit() && is_script_digit(c) {
+                // A power.
+                break;
+            }
             if is_word_char(c)
                 || decimal
                 || (self.at > start && (is_combining_mark(c) || c == '\u{200D}' || c == '\u{200C}'))
             {
                 self.at += c.len_utf8();
                 previous = c;
-            } else if let Some((letters, length)) = latex::letter(self.rest()) {
-                previous = letters.chars().next_back().unwrap_or(' ');
-                self.at += length;
             } else {
                 break;
             }
@@ -323,6 +344,8 @@ impl Cutter<'_> {
         } else if letter && self.at - start == 1 && self.peek(0) == Some('#') && !self.peek(1).is_some_and(is_word_char)
         {
             self.at += 1;
+        } else if letter && self.has_star(start) {
+            self.at += self.peek(0).map_or(0, char::len_utf8);
         }
         self.push(start);
         let possessive = matches!(self.peek(0), Some('\'' | '’'))
@@ -331,6 +354,14 @@ impl Cutter<'_> {
         if possessive {
             self.at += self.peek(0).map_or(0, char::len_utf8) + 1;
         }
+    }
+
+    /// Whether the word that begins at `start` is one letter with a star: `A*`, but neither `a*b` nor `*A*`.
+    fn has_star(&self, start: usize) -> bool {
+        self.text[start..self.at].chars().count() == 1
+            && self.peek(0).is_some_and(is_star)
+            && !self.peek(1).is_some_and(|c| is_star(c) || is_word_char(c))
+            && !self.text[..start].ends_with(is_star)
     }
 
     fn character(&mut self, c: char) {
@@ -347,7 +378,7 @@ impl Cutter<'_> {
         let name: usize = self.rest()[1..].bytes().take_while(u8::is_ascii_alphabetic).count();
         let start = self.at;
         self.at += 1 + name;
-        if latex::greek(&self.text[start..self.at]).is_some() {
+        if greek::command(&self.text[start..self.at]).is_some() {
             self.push(start);
         }
     }
@@ -425,16 +456,33 @@ mod tests {
     }
 
     #[test]
-    fn latex_is_read_by_its_words() {
-        assert_eq!(cut(r"$\mathcal{O}(n)$ for $\epsilon$-greedy"), ["O", "n", "for", r"\epsilon", "greedy"]);
+    fn what_latex_is_left_is_markup_or_a_greek_letter() {
+        assert_eq!(cut(r"$\foo{O}(n)$ for $\epsilon_b$-greedy"), ["O", "n", "for", r"\epsilon", "b", "greedy"]);
         assert_eq!(fold(r"\varepsilon"), "epsilon");
-        assert_eq!(fold("β"), "beta");
-        assert_eq!(cut(r#"H\"older and Schr{\"o}dinger"#), [r#"H\"older"#, "and", r#"Schr{\"o}dinger"#]);
-        assert_eq!(fold(r#"Schr{\"o}dinger"#), fold("Schrödinger"));
-        assert_eq!(cut(r"\v{C}ech and S\o rensen, $\vec x$"), [r"\v{C}ech", "and", r"S\o rensen", "x"]);
-        for (latex, written) in [(r"\v{C}ech", "Čech"), (r"S\o{}rensen", "Sørensen"), (r"Erd\H{o}s", "Erdős")] {
-            assert_eq!(fold(latex), fold(written));
+    }
+
+    #[test]
+    fn names_are_the_same_with_raised_and_lowered_digits_and_with_greek_letters() {
+        for (a, b) in [
+            ("β", "beta"),
+            ("τ²", "tau2"),
+            ("β-VAE", "betavae"),
+            ("μP", "muP"),
+            ("H²SD", "H2SD"),
+            ("π₀.₅", "pi0.5"),
+            ("π_{0.5}", "pi0.5"),
+            ("A⋆", "A*"),
+        ] {
+            assert_eq!(fold(a), fold(b), "{a}");
         }
+        assert_ne!(fold("λόγος"), fold("lambdaομicronγος"));
+        assert_eq!(cut("τ²-Bench"), ["τ²", "Bench", "τ²-Bench"]);
+        assert_eq!(
+            cut("π₀.₅, π_{0.5}-FAST x"),
+            ["π₀.₅", "π", "0.5", "FAST", "π_{0.5}-FAST", "π_{0.5}", "0.5}-FAST", "x"]
+        );
+        assert_eq!(cut("10⁵ of 3.1² and 2ⁿ"), ["10", "⁵", "of", "3.1", "²", "and", "2ⁿ"]);
+        assert_eq!(cut("A* and (Q*), a*b, *A*, A** or AB*"), ["A*", "and", "Q*", "a", "b", "A", "A", "or", "AB"]);
     }
 
     #[test]

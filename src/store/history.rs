@@ -123,10 +123,13 @@ impl Store {
             let mut rows = query.query([])?;
             let (mut whole, mut parts) = (Vec::new(), Vec::new());
             while let Some(row) = rows.next()? {
-                let paper: Paper = from_json("paper", &content_of(tx, row.get(0)?, row.get(1)?)?)?;
-                let title = paper.title.to_lowercase();
-                if title.contains(&piece) {
-                    if title == piece { &mut whole } else { &mut parts }.push((paper.key, paper.title));
+                let written: Paper = from_json("paper", &content_of(tx, row.get(0)?, row.get(1)?)?)?;
+                let title = written.title.to_lowercase();
+                let paper = written.displayed();
+                // People copy titles from here and from the source.
+                let titles = [title, paper.title.to_lowercase()];
+                if titles.iter().any(|title| title.contains(&piece)) {
+                    if titles.contains(&piece) { &mut whole } else { &mut parts }.push((paper.key, paper.title));
                 }
             }
             Ok(if whole.is_empty() { parts } else { whole })

@@ -64,6 +64,11 @@ impl Store {
     }
 }
 
+/// A paper as a reader sees it, from the text that keeps it as its source wrote it.
+pub(super) fn shown(content: &str) -> Result<Paper> {
+    Ok(from_json::<Paper>("paper", content)?.displayed())
+}
+
 fn with_keys(tx: &Transaction<'_>, keys: BTreeSet<PaperKey>) -> Result<Vec<Paper>> {
     let mut content = tx.prepare_cached("SELECT id, content FROM papers WHERE key = ?")?;
     let mut papers = Vec::new();
@@ -71,7 +76,7 @@ fn with_keys(tx: &Transaction<'_>, keys: BTreeSet<PaperKey>) -> Result<Vec<Paper
         let found: Option<(i64, String)> =
             content.query_row([key.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
         if let Some((id, content)) = found {
-            papers.push(from_json("paper", &content_of(tx, id, content)?)?);
+            papers.push(shown(&content_of(tx, id, content)?)?);
         }
     }
     Ok(papers)
@@ -131,7 +136,7 @@ pub(super) fn as_of(tx: &Transaction<'_>, ids: &[u32], read: i64) -> Result<Vec<
             let best = history.into_values().rev().max_by_key(|history| votes_now(history)).unwrap_or_default();
             let vote = |count: &Count| Some(Vote { at: instant(count.at), upvotes: count.upvotes? });
             let votes = best.iter().filter_map(vote);
-            let mut paper: Paper = from_json("paper", &content)?;
+            let mut paper = shown(&content)?;
             paper.stars = stars.query_row(params![id, read], |row| row.get(0)).optional()?;
             Ok(Candidate { id, paper, first_seen: instant(first_seen), listings: seen, votes: votes.collect() })
         })

@@ -28,7 +28,7 @@ impl Store {
         })?;
         let Some((last, _)) = papers.last() else { return Ok(0) };
         for (_, content) in &papers {
-            statistics.add(&from_json::<Paper>("paper", content)?);
+            statistics.add(&from_json::<Paper>("paper", content)?.displayed());
         }
         let bytes = statistics.to_bytes();
         self.write(|tx| {

@@ -38,6 +38,8 @@ fn paper(text: &str) -> Candidate {
             other => panic!("no field {other} in a judged paper"),
         }
     }
+    // As the store hands them out.
+    let paper = paper.displayed();
     Candidate { id: 1, paper, first_seen: chrono::DateTime::UNIX_EPOCH, listings: vec![listing], votes: Vec::new() }
 }
 

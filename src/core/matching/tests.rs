@@ -112,7 +112,7 @@ fn a_keyword_that_is_there_twice_counts_once_and_by_its_greatest_weight() {
     let once = score(&[("LLM", 1.0)]);
     assert_eq!(score(&[("LLM", 1.0), ("LLMs", 1.0)]), once);
     assert_eq!(score(&[("LLM", 2.0)]), 2.0 * once);
-    assert_eq!(score(&[("LLM^2", 0.5), ("LLMs", 2.0), ("LLM", 1.0)]), 2.0 * once);
+    assert_eq!(score(&[("(LLM)^2", 0.5), ("LLMs", 2.0), ("LLM", 1.0)]), 2.0 * once);
 }
 
 #[test]

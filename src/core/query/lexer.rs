@@ -9,10 +9,11 @@ use std::ops::Range;
 use super::error::{cut, quoted};
 use super::names::{condition, field, is_known, measure, operator};
 use super::signs::{
-    is_comma, is_comparison, is_dash, is_end, is_end_of_value, is_quote, is_single_quote, is_space, last_closing,
-    refuse_signs,
+    is_comma, is_comparison, is_dash, is_end, is_end_of_value, is_quote, is_single_quote, is_space, is_starred,
+    is_weighable, last_closing, refuse_signs,
 };
 use super::{Clause, Comparison, Field, Kind, Measure, QueryError};
+use crate::core::display::display;
 use crate::core::text;
 
 /// The largest number a paper's votes, stars or days are compared with.
@@ -43,9 +44,18 @@ pub(super) enum TokenKind {
     Weight(f32),
 }
 
+/// What a caret with a number is behind a word with a capital or a digit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Caret {
+    /// A part of the name: `OPD^2`.
+    Name,
+    /// A weight, as everywhere: so it was once, see [`super::reread`].
+    Weight,
+}
+
 /// The tokens of `text`.
-pub(super) fn tokens(text: &str) -> Result<Vec<Token>, QueryError> {
-    let mut lexer = Lexer { text, at: 0, tokens: Vec::new(), last_closing: last_closing(text) };
+pub(super) fn tokens(text: &str, caret: Caret) -> Result<Vec<Token>, QueryError> {
+    let mut lexer = Lexer { text, at: 0, tokens: Vec::new(), caret, last_closing: last_closing(text) };
     while lexer.token()? {}
     Ok(lexer.tokens)
 }
@@ -54,6 +64,7 @@ struct Lexer<'a> {
     text: &'a str,
     at: usize,
     tokens: Vec<Token>,
+    caret: Caret,
     /// See [`last_closing`].
     last_closing: usize,
 }
@@ -264,7 +275,7 @@ impl<'a> Lexer<'a> {
     /// A plain word, a prefix or an exact word, up to the next space or sign; the token begins at `start`.
     fn word(&mut self, start: usize, kind: Kind) -> Result<(), QueryError> {
         let begin = self.at;
-        let word = &self.rest()[..self.rest().find(is_end).unwrap_or(self.rest().len())];
+        let word = self.whole_word();
         self.at += word.len();
         let span = start..self.at;
         let (kind, word) = match word.strip_suffix('~') {
@@ -276,6 +287,9 @@ impl<'a> Lexer<'a> {
             return Err(self.error(comma, "expected a space or an operator, not punctuation", hint));
         }
         refuse_signs(word, begin)?;
+        if is_starred(&display(word)) {
+            return self.words(span, kind, word);
+        }
         let (kind, word) = match (word.strip_suffix('*'), kind) {
             (Some(stem), Kind::Word) => (Kind::Prefix, stem),
             (Some(stem), _) if !stem.is_empty() => {
@@ -291,6 +305,28 @@ impl<'a> Lexer<'a> {
             return Err(QueryError::new(begin + star..begin + star + 1, message, hint));
         }
         self.words(span, kind, word)
+    }
+
+    /// What belongs to the word that begins here. A caret with a number is a weight behind a word in lower case, and part of
+    /// the name behind any other: `graph^2`, but `OPD^2`, `M^3Eval`.
+    fn whole_word(&self) -> &'a str {
+        let rest = self.rest();
+        let mut length = 0;
+        loop {
+            length += rest[length..].find(is_end).unwrap_or(rest.len() - length);
+            let (word, after) = rest.split_at(length);
+            let Some(power) = after.strip_prefix('^') else { return word };
+            let number = power.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count();
+            let is_number = number > 0 && !power[number..].starts_with(|c| !is_end(c));
+            let is_name = match is_number {
+                true => !power[..number].contains('.') && !is_weighable(word),
+                false => power.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '*' | '{' | '\\')),
+            };
+            if word.is_empty() || !is_name || self.caret == Caret::Weight {
+                return word;
+            }
+            length += 1 + number;
+        }
     }
 
     /// A quoted phrase, with its nearness; the token begins at `start`.
@@ -328,8 +364,9 @@ impl<'a> Lexer<'a> {
     }
 
     fn words(&mut self, span: Range<usize>, kind: Kind, words: &str) -> Result<(), QueryError> {
-        let cut = text::words(words);
-        if cut.iter().all(|word| text::fold(&words[word.range.clone()]).is_empty()) {
+        let shown = display(words);
+        let cut = text::words(&shown);
+        if cut.iter().all(|word| text::fold(&shown[word.range.clone()]).is_empty()) {
             let found = &self.text[span.clone()];
             let hint = match found {
                 "|" | "||" | "/" => "write `OR` for either",
@@ -340,7 +377,7 @@ impl<'a> Lexer<'a> {
             };
             return Err(QueryError::new(span.clone(), format!("expected a word, found {}", quoted(found)), hint));
         }
-        if kind == Kind::Prefix && text::fold(words).chars().count() < 2 {
+        if kind == Kind::Prefix && text::fold(&shown).chars().count() < 2 {
             let hint = format!("to look for the name, quote it: `\"{words}*\"`");
             return Err(QueryError::new(span, "expected at least two letters before \"*\"", hint));
         }

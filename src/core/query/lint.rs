@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::error::quoted;
 use super::names::is_old_similarity;
-use super::{Clause, Field, Kind, Label, Likes, Literal, Query};
+use super::{Clause, Field, Kind, Label, Likes, Literal, Query, reread};
 use crate::core::matching::Pool;
 use crate::core::paper::SourceId;
 use worth::{Worth, worth};
@@ -63,6 +63,7 @@ const ENOUGH: usize = 50;
 pub fn lint(query: &Query, role: Role, holdings: &Holdings) -> Vec<Lint> {
     let mut linter = Linter { query, role, holdings, lints: Vec::new() };
     linter.clauses();
+    linter.lints.extend(reread(query));
     linter.logic();
     linter.share();
     linter.lints
@@ -282,7 +283,7 @@ mod tests {
             "a2c (upvotes=1 upvotes=2)",
             "age<0d",
             "rl stars>4 stars<5",
-            "x2 -x2^3",
+            "x2 -(x2)^3",
             "title:graph -graph",
             "=RAG -rag",
             "\"graph retrieval\" -retrieval",

@@ -25,6 +25,7 @@ mod pattern;
 mod person;
 mod print;
 mod recent;
+mod reread;
 mod sieve;
 mod signs;
 #[doc(hidden)]
@@ -34,6 +35,7 @@ pub use error::QueryError;
 pub use lint::{HasPaper, Holdings, Lint, Role, lint, lint_profile};
 pub use pattern::{Label, Literal, Part, Pattern, Unit};
 pub use person::Name;
+pub use reread::reread;
 
 /// The longest expression, in bytes.
 pub const MAX_BYTES: usize = 2_000;

@@ -6,28 +6,34 @@
 //! unary   = ( "NOT" | "-" ) unary | primary
 //! primary = ( "(" expr ")" | clause | field "(" expr ")" ) [ "^" weight ]
 //! ```
+//! Behind a word with a capital or a digit "^" is part of the word: the lexer knows.
 //! By recursive descent without looking back, so in linear time; the depth is counted.
 
 use std::ops::Range;
 
 use super::clean::Clean;
 use super::error::quoted;
-use super::lexer::{Token, TokenKind, tokens};
+use super::lexer::{Caret, Token, TokenKind, tokens};
 use super::{Clause, Expr, Field, Kind, Literal, MAX_DEPTH, MAX_NEAR, MAX_TERMS, QueryError};
 
 /// The expression in `text`, and the bytes of each of its clauses.
 pub(super) fn parse(text: &str) -> Result<(Expr, Vec<Range<usize>>), QueryError> {
+    parse_with(text, Caret::Name)
+}
+
+/// The same, by another rule for carets.
+pub(super) fn parse_with(text: &str, caret: Caret) -> Result<(Expr, Vec<Range<usize>>), QueryError> {
     let clean = Clean::new(text);
-    match parse_clean(&clean.text) {
+    match parse_clean(&clean.text, caret) {
         Ok((expr, spans)) => Ok((expr, spans.into_iter().map(|span| clean.written(span)).collect())),
         Err(error) => Err(QueryError { span: clean.written(error.span), ..error }),
     }
 }
 
-fn parse_clean(text: &str) -> Result<(Expr, Vec<Range<usize>>), QueryError> {
+fn parse_clean(text: &str, caret: Caret) -> Result<(Expr, Vec<Range<usize>>), QueryError> {
     let mut parser = Parser {
         text,
-        tokens: tokens(text)?.into_iter().peekable(),
+        tokens: tokens(text, caret)?.into_iter().peekable(),
         last: 0..0,
         depth: 0,
         terms: 0,

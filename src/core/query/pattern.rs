@@ -4,6 +4,7 @@
 //! evaluators, the index and the walker, start from here.
 
 use super::{Clause, Comparison, Extra, Field, Kind, Likes, Measure, Name};
+use crate::core::display::display;
 use crate::core::text::{self, Form};
 
 /// A clause, resolved.
@@ -78,7 +79,7 @@ impl Clause {
     pub fn literal(&self) -> Literal {
         match self {
             Clause::Text { field: Field::Author, kind, text } => {
-                Literal::Author(Name::new(text, *kind == Kind::Prefix))
+                Literal::Author(Name::new(&display(text), *kind == Kind::Prefix))
             }
             Clause::Text { field: Field::Category, kind, text } => Literal::Category(Label::new(text, *kind)),
             Clause::Text { field: Field::Source, kind, text } => Literal::Source(Label::new(text, *kind)),
@@ -103,7 +104,9 @@ impl Literal {
 }
 
 impl Pattern {
-    fn new(text: &str, kind: Kind) -> Self {
+    fn new(written: &str, kind: Kind) -> Self {
+        // Papers' texts went the same way.
+        let text = &*display(written);
         let near = match kind {
             Kind::Near(words) => Some(words),
             _ => None,

@@ -3,6 +3,7 @@
 use std::fmt::{self, Display, Formatter, Write};
 
 use super::names::{DEFAULT_SHARE, measure, operator};
+use super::signs::is_weighable;
 use super::{Clause, Comparison, Expr, Extra, Field, Kind, Likes, Measure};
 
 impl Display for Expr {
@@ -13,6 +14,9 @@ impl Display for Expr {
             Expr::And(all) => list(f, all, between, |inner| matches!(inner, Expr::And(_) | Expr::Or(_))),
             Expr::Or(any) => list(f, any, |_, _| " OR ", |inner| matches!(inner, Expr::Or(_))),
             Expr::Weighted(inner, weight) => match **inner {
+                Expr::Clause(Clause::Text { kind: Kind::Word | Kind::Exact, ref text, .. }) if !is_weighable(text) => {
+                    write!(f, "({inner})^{weight}")
+                }
                 Expr::Clause(_) => write!(f, "{inner}^{weight}"),
                 _ => write!(f, "({inner})^{weight}"),
             },

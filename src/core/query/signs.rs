@@ -1,6 +1,7 @@
 //! Which characters mean what: quotes, dashes, ends of words, and signs that must not stand inside one.
 
 use super::QueryError;
+use crate::core::text::is_star;
 
 pub(super) fn is_space(c: char) -> bool {
     c.is_whitespace() || c.is_control()
@@ -28,6 +29,17 @@ pub(super) fn is_end(c: char) -> bool {
 /// What parts the items of a list.
 pub(super) fn is_comma(c: char) -> bool {
     matches!(c, ',' | ';' | '、')
+}
+
+/// Whether a caret with a whole number behind this word is its weight: a name has a capital or a digit.
+pub(super) fn is_weighable(word: &str) -> bool {
+    word.ends_with(['*', '~']) || !word.contains(|c: char| c.is_uppercase() || c.is_numeric())
+}
+
+/// Whether it is a name of one letter and a star, as `A*`.
+pub(super) fn is_starred(word: &str) -> bool {
+    let mut chars = word.chars();
+    chars.next().is_some_and(char::is_alphabetic) && chars.next().is_some_and(is_star) && chars.next().is_none()
 }
 
 /// Where the last single quote stands, outside of phrases, that could close something.

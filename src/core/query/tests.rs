@@ -28,6 +28,11 @@ fn clauses() -> impl Strategy<Value = Clause> {
             "3D",
             "b.",
             "OR",
+            "OPD^2",
+            "x^n",
+            "M^3Eval",
+            "A*",
+            "π_{0.5}",
         ])
     };
     let field = prop::sample::select(vec![
@@ -45,8 +50,8 @@ fn clauses() -> impl Strategy<Value = Clause> {
     let kind = prop_oneof![
         4 => words().prop_map(|word| (Kind::Word, word.to_owned())),
         1 => words().prop_map(|word| (Kind::Exact, word.to_owned())),
-        1 => words().prop_map(|word| (Kind::Relatives, word.to_owned())),
-        1 => words().prop_filter("two letters at least", |word| word.trim_end_matches('.').chars().count() > 1)
+        1 => words().prop_filter("a star is no letter", |word| !word.contains('*')).prop_map(|word| (Kind::Relatives, word.to_owned())),
+        1 => words().prop_filter("two letters at least", |word| word.trim_end_matches('.').chars().count() > 1 && !word.contains('*'))
             .prop_map(|word| (Kind::Prefix, word.to_owned())),
         2 => prop::collection::vec(words(), 1..4).prop_map(|words| (Kind::Phrase, words.join(" "))),
         1 => prop::collection::vec(words(), 1..3).prop_map(|words| (Kind::ExactPhrase, words.join(" "))),
@@ -151,7 +156,7 @@ fn an_error_says_where_what_and_how_to_mend_it() {
         ("gr*ph", 2..3, "expected \"*\" only at the end of a word", "`diffus*`"),
         ("=RAG*", 0..5, "an exact word can't be a beginning", "`RAG*`"),
         ("gr?ph", 2..3, "expected no \"?\" inside a word", "`diffus*`"),
-        ("A*", 0..2, "expected at least two letters before \"*\"", "`\"A*\"`"),
+        ("3*", 0..2, "expected at least two letters before \"*\"", "`\"3*\"`"),
         ("a *", 2..3, "expected a word, found \"*\"", "`diffus*`"),
         ("a = 5", 2..3, "expected a word, found \"=\"", "`=RAG`"),
         ("graph~3", 5..7, "expected \"~\" only at the end of a word, after a quoted phrase or `like:`", "~5"),
@@ -160,6 +165,8 @@ fn an_error_says_where_what_and_how_to_mend_it() {
         ("author:\"sample Bea\"~5", 0..21, "expected a name without \"=\" or \"~\"", "author:\"Bea Sample\""),
         ("=\"a b\"~3", 6..8, "an exact phrase can't be loosened with \"~\"", "leave out"),
         ("graph^0", 5..7, "expected a weight from 0.01 to 100 after \"^\"", "^2"),
+        ("graph^", 5..6, "expected a weight from 0.01 to 100 after \"^\"", "^2"),
+        ("RAG^0.001", 3..9, "expected a weight from 0.01 to 100 after \"^\"", "^2"),
         ("graph ^2", 6..8, "expected a word after \"graph\", found \"^2\"", "without a space"),
         ("llm, agents", 3..4, "expected a space or an operator, not punctuation", "OR"),
         ("llm、agents", 3..6, "expected a space or an operator, not punctuation", "OR"),
@@ -227,6 +234,41 @@ fn operators_bind_as_documented() {
     same("upvotes >= 20", "upvotes>=20");
     same("age<1w ti:a", "age<7d title:a");
     same("“a b”", "\"a b\"");
+}
+
+#[test]
+fn a_caret_is_a_weight_or_part_of_a_name_by_what_stands_before_it() {
+    let same =
+        |a: &str, b: &str| assert_eq!(Query::parse(a).unwrap().expr(), Query::parse(b).unwrap().expr(), "{a} {b}");
+    let weighs = |text: &str| matches!(Query::parse(text).expect(text).expr(), Expr::Weighted(..));
+    for weight in
+        ["graph^2", "(OPD)^2", "\"OPD\"^2", "OPD^2.0", "OPD^0.5", "c++^2", "深度^2", "diffus*^2", "Diffus*^2", "x^2"]
+    {
+        assert!(weighs(weight), "{weight}");
+    }
+    for name in
+        ["OPD^2", "H^2SD", "M^3Eval", "gpt4^2", "τ^2-Bench", "tau^2-bench", "$\\tau^2$-bench", "TC^0", "A^*", "x^n"]
+    {
+        let query = Query::parse(name).expect(name);
+        assert!(matches!(query.expr(), Expr::Clause(Clause::Text { kind: Kind::Word, text, .. }) if text == name));
+    }
+    same("(OPD^2 x) y^2", "((OPD^2) AND x) (y)^2");
+    same("title:(OPD^2)", "title:OPD^2");
+    assert_eq!(Query::parse("(OPD)^2 (graph)^2 (a b)^3").unwrap().canonical(), "(OPD)^2 graph^2 (a b)^3");
+}
+
+#[test]
+fn one_letter_with_a_star_is_a_name_and_two_are_a_beginning() {
+    let literal = |text: &str| Query::parse(text).expect(text).expr().clauses()[0].literal();
+    for name in ["\"A*\"", "A^*", "$A^\\star$", "A⋆", "A∗", "a*", "$A^*$"] {
+        assert_eq!(literal(name), literal("A*"), "{name}");
+    }
+    assert_ne!(literal("A*"), literal("A"));
+    let kind = |text: &str| match Query::parse(text).expect(text).expr().clauses()[0] {
+        Clause::Text { kind, .. } => *kind,
+        _ => panic!("{text}"),
+    };
+    assert_eq!([kind("A*"), kind("AB*"), kind("=A*")], [Kind::Word, Kind::Prefix, Kind::Exact]);
 }
 
 #[test]
