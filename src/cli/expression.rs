@@ -9,10 +9,10 @@ use super::work::plural;
 use super::{output, wiring};
 use crate::clock::Clock;
 use crate::config::problem::SourceFile;
-use crate::config::{Place, Problem, Settings, Severity};
+use crate::config::{self, Place, Problem, Settings, Severity};
 use crate::core::matching::Pool;
 use crate::core::paper::PaperKey;
-use crate::core::query::{Holdings, Lint, Query, Role, lint};
+use crate::core::query::{Holdings, Lint, Query, Role, lint, reread};
 use crate::core::subscription::Profile;
 use crate::store::Store;
 
@@ -109,6 +109,23 @@ fn add_sources(holdings: &mut Holdings, store: &Store) {
             sources.push(status.source);
         }
     }
+}
+
+/// Warnings of what the database has in force, no file lists any more, and once meant something else.
+pub(super) fn reread_in_database(settings: &Settings) -> Vec<Problem> {
+    let in_force = wiring::look(settings).ok().flatten().and_then(|store| store.expressions_with('^').ok());
+    let Some(in_force) = in_force.filter(|expressions| !expressions.is_empty()) else { return Vec::new() };
+    let listed = config::load_subscriptions(settings).map(|(listed, _)| listed).unwrap_or_default();
+    let profiles = listed.iter().flat_map(|subscription| &subscription.profiles);
+    let listed: HashSet<&str> = profiles.flat_map(Profile::queries).map(|query| query.text().as_ref()).collect();
+    let stored = in_force.into_iter().filter(|(text, _)| !listed.contains(text.as_str()));
+    let warned = stored.filter_map(|(text, count)| {
+        let Lint { message, hint, .. } = reread(&Query::try_from(text).ok()?)?;
+        let message = format!("in force for {count} {}: {message}", plural(count, "subscription"));
+        let place = Place::Path(settings.database.path.clone());
+        Some(Problem { severity: Severity::Warning, place, message, hint: Some(hint) })
+    });
+    warned.collect()
 }
 
 fn at(text: &str, span: std::ops::Range<usize>, severity: Severity, message: String, hint: String) -> Problem {

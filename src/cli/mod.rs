@@ -353,6 +353,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
             let mut report = config::check(config.as_deref(), &set, environment(), expression::holdings);
             report.add(report.settings.as_ref().map(wiring::unusable).unwrap_or_default());
             report.add_access();
+            report.add_warnings(report.settings.as_ref().map(expression::reread_in_database).unwrap_or_default());
             report.warn(wiring::old_zones(Clock::System.now().date_naive()));
             return show::check(&report, json);
         }

@@ -111,6 +111,11 @@ impl Report {
         }
     }
 
+    /// Adds what the database tells.
+    pub fn add_warnings(&mut self, warnings: Vec<Problem>) {
+        self.problems = Problems::new(self.problems.iter().cloned().chain(warnings).collect());
+    }
+
     /// Adds what only those who use the settings can tell: a key that is none, say.
     pub fn add(&mut self, problems: Vec<String>) {
         let place = self.file.clone().map_or(Place::Default, Place::Path);

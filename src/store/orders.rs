@@ -5,6 +5,8 @@
 //! literals that a run does not know, is decided from the definition's text. So what can't be read is no reason to stop:
 //! all of it is forgotten and compiled anew.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::subscriptions::Definition;
@@ -12,6 +14,7 @@ use super::{Result, Store, from_json};
 use crate::core::matching::{LANGUAGE, Vocabulary};
 use crate::core::order::Order;
 use crate::core::query::Clause;
+use crate::core::subscription::Profile;
 
 impl Store {
     /// Compiles up to `limit` definitions that are new: one transaction. `vocabulary` is an empty one, or what the last
@@ -68,6 +71,28 @@ impl Store {
                 each(number, clause);
                 true
             })
+        })
+    }
+
+    /// The expressions that are in force now and have this sign in them, each with how many subscriptions have it.
+    pub fn expressions_with(&self, sign: char) -> Result<BTreeMap<String, usize>> {
+        self.read(|tx| {
+            let mut orders = tx.prepare_cached(
+                "SELECT d.text, count(*) FROM subscriptions s JOIN definitions d ON d.id = s.definition
+                 WHERE s.listed = 1 AND s.consent = 'confirmed' AND instr(d.text, ?) > 0 GROUP BY d.id",
+            )?;
+            let mut rows = orders.query([sign.to_string()])?;
+            let mut expressions = BTreeMap::new();
+            while let Some(row) = rows.next()? {
+                // One that can't be read fails by itself, when an edition of it is due.
+                let text = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+                let Ok(definition) = from_json::<Definition>("definition", text) else { continue };
+                let texts = definition.profiles.iter().flat_map(Profile::queries).map(|query| query.text().to_string());
+                for text in texts.filter(|text| text.contains(sign)).collect::<BTreeSet<_>>() {
+                    *expressions.entry(text).or_default() += row.get::<_, usize>(1)?;
+                }
+            }
+            Ok(expressions)
         })
     }
 

@@ -42,6 +42,7 @@ mod replay;
 mod reports;
 mod retries;
 mod secrets;
+mod shown;
 mod site;
 mod smtp;
 mod source;

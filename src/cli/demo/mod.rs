@@ -22,6 +22,7 @@ use super::wiring;
 use super::work::{describe, plural};
 use crate::clock::Clock;
 use crate::config::{self, Settings};
+use crate::core::display::display;
 use crate::core::matching::reasons;
 use crate::jobs;
 use crate::jobs::letter::Writer;
@@ -107,8 +108,8 @@ impl Demo {
             let report = jobs::scrape::run(&self.store, &self.client, &wiring::source(source, 0), now).await?;
             progress.suspend(|| {
                 say!("  {}", describe(&report));
-                report.added.iter().for_each(|paper| row!("    + {}", paper.title));
-                report.revised.iter().for_each(|paper| row!("    ~ {}", paper.title));
+                report.added.iter().for_each(|paper| row!("    + {}", display(&paper.title)));
+                report.revised.iter().for_each(|paper| row!("    ~ {}", display(&paper.title)));
             });
         }
         let (mut editions, stop) = (Vec::new(), CancellationToken::new());
