@@ -164,7 +164,7 @@ async fn explain_does_not_call_sent_what_did_not_arrive() {
     smtp.will("rcpt", Act::Say("550 5.1.1 no such user"));
     home.run(&["once"]).await;
     let told = explain(&home, &["bob@example.org", "2611.00004"]).await;
-    has(&told, &["chosen, but the mail failed", "outbox --state failed"]);
+    has(&told, &["its mail failed", "outbox --state failed", "the next edition takes it over"]);
     assert!(!told.contains("already sent"), "{told}");
 }
 
