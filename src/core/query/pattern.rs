@@ -143,6 +143,9 @@ impl Pattern {
                 units.push(Unit { parts, whole: Some(part(written)), after_end });
             }
         }
+        if kind != Kind::Prefix {
+            units = joined(units);
+        }
         if kind == Kind::Prefix {
             // The last word is only begun: `state-sp*`.
             let last = text::words(text).into_iter().rev().find(|word| word.length == 1);
@@ -175,6 +178,49 @@ impl Pattern {
         let own: usize = self.units.iter().map(|unit| unit.parts.len().max(1)).sum();
         own as u32 + u32::from(self.near.unwrap_or(0))
     }
+}
+
+/// Compounds that are written apart as often as together, by their stems: the whole and its two parts.
+const COMPOUNDS: [(&str, [&str; 2]); 9] = [
+    ("chatbot", ["chat", "bot"]),
+    ("codebase", ["code", "base"]),
+    ("dataset", ["data", "set"]),
+    ("finetune", ["fine", "tune"]),
+    ("healthcare", ["health", "care"]),
+    ("keyframe", ["key", "frame"]),
+    ("pretrain", ["pre", "train"]),
+    ("timestep", ["time", "step"]),
+    ("tradeoff", ["trade", "off"]),
+];
+
+/// Units in which such a compound is one, however it was written.
+fn joined(units: Vec<Unit>) -> Vec<Unit> {
+    fn stem(unit: &Unit) -> Option<&str> {
+        match (unit.parts.as_slice(), &unit.whole) {
+            ([Part::Stem(stem, None)], None) => Some(stem),
+            _ => None,
+        }
+    }
+    let compound = |(whole, parts): &(&str, [&str; 2]), after_end| Unit {
+        parts: parts.iter().map(|part| Part::Stem((*part).to_owned(), None)).collect(),
+        whole: Some(Part::Stem((*whole).to_owned(), None)),
+        after_end,
+    };
+    let mut out: Vec<Unit> = Vec::with_capacity(units.len());
+    for unit in units {
+        let known = COMPOUNDS.iter().find(|(whole, _)| stem(&unit) == Some(*whole));
+        let both = [out.last().and_then(stem), stem(&unit).filter(|_| !unit.after_end)];
+        let apart = COMPOUNDS.iter().find(|(_, parts)| both == parts.map(Some));
+        match (known, apart) {
+            (Some(known), _) => out.push(compound(known, unit.after_end)),
+            (None, Some(known)) => {
+                let after_end = out.pop().is_some_and(|first| first.after_end);
+                out.push(compound(known, after_end));
+            }
+            (None, None) => out.push(unit),
+        }
+    }
+    out
 }
 
 impl Unit {

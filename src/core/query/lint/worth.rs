@@ -195,11 +195,13 @@ const FUNCTIONAL: usize = 31;
 fn is_common(literal: &Literal) -> bool {
     let Literal::Text { field: Field::Any | Field::Abstract, pattern } = literal else { return false };
     let among = if pattern.units.len() > 1 { &COMMON[..FUNCTIONAL] } else { &COMMON[..] };
-    let mut parts = pattern.units.iter().flat_map(|unit| &unit.parts).peekable();
-    parts.peek().is_some()
-        && parts.all(|part| match part {
-            Part::Stem(stem, _) => among.contains(&stem.as_str()),
-            Part::Root(root, _) => among.iter().any(|stem| text::root(stem) == *root),
-            Part::Prefix(_) | Part::Exact(_) => false,
-        })
+    let is_common = |part: &Part| match part {
+        Part::Stem(stem, _) => among.contains(&stem.as_str()),
+        Part::Root(root, _) => among.iter().any(|stem| text::root(stem) == *root),
+        Part::Prefix(_) | Part::Exact(_) => false,
+    };
+    pattern.units.iter().all(|unit| {
+        let has_common_parts = !unit.parts.is_empty() && unit.parts.iter().all(is_common);
+        has_common_parts || unit.whole.as_ref().is_some_and(is_common)
+    })
 }
