@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
+use chrono::NaiveDate;
 use clap::Args;
 
 use super::{expression, files, output, parse_address};
@@ -41,6 +42,9 @@ pub(super) struct Subscribe {
     /// The time zone of the schedule, such as Europe/Paris
     #[arg(long)]
     zone: Option<String>,
+    /// The first day whose papers are wanted, such as 2026-11-01; by default a first digest looks back a week
+    #[arg(long, value_name = "DAY")]
+    since: Option<NaiveDate>,
     /// The file to change, when several are configured
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
@@ -144,6 +148,7 @@ pub(super) fn subscribe(settings: &Settings, arguments: &Subscribe) -> anyhow::R
         max_papers: arguments.max_papers,
         schedule: schedule(arguments.schedule.as_deref())?,
         zone: arguments.zone.as_deref().map(zone).transpose()?,
+        since: arguments.since,
         ..NewSubscription::new(parse_address(&arguments.address)?)
     };
     let path = file(settings, &new.email, arguments.file.clone())?;

@@ -123,7 +123,7 @@ impl Store {
                 "SELECT s.address, s.consent, s.paused, s.listed, s.next_at,
                         e.id, e.slot, (SELECT sum(json_array_length(value)) FROM json_each(e.papers)),
                         e.looked_at, json_array_length(e.owed), o.state, s.fault, s.held IS NOT NULL,
-                        e.decided, o.due, json_extract(d.text, '$.zone')
+                        e.decided, o.due, CASE WHEN json_valid(d.text) THEN json_extract(d.text, '$.zone') END
                  FROM subscriptions s
                  JOIN definitions d ON d.id = s.definition
                  LEFT JOIN editions e ON e.id = (SELECT max(id) FROM editions WHERE subscription = s.id)

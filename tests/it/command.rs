@@ -100,9 +100,14 @@ async fn preview_shows_the_next_digest_and_moves_nothing() {
 #[tokio::test]
 async fn subscribing_and_unsubscribing_leave_the_rest_of_the_file_alone() {
     let (home, _site, _smtp) = home().await;
-    let arguments = ["subscribe", "grace@example.org", "\"state space\" OR mamba", "robot", "--zone", "Europe/Paris"];
+    let arguments = [
+        &["subscribe", "grace@example.org", "\"state space\" OR mamba", "robot"][..],
+        &["--zone", "Europe/Paris", "--since", "2026-11-01"],
+    ]
+    .concat();
     let added = home.run(&arguments).await;
     assert!(added.status.success(), "{}", said(&added));
+    assert!(home.read("subscriptions.toml").contains("since = \"2026-11-01\""));
     assert!(home.read("subscriptions.toml").starts_with(ADA), "{}", home.read("subscriptions.toml"));
     assert!(home.run(&["check"]).await.status.success());
     let again = home.run(&arguments).await;

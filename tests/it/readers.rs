@@ -3,8 +3,7 @@
 //! Papers are drawn about topics that share most of their words; a tenth of what tells a topic are pairs of everyday words. A
 //! reader has one topic, has liked ten papers of it and was shown others, and wants those of the same topic among later
 //! papers. The measure is average precision over the later papers, where what isn't found counts as never. Made-up text is
-//! easier than real text for every ranking, so only the ratios mean something; the recorded days, where they are at hand, are
-//! printed beside it and too few to assert anything.
+//! easier than real text for every ranking, so only the ratios mean something.
 
 use std::collections::HashMap;
 

@@ -5,7 +5,7 @@
 //! a tokenizer is no token. The stem is the word as a dictionary lists it, in American spelling.
 //!
 //! `stem/rules.txt` says how, by the endings of words; `stem/generate.py` makes it from dictionaries. A word that they don't
-//! have is stemmed like those that end as it does. Decision 22 has the reasons.
+//! have is stemmed like those that end as it does. Decision 28 has the reasons.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

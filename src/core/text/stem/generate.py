@@ -8,7 +8,7 @@
 The packages are Debian's. SCOWL says which words there are, in which spelling; WordNet and the affix flags of the American
 Hunspell dictionary, which is made from SCOWL, say which of them are verbs, nouns and adjectives; WordNet lists what is
 irregular. From these come pairs of a word and its stem, and from the pairs the smallest set of suffix rules that gets every
-pair right. NOTICE has the licences. decisions/0022 says why it is done so.
+pair right. NOTICE has the licences. decisions/0028 says why it is done so.
 """
 import collections
 import os
