@@ -8,7 +8,7 @@
 //! piece is turned whole or left as it was, because half a formula says something else. Money (`$5 and $10`), file names
 //! (`float8_e4m3`) and addresses are no pieces.
 //!
-//! It takes linear time, with bounds on depth ([`MAX_DEPTH`]) and on the length of a formula ([`MAX_SPAN`]), and never
+//! It takes linear time, with bounds on depth (`MAX_DEPTH`) and on the length of a formula (`MAX_SPAN`), and never
 //! panics. What is *not* here: macros that a paper defines, environments, tables.
 
 use std::borrow::Cow;

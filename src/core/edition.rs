@@ -1,6 +1,6 @@
 //! What goes into one edition: matches less what was sent, cut by the caps.
 //!
-//! What a cap cuts stays owed (I8; [`settle`]). Owed papers get up to half of the places before new ones do, the best of
+//! What a cap cuts stays owed (I8; `settle`). Owed papers get up to half of the places before new ones do, the best of
 //! them first and of equals the oldest, and whatever places are left after them: so nothing that was promised starves, and a profile that is always over its maximum still brings the
 //! day's papers. That holds for a section's maximum and for what one mail has room for, which the sections share by
 //! turns. A paper that several sections choose stands in the first one.

@@ -45,7 +45,7 @@ pub enum Kind {
     Daily {
         /// How many are read every time. At least 1; 5 is enough for nearly all late additions.
         days: u32,
-        /// How many days back the votes of papers are followed where they matter to a subscriber; see [`plan`].
+        /// How many days back the votes of papers are followed where they matter to a subscriber; see `plan`.
         window: u32,
     },
     /// The trending list, in its own order; its papers are listed under the day they were seen, UTC.
