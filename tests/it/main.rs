@@ -22,6 +22,7 @@ mod judges;
 mod leaving;
 mod letter;
 mod lists;
+mod log;
 mod looks;
 mod mail;
 mod maildir;
