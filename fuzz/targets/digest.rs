@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use paperpost::core::candidate::Candidate;
-use paperpost::core::digest::{Chosen, Facts, MAX_BYTES, Section, fits, render};
+use paperpost::core::digest::{Chosen, Facts, MAX_BYTES, Room, Section, fits, render};
 use paperpost::core::matching::Reasons;
 use paperpost::core::paper::{Paper, PaperKey, clean_text};
 use paperpost::core::zone::Zone;
@@ -23,11 +23,12 @@ fuzz_target!(|text: &str| {
         })
         .collect();
     let chosen = |candidate| Chosen { candidate, reasons: Reasons::default(), trend: None };
+    let words = text.get(..20).unwrap_or_default();
     let section = |count| Section {
-        name: text.get(..20).unwrap_or_default(),
+        name: words,
         papers: candidates.iter().take(count).map(chosen).collect(),
     };
-    let fitting = fits(&[section(candidates.len())]);
+    let fitting = fits(&[section(candidates.len())], Room::default());
     let rendered = render(&Facts {
         name: None,
         zone: Zone::UTC,
@@ -35,11 +36,16 @@ fuzz_target!(|text: &str| {
         sections: vec![section(fitting)],
         also: candidates.iter().collect(),
         owed: 0,
+        told: Vec::new(),
+        left: 0,
+        cut: 0,
+        refused: 0,
+        welcome: None,
         looked_at: candidates.len(),
         sources: Vec::new(),
-        schedule: text,
-        change: Some(text),
-        stop: Some(text),
+        schedule: words,
+        change: Some(words),
+        stop: Some(words),
     });
     assert!(rendered.html.len() <= MAX_BYTES && rendered.text.len() <= MAX_BYTES);
 });

@@ -3,6 +3,8 @@
 //! A caret with a number was a weight behind every word. Now it is part of a name, as in `OPD^2` and `M^3Eval`, unless the
 //! word is in lower case. So whoever wrote `RAG^2` has to be told.
 
+use std::ops::Range;
+
 use super::error::{cut, quoted};
 use super::lexer::Caret;
 use super::{Lint, Query, parser};
@@ -16,8 +18,10 @@ pub fn reread(query: &Query) -> Option<Lint> {
     if before == *query.expr() {
         return None;
     }
-    let span = query.spans().iter().find(|span| query.text()[(*span).clone()].contains('^'))?.clone();
-    let name = &query.text()[span.clone()];
+    // Spans are of what was written, which may have had what nobody sees: then all of it is named.
+    let weighed = |span: &Range<usize>| query.text().get(span.clone()).filter(|text| text.contains('^'));
+    let span = query.spans().iter().find(|span| weighed(span).is_some()).or(query.spans().first())?.clone();
+    let name = weighed(&span).unwrap_or(query.text());
     let message = format!("{} is looked for as a name: behind a capital or a digit \"^\" is no weight", quoted(name));
     let hint = format!("for the weight write `{}`; in quotes the name is clear", cut(&before.to_string()));
     Some(Lint { span, message, hint })
@@ -46,6 +50,13 @@ mod tests {
             ["graph^2", "(OPD)^2", "\"OPD\"^2", "\"OPD^2\"", "OPD^2.5", "Diffus*^2", "TC^0", "has:code^2", "x^n"]
         {
             assert_eq!(told(same), None, "{same}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_sees_before_a_name_does_no_harm() {
+        for text in ["\r2^2", "\u{200B}OPD^2", "\u{AD}\u{AD}\u{AD}OPD^2"] {
+            assert!(told(text).is_some(), "{text:?}");
         }
     }
 
