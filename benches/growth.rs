@@ -20,7 +20,7 @@ use fastrand::Rng;
 use paperpost::cli::demo::site::{DemoSite, Entry, Lists};
 use paperpost::clock::Clock;
 use paperpost::core::address::Address;
-use paperpost::core::paper::{Listed, Listing, Paper, PaperKey, Route, Snapshot, SourceId};
+use paperpost::core::paper::{Listed, Listing, Paper, PaperKey, ReadOutcome, Route, Snapshot, SourceId};
 use paperpost::core::query::Query;
 use paperpost::core::schedule::Schedule;
 use paperpost::core::subscription::{Keyword, Profile, Rank, Subscription, WhenEmpty};
@@ -148,7 +148,7 @@ impl World {
             }
         }
         let snapshot = Snapshot { source: self.source.clone(), taken: now, route: Route::Api, items, skipped: 0 };
-        let (source, outcome) = (self.source.clone(), "fresh".into());
+        let (source, outcome) = (self.source.clone(), ReadOutcome::Fresh);
         let record = ReadRecord { source, at: now, outcome, message: None, unchanged: Vec::new() };
         self.store.ingest(&snapshot, &record, "{}").expect("taken in");
     }

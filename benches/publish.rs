@@ -19,7 +19,7 @@ use chrono::{DateTime, Duration, TimeZone, Utc};
 use fastrand::Rng;
 use made_up::MadeUp;
 use paperpost::core::address::Address;
-use paperpost::core::paper::{Listed, Route, Snapshot, SourceId};
+use paperpost::core::paper::{Listed, ReadOutcome, Route, Snapshot, SourceId};
 use paperpost::core::schedule::Schedule;
 use paperpost::core::subscription::{Subscription, WhenEmpty};
 use paperpost::core::zone::Zone;
@@ -152,7 +152,7 @@ fn run_step(step: &str, database: &Path, day: i64) {
         items.drain(..PAPERS * day as usize);
         let source = SourceId::parse("bench").expect("a source");
         let snapshot = Snapshot { source: source.clone(), taken: now, route: Route::Api, items, skipped: 0 };
-        let record = ReadRecord { source, at: now, outcome: "fresh".into(), message: None, unchanged: Vec::new() };
+        let record = ReadRecord { source, at: now, outcome: ReadOutcome::Fresh, message: None, unchanged: Vec::new() };
         store.ingest(&snapshot, &record, "{}").expect("taken in");
     }
     let (stop, start) = (CancellationToken::new(), Instant::now());

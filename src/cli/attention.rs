@@ -7,6 +7,7 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::wiring;
 use super::work::plural;
+use crate::core::paper::ReadOutcome;
 use crate::jobs::pace::Held;
 use crate::store::{OutboxState, SourceStatus, Store, SubscriberStatus};
 
@@ -30,8 +31,8 @@ pub(super) fn needed(
     let mut needed = Vec::new();
     for source in sources {
         let id = &source.source;
-        match source.outcome.as_str() {
-            "blocked" => needed.push(format!("{id} takes us for a robot that it doesn't want")),
+        match source.outcome {
+            ReadOutcome::Blocked => needed.push(format!("{id} refuses us as a robot")),
             _ if source.failures >= FAILED_READS => {
                 needed.push(format!("{id} could not be read {} times in a row", source.failures));
             }

@@ -314,7 +314,7 @@ fn fate_words(fate: Fate, section: &SectionReport, count: usize) -> String {
 /// What the sources had to say for themselves then.
 fn describe_trouble(report: &EditionReport) {
     for status in &report.sources {
-        if let Some(note) = health::note(&status.outcome, status.last_good, status.route) {
+        if let Some(note) = health::note(status.outcome, status.last_good, status.route) {
             say!("  {}, at that time: {note}", status.source);
         }
     }

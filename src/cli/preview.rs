@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::config::settings::Tls;
 use crate::config::{self, Settings};
 use crate::core::address::Address;
-use crate::core::delivery::Fault;
+use crate::core::delivery::{Fault, Phase};
 use crate::jobs::letter::Writer;
 use crate::jobs::publish::{Plan, Planner};
 use crate::mail::mime::{self, Letter, Letterhead, QuotedPrintable};
@@ -189,13 +189,15 @@ fn hint(smtp: &config::settings::Smtp, fault: &Fault) -> String {
         format!("perhaps this server begins the other way at port {port}: set smtp.tls to \"{other}\", or another port")
     };
     match (fault.phase, smtp.tls) {
-        ("tls", Tls::Implicit) if fault.text.contains("corrupt message") => tls("starttls"),
-        ("greeting", Tls::StartTls | Tls::None) if fault.code.is_none() => tls("implicit"),
-        ("tls", _) if fault.text.contains("certificate") => {
+        (Phase::Tls, Tls::Implicit) if fault.text.contains("corrupt message") => tls("starttls"),
+        (Phase::Greeting, Tls::StartTls | Tls::None) if fault.code.is_none() => tls("implicit"),
+        (Phase::Tls, _) if fault.text.contains("certificate") => {
             "smtp.host must be a name in the server's certificate; for an authority of your own, smtp.ca_file"
                 .to_owned()
         }
-        ("auth", _) => "smtp.username and smtp.password_file say who we are, smtp.auth how that is shown".to_owned(),
+        (Phase::Auth, _) => {
+            "smtp.username and smtp.password_file say who we are, smtp.auth how that is shown".to_owned()
+        }
         _ => "the [smtp] section of paperpost.toml says where to and how: host, port, tls, username".to_owned(),
     }
 }

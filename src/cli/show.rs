@@ -12,6 +12,7 @@ use super::{attention, files, json, output, wiring};
 use crate::clock::Clock;
 use crate::config::{Listing, Report, Settings};
 use crate::core::address::Address;
+use crate::core::subscription::Consent;
 use crate::core::zone::{Zone, Zones};
 use crate::jobs::pace::{self, Held};
 use crate::store::{Difference, EditionStatus, FileStatus, SourceStatus, Store, SubscriberStatus, Suspicion};
@@ -318,12 +319,12 @@ pub(super) fn existing(settings: &Settings, json: bool) -> anyhow::Result<Option
 }
 
 fn is_active(subscriber: &SubscriberStatus) -> bool {
-    subscriber.listed && !subscriber.paused && subscriber.consent == "confirmed"
+    subscriber.listed && !subscriber.paused && subscriber.consent == Consent::Confirmed
 }
 
 fn next_word(subscriber: &SubscriberStatus) -> String {
     match subscriber.next {
-        _ if subscriber.consent != "confirmed" => format!("none: {}", subscriber.consent),
+        _ if subscriber.consent != Consent::Confirmed => format!("none: {}", subscriber.consent),
         _ if !subscriber.listed => "none: no longer in the subscriptions file".to_owned(),
         _ if subscriber.held => "none: held".to_owned(),
         _ if subscriber.paused => "none: paused".to_owned(),

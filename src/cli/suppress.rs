@@ -183,7 +183,7 @@ fn read_line(line: &str, now: DateTime<Utc>) -> anyhow::Result<(Imported, Reason
         None => Imported::Address(Address::parse(who).map_err(|error| anyhow::anyhow!("the address {error}"))?),
     };
     let reason = match fields.next().filter(|word| !word.is_empty()) {
-        Some(word) => Reason::of(word).with_context(|| {
+        Some(word) => word.parse().ok().with_context(|| {
             format!("{word:?} is no reason: expected {}", Reason::ALL.map(Reason::as_str).join(", "))
         })?,
         None => Reason::Operator,

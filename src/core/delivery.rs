@@ -37,23 +37,88 @@ impl SendError {
 
     /// Whether the fault lies with the session, or with this machine, so that the next mail would meet it too.
     pub fn is_outage(&self) -> bool {
-        const SESSION: [&str; 8] = ["connect", "greeting", "ehlo", "starttls", "tls", "auth", "program", "file"];
-        matches!(self, SendError::Transient(fault) if SESSION.contains(&fault.phase))
+        matches!(self, SendError::Transient(fault) if fault.phase.is_of_the_session())
     }
 
     /// Whether it says something of this very mail. What a session meets before the recipient is named does not, unless it
     /// is final.
     pub fn concerns_the_mail(&self) -> bool {
-        let is_said_of_us = matches!(self, SendError::Transient(fault) if fault.phase == "mail");
+        let is_said_of_us = matches!(self, SendError::Transient(fault) if fault.phase == Phase::Mail);
         !self.is_outage() && !is_said_of_us
     }
 
-    /// The word for it in tables and logs.
-    pub fn kind(&self) -> &'static str {
+    /// What the attempt's outcome is.
+    pub fn kind(&self) -> AttemptOutcome {
         match self {
-            SendError::Transient(_) => "transient",
-            SendError::Permanent(_) => "permanent",
-            SendError::Unknown(_) => "unknown",
+            SendError::Transient(_) => AttemptOutcome::Transient,
+            SendError::Permanent(_) => AttemptOutcome::Permanent,
+            SendError::Unknown(_) => AttemptOutcome::Unknown,
+        }
+    }
+}
+
+/// How an attempt ended, or what ended a mail without one. The words are those of the table `attempts`, of the log and of the
+/// metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::EnumString, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
+pub enum AttemptOutcome {
+    /// Taken.
+    Sent,
+    /// [`SendError::Transient`].
+    Transient,
+    /// [`SendError::Permanent`].
+    Permanent,
+    /// [`SendError::Unknown`].
+    Unknown,
+    /// Not attempted: a newer mail has its papers.
+    Merged,
+    /// Not attempted: its subscriber left, or the operator dropped it.
+    Dropped,
+}
+
+/// The step of a send at which it failed. The words are those of the table `attempts` and of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::EnumString, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
+pub enum Phase {
+    /// Rendering, before any transport.
+    Render,
+    /// TCP.
+    Connect,
+    /// TLS, from the first byte or after STARTTLS.
+    Tls,
+    /// SMTP's greeting.
+    Greeting,
+    /// EHLO.
+    Ehlo,
+    /// STARTTLS.
+    StartTls,
+    /// AUTH, or a password that could not be read.
+    Auth,
+    /// MAIL FROM.
+    Mail,
+    /// RCPT TO.
+    Rcpt,
+    /// DATA.
+    Data,
+    /// The message, up to the reply to its final dot.
+    Body,
+    /// sendmail could not be run.
+    Program,
+    /// What sendmail said.
+    Sendmail,
+    /// Writing a mail to a file.
+    File,
+    /// A bug: the attempt panicked.
+    Crash,
+}
+
+impl Phase {
+    /// Whether a failure here lies with the session or with this machine, and says nothing of the mail.
+    fn is_of_the_session(self) -> bool {
+        match self {
+            Self::Connect | Self::Greeting | Self::Ehlo | Self::StartTls | Self::Tls | Self::Auth => true,
+            Self::Program | Self::File => true,
+            Self::Render | Self::Mail | Self::Rcpt | Self::Data | Self::Body | Self::Sendmail | Self::Crash => false,
         }
     }
 }
@@ -61,9 +126,8 @@ impl SendError {
 /// Where and how a send failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// The step that failed: `connect`, `tls`, `greeting`, `ehlo`, `starttls`, `auth`, `mail`, `rcpt`, `data`, `body` of
-    /// SMTP; `program` when sendmail could not be run, `sendmail` for what it said; `file`; `render` before any of them.
-    pub phase: &'static str,
+    /// The step that failed.
+    pub phase: Phase,
     /// The reply code, when a server gave one.
     pub code: Option<u16>,
     /// The enhanced status code (RFC 3463), such as `5.1.1`.
@@ -74,13 +138,13 @@ pub struct Fault {
 
 impl Fault {
     /// A fault with no reply code.
-    pub fn new(phase: &'static str, text: impl Into<String>) -> Self {
+    pub fn new(phase: Phase, text: impl Into<String>) -> Self {
         Self { phase, code: None, enhanced: None, text: text.into() }
     }
 
     /// Whether the server knows us not, so that asking again soon does harm.
     pub fn is_refused_login(&self) -> bool {
-        self.phase == "auth" && self.code.is_some_and(|code| code >= 500)
+        self.phase == Phase::Auth && self.code.is_some_and(|code| code >= 500)
     }
 }
 
@@ -176,7 +240,7 @@ mod tests {
         DateTime::UNIX_EPOCH + Duration::minutes(minutes)
     }
 
-    fn transient(phase: &'static str) -> Result<Receipt, SendError> {
+    fn transient(phase: Phase) -> Result<Receipt, SendError> {
         Err(SendError::Transient(Fault::new(phase, "later")))
     }
 
@@ -188,8 +252,8 @@ mod tests {
     fn a_greylisted_mail_is_tried_for_two_days_and_then_fails() {
         let (mut now, mut tries, mut waits) = (at(0), Tries::default(), Vec::new());
         loop {
-            tries = tries.and(&transient("rcpt"), now);
-            match outcome(&transient("rcpt"), tries, now, 0.0) {
+            tries = tries.and(&transient(Phase::Rcpt), now);
+            match outcome(&transient(Phase::Rcpt), tries, now, 0.0) {
                 Outcome::Retry(next) => {
                     waits.push((next - now).num_minutes());
                     now = next;
@@ -209,8 +273,8 @@ mod tests {
         for jitter in [0.0, 0.3, 1.0] {
             let (mut now, mut tries) = (at(0), Tries::default());
             loop {
-                tries = tries.and(&transient("rcpt"), now);
-                let Outcome::Retry(next) = outcome(&transient("rcpt"), tries, now, jitter) else { break };
+                tries = tries.and(&transient(Phase::Rcpt), now);
+                let Outcome::Retry(next) = outcome(&transient(Phase::Rcpt), tries, now, jitter) else { break };
                 assert!(next > now);
                 now = next;
             }
@@ -225,10 +289,10 @@ mod tests {
             tries = tries.put_off(at(hour * 60));
         }
         assert_eq!(tries, Tries { first: Some(at(0)), ..Tries::default() });
-        assert_eq!(outcome(&transient("rcpt"), tries, at(48 * 60), 0.0), Outcome::Failed, "not for ever");
-        let own = tries.and(&transient("rcpt"), at(47 * 60));
+        assert_eq!(outcome(&transient(Phase::Rcpt), tries, at(48 * 60), 0.0), Outcome::Failed, "not for ever");
+        let own = tries.and(&transient(Phase::Rcpt), at(47 * 60));
         assert_eq!(own, Tries { count: 1, unknowns: 0, first: Some(at(47 * 60)) });
-        assert_eq!(outcome(&transient("rcpt"), own, at(47 * 60), 0.0), Outcome::Retry(at(47 * 60 + 1)));
+        assert_eq!(outcome(&transient(Phase::Rcpt), own, at(47 * 60), 0.0), Outcome::Retry(at(47 * 60 + 1)));
         assert_eq!(own.put_off(at(90 * 60)), own);
     }
 
@@ -237,20 +301,20 @@ mod tests {
         let mut tries = Tries::default();
         for day in 0..7 {
             let now = at(day * 1_440);
-            for phase in ["connect", "auth", "mail", "program", "file"] {
+            for phase in [Phase::Connect, Phase::Auth, Phase::Mail, Phase::Program, Phase::File] {
                 tries = tries.and(&transient(phase), now);
                 assert_eq!(outcome(&transient(phase), tries, now, 0.0), Outcome::Retry(now + Duration::minutes(1)));
             }
         }
         assert_eq!(tries, Tries::default());
         let now = at(8 * 1_440);
-        tries = tries.and(&transient("rcpt"), now);
-        assert_eq!(outcome(&transient("rcpt"), tries, now, 0.0), Outcome::Retry(now + Duration::minutes(1)));
+        tries = tries.and(&transient(Phase::Rcpt), now);
+        assert_eq!(outcome(&transient(Phase::Rcpt), tries, now, 0.0), Outcome::Retry(now + Duration::minutes(1)));
     }
 
     #[test]
     fn an_unknown_outcome_is_retried_once() {
-        let unknown = Err(SendError::Unknown(Fault::new("body", "no answer")));
+        let unknown = Err(SendError::Unknown(Fault::new(Phase::Body, "no answer")));
         assert_eq!(outcome(&unknown, tries(1, 1), at(0), 0.0), Outcome::Retry(at(30)));
         assert_eq!(outcome(&unknown, tries(2, 2), at(30), 0.0), Outcome::Failed);
         assert_eq!(outcome(&unknown, tries(3, 1), at(0), 0.0), Outcome::Retry(at(30)), "earlier 4yz don't count");
@@ -258,8 +322,8 @@ mod tests {
 
     #[test]
     fn a_permanent_answer_is_final_and_jitter_only_delays() {
-        let permanent = Err(SendError::Permanent(Fault::new("rcpt", "no such user")));
+        let permanent = Err(SendError::Permanent(Fault::new(Phase::Rcpt, "no such user")));
         assert_eq!(outcome(&permanent, tries(1, 0), at(0), 0.5), Outcome::Failed);
-        assert_eq!(outcome(&transient("rcpt"), tries(2, 0), at(0), 1.0), Outcome::Retry(at(6)));
+        assert_eq!(outcome(&transient(Phase::Rcpt), tries(2, 0), at(0), 1.0), Outcome::Retry(at(6)));
     }
 }

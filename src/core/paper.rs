@@ -248,6 +248,30 @@ pub struct Listed {
     pub listing: Listing,
 }
 
+/// How one read of a source ended. The words are those of the table `reads`, of the log and of the metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, strum::Display, strum::EnumString, strum::IntoStaticStr)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum ReadOutcome {
+    /// Every list was read, and there are papers.
+    Fresh,
+    /// Every list was read, and there are no papers, as on weekends.
+    Quiet,
+    /// Some lists, or some of a list, could not be read.
+    Partial,
+    /// The source refuses us as a robot.
+    Blocked,
+    /// No list could be read.
+    Failed,
+}
+
+impl ReadOutcome {
+    /// The word in logs, tables and metrics.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
 /// How a source was read: each is the fallback of the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

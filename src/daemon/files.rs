@@ -174,7 +174,7 @@ const CLOSED: AccessKind = AccessKind::Close(AccessMode::Write);
 fn tell(report: &SyncReport) {
     for withheld in &report.withheld {
         tracing::warn!(
-            address = %withheld.address, consent = withheld.consent,
+            address = %withheld.address, consent = %withheld.consent,
             "the file lists an address that must not be written to; it gets nothing",
         );
     }

@@ -142,7 +142,7 @@ impl Writer {
         let notes: Vec<(&SourceStatus, Option<String>)> = sources
             .iter()
             .filter(|status| self.sender.sources.contains_key(&status.source))
-            .map(|status| (status, health::note(&status.outcome, status.last_good, status.route)))
+            .map(|status| (status, health::note(status.outcome, status.last_good, status.route)))
             .collect();
         let schedule = format!("{} ({})", subscription.schedule, subscription.zone);
         let facts = Facts {

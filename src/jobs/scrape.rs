@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::core::paper::{Paper, Route, SourceId};
+use crate::core::paper::{Paper, ReadOutcome, Route, SourceId};
 use crate::scheduling::off_thread;
 use crate::source::fetch::Client;
-use crate::source::health::{State, verdict};
+use crate::source::health::verdict;
 use crate::source::huggingface::{self, HuggingFace, Kind};
 use crate::source::{DayOutcome, SourceError, Visits};
 use crate::store::{ReadRecord, Store, StoreError};
@@ -22,7 +22,7 @@ pub struct Report {
     /// The source.
     pub source: SourceId,
     /// How it went.
-    pub state: State,
+    pub state: ReadOutcome,
     /// What went wrong, for a person.
     pub message: Option<String>,
     /// How it was read; `None` when nothing came.
@@ -70,7 +70,7 @@ pub async fn run(
     let record = ReadRecord {
         source: source.id.clone(),
         at: now,
-        outcome: state.as_str().into(),
+        outcome: state,
         message: message.clone(),
         unchanged: unchanged.collect(),
     };

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Mail, Transport, Turn};
-use crate::core::delivery::{Fault, Receipt, SendError};
+use crate::core::delivery::{Fault, Phase, Receipt, SendError};
 
 /// A folder to write mails into.
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ impl Transport for Files {
         let write = tokio::task::spawn_blocking(move || write_durably(&path, &bytes).map(|()| path));
         match write.await.map_err(io::Error::other).flatten() {
             Ok(path) => Ok(Some(Receipt { reply: path.display().to_string() })),
-            Err(error) => Err(SendError::Transient(Fault::new("file", error.to_string()))),
+            Err(error) => Err(SendError::Transient(Fault::new(Phase::File, error.to_string()))),
         }
     }
 }
@@ -100,6 +100,7 @@ fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::core::address::Address;
+    use crate::core::delivery::AttemptOutcome;
 
     fn mail(message_id: &str, bytes: &[u8]) -> Mail {
         let to = Address::parse("ada@example.org").expect("an address");
@@ -142,7 +143,7 @@ mod tests {
         let files = Files::new(folder.path().join("out")).expect("a folder");
         fs::remove_dir(folder.path().join("out")).expect("removed");
         let error = files.send(&mail("<a@example.org>", b"x")).await.expect_err("no folder");
-        assert_eq!((error.kind(), error.fault().phase), ("transient", "file"));
+        assert_eq!((error.kind(), error.fault().phase), (AttemptOutcome::Transient, Phase::File));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::core::delivery::{Fault, SendError};
+use crate::core::delivery::{Fault, Phase, SendError};
 
 /// How to log in.
 #[derive(Clone)]
@@ -71,7 +71,7 @@ impl Credential {
             Self::File(path) => path,
         };
         let unreadable = |why: &dyn fmt::Display| {
-            SendError::Transient(Fault::new("auth", format!("can't read {}: {why}", path.display())))
+            SendError::Transient(Fault::new(Phase::Auth, format!("can't read {}: {why}", path.display())))
         };
         let text = tokio::fs::read_to_string(path).await.map_err(|error| unreadable(&error))?;
         match text.trim_end_matches(['\r', '\n']) {

@@ -24,7 +24,7 @@ pub use connect::ServerError;
 pub use message::Message;
 
 use crate::core::address::Address;
-use crate::core::delivery::{Fault, Receipt, SendError};
+use crate::core::delivery::{Fault, Phase, Receipt, SendError};
 
 /// A finished mail: an envelope of one recipient and the bytes of the message.
 #[derive(Clone)]
@@ -62,7 +62,7 @@ pub trait Transport: Send + Sync {
         async {
             let alone = Turn { gate: Gate::open(), next: &OnceLock::new() };
             let receipt = self.send_in_turn(mail, alone).await?;
-            receipt.ok_or_else(|| SendError::Transient(Fault::new("gate", "an open gate refused the mail")))
+            receipt.ok_or_else(|| SendError::Transient(Fault::new(Phase::Crash, "an open gate refused the mail")))
         }
     }
 }

@@ -13,7 +13,7 @@ use tokio::process::Command;
 
 use super::{Mail, Transport, Turn, one_line, quoted};
 use crate::core::address::Address;
-use crate::core::delivery::{Fault, Receipt, SendError};
+use crate::core::delivery::{Fault, Phase, Receipt, SendError};
 
 /// A program that takes a mail on its standard input.
 #[derive(Clone, Debug)]
@@ -127,11 +127,11 @@ fn local_lines(message: &[u8]) -> Vec<u8> {
 }
 
 fn fault(text: String) -> Fault {
-    Fault::new("sendmail", one_line(&text))
+    Fault::new(Phase::Sendmail, one_line(&text))
 }
 
 fn unusable(text: String) -> SendError {
-    SendError::Transient(Fault::new("program", one_line(&text)))
+    SendError::Transient(Fault::new(Phase::Program, one_line(&text)))
 }
 
 #[cfg(test)]
@@ -139,6 +139,8 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
+
+    use crate::core::delivery::AttemptOutcome;
 
     /// A program that does what the script says.
     fn program(folder: &Path, script: &str) -> Sendmail {
@@ -174,18 +176,22 @@ mod tests {
     async fn exit_codes_tell_later_from_never() {
         let folder = tempfile::tempdir().expect("a folder");
         for (script, expected, phase) in [
-            ("cat >/dev/null; echo 'no user -ada@example.net' >&2; exit 67", "permanent", "sendmail"),
-            ("exit 68", "permanent", "sendmail"),
-            ("exit 65", "permanent", "sendmail"),
-            ("cat >/dev/null; exit 75", "transient", "sendmail"),
-            ("exit 1", "transient", "sendmail"),
-            ("exit 78", "transient", "program"),
-            ("exit 127", "transient", "program"),
-            ("cat >/dev/null; kill -9 $$", "unknown", "sendmail"),
+            (
+                "cat >/dev/null; echo 'no user -ada@example.net' >&2; exit 67",
+                AttemptOutcome::Permanent,
+                Phase::Sendmail,
+            ),
+            ("exit 68", AttemptOutcome::Permanent, Phase::Sendmail),
+            ("exit 65", AttemptOutcome::Permanent, Phase::Sendmail),
+            ("cat >/dev/null; exit 75", AttemptOutcome::Transient, Phase::Sendmail),
+            ("exit 1", AttemptOutcome::Transient, Phase::Sendmail),
+            ("exit 78", AttemptOutcome::Transient, Phase::Program),
+            ("exit 127", AttemptOutcome::Transient, Phase::Program),
+            ("cat >/dev/null; kill -9 $$", AttemptOutcome::Unknown, Phase::Sendmail),
         ] {
             let error = program(folder.path(), script).send(&mail()).await.expect_err(script);
             assert_eq!((error.kind(), error.fault().phase), (expected, phase), "{script}");
-            assert_eq!(error.is_outage(), phase == "program");
+            assert_eq!(error.is_outage(), phase == Phase::Program);
             assert!(!error.to_string().contains("ada@"), "{error}");
         }
         let missing = Sendmail::new(folder.path().join("nothing"), Duration::from_secs(1));
@@ -197,6 +203,6 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let mut sendmail = program(folder.path(), "cat >/dev/null; exec sleep 60");
         sendmail.limit = Duration::from_millis(300);
-        assert_eq!(sendmail.send(&mail()).await.expect_err("a silence").kind(), "unknown");
+        assert_eq!(sendmail.send(&mail()).await.expect_err("a silence").kind(), AttemptOutcome::Unknown);
     }
 }

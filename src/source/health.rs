@@ -3,49 +3,21 @@
 use chrono::{DateTime, Utc};
 
 use super::{DayOutcome, Reading, SourceError};
-use crate::core::paper::Route;
-
-/// How one read of a source went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Every list was read, and there are papers.
-    Fresh,
-    /// Every list was read, and there are no papers, as on weekends.
-    Quiet,
-    /// Some lists, or some of a list, could not be read.
-    Partial,
-    /// The source takes us for a robot it doesn't want.
-    Blocked,
-    /// No list could be read.
-    Failed,
-}
-
-impl State {
-    /// The word in logs, tables and metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            State::Fresh => "fresh",
-            State::Quiet => "quiet",
-            State::Partial => "partial",
-            State::Blocked => "blocked",
-            State::Failed => "failed",
-        }
-    }
-}
+use crate::core::paper::{ReadOutcome, Route};
 
 /// How a read went, and what went wrong in it, if anything did.
-pub fn verdict(result: &Result<Reading, SourceError>) -> (State, Option<String>) {
+pub fn verdict(result: &Result<Reading, SourceError>) -> (ReadOutcome, Option<String>) {
     let reading = match result {
         Ok(reading) => reading,
-        Err(error) if error.is_blocked() => return (State::Blocked, Some(error.to_string())),
-        Err(error) => return (State::Failed, Some(error.to_string())),
+        Err(error) if error.is_blocked() => return (ReadOutcome::Blocked, Some(error.to_string())),
+        Err(error) => return (ReadOutcome::Failed, Some(error.to_string())),
     };
     let missing = missing(reading);
     if !missing.is_empty() {
-        return (State::Partial, Some(missing.join("; ")));
+        return (ReadOutcome::Partial, Some(missing.join("; ")));
     }
     let is_quiet = reading.days.iter().all(|r| matches!(r.outcome, DayOutcome::Empty | DayOutcome::OtherPeriod));
-    (if is_quiet { State::Quiet } else { State::Fresh }, None)
+    (if is_quiet { ReadOutcome::Quiet } else { ReadOutcome::Fresh }, None)
 }
 
 /// What the lists had and the reading has not.
@@ -68,18 +40,20 @@ fn missing(reading: &Reading) -> Vec<String> {
     missing
 }
 
-/// One sentence for a reader of digests, when they should know that papers may be missing. `state` is a [`State`]'s
-/// word; `worked` and `route` are of the last read that brought anything.
-pub fn note(state: &str, worked: Option<DateTime<Utc>>, route: Option<Route>) -> Option<String> {
-    if state == State::Blocked.as_str() || state == State::Failed.as_str() {
-        let since = worked.map(|at| format!(" since {}", at.format("%-d %B, %H:%M UTC"))).unwrap_or_default();
-        return Some(format!("The list could not be read{since}; its new papers come once it can."));
+/// One sentence for a reader of digests, when they should know that papers may be missing. `outcome` is of the last read;
+/// `worked` and `route` are of the last one that brought anything.
+pub fn note(outcome: ReadOutcome, worked: Option<DateTime<Utc>>, route: Option<Route>) -> Option<String> {
+    match outcome {
+        ReadOutcome::Blocked | ReadOutcome::Failed => {
+            let since = worked.map(|at| format!(" since {}", at.format("%-d %B, %H:%M UTC"))).unwrap_or_default();
+            Some(format!("The list could not be read{since}; its new papers come once it can."))
+        }
+        ReadOutcome::Partial => {
+            Some("Part of the list could not be read, so papers may be missing or come later.".to_owned())
+        }
+        ReadOutcome::Fresh | ReadOutcome::Quiet => (route == Some(Route::Cards))
+            .then(|| "Only titles could be read, so papers that fit by their abstract may be missing.".to_owned()),
     }
-    if state == State::Partial.as_str() {
-        return Some("Part of the list could not be read, so papers may be missing or come later.".to_owned());
-    }
-    (route == Some(Route::Cards))
-        .then(|| "Only titles could be read, so papers that fit by their abstract may be missing.".to_owned())
 }
 
 #[cfg(test)]
@@ -115,11 +89,11 @@ mod tests {
         use DayOutcome::*;
         let timeout = || SourceError::Fetch(FetchError::Timeout);
         for (result, state, message) in [
-            (reading(Route::Api, &[Listed, Empty], 0), State::Fresh, None),
-            (reading(Route::Api, &[Unchanged, Unchanged], 0), State::Fresh, None),
+            (reading(Route::Api, &[Listed, Empty], 0), ReadOutcome::Fresh, None),
+            (reading(Route::Api, &[Unchanged, Unchanged], 0), ReadOutcome::Fresh, None),
             (
                 reading(Route::Api, &[Listed], 2),
-                State::Partial,
+                ReadOutcome::Partial,
                 Some("1970-01-01: 2 items could not be understood: item 1, item 2"),
             ),
             (
@@ -127,32 +101,32 @@ mod tests {
                     reading.days[0].cut = Some("timed out".to_owned());
                     reading
                 }),
-                State::Partial,
+                ReadOutcome::Partial,
                 Some("1970-01-01: only the first 0 papers could be read: timed out"),
             ),
-            (reading(Route::Api, &[Empty, OtherPeriod], 0), State::Quiet, None),
+            (reading(Route::Api, &[Empty, OtherPeriod], 0), ReadOutcome::Quiet, None),
             (
                 reading(Route::Cards, &[Listed, Failed(timeout())], 0),
-                State::Partial,
+                ReadOutcome::Partial,
                 Some("1970-01-02 could not be read: timed out"),
             ),
-            (Err(timeout()), State::Failed, Some("timed out")),
+            (Err(timeout()), ReadOutcome::Failed, Some("timed out")),
         ] {
             assert_eq!(verdict(&result), (state, message.map(str::to_owned)));
         }
-        assert_eq!(verdict(&Err(SourceError::Challenge)).0, State::Blocked);
+        assert_eq!(verdict(&Err(SourceError::Challenge)).0, ReadOutcome::Blocked);
     }
 
     #[test]
     fn a_reader_is_told_only_what_may_hide_papers() {
         let at = Some(DateTime::UNIX_EPOCH + chrono::Duration::hours(1));
-        assert_eq!(note("fresh", at, Some(Route::Page)), None);
-        assert_eq!(note("quiet", at, Some(Route::Api)), None);
+        assert_eq!(note(ReadOutcome::Fresh, at, Some(Route::Page)), None);
+        assert_eq!(note(ReadOutcome::Quiet, at, Some(Route::Api)), None);
         assert_eq!(
-            note("failed", at, Some(Route::Api)).as_deref(),
+            note(ReadOutcome::Failed, at, Some(Route::Api)).as_deref(),
             Some("The list could not be read since 1 January, 01:00 UTC; its new papers come once it can.")
         );
-        assert!(note("partial", at, Some(Route::Api)).is_some());
-        assert!(note("fresh", at, Some(Route::Cards)).is_some_and(|note| note.contains("Only titles")));
+        assert!(note(ReadOutcome::Partial, at, Some(Route::Api)).is_some());
+        assert!(note(ReadOutcome::Fresh, at, Some(Route::Cards)).is_some_and(|note| note.contains("Only titles")));
     }
 }

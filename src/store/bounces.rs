@@ -255,9 +255,7 @@ pub(super) fn gave_way(tx: &Transaction<'_>, subscription: i64, edition: i64, at
            AND outcome = 'transient' AND phase IN ('rcpt', 'body') AND code >= 400",
     )?;
     let last = last.query_row([edition], |row| {
-        let phase: String = row.get(0)?;
-        let phase = if phase == "rcpt" { "rcpt" } else { "body" };
-        Ok(Fault { phase, code: row.get(1)?, enhanced: row.get(2)?, text: row.get(3)? })
+        Ok(Fault { phase: row.get(0)?, code: row.get(1)?, enhanced: row.get(2)?, text: row.get(3)? })
     });
     let is_ours = |fault: &Fault| bounce::refusal(fault).is_some_and(|verdict| verdict.class == Class::Sender);
     let Some(fault) = last.optional()?.filter(|fault| !is_ours(fault)) else {

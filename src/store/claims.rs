@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use super::outbox::{OutboxState, finish, note};
 use super::subscriptions::restore;
 use super::{Result, Store, from_json, holds, instant, slot};
-use crate::core::delivery::Tries;
+use crate::core::delivery::{AttemptOutcome, Tries};
 use crate::core::edition::Told;
 use crate::core::pacing::Room;
 use crate::core::subscription::Subscription;
@@ -329,7 +329,7 @@ fn take(
     let edition = mail.edition;
     if !mail.is_welcome {
         finish(tx, edition, OutboxState::Dropped, now)?;
-        note(tx, edition, now, "dropped", None, "the subscriber has left")?;
+        note(tx, edition, now, AttemptOutcome::Dropped, None, "the subscriber has left")?;
         return Ok(None);
     }
     if mail.is_paused {

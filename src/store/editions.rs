@@ -13,6 +13,7 @@ use super::{
     OutboxState, Result, Store, StoreError, bounces, day, instant, outbox, slot, slot_text, subscriptions, to_json,
 };
 use crate::core::candidate::Candidate;
+use crate::core::delivery::AttemptOutcome;
 use crate::core::edition::{Ledger, Told};
 use crate::core::order::Order;
 use crate::core::subscription::Subscription;
@@ -397,7 +398,7 @@ fn give_way(tx: &Transaction<'_>, subscription: i64, older: i64, edition: i64, n
         .query_row([older], |row| row.get(0))?;
     bounces::gave_way(tx, subscription, older, now)?;
     outbox::finish(tx, older, OutboxState::Merged, now)?;
-    outbox::note(tx, older, now, "merged", None, &format!("its papers wait for mail {edition}"))?;
+    outbox::note(tx, older, now, AttemptOutcome::Merged, None, &format!("its papers wait for mail {edition}"))?;
     Ok(due)
 }
 
@@ -410,7 +411,14 @@ fn take_over(tx: &Transaction<'_>, older: i64, edition: i64, now: DateTime<Utc>)
     match failed {
         Some(()) => {
             outbox::finish(tx, older, OutboxState::Merged, now)?;
-            outbox::note(tx, older, now, "merged", None, &format!("its papers come again with mail {edition}"))
+            outbox::note(
+                tx,
+                older,
+                now,
+                AttemptOutcome::Merged,
+                None,
+                &format!("its papers come again with mail {edition}"),
+            )
         }
         None => {
             tx.prepare_cached("UPDATE outbox SET comes_again = 0 WHERE edition = ?")?.execute([older])?;

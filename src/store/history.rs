@@ -15,13 +15,13 @@ use super::{OutboxState, Result, Store, from_json, instant, slot, subscriptions}
 use crate::core::candidate::Candidate;
 use crate::core::edition::Told;
 use crate::core::paper::{Paper, PaperKey};
-use crate::core::subscription::Subscription;
+use crate::core::subscription::{Consent, Subscription};
 
 /// All that was ever decided for one subscription.
 #[derive(Clone, Debug)]
 pub struct History {
-    /// `confirmed`, `withdrawn` …
-    pub consent: String,
+    /// Whether they want mail.
+    pub consent: Consent,
     /// Whether it came by the web, so that no file lists it.
     pub is_from_web: bool,
     /// Its editions, newest first.
@@ -71,7 +71,7 @@ impl Store {
     pub fn history(&self, address_key: &str) -> Result<Option<History>> {
         self.read(|tx| {
             let sql = "SELECT id, address, consent, origin = 'web', paused FROM subscriptions WHERE address_key = ?";
-            let found: Option<(i64, String, String, bool, bool)> = tx
+            let found: Option<(i64, String, Consent, bool, bool)> = tx
                 .query_row(sql, [address_key], |row| {
                     Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
                 })
@@ -170,7 +170,7 @@ fn numbers(tx: &Transaction<'_>, sql: &str, parameters: impl rusqlite::Params) -
 /// The edition in columns 0 to 9, 12 and 13.
 fn past_edition(row: &Row<'_>, order: Arc<Subscription>) -> Result<PastEdition> {
     let text = |index: usize| row.get::<_, String>(index);
-    let state: Option<String> = row.get(8)?;
+    let state: Option<OutboxState> = row.get(8)?;
     let due: Option<i64> = row.get(9)?;
     Ok(PastEdition {
         edition: row.get(0)?,
@@ -184,6 +184,6 @@ fn past_edition(row: &Row<'_>, order: Arc<Subscription>) -> Result<PastEdition> 
         told: from_json("list of papers", &text(12)?)?,
         comes_again: row.get(13)?,
         looked_at: row.get(7)?,
-        mail: state.zip(due).map(|(state, due)| (OutboxState::of(&state), instant(due))),
+        mail: state.zip(due).map(|(state, due)| (state, instant(due))),
     })
 }

@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::{Result, Store, archive, day, from_json, to_json};
 use crate::core::diff::{Diff, Known, diff};
-use crate::core::paper::{Listing, Paper, PaperKey, Route, Snapshot, SourceId};
+use crate::core::paper::{Listing, Paper, PaperKey, ReadOutcome, Route, Snapshot, SourceId};
 
 /// How a read of a source ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,8 +16,8 @@ pub struct ReadRecord {
     pub source: SourceId,
     /// When it began.
     pub at: DateTime<Utc>,
-    /// One word: `fresh`, `partial`, `blocked`, `failed` …
-    pub outcome: String,
+    /// How it ended.
+    pub outcome: ReadOutcome,
     /// What went wrong, for a person.
     pub message: Option<String>,
     /// The days whose lists the source says are as they were: nothing of them is in the snapshot.

@@ -15,6 +15,7 @@ mod claims;
 mod clock;
 mod departures;
 mod editions;
+mod enums;
 mod files;
 mod follow;
 mod history;
@@ -51,6 +52,7 @@ pub use claims::{Claim, Claimed, Mailing};
 pub use clock::{FAR_AHEAD, STEP};
 pub use departures::Departure;
 pub use editions::{Batch, Decision, Due, Edition, Fault, Published, Standing};
+use enums::UnknownWord;
 pub use files::{Difference, FileStatus};
 pub use history::{History, KnownPaper, PastEdition};
 pub use holds::{Lane, Sent};
@@ -63,6 +65,8 @@ pub use subscriptions::{SyncReport, Withheld};
 pub use suppressions::{AddressHash, Imported, Reason, Suppression};
 pub use suspicions::{FOR_A_PERSON, Suspicion};
 use tally::Tally;
+
+use crate::core::delivery::AttemptOutcome;
 pub use thin::{Ages, Thinned};
 
 /// The database. Clones share its connections.
@@ -122,7 +126,7 @@ pub enum StoreError {
 // Not `#[from]`: the message holds SQLite's already, and a chain of errors would print it twice.
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(error)
+        UnknownWord::of(&error).unwrap_or(Self::Sqlite(error))
     }
 }
 
@@ -205,7 +209,7 @@ impl Store {
     }
 
     /// Attempts that this process has recorded, by how they ended.
-    pub fn recorded(&self) -> [(&'static str, u64); 4] {
+    pub fn recorded(&self) -> [(AttemptOutcome, u64); 4] {
         self.tally.counts()
     }
 

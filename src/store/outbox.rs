@@ -8,11 +8,23 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use serde::Serialize;
 
 use super::{Result, Store, bounces, claims, holds, instant, slot, suspicions};
-use crate::core::delivery::{Outcome, Receipt, SendError, Tries};
+use crate::core::delivery::{AttemptOutcome, Outcome, Receipt, SendError, Tries};
 use crate::core::pacing::Change;
 
 /// Where a queued mail stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Serialize,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantNames,
+    strum::Display,
+)]
+#[strum(serialize_all = "lowercase")]
 #[serde(rename_all = "lowercase")]
 pub enum OutboxState {
     /// Waits for its time.
@@ -35,18 +47,7 @@ impl OutboxState {
 
     /// The word in tables and on the command line.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Claimed => "claimed",
-            Self::Sent => "sent",
-            Self::Failed => "failed",
-            Self::Dropped => "dropped",
-            Self::Merged => "merged",
-        }
-    }
-
-    pub(super) fn of(word: &str) -> Self {
-        Self::ALL.into_iter().find(|state| state.as_str() == word).unwrap_or(Self::Failed)
+        self.into()
     }
 }
 
@@ -128,7 +129,7 @@ impl Store {
                 .execute(params![
                     recorded.edition,
                     recorded.attempt,
-                    state.as_str(),
+                    state,
                     due.timestamp(),
                     is_unknown,
                     count,
@@ -171,7 +172,7 @@ impl Store {
     pub fn next_delivery(&self) -> Result<Option<DateTime<Utc>>> {
         self.read(|tx| {
             let mut least = tx.prepare_cached("SELECT min(due) FROM outbox WHERE state = ?")?;
-            let mut of = |state: OutboxState| least.query_row([state.as_str()], |row| row.get::<_, Option<i64>>(0));
+            let mut of = |state: OutboxState| least.query_row([state], |row| row.get::<_, Option<i64>>(0));
             let due = [of(OutboxState::Queued)?, of(OutboxState::Claimed)?].into_iter().flatten().min();
             Ok(due.filter(|due| *due != claims::PARKED).map(instant))
         })
@@ -226,7 +227,7 @@ impl Store {
             while let Some(row) = rows.next()? {
                 out.push(OutboxEntry {
                     edition: row.get(0)?,
-                    state: OutboxState::of(&row.get::<_, String>(1)?),
+                    state: row.get(1)?,
                     address: row.get(2)?,
                     slot: slot(&row.get::<_, String>(3)?)?,
                     message_id: row.get(4)?,
@@ -252,7 +253,7 @@ impl Store {
                     finish(tx, *edition, OutboxState::Dropped, now)?;
                     let sql = "UPDATE outbox SET comes_again = NOT in_doubt WHERE edition = ?";
                     tx.prepare_cached(sql)?.execute([edition])?;
-                    note(tx, *edition, now, "dropped", None, "the operator dropped it")?;
+                    note(tx, *edition, now, AttemptOutcome::Dropped, None, "the operator dropped it")?;
                     dropped += 1;
                 }
             }
@@ -290,7 +291,7 @@ impl Store {
 pub(super) fn finish(tx: &Transaction<'_>, edition: i64, state: OutboxState, at: DateTime<Utc>) -> Result<()> {
     tx.prepare_cached("UPDATE outbox SET state = ?2, due = ?3 WHERE edition = ?1")?.execute(params![
         edition,
-        state.as_str(),
+        state,
         at.timestamp()
     ])?;
     Ok(())
@@ -300,7 +301,7 @@ pub(super) fn note(
     tx: &Transaction<'_>,
     edition: i64,
     at: DateTime<Utc>,
-    outcome: &str,
+    outcome: AttemptOutcome,
     error: Option<&SendError>,
     reply: &str,
 ) -> Result<()> {

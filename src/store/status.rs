@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::papers::source;
 use super::{OutboxState, Result, Store, ingest, instant, slot};
-use crate::core::paper::{Route, SourceId};
+use crate::core::paper::{ReadOutcome, Route, SourceId};
+use crate::core::subscription::Consent;
 use crate::core::zone::Zone;
 
 /// How a source's reads went.
@@ -16,8 +17,8 @@ pub struct SourceStatus {
     pub source: SourceId,
     /// The newest read.
     pub last_read: DateTime<Utc>,
-    /// How it ended, in one word.
-    pub outcome: String,
+    /// How it ended.
+    pub outcome: ReadOutcome,
     /// What went wrong in it, for a person.
     pub message: Option<String>,
     /// The newest read that brought a listing, even an empty one.
@@ -46,8 +47,8 @@ pub struct QueueStatus {
 pub struct SubscriberStatus {
     /// In clear: it is shown to the operator who asked.
     pub address: String,
-    /// `confirmed`, `withdrawn` …
-    pub consent: String,
+    /// Whether they want mail.
+    pub consent: Consent,
     /// Whether the file pauses it.
     pub paused: bool,
     /// Whether the file still lists it.
@@ -86,7 +87,7 @@ pub struct EditionStatus {
     /// Papers that wait for the next.
     pub owed: u32,
     /// Its mail's state; `None` when it had nothing to send.
-    pub state: Option<String>,
+    pub state: Option<OutboxState>,
 }
 
 impl Store {
@@ -109,7 +110,7 @@ impl Store {
         let next = self.next_delivery()?;
         self.read(|tx| {
             let mut states = tx.prepare_cached("SELECT state, count(*) FROM outbox GROUP BY state")?;
-            let rows = states.query_map([], |row| Ok((OutboxState::of(&row.get::<_, String>(0)?), row.get(1)?)))?;
+            let rows = states.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
             let mut counts: Vec<(OutboxState, u64)> = rows.collect::<Result<_, _>>()?;
             counts.sort_by_key(|(state, _)| OutboxState::ALL.iter().position(|other| other == state));
             Ok(QueueStatus { counts, next })
@@ -133,9 +134,9 @@ impl Store {
             let mut rows = query.query([])?;
             let mut out = Vec::new();
             while let Some(row) = rows.next()? {
-                let (consent, paused, listed): (String, bool, bool) = (row.get(1)?, row.get(2)?, row.get(3)?);
+                let (consent, paused, listed): (Consent, bool, bool) = (row.get(1)?, row.get(2)?, row.get(3)?);
                 let held: bool = row.get(12)?;
-                let is_active = consent == "confirmed" && listed && !paused && !held;
+                let is_active = consent == Consent::Confirmed && listed && !paused && !held;
                 let next: Option<i64> = row.get::<_, Option<i64>>(4)?.filter(|_| is_active);
                 let zone: Option<String> = row.get(15)?;
                 out.push(SubscriberStatus {
@@ -159,12 +160,12 @@ impl Store {
 /// The edition in columns 5 to 10, 13 and 14.
 fn edition(row: &Row<'_>) -> Result<Option<EditionStatus>> {
     let Some(number) = row.get(5)? else { return Ok(None) };
-    let state: Option<String> = row.get(10)?;
+    let state: Option<OutboxState> = row.get(10)?;
     Ok(Some(EditionStatus {
         edition: number,
         slot: slot(&row.get::<_, String>(6)?)?,
         decided: instant(row.get(13)?),
-        sent: row.get::<_, Option<i64>>(14)?.filter(|_| state.as_deref() == Some("sent")).map(instant),
+        sent: row.get::<_, Option<i64>>(14)?.filter(|_| state == Some(OutboxState::Sent)).map(instant),
         papers: row.get::<_, Option<u32>>(7)?.unwrap_or(0),
         looked_at: row.get(8)?,
         owed: row.get(9)?,
@@ -173,7 +174,7 @@ fn edition(row: &Row<'_>) -> Result<Option<EditionStatus>> {
 }
 
 fn source_status(tx: &Transaction<'_>, name: &str, read: i64) -> Result<SourceStatus> {
-    let (last_read, outcome, message): (i64, String, Option<String>) = tx
+    let (last_read, outcome, message): (i64, ReadOutcome, Option<String>) = tx
         .prepare_cached("SELECT at, outcome, message FROM reads WHERE source = ? AND id <= ? ORDER BY id DESC LIMIT 1")?
         .query_row(params![name, read], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     let good: Option<(i64, i64, Option<String>, u32)> = tx

@@ -18,7 +18,7 @@ use super::{Result, Store, StoreError, claims, departures, files, from_json, ins
 use crate::config::listing::{Faulty, Listing};
 use crate::core::address::Address;
 use crate::core::schedule::Schedule;
-use crate::core::subscription::{Profile, Subscription, WhenEmpty};
+use crate::core::subscription::{Consent, Profile, Subscription, WhenEmpty};
 use crate::core::zone::Zone;
 
 /// What was ordered, without whose order it is: the part of a subscription that an edition keeps.
@@ -93,7 +93,7 @@ pub struct Withheld {
     /// The address.
     pub address: Address,
     /// `withdrawn` or `suppressed`.
-    pub consent: String,
+    pub consent: Consent,
 }
 
 impl Store {
@@ -205,7 +205,7 @@ struct Known {
     is_held: bool,
     is_listed: bool,
     is_removed: bool,
-    consent: String,
+    consent: Consent,
     address: String,
     file: Option<String>,
 }
@@ -244,7 +244,7 @@ fn upsert(
     let key = subscription.address.normalized();
     let withheld = suppressed.consent(tx, &key)?;
     if let Some(consent) = withheld {
-        report.withheld.push(Withheld { address: subscription.address.clone(), consent: consent.to_owned() });
+        report.withheld.push(Withheld { address: subscription.address.clone(), consent });
     }
     let Some(known) = known(tx, &key)? else {
         // Who has left is in no new row, though their address was forgotten.
@@ -262,7 +262,7 @@ fn upsert(
             subscription.address.reveal(),
             key,
             definition,
-            withheld.unwrap_or("confirmed"),
+            withheld.unwrap_or(Consent::Confirmed),
             subscription.paused,
             now.timestamp(),
             first_day(subscription, now).to_string(),
@@ -272,7 +272,7 @@ fn upsert(
         return Ok(tx.last_insert_rowid());
     };
     let id = known.id;
-    if withheld.is_none() && (known.consent == "withdrawn" || known.consent == "suppressed") {
+    if withheld.is_none() && matches!(known.consent, Consent::Withdrawn | Consent::Suppressed) {
         report.withheld.push(Withheld { address: subscription.address.clone(), consent: known.consent });
     }
     if !known.is_listed {

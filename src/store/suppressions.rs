@@ -12,13 +12,26 @@ use chrono::{DateTime, Days, Utc};
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde::Serialize;
 
-use super::{Result, Store, StoreError, departures, hex, instant, suspicions};
+use super::{Result, Store, departures, hex, instant, suspicions};
 use crate::core::address::Address;
+use crate::core::subscription::Consent;
 use crate::core::token::SubscriberId;
 
 /// Why an address must not be written to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Serialize,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantNames,
+    strum::Display,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Reason {
     /// The subscriber said so.
     Unsubscribed,
@@ -36,22 +49,12 @@ impl Reason {
 
     /// The word in tables, files and on the command line.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Unsubscribed => "unsubscribed",
-            Self::Bounced => "bounced",
-            Self::Complained => "complained",
-            Self::Operator => "operator",
-        }
-    }
-
-    /// The reason of this word.
-    pub fn of(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| reason.as_str() == word)
+        self.into()
     }
 
     /// The consent of a subscription to a suppressed address.
-    fn consent(self) -> &'static str {
-        if self == Self::Unsubscribed { "withdrawn" } else { "suppressed" }
+    fn consent(self) -> Consent {
+        if self == Self::Unsubscribed { Consent::Withdrawn } else { Consent::Suppressed }
     }
 }
 
@@ -156,7 +159,7 @@ impl Store {
                 out.push(Suppression {
                     hash: hex(&hash),
                     address: known.get(&hash).cloned(),
-                    reason: reason(&row.get::<_, String>(1)?)?,
+                    reason: row.get(1)?,
                     at: instant(row.get(2)?),
                     note: row.get(3)?,
                 });
@@ -207,7 +210,7 @@ impl Suppressed {
     }
 
     /// What an address's suppression makes of a subscription's consent.
-    pub(super) fn consent(&self, tx: &Transaction<'_>, address_key: &str) -> Result<Option<&'static str>> {
+    pub(super) fn consent(&self, tx: &Transaction<'_>, address_key: &str) -> Result<Option<Consent>> {
         if self.hashes.is_empty() {
             return Ok(None);
         }
@@ -247,18 +250,12 @@ fn insert(
              ON CONFLICT (hash) DO UPDATE SET reason = ?2, at = ?3, note = ?4
              WHERE reason IN ('bounced', 'operator') AND ?2 IN ('unsubscribed', 'complained')",
         )?
-        .execute(params![hash, reason.as_str(), now.timestamp(), note])?;
+        .execute(params![hash, reason, now.timestamp(), note])?;
     Ok(changed > 0)
 }
 
 fn reason_of(tx: &Transaction<'_>, hash: &AddressHash) -> Result<Reason> {
-    let word: String =
-        tx.prepare_cached("SELECT reason FROM suppressions WHERE hash = ?")?.query_row([hash], |row| row.get(0))?;
-    reason(&word)
-}
-
-fn reason(word: &str) -> Result<Reason> {
-    Reason::of(word).ok_or_else(|| StoreError::Unreadable { what: "reason", why: word.to_owned() })
+    Ok(tx.prepare_cached("SELECT reason FROM suppressions WHERE hash = ?")?.query_row([hash], |row| row.get(0))?)
 }
 
 fn key(tx: &Transaction<'_>) -> Result<hmac::Key> {

@@ -3,24 +3,25 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::core::delivery::{Receipt, SendError};
+use crate::core::delivery::{AttemptOutcome, Receipt, SendError};
 
 /// Attempts by how they ended.
 #[derive(Debug, Default)]
 pub(super) struct Tally([AtomicU64; 4]);
 
-/// The words for them, as in tables.
-const OUTCOMES: [&str; 4] = ["sent", "transient", "permanent", "unknown"];
+/// What an attempt can end in.
+const OUTCOMES: [AttemptOutcome; 4] =
+    [AttemptOutcome::Sent, AttemptOutcome::Transient, AttemptOutcome::Permanent, AttemptOutcome::Unknown];
 
 impl Tally {
     pub(super) fn count(&self, result: &Result<Receipt, SendError>) {
-        let word = result.as_ref().map_or_else(SendError::kind, |_| "sent");
-        if let Some(at) = OUTCOMES.iter().position(|known| *known == word) {
+        let outcome = result.as_ref().map_or_else(SendError::kind, |_| AttemptOutcome::Sent);
+        if let Some(at) = OUTCOMES.iter().position(|known| *known == outcome) {
             self.0[at].fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    pub(super) fn counts(&self) -> [(&'static str, u64); 4] {
+    pub(super) fn counts(&self) -> [(AttemptOutcome, u64); 4] {
         std::array::from_fn(|at| (OUTCOMES[at], self.0[at].load(Ordering::Relaxed)))
     }
 }

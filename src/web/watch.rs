@@ -70,7 +70,7 @@ fn text(store: &Store, now: DateTime<Utc>) -> Result<String, StoreError> {
     }
     family(&mut out, "paperpost_delivery_attempts_total", "counter", "Attempts since the start, by how they ended.");
     for (outcome, count) in store.recorded() {
-        line(&mut out, "paperpost_delivery_attempts_total", "outcome", outcome, count);
+        line(&mut out, "paperpost_delivery_attempts_total", "outcome", outcome.into(), count);
     }
     Ok(out)
 }

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use chrono::DateTime;
 use paperpost::core::bounce::Class;
+use paperpost::core::subscription::Consent;
 use paperpost::core::token::{Keyring, Purpose};
 use paperpost::jobs::bounce::{self, Outcome, Outcome::Report};
 use paperpost::mail::inbound::{self, Kind, LONGEST_MESSAGE};
@@ -31,8 +32,8 @@ pub(crate) fn take(world: &World, message: &str) -> Outcome {
     bounce::run(&world.store, &settings(world), message.as_bytes(), world.clock.now()).expect("a working database")
 }
 
-pub(crate) fn consent(world: &World) -> String {
-    world.store.subscribers().expect("a list")[0].consent.clone()
+pub(crate) fn consent(world: &World) -> Consent {
+    world.store.subscribers().expect("a list")[0].consent
 }
 
 /// A report as a mail server makes it, about one recipient.
@@ -135,7 +136,7 @@ async fn a_forged_report_changes_nothing() {
     ] {
         assert_eq!(take(&world, &dsn.text()), Report(Taken::Unproven));
     }
-    assert_eq!(consent(&world), "confirmed");
+    assert_eq!(consent(&world), Consent::Confirmed);
     assert_eq!(world.store.bounces(DateTime::UNIX_EPOCH).expect("a list"), []);
 }
 
@@ -173,7 +174,7 @@ async fn our_own_fault_and_a_delay_stop_nobody() {
         take(&world, &Dsn { to: &to, action: "relayed", status: "2.0.0", ..Dsn::default() }.text()),
         Outcome::Ignored
     );
-    assert_eq!(consent(&world), "confirmed");
+    assert_eq!(consent(&world), Consent::Confirmed);
     let status = world.store.bounces(DateTime::UNIX_EPOCH).expect("a list");
     assert_eq!(status.iter().map(|s| (s.class.as_str(), s.count)).collect::<Vec<_>>(), [("sender", 4)]);
 }
@@ -240,7 +241,7 @@ async fn a_complaint_is_a_leave_and_praise_is_not() {
     };
     let world = sent().await;
     assert_eq!(take(&world, &complaint(&world, "not-spam")), Outcome::Ignored);
-    assert_eq!(consent(&world), "confirmed");
+    assert_eq!(consent(&world), Consent::Confirmed);
     assert_eq!(take(&world, &complaint(&world, "abuse")), Report(Taken::Suppressed));
     assert_eq!(world.store.suppressions().expect("a list")[0].reason, Reason::Complained);
 }
@@ -255,7 +256,7 @@ async fn a_reader_leaves_by_mail_and_a_vacation_notice_does_not() {
     assert_eq!(take(&world, &letter(&path, "Away", "Auto-Submitted: auto-replied\r\n")), Outcome::Ignored);
     assert_eq!(take(&world, &letter(&path, "unsubscribe", "")), Outcome::Unknown, "a return path is no way to leave");
     assert_eq!(take(&world, &letter("bounces@example.org", "unsubscribe AAAA", "")), Outcome::Unknown);
-    assert_eq!(consent(&world), "confirmed");
+    assert_eq!(consent(&world), Consent::Confirmed);
 
     let link = header(&world.mails(ADA)[0], "List-Unsubscribe").expect("a header");
     let subject = link.split_once("?subject=").expect("a subject").1.trim_end_matches('>').replace("%20", " ");
@@ -267,11 +268,11 @@ async fn a_reader_leaves_by_mail_and_a_vacation_notice_does_not() {
         take(&world, &letter("bounces@example.org", &subject, "Auto-Submitted: auto-replied\r\n")),
         Outcome::Ignored
     );
-    assert_eq!(consent(&world), "confirmed");
+    assert_eq!(consent(&world), Consent::Confirmed);
     for _ in 0..2 {
         assert_eq!(take(&world, &letter("bounces@example.org", &subject, "")), Outcome::Left);
     }
-    assert_eq!(consent(&world), "withdrawn");
+    assert_eq!(consent(&world), Consent::Withdrawn);
 }
 
 /// Every answer quotes the link, and a forwarded mail shows it to others.
@@ -299,7 +300,7 @@ async fn an_answer_leaves_only_if_it_says_so_and_is_from_the_subscriber() {
         let outcome = take(&world, &letter(from, subject, answers, &text));
         assert!(outcome == Outcome::Unknown && outcome.is_for_a_person(), "{from} {subject} {text}: {outcome:?}");
     }
-    assert_eq!(consent(&world), "confirmed");
+    assert_eq!(consent(&world), Consent::Confirmed);
     for (subject, answers, text) in [
         ("Re: 1 new paper", "", format!("Stop!\r\n\r\n{quoted}")),
         ("Re: 1 new paper", answer.as_str(), "Please unsubscribe me.\r\n".to_owned()),
@@ -397,16 +398,16 @@ async fn a_mail_server_pipes_a_bounce_in_and_hears_what_to_do() {
     assert_eq!(paperpost(&world, &["bounce"], "Subject: Hello\r\n\r\nHello?\r\n").0, Some(67), "EX_NOUSER");
     assert_eq!(paperpost(&world, &["bounce", "database.path=/dev/null/x"], &dsn).0, Some(75), "EX_TEMPFAIL");
     assert_eq!(paperpost(&world, &["bounce", "no.such=key"], &dsn).0, Some(75), "EX_TEMPFAIL");
-    assert_eq!(consent(&world), "confirmed");
+    assert_eq!(consent(&world), Consent::Confirmed);
     assert_eq!(paperpost(&world, &["bounce"], &dsn).0, Some(0));
-    assert_eq!(consent(&world), "suppressed");
+    assert_eq!(consent(&world), Consent::Suppressed);
 
     let (code, list) = paperpost(&world, &["suppress", "list"], "");
     assert!(code == Some(0) && list.contains("bounced      ada@example.org  5.1.1 550"), "{list}");
     let (_, list) = paperpost(&world, &["list"], "");
     assert!(list.contains("next: none: suppressed") && list.contains("bounced on"), "{list}");
     assert_eq!(paperpost(&world, &["suppress", "remove", ADA], "").0, Some(0));
-    assert_eq!(consent(&world), "confirmed");
+    assert_eq!(consent(&world), Consent::Confirmed);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! A clock that was wrong for a while, and is right again.
 
-use paperpost::core::paper::SourceId;
+use paperpost::core::paper::{ReadOutcome, SourceId};
 use paperpost::jobs;
 use paperpost::source::huggingface::Kind;
 use paperpost::store::ReadRecord;
@@ -123,7 +123,7 @@ async fn old_editions_are_pruned_and_no_paper_comes_again() {
     assert_eq!(prune(&world), 0, "three days of reads don't tell of half a year");
     for ago in 1..120 {
         let at = world.clock.now() - chrono::Duration::days(ago);
-        let (source, outcome) = (source.clone(), "failed".into());
+        let (source, outcome) = (source.clone(), ReadOutcome::Failed);
         let record = ReadRecord { source, at, outcome, message: None, unchanged: Vec::new() };
         world.store.record_failed_read(&record).expect("written down");
     }

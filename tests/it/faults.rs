@@ -1,5 +1,6 @@
 //! Every step of a session and of a mail × every way to fail, in one table.
 
+use paperpost::core::delivery::AttemptOutcome;
 use paperpost::mail::Transport;
 use paperpost::mail::login::{Login, Mechanism};
 use paperpost::mail::smtp::Tls;
@@ -144,7 +145,7 @@ async fn one_fault(step: Step, act: Act, pipelining: bool) -> String {
     let taken = count("first") == 1;
     match &first {
         Ok(_) if !taken && step.phase != "body" => format!("sent, but not taken: {ids:?}"),
-        Err(error) if taken && error.kind() != "unknown" => format!("{error}, but taken"),
+        Err(error) if taken && error.kind() != AttemptOutcome::Unknown => format!("{error}, but taken"),
         _ => word(&first),
     }
 }

@@ -2,7 +2,7 @@
 
 use chrono::Duration;
 use paperpost::core::candidate::Candidate;
-use paperpost::core::paper::PaperKey;
+use paperpost::core::paper::{PaperKey, ReadOutcome};
 use paperpost::jobs::{self, prune::Report};
 use paperpost::store::ReadRecord;
 use rusqlite::Connection;
@@ -33,7 +33,7 @@ fn wait(world: &World, days: i64) {
     for _ in 0..days {
         let at = world.clock.now() + Duration::days(1);
         world.clock.set(at);
-        let (source, outcome) = (world.source.id.clone(), "failed".into());
+        let (source, outcome) = (world.source.id.clone(), ReadOutcome::Failed);
         let record = ReadRecord { source, at, outcome, message: None, unchanged: Vec::new() };
         world.store.record_failed_read(&record).expect("written down");
     }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use paperpost::clock::Clock;
+use paperpost::core::subscription::Consent;
 use paperpost::jobs::bounce::{self, Outcome::Report};
 use paperpost::jobs::inbox::{self, Inbox};
 use paperpost::mail::imap::{Imap, ImapSettings};
@@ -45,7 +46,7 @@ async fn what_is_unread_is_taken_in_once_and_a_letter_stays_unread_for_a_person(
         office.put("bounces", &format!("3.{user}"), &long);
         let imap = office.imap("bounces", tls);
         assert_eq!((read(&world, imap.clone()).await, read(&world, imap).await), (3, 0), "{tls:?}");
-        assert_eq!(consent(&world), "suppressed");
+        assert_eq!(consent(&world), Consent::Suppressed);
         let flags = |name| office.flags("bounces", &format!("{name}.{user}"));
         assert_eq!((flags(1), flags(2), flags(3)), (Some("S".into()), Some("F".into()), Some("F".into())), "{tls:?}");
     }
@@ -318,7 +319,7 @@ async fn a_message_that_breaks_the_connection_holds_up_no_later_one_and_is_set_a
         let inbox = Inbox::Imap(Imap::new(imap).expect("settings"));
         let inbox::Report { messages, trouble } =
             inbox::run(&world.store, &settings(&world), Some(&inbox), &world.clock).await.expect("a mailbox");
-        assert_eq!((messages, &consent(&world)[..]), (1, "suppressed"), "{breaks:.40}");
+        assert_eq!((messages, consent(&world)), (1, Consent::Suppressed), "{breaks:.40}");
         let trouble = trouble.expect("a person hears of it").to_string();
         assert!(trouble.starts_with("message 7 is set aside, flagged, for a person: localhost"), "{trouble}");
         let heard = heard.lock().expect("no panic").clone();
@@ -388,7 +389,7 @@ async fn what_cannot_be_removed_holds_up_none_behind_it() {
     let (messages, trouble, heard) = look(&world, true, &answers).await;
     assert!(messages == 2 && trouble.ends_with("UID EXPUNGE: it is not for you to remove"), "{messages} {trouble}");
     assert!(heard.iter().any(|line| line.contains(r"UID STORE 8 +FLAGS.SILENT (\Seen \Deleted)")), "{heard:?}");
-    assert_eq!(consent(&world), "suppressed");
+    assert_eq!(consent(&world), Consent::Suppressed);
 }
 
 #[tokio::test]

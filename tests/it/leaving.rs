@@ -7,6 +7,7 @@ use mail_parser::MessageParser;
 use paperpost::config;
 use paperpost::core::address::Address;
 use paperpost::core::delivery::{Receipt, SendError};
+use paperpost::core::subscription::Consent;
 use paperpost::core::token::Purpose;
 use paperpost::jobs::deliver;
 use paperpost::mail::dkim::{Algorithm, Key, Signer, new_key};
@@ -126,7 +127,7 @@ async fn a_suppressed_address_gets_nothing_from_a_file_that_adds_it_later() {
     let now = world.clock.now();
     assert!(world.store.suppress(&address("ADA@Example.org"), Reason::Operator, Some("asked"), now).expect("new"));
     let report = world.subscribe(&block(ADA));
-    assert_eq!(report.withheld.iter().map(|w| w.consent.as_str()).collect::<Vec<_>>(), ["suppressed"]);
+    assert_eq!(report.withheld.iter().map(|w| w.consent).collect::<Vec<_>>(), [Consent::Suppressed]);
     world.once().await;
     assert!(world.mails(ADA).is_empty());
     let list = world.store.suppressions().expect("a list");
@@ -178,7 +179,7 @@ async fn what_a_subscriber_said_stands_above_what_a_server_said() {
     assert!(say(Reason::Bounced) && say(Reason::Unsubscribed));
     assert!(!say(Reason::Bounced) && !say(Reason::Operator) && !say(Reason::Unsubscribed));
     assert_eq!(reason(), Reason::Unsubscribed);
-    assert_eq!(world.store.subscribers().expect("a list")[0].consent, "withdrawn");
+    assert_eq!(world.store.subscribers().expect("a list")[0].consent, Consent::Withdrawn);
 }
 
 #[test]

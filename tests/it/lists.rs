@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use paperpost::core::paper::SourceId;
-use paperpost::source::health::State;
+use paperpost::core::paper::{ReadOutcome, SourceId};
 use paperpost::source::huggingface::{HuggingFace, Kind, api, cards, page};
 use proptest::prelude::*;
 use url::Url;
@@ -28,7 +27,7 @@ async fn more_than_five_hundred_papers_of_a_day_are_all_read() {
     let world = World::new().await;
     list_many(&world, TODAY, 730);
     let report = world.scrape().await;
-    assert_eq!((report.added.len(), report.state), (730, State::Fresh));
+    assert_eq!((report.added.len(), report.state), (730, ReadOutcome::Fresh));
 }
 
 #[tokio::test]
@@ -38,7 +37,7 @@ async fn a_server_that_gives_fewer_papers_than_it_is_asked_for_is_read_to_the_en
         world.site.give_at_most(50);
         list_many(&world, TODAY, papers);
         let report = world.scrape().await;
-        assert_eq!((report.added.len(), report.state), (papers, State::Fresh));
+        assert_eq!((report.added.len(), report.state), (papers, ReadOutcome::Fresh));
         assert!(world.site.asked("/api") <= papers.div_ceil(50) + 5, "one request more at most");
     }
 }
@@ -66,7 +65,7 @@ async fn what_is_not_read_of_a_day_is_told() {
     list_many(&world, TODAY, 150);
     world.site.fail("/api/daily_papers?date=2026-11-23&limit=100&p=1", Fault::Status(500));
     let report = world.scrape().await;
-    assert_eq!((report.added.len(), report.state), (100, State::Partial));
+    assert_eq!((report.added.len(), report.state), (100, ReadOutcome::Partial));
     let told = report.message.expect("a message");
     assert_eq!(told, "2026-11-23: only the first 100 papers could be read: the server failed with 500");
 
@@ -74,10 +73,10 @@ async fn what_is_not_read_of_a_day_is_told() {
     world.site.give_at_most(1);
     list_many(&world, TODAY, 31);
     let report = world.scrape().await;
-    assert_eq!((report.added.len(), report.state), (30, State::Partial));
+    assert_eq!((report.added.len(), report.state), (30, ReadOutcome::Partial));
     assert!(report.message.is_some_and(|told| told.contains("only the first 30 papers")));
     let sources = world.store.sources().expect("a database");
-    assert_eq!(sources[0].outcome, "partial", "and it is kept");
+    assert_eq!(sources[0].outcome, ReadOutcome::Partial, "and it is kept");
 }
 
 #[tokio::test]
@@ -86,7 +85,7 @@ async fn a_server_that_gives_the_same_page_again_is_asked_no_more() {
     let body = r#"[{"paper":{"id":"2611.00001","title":"Sheep"}}]"#;
     world.site.fail("/api", Fault::Body(body));
     let report = world.scrape().await;
-    assert_eq!((report.added.len(), report.state), (1, State::Partial));
+    assert_eq!((report.added.len(), report.state), (1, ReadOutcome::Partial));
     assert_eq!(world.site.asked("/api"), 10, "twice for each day");
 }
 
@@ -122,7 +121,7 @@ async fn one_bad_item_costs_that_item_and_not_the_days_abstracts() {
             let titles: Vec<_> = report.added.iter().map(|paper| paper.title.as_str()).collect();
             assert_eq!(titles, ["2611.00001", "2611.00003"], "{bad}, {by_page}");
             assert!(report.added.iter().all(|paper| paper.abstract_text == "About, [sheep] and {hay}."), "{bad}");
-            assert_eq!((report.state, report.skipped), (State::Partial, 1), "{bad}");
+            assert_eq!((report.state, report.skipped), (ReadOutcome::Partial, 1), "{bad}");
             let told = report.message.expect("a message");
             assert!(told.starts_with("2026-11-23: 1 item could not be understood: 2611.00002 ("), "{told}");
         }

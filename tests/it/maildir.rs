@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use paperpost::clock::Clock;
+use paperpost::core::subscription::Consent;
 use paperpost::jobs::inbox::{self, Inbox};
 use paperpost::mail::inbound::LONGEST_MESSAGE;
 
@@ -24,7 +25,7 @@ async fn a_maildir_is_worked_through_and_what_a_person_should_read_is_flagged() 
         assert_eq!(look(&world, maildir.path()).await, (count, String::new()));
     }
     assert_eq!(names_in_cur(maildir.path()), ["1.a:2,S", "2.b:2,F", "3.c:2,F"]);
-    assert_eq!(consent(&world), "suppressed");
+    assert_eq!(consent(&world), Consent::Suppressed);
 }
 
 /// A Maildir with these files in `new`.
@@ -72,7 +73,7 @@ async fn what_is_no_message_holds_up_none_behind_it() {
     assert!(Command::new("mkfifo").arg(new.join("3.pipe")).status().expect("mkfifo").success());
     let (messages, trouble) = look(&world, maildir.path()).await;
     assert!(messages == 1 && trouble.contains("new/1.folder: is no message"), "{messages} {trouble}");
-    assert_eq!(consent(&world), "suppressed");
+    assert_eq!(consent(&world), Consent::Suppressed);
     assert_eq!(names_in_cur(maildir.path()), ["4.x:2,S"]);
 }
 
@@ -137,6 +138,6 @@ async fn a_mail_made_to_exhaust_its_reader_is_set_aside_and_holds_up_none_behind
     let maildir = maildir(&[("1.bomb", &nested), ("2.bomb", &encoded), ("3.bomb", &searched), ("4.report", &report)]);
     let looked = tokio::time::timeout(Duration::from_secs(20), look(&world, maildir.path())).await;
     assert_eq!(looked.expect("no search without end"), (4, String::new()));
-    assert_eq!(consent(&world), "suppressed");
+    assert_eq!(consent(&world), Consent::Suppressed);
     assert_eq!(names_in_cur(maildir.path()), ["1.bomb:2,F", "2.bomb:2,F", "3.bomb:2,F", "4.report:2,S"]);
 }

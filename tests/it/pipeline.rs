@@ -2,7 +2,7 @@
 
 use mail_parser::{MessageParser, MimeHeaders};
 use paperpost::core::address::Address;
-use paperpost::source::health::State;
+use paperpost::core::paper::ReadOutcome;
 use paperpost::source::huggingface::Kind;
 use paperpost::store::{OutboxState, Reason};
 
@@ -244,7 +244,10 @@ async fn a_failed_read_is_not_no_papers() {
     assert_eq!((status[0].failures, status[0].items), (4, 2));
     // Nothing moved: the next read finds all as it was.
     let report = world.scrape().await;
-    assert_eq!((report.state, report.added.len(), report.revised.len(), report.unchanged), (State::Fresh, 0, 0, 2));
+    assert_eq!(
+        (report.state, report.added.len(), report.revised.len(), report.unchanged),
+        (ReadOutcome::Fresh, 0, 0, 2)
+    );
     world.at("2026-11-24 12:00");
     world.once().await;
     assert_eq!(world.mails(ADA).len(), 1);

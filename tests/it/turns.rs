@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use paperpost::core::delivery::{Receipt, SendError};
+use paperpost::core::delivery::{AttemptOutcome, Phase, Receipt, SendError};
 use paperpost::jobs::deliver;
 use paperpost::mail::file::Files;
 use paperpost::mail::sendmail::Sendmail;
@@ -104,7 +104,11 @@ async fn a_server_that_stops_reading_in_the_midst_of_a_message_has_not_taken_it(
         let next = OnceLock::from(mail("next"));
         let result = smtp.send_in_turn(&large, Turn { gate: Gate::open(), next: &next }).await;
         let error = result.expect_err("nobody has it");
-        assert_eq!((error.kind(), error.fault().phase), ("transient", "body"), "{pipelining:?}: {error}");
+        assert_eq!(
+            (error.kind(), error.fault().phase),
+            (AttemptOutcome::Transient, Phase::Body),
+            "{pipelining:?}: {error}"
+        );
     }
 }
 

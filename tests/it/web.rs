@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use paperpost::clock::Clock;
 use paperpost::core::address::Address;
+use paperpost::core::subscription::Consent;
 use paperpost::core::token::{Keyring, Purpose};
 use paperpost::mail::dkim::{Algorithm, new_key};
 use paperpost::store::{OutboxState, Reason};
@@ -77,8 +78,8 @@ impl Served {
         http(self.port, &format!("{method} {}", self.path), headers, body).await
     }
 
-    fn consent(&self) -> String {
-        self.world.store.subscribers().expect("a list")[0].consent.clone()
+    fn consent(&self) -> Consent {
+        self.world.store.subscribers().expect("a list")[0].consent
     }
 }
 
@@ -141,7 +142,7 @@ async fn looking_at_the_page_changes_nothing_however_often_and_whoever_looks() {
     for method in ["PUT", "DELETE", "OPTIONS", "TRACE"] {
         assert_eq!(served.ask(method, "", "").await.0, 405, "{method}");
     }
-    assert_eq!(served.consent(), "confirmed");
+    assert_eq!(served.consent(), Consent::Confirmed);
     served.world.deliver().await;
     assert_eq!(served.world.mails(ADA).len(), 1);
 }
@@ -152,7 +153,7 @@ async fn one_click_leaves_at_once_and_a_mail_queued_before_is_not_delivered() {
     let (status, head, first) = served.ask("POST", FORM, ONE_CLICK).await;
     assert_eq!(status, 200);
     assert!(!head.contains("set-cookie") && !head.contains("location:"), "{head}");
-    assert_eq!(served.consent(), "withdrawn");
+    assert_eq!(served.consent(), Consent::Withdrawn);
     // A second time, with a cookie, in the other encoding: the same answer.
     let multipart = "--b\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--b--\r\n";
     for (headers, body) in [
@@ -183,7 +184,7 @@ async fn a_post_that_is_no_unsubscription_changes_nothing() {
     ] {
         assert_eq!(served.ask("POST", headers, body).await.0, expected, "{headers}");
     }
-    assert_eq!(served.consent(), "confirmed");
+    assert_eq!(served.consent(), Consent::Confirmed);
 }
 
 #[tokio::test]
@@ -221,7 +222,7 @@ async fn a_wrong_link_learns_nothing_and_a_right_one_no_more() {
     }
     served.path = format!("{right}/");
     assert_eq!(served.ask("POST", FORM, ONE_CLICK).await.0, 200);
-    assert_eq!(served.consent(), "withdrawn");
+    assert_eq!(served.consent(), Consent::Withdrawn);
 }
 
 /// The value of the page's hidden field `undo`.
@@ -240,11 +241,11 @@ async fn a_leaving_is_undone_by_its_own_page_for_a_week_and_by_nothing_else() {
     let token = served.path.trim_start_matches("/u/").to_owned();
     assert_eq!(served.ask("GET", "", "").await.0, 200);
     assert_eq!(served.ask("POST", FORM, &format!("undo={token}")).await.0, 404);
-    assert_eq!(served.consent(), "withdrawn");
+    assert_eq!(served.consent(), Consent::Withdrawn);
     for _ in 0..2 {
         let (status, _, page) = served.ask("POST", FORM, &undo).await;
         assert!(status == 200 && page.contains("You are subscribed"), "{page}");
-        assert_eq!(served.consent(), "confirmed");
+        assert_eq!(served.consent(), Consent::Confirmed);
     }
     // The way back from one leaving is none from the next; and a week later there is none.
     let (_, _, page) = served.ask("POST", FORM, ONE_CLICK).await;
@@ -254,7 +255,7 @@ async fn a_leaving_is_undone_by_its_own_page_for_a_week_and_by_nothing_else() {
     clock.set(clock.now() + chrono::Duration::days(7));
     assert_eq!(served.ask("POST", FORM, &undo).await.0, 410);
     assert!(undo_of(&served.ask("POST", FORM, ONE_CLICK).await.2).is_none());
-    assert_eq!(served.consent(), "withdrawn");
+    assert_eq!(served.consent(), Consent::Withdrawn);
 }
 
 #[tokio::test]

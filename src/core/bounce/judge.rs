@@ -12,7 +12,7 @@
 //! given up. `docs/leaving.md` has the table.
 
 use super::words::{self, Said};
-use crate::core::delivery::Fault;
+use crate::core::delivery::{Fault, Phase};
 
 /// Whose fault a failed delivery is, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -104,13 +104,13 @@ pub fn judge(code: Option<u16>, enhanced: &str, words: &str, context: Context) -
 pub fn refusal(fault: &Fault) -> Option<Verdict> {
     let status = fault.enhanced.as_deref().unwrap_or_default();
     let verdict = match (fault.phase, fault.code) {
-        ("sendmail", None) if !status.is_empty() => judge(None, status, &fault.text, Context::Exit),
+        (Phase::Sendmail, None) if !status.is_empty() => judge(None, status, &fault.text, Context::Exit),
         (_, None | Some(..400)) => return None,
-        ("rcpt", code) => judge(code, status, &fault.text, Context::Rcpt),
-        ("data" | "body", code) => judge(code, status, &fault.text, Context::Data),
+        (Phase::Rcpt, code) => judge(code, status, &fault.text, Context::Rcpt),
+        (Phase::Data | Phase::Body, code) => judge(code, status, &fault.text, Context::Data),
         _ => return None,
     };
-    (fault.phase != "data" || verdict.class == Class::Sender).then_some(verdict)
+    (fault.phase != Phase::Data || verdict.class == Class::Sender).then_some(verdict)
 }
 
 /// Whether a refusal speaks of how much we may send, in an hour or a day. Some relays say so with a code that means "never"

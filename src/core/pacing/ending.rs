@@ -1,7 +1,7 @@
 //! What a mail's end says about whoever it was for.
 
 use crate::core::bounce::{self, Class, Said, Verdict};
-use crate::core::delivery::{Receipt, SendError};
+use crate::core::delivery::{Phase, Receipt, SendError};
 
 /// What a mail's end says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,37 +62,51 @@ impl Ending {
                 (_, Some(Class::Hard)) => Self::NoMailbox { words },
                 (_, Some(Class::Sender)) => Self::refused(verdict, words),
                 // What is final is our own word, before anything was said: no server takes such an address, say.
-                ("mail" | "rcpt" | "data" | "body", _) if matches!(error, SendError::Transient(_)) => Self::Lost,
-                ("mail" | "rcpt" | "data" | "body" | "sendmail", _) => Self::OwnTrouble,
+                (Phase::Mail | Phase::Rcpt | Phase::Data | Phase::Body, _)
+                    if matches!(error, SendError::Transient(_)) =>
+                {
+                    Self::Lost
+                }
+                (Phase::Mail | Phase::Rcpt | Phase::Data | Phase::Body | Phase::Sendmail, _) => Self::OwnTrouble,
                 _ => Self::Untried,
             };
         };
         match (fault.phase, verdict) {
             // Nothing is said of the recipient yet. What is final speaks of this mail, which is too large, say.
-            ("mail", _) if matches!(error, SendError::Permanent(_)) => Self::OwnTrouble,
-            ("mail", _) if code < 500 => Self::Deferred { by_domain: false, is_plain: true, words },
-            ("mail", _) => Self::Refused { by_domain: false, is_plain: true, words },
+            (Phase::Mail, _) if matches!(error, SendError::Permanent(_)) => Self::OwnTrouble,
+            (Phase::Mail, _) if code < 500 => Self::Deferred { by_domain: false, is_plain: true, words },
+            (Phase::Mail, _) => Self::Refused { by_domain: false, is_plain: true, words },
             // DATA speaks of no recipient.
-            ("rcpt" | "data" | "body", Some(verdict)) if code >= 500 && verdict.is_limit() => {
-                Self::Deferred { by_domain: fault.phase != "data", is_plain: true, words }
+            (Phase::Rcpt | Phase::Data | Phase::Body, Some(verdict)) if code >= 500 && verdict.is_limit() => {
+                Self::Deferred { by_domain: fault.phase != Phase::Data, is_plain: true, words }
             }
-            ("rcpt" | "data" | "body", Some(verdict)) if verdict.class == Class::Sender => match verdict.said {
-                // Another mail may be smaller.
-                Said::Large => Self::OwnTrouble,
-                _ if code < 500 => Self::Deferred { by_domain: true, is_plain: verdict.is_plain, words },
-                // Who has to log in, has to do so for every domain.
-                _ if matches!(code, 503 | 530 | 534 | 535 | 538) => {
-                    Self::Refused { by_domain: false, is_plain: true, words }
+            (Phase::Rcpt | Phase::Data | Phase::Body, Some(verdict)) if verdict.class == Class::Sender => {
+                match verdict.said {
+                    // Another mail may be smaller.
+                    Said::Large => Self::OwnTrouble,
+                    _ if code < 500 => Self::Deferred { by_domain: true, is_plain: verdict.is_plain, words },
+                    // Who has to log in, has to do so for every domain.
+                    _ if matches!(code, 503 | 530 | 534 | 535 | 538) => {
+                        Self::Refused { by_domain: false, is_plain: true, words }
+                    }
+                    _ => Self::refused(Some(verdict), words),
                 }
-                _ => Self::refused(Some(verdict), words),
-            },
-            ("rcpt" | "data" | "body", _) if code < 500 => Self::OwnTrouble,
-            ("rcpt" | "data" | "body", Some(Verdict { class: Class::Hard, .. })) => Self::NoMailbox { words },
+            }
+            (Phase::Rcpt | Phase::Data | Phase::Body, _) if code < 500 => Self::OwnTrouble,
+            (Phase::Rcpt | Phase::Data | Phase::Body, Some(Verdict { class: Class::Hard, .. })) => {
+                Self::NoMailbox { words }
+            }
             // A full mailbox says nothing of any other.
-            ("rcpt" | "data" | "body", _) if matches!(error, SendError::Transient(_)) => Self::OwnTrouble,
-            ("rcpt" | "data" | "body", Some(Verdict { said: Said::Full | Said::Busy, .. })) => Self::OwnTrouble,
-            ("rcpt" | "data" | "body", _) if fault.enhanced.as_deref() == Some("5.2.2") => Self::OwnTrouble,
-            ("rcpt" | "data" | "body", _) => Self::Rejected { words },
+            (Phase::Rcpt | Phase::Data | Phase::Body, _) if matches!(error, SendError::Transient(_)) => {
+                Self::OwnTrouble
+            }
+            (Phase::Rcpt | Phase::Data | Phase::Body, Some(Verdict { said: Said::Full | Said::Busy, .. })) => {
+                Self::OwnTrouble
+            }
+            (Phase::Rcpt | Phase::Data | Phase::Body, _) if fault.enhanced.as_deref() == Some("5.2.2") => {
+                Self::OwnTrouble
+            }
+            (Phase::Rcpt | Phase::Data | Phase::Body, _) => Self::Rejected { words },
             _ => Self::Untried,
         }
     }

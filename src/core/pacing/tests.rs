@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::core::delivery::{Fault, Receipt, SendError};
+use crate::core::delivery::{Fault, Phase, Receipt, SendError};
 
 fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + Duration::seconds(seconds)
@@ -17,7 +17,7 @@ fn limits(rate: Option<Rate>) -> Limits {
     Limits { rate, ..Policy::default().domain }
 }
 
-fn fault(phase: &'static str, code: u16, enhanced: Option<&str>, text: &str) -> Result<Receipt, SendError> {
+fn fault(phase: Phase, code: u16, enhanced: Option<&str>, text: &str) -> Result<Receipt, SendError> {
     let fault = Fault { phase, code: Some(code), enhanced: enhanced.map(Into::into), text: text.into() };
     Err(if code < 500 { SendError::Transient(fault) } else { SendError::Permanent(fault) })
 }
@@ -29,11 +29,11 @@ fn send(pacer: &mut Pacer, domain: &str, now: DateTime<Utc>, ending: &Ending) ->
 }
 
 fn deferred() -> Ending {
-    Ending::of(&fault("rcpt", 451, Some("4.7.650"), "slow down"))
+    Ending::of(&fault(Phase::Rcpt, 451, Some("4.7.650"), "slow down"))
 }
 
 fn refused() -> Ending {
-    Ending::of(&fault("body", 550, Some("5.7.26"), "unauthenticated"))
+    Ending::of(&fault(Phase::Body, 550, Some("5.7.26"), "unauthenticated"))
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn who_refuses_us_rests_and_three_of_them_with_nothing_taken_hold_everything() {
 #[test]
 fn mailboxes_that_are_missing_one_after_the_other_are_a_fault_of_their_domain() {
     let mut pacer = Pacer::new(Policy::default(), None);
-    let missing = Ending::of(&fault("rcpt", 550, Some("5.1.1"), "no such user"));
+    let missing = Ending::of(&fault(Phase::Rcpt, 550, Some("5.1.1"), "no such user"));
     for second in 0..4 {
         assert_eq!(send(&mut pacer, "example.org", at(second), &missing), []);
         assert!(!pacer.disbelieves("example.org"));
@@ -209,47 +209,47 @@ fn a_clock_that_was_set_back_makes_nobody_wait_longer_than_was_meant() {
 fn only_what_is_said_of_all_our_mail_slows_a_domain_down() {
     let ending = |phase, code, enhanced, text: &str| Ending::of(&fault(phase, code, enhanced, text));
     for (phase, code, enhanced, text) in [
-        ("rcpt", 421, None, "too many connections"),
-        ("body", 421, Some("4.7.28"), "unusual rate"),
-        ("rcpt", 450, None, "busy"),
-        ("rcpt", 451, Some("4.7.1"), "try again later"),
-        ("body", 452, Some("4.3.1"), "out of storage"),
-        ("body", 454, None, "Throttling failure: Maximum sending rate exceeded."),
-        ("rcpt", 452, None, "too many recipients received this hour"),
+        (Phase::Rcpt, 421, None, "too many connections"),
+        (Phase::Body, 421, Some("4.7.28"), "unusual rate"),
+        (Phase::Rcpt, 450, None, "busy"),
+        (Phase::Rcpt, 451, Some("4.7.1"), "try again later"),
+        (Phase::Body, 452, Some("4.3.1"), "out of storage"),
+        (Phase::Body, 454, None, "Throttling failure: Maximum sending rate exceeded."),
+        (Phase::Rcpt, 452, None, "too many recipients received this hour"),
     ] {
         let ending = ending(phase, code, enhanced, text);
         assert!(matches!(ending, Ending::Deferred { by_domain: true, .. }), "{code} {enhanced:?} {text}");
     }
     for (phase, code, enhanced, text) in [
-        ("rcpt", 450, Some("4.7.1"), "Greylisted, see the postmaster"),
-        ("rcpt", 452, Some("4.2.2"), "mailbox full"),
-        ("rcpt", 450, Some("4.1.1"), "unverified address"),
-        ("rcpt", 450, None, "Requested mail action not taken: mailbox unavailable"),
-        ("body", 452, None, "mailbox is full"),
-        ("mail", 552, Some("5.3.4"), "too large"),
+        (Phase::Rcpt, 450, Some("4.7.1"), "Greylisted, see the postmaster"),
+        (Phase::Rcpt, 452, Some("4.2.2"), "mailbox full"),
+        (Phase::Rcpt, 450, Some("4.1.1"), "unverified address"),
+        (Phase::Rcpt, 450, None, "Requested mail action not taken: mailbox unavailable"),
+        (Phase::Body, 452, None, "mailbox is full"),
+        (Phase::Mail, 552, Some("5.3.4"), "too large"),
     ] {
         assert_eq!(ending(phase, code, enhanced, text), Ending::OwnTrouble, "{code} {enhanced:?} {text}");
     }
-    assert!(matches!(ending("mail", 451, None, "later"), Ending::Deferred { by_domain: false, .. }));
-    assert!(matches!(ending("rcpt", 550, Some("5.1.1"), "no such user"), Ending::NoMailbox { .. }));
-    assert!(matches!(ending("rcpt", 550, None, "Administrative prohibition"), Ending::Rejected { .. }));
-    assert_eq!(ending("rcpt", 552, Some("5.2.2"), "mailbox full"), Ending::OwnTrouble);
-    let limit = ending("data", 550, Some("5.4.5"), "Daily user sending limit exceeded");
+    assert!(matches!(ending(Phase::Mail, 451, None, "later"), Ending::Deferred { by_domain: false, .. }));
+    assert!(matches!(ending(Phase::Rcpt, 550, Some("5.1.1"), "no such user"), Ending::NoMailbox { .. }));
+    assert!(matches!(ending(Phase::Rcpt, 550, None, "Administrative prohibition"), Ending::Rejected { .. }));
+    assert_eq!(ending(Phase::Rcpt, 552, Some("5.2.2"), "mailbox full"), Ending::OwnTrouble);
+    let limit = ending(Phase::Data, 550, Some("5.4.5"), "Daily user sending limit exceeded");
     assert!(matches!(limit, Ending::Deferred { by_domain: false, .. }));
-    assert!(matches!(ending("body", 550, Some("5.7.1"), "spam"), Ending::Refused { by_domain: true, .. }));
-    assert!(matches!(ending("rcpt", 530, Some("5.7.0"), "log in"), Ending::Refused { by_domain: false, .. }));
+    assert!(matches!(ending(Phase::Body, 550, Some("5.7.1"), "spam"), Ending::Refused { by_domain: true, .. }));
+    assert!(matches!(ending(Phase::Rcpt, 530, Some("5.7.0"), "log in"), Ending::Refused { by_domain: false, .. }));
     let sender =
-        SendError::Transient(Fault { phase: "mail", code: Some(553), enhanced: None, text: "not yours".into() });
+        SendError::Transient(Fault { phase: Phase::Mail, code: Some(553), enhanced: None, text: "not yours".into() });
     assert!(matches!(Ending::of(&Err(sender)), Ending::Refused { by_domain: false, .. }));
-    assert_eq!(ending("auth", 535, Some("5.7.8"), "wrong password"), Ending::Untried);
-    let unreachable = Err(SendError::Transient(Fault::new("connect", "refused")));
+    assert_eq!(ending(Phase::Auth, 535, Some("5.7.8"), "wrong password"), Ending::Untried);
+    let unreachable = Err(SendError::Transient(Fault::new(Phase::Connect, "refused")));
     assert_eq!(Ending::of(&unreachable), Ending::Untried);
 }
 
 #[test]
 fn what_may_be_about_one_mailbox_is_the_domains_once_a_second_hears_it() {
-    let vague = || Ending::of(&fault("rcpt", 550, Some("5.7.1"), "no"));
-    let later = || Ending::of(&fault("rcpt", 451, Some("4.7.1"), "later"));
+    let vague = || Ending::of(&fault(Phase::Rcpt, 550, Some("5.7.1"), "no"));
+    let later = || Ending::of(&fault(Phase::Rcpt, 451, Some("4.7.1"), "later"));
     let mut pacer = Pacer::new(Policy::default(), None);
     assert!(matches!(pacer.weigh("example.org", 1, false, vague()), Ending::Rejected { .. }));
     assert_eq!(pacer.weigh("example.org", 1, false, later()), Ending::OwnTrouble, "the same once more");
@@ -261,7 +261,7 @@ fn what_may_be_about_one_mailbox_is_the_domains_once_a_second_hears_it() {
     assert!(matches!(pacer.weigh("example.net", 4, true, refused()), Ending::Rejected { .. }));
     assert_eq!(pacer.weigh("example.net", 4, true, deferred()), Ending::OwnTrouble);
     // A mailbox that is missing day after day is one.
-    let missing = || Ending::of(&fault("rcpt", 550, Some("5.1.1"), "no such user"));
+    let missing = || Ending::of(&fault(Phase::Rcpt, 550, Some("5.1.1"), "no such user"));
     assert_eq!(pacer.weigh("example.com", 5, false, missing()), missing());
     assert_eq!(pacer.weigh("example.com", 5, false, missing()), Ending::OwnTrouble);
     assert_eq!(pacer.weigh("example.com", 6, false, missing()), missing());
@@ -276,7 +276,7 @@ fn what_may_be_about_one_mailbox_is_the_domains_once_a_second_hears_it() {
 
 #[test]
 fn a_server_that_rejects_everybody_is_left_alone() {
-    let rejected = |n: i64| Ending::of(&fault("body", 554, None, &format!("no, {n}")));
+    let rejected = |n: i64| Ending::of(&fault(Phase::Body, 554, None, &format!("no, {n}")));
     let mut pacer = Pacer::new(Policy::default(), None);
     for n in 0..9 {
         assert_eq!(send(&mut pacer, &format!("d{n}.example.org"), at(n), &rejected(n)), []);
@@ -292,7 +292,7 @@ fn a_server_that_rejects_everybody_is_left_alone() {
 
 #[test]
 fn a_server_that_falls_silent_on_one_after_the_other_gets_one_mail_at_a_time() {
-    let lost = Ending::of(&Err(SendError::Transient(Fault::new("rcpt", "the server closed the connection"))));
+    let lost = Ending::of(&Err(SendError::Transient(Fault::new(Phase::Rcpt, "the server closed the connection"))));
     assert_eq!(lost, Ending::Lost);
     let mut pacer = Pacer::new(Policy::default(), None);
     for (mail, ending) in [(1, &lost), (1, &lost), (1, &lost), (2, &Ending::Taken), (1, &lost), (3, &Ending::Untried)] {

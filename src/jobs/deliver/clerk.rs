@@ -25,7 +25,7 @@ use super::rests::Rests;
 use super::{Handed, Report, Settings, ended, ended_as};
 use crate::clock::Clock;
 use crate::core::bounce;
-use crate::core::delivery::{Fault, Outcome, SendError};
+use crate::core::delivery::{Fault, Outcome, Phase, SendError};
 use crate::core::pacing::{Change, Ending, Pacer, Room};
 use crate::store::{Claim, Recorded, Store, StoreError};
 
@@ -411,7 +411,7 @@ impl Clerk {
         if self.is_broken {
             let now = self.clock.now();
             let lost = self.out.values().map(|out| {
-                let fault = Fault::new("crash", "a fault in the program ended the attempt");
+                let fault = Fault::new(Phase::Crash, "a fault in the program ended the attempt");
                 let error = if out.is_let_through { SendError::Unknown(fault) } else { SendError::Transient(fault) };
                 ended(&out.claim, Err(error), now)
             });

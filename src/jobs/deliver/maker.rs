@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::news::Told;
 use super::{Handed, Ready, ended};
 use crate::clock::Clock;
-use crate::core::delivery::{Fault, SendError};
+use crate::core::delivery::{Fault, Phase, SendError};
 use crate::jobs::letter::{WriteError, Writer};
 use crate::mail::Mail;
 use crate::scheduling;
@@ -103,7 +103,7 @@ fn make(mails: &Writer, claim: &Claim) -> Result<Mail, SendError> {
             message_id: mailing.message_id,
         })
     };
-    let fault = |error: &dyn std::fmt::Display| Fault::new("render", error.to_string());
+    let fault = |error: &dyn std::fmt::Display| Fault::new(Phase::Render, error.to_string());
     match catch_unwind(AssertUnwindSafe(write)) {
         Ok(Ok(mail)) => Ok(mail),
         // An order that this program can't read any more: it holds no other mail, and can be retried by hand.

@@ -29,7 +29,7 @@ pub(super) fn not_sent(recorded: &Recorded, error: &SendError) {
         _ => "never".to_owned(),
     };
     let Recorded { edition, attempt, .. } = recorded;
-    tracing::warn!(edition, attempt, kind = error.kind(), again, %error, "not sent");
+    tracing::warn!(edition, attempt, kind = %error.kind(), again, %error, "not sent");
 }
 
 /// Says that a domain, or everything, rests from now on. Its name may be a person's, so it stands in `paperpost status`.

@@ -11,7 +11,7 @@ use chrono::{DateTime, Duration, NaiveDateTime, Utc};
 use super::publish;
 use crate::core::address::Address;
 use crate::core::schedule;
-use crate::core::subscription::Subscription;
+use crate::core::subscription::{Consent, Subscription};
 use crate::store::{History, Standing, Store, StoreError};
 
 mod edition;
@@ -42,7 +42,7 @@ pub enum Obstacle {
     /// The file no longer has it.
     NotListed,
     /// The subscriber did not agree, or no longer does: `withdrawn`, `suppressed`, `pending`.
-    Consent(String),
+    Consent(Consent),
 }
 
 /// When the next edition is due.
@@ -89,8 +89,8 @@ impl<'a> Case<'a> {
 
     /// What keeps every mail back; usually nothing.
     pub fn obstacles(&self) -> Vec<Obstacle> {
-        let consent = self.history.as_ref().map_or("confirmed", |history| history.consent.as_str());
-        let consent = (consent != "confirmed").then(|| Obstacle::Consent(consent.to_owned()));
+        let consent = self.history.as_ref().map_or(Consent::Confirmed, |history| history.consent);
+        let consent = (consent != Consent::Confirmed).then_some(Obstacle::Consent(consent));
         let listed = (!self.is_listed).then_some(Obstacle::NotListed);
         let paused = self.subscription().paused.then_some(Obstacle::Paused);
         [consent, listed, paused].into_iter().flatten().collect()

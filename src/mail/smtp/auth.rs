@@ -11,7 +11,7 @@ use super::reply::Reply;
 use super::scram::{self, Scram, ScramError};
 use super::session::{command, fault, trouble};
 use super::wire::Wire;
-use crate::core::delivery::SendError;
+use crate::core::delivery::{Phase, SendError};
 use crate::mail::login::{Login, Mechanism};
 
 /// Logs in. Every failure is transient: none says anything about a mail.
@@ -27,7 +27,7 @@ pub(super) async fn log_in(
     };
     let offers = |mechanism: &&Mechanism| offered.auth.iter().any(|offer| offer == name(**mechanism));
     let Some(mechanism) = accepted.iter().find(offers) else {
-        return Err(fault("auth", "the server offers no way to log in that fits the settings"));
+        return Err(fault(Phase::Auth, "the server offers no way to log in that fits the settings"));
     };
     let (user, password) = (&login.user, login.secret.read().await?);
     let (password, mut dialogue) = (password.reveal(), Dialogue { wire, timeouts });
@@ -67,12 +67,12 @@ struct Dialogue<'a> {
 
 impl Dialogue<'_> {
     async fn say(&mut self, line: &str) -> Result<Reply, SendError> {
-        command(self.wire, line, self.timeouts).await.map_err(|t| trouble("auth", &t))
+        command(self.wire, line, self.timeouts).await.map_err(|t| trouble(Phase::Auth, &t))
     }
 
     /// Says the lines one after another, as long as the server asks for more.
     async fn run(&mut self, lines: &[String]) -> Result<(), SendError> {
-        let (last, first) = lines.split_last().ok_or_else(|| fault("auth", "there is nothing to say"))?;
+        let (last, first) = lines.split_last().ok_or_else(|| fault(Phase::Auth, "there is nothing to say"))?;
         for line in first {
             let reply = self.say(line).await?;
             if reply.code != 334 {
@@ -83,7 +83,7 @@ impl Dialogue<'_> {
     }
 
     async fn scram(&mut self, user: &str, password: &str) -> Result<(), SendError> {
-        let broken = |error: ScramError| fault("auth", &error.to_string());
+        let broken = |error: ScramError| fault(Phase::Auth, &error.to_string());
         let (scram, first) = Scram::begin(user).map_err(broken)?;
         let first = format!("AUTH {} {}", scram::NAME, BASE64_STANDARD.encode(first));
         let challenge = self.say(&first).await?;
@@ -102,7 +102,7 @@ impl Dialogue<'_> {
 
 /// Whether the server lets us in.
 fn welcome(reply: &Reply) -> Result<(), SendError> {
-    if reply.is_positive() { Ok(()) } else { Err(SendError::Transient(reply.fault("auth"))) }
+    if reply.is_positive() { Ok(()) } else { Err(SendError::Transient(reply.fault(Phase::Auth))) }
 }
 
 /// What a challenge says; nothing when it is no base64, which fits no message.

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use super::super::connect::{Connector, Server};
 use super::session::{Session, fault};
 use super::{SettingsError, SmtpSettings, Tls};
-use crate::core::delivery::{Receipt, SendError};
+use crate::core::delivery::{Phase, Receipt, SendError};
 use crate::core::host::is_loopback;
 use crate::mail::{Mail, Transport, Turn};
 
@@ -79,7 +79,7 @@ impl Smtp {
 impl Transport for Smtp {
     async fn send_in_turn(&self, mail: &Mail, mut turn: Turn<'_>) -> Result<Option<Receipt>, SendError> {
         let pool = &self.pool;
-        let closed = |_| fault("connect", "the mail transport is closed");
+        let closed = |_| fault(Phase::Connect, "the mail transport is closed");
         let slot = pool.slots.clone().acquire_owned().await.map_err(closed)?;
         if let Some(session) = pool.take(mail) {
             let ended = session.send(mail, &mut turn, &pool.settings).await;

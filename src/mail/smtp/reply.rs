@@ -4,7 +4,7 @@
 //! any cutting of the same bytes. A reply is bounded, in lines and in octets, so a hostile server can't fill the memory;
 //! what is no reply is an error, after which the connection is of no use.
 
-use crate::core::delivery::Fault;
+use crate::core::delivery::{Fault, Phase};
 use crate::mail::one_line;
 
 /// A whole reply.
@@ -35,7 +35,7 @@ impl Reply {
     }
 
     /// What a log or a table shows of it.
-    pub(super) fn fault(&self, phase: &'static str) -> Fault {
+    pub(super) fn fault(&self, phase: Phase) -> Fault {
         Fault { phase, code: Some(self.code), enhanced: self.enhanced.clone(), text: one_line(&self.text()) }
     }
 }

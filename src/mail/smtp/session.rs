@@ -14,7 +14,7 @@ use super::reply::Reply;
 use super::verdict::refusal;
 use super::wire::{Trouble, Wire};
 use super::{SmtpSettings, Timeouts, Tls};
-use crate::core::delivery::{Fault, SendError};
+use crate::core::delivery::{Fault, Phase, SendError};
 use crate::mail::one_line;
 
 /// A connection on which MAIL may be said.
@@ -58,12 +58,12 @@ impl Session {
         connector: &Connector,
     ) -> Result<Self, SendError> {
         let timeouts = settings.timeouts;
-        let tcp = route.next().await.map_err(|error| trouble("connect", &error.into()))?;
+        let tcp = route.next().await.map_err(|error| trouble(Phase::Connect, &error.into()))?;
         let mut greeted = greet(tcp, settings, connector).await;
         for _ in 1..MOST_ADDRESSES {
             // Without STARTTLS the server is not what the settings say, wherever it is asked.
             let Err(error) = greeted.as_ref() else { break };
-            if error.fault().phase == "starttls" {
+            if error.fault().phase == Phase::StartTls {
                 break;
             }
             let Ok(tcp) = route.next().await else { break };
@@ -102,15 +102,15 @@ async fn greet(
 ) -> Result<(Wire, Capabilities), SendError> {
     let timeouts = settings.timeouts;
     let mut wire = if settings.tls == Tls::Implicit { encrypted(connector, tcp).await? } else { Wire::new(tcp) };
-    expect("greeting", wire.reply(timeouts.greeting).await)?;
+    expect(Phase::Greeting, wire.reply(timeouts.greeting).await)?;
     let mut capabilities = ehlo(&mut wire, settings).await?;
     if settings.tls == Tls::StartTls {
         if !capabilities.starttls {
-            return Err(fault("starttls", "the server does not offer STARTTLS; nothing is sent in the clear"));
+            return Err(fault(Phase::StartTls, "the server does not offer STARTTLS; nothing is sent in the clear"));
         }
-        expect("starttls", command(&mut wire, "STARTTLS", &timeouts).await)?;
+        expect(Phase::StartTls, command(&mut wire, "STARTTLS", &timeouts).await)?;
         let Some(stream) = wire.into_stream() else {
-            return Err(fault("starttls", "the server, or someone between, went on in the clear after STARTTLS"));
+            return Err(fault(Phase::StartTls, "the server, or someone between, went on in the clear after STARTTLS"));
         };
         wire = encrypted(connector, stream).await?;
         // What was offered in the clear counts no more (RFC 3207 section 4.2).
@@ -123,14 +123,14 @@ async fn greet(
 async fn encrypted(connector: &Connector, stream: impl Stream + 'static) -> Result<Wire, SendError> {
     match connector.tls(stream).await {
         Ok(Some(stream)) => Ok(Wire::new(stream)),
-        Ok(None) => Err(fault("tls", "no TLS is set up")),
-        Err(error) => Err(trouble("tls", &error.into())),
+        Ok(None) => Err(fault(Phase::Tls, "no TLS is set up")),
+        Err(error) => Err(trouble(Phase::Tls, &error.into())),
     }
 }
 
 async fn ehlo(wire: &mut Wire, settings: &SmtpSettings) -> Result<Capabilities, SendError> {
     let reply = command(wire, &format!("EHLO {}", settings.hello), &settings.timeouts).await;
-    expect("ehlo", reply).map(|reply| Capabilities::of(&reply))
+    expect(Phase::Ehlo, reply).map(|reply| Capabilities::of(&reply))
 }
 
 /// One command and its reply.
@@ -140,7 +140,7 @@ pub(super) async fn command(wire: &mut Wire, line: &str, timeouts: &Timeouts) ->
 }
 
 /// The reply, when it is 2yz.
-fn expect(phase: &'static str, reply: Result<Reply, Trouble>) -> Result<Reply, SendError> {
+fn expect(phase: Phase, reply: Result<Reply, Trouble>) -> Result<Reply, SendError> {
     match reply {
         Ok(reply) if reply.is_positive() => Ok(reply),
         Ok(reply) => Err(refusal(phase, &reply)),
@@ -149,11 +149,11 @@ fn expect(phase: &'static str, reply: Result<Reply, Trouble>) -> Result<Reply, S
 }
 
 /// A connection that failed in this phase.
-pub(super) fn trouble(phase: &'static str, trouble: &Trouble) -> SendError {
+pub(super) fn trouble(phase: Phase, trouble: &Trouble) -> SendError {
     fault(phase, &trouble.to_string())
 }
 
-pub(super) fn fault(phase: &'static str, text: &str) -> SendError {
+pub(super) fn fault(phase: Phase, text: &str) -> SendError {
     SendError::Transient(Fault::new(phase, one_line(text)))
 }
 

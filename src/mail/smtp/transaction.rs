@@ -14,7 +14,7 @@ use super::verdict::refusal;
 use super::wire::Trouble;
 use super::{DOT, Pipelining, SmtpSettings};
 use crate::core::address::Address;
-use crate::core::delivery::{Fault, Receipt, SendError};
+use crate::core::delivery::{Fault, Phase, Receipt, SendError};
 use crate::mail::{Mail, Turn, quoted};
 
 /// How a transaction ended.
@@ -77,13 +77,13 @@ impl Session {
         settings: &SmtpSettings,
     ) -> Result<Receipt, Stop> {
         let message = mail.message.wire_form().ok_or_else(|| {
-            Stop::Unfit(SendError::Permanent(Fault::new("body", "the message has a line end that is no CRLF")))
+            Stop::Unfit(SendError::Permanent(Fault::new(Phase::Body, "the message has a line end that is no CRLF")))
         })?;
         let envelope = self.envelope(mail, settings.dsn).map_err(Stop::Unfit)?;
         match announced {
-            None if self.pipelines(settings) => self.say(&envelope).await.map_err(|t| lost("mail", &t))?,
+            None if self.pipelines(settings) => self.say(&envelope).await.map_err(|t| lost(Phase::Mail, &t))?,
             Some(said) if said.envelope != envelope => {
-                return Err(Stop::Unanswered(fault("mail", "another mail was announced")));
+                return Err(Stop::Unanswered(fault(Phase::Mail, "another mail was announced")));
             }
             _ => {}
         }
@@ -93,10 +93,10 @@ impl Session {
         self.hand_over(&message, turn, settings).await?;
         match self.wire.reply(limits.end_of_data).await {
             Ok(reply) if reply.is_positive() => Ok(Receipt { reply: receipt(&reply) }),
-            Ok(reply) if reply.code == 421 => Err(Stop::Lost(refusal("body", &reply))),
-            Ok(reply) if reply.is_negative() => Err(Stop::Refused(refusal("body", &reply))),
-            Ok(reply) => Err(Stop::Lost(SendError::Unknown(reply.fault("body")))),
-            Err(silence) => Err(Stop::Lost(SendError::Unknown(Fault::new("body", silence.to_string())))),
+            Ok(reply) if reply.code == 421 => Err(Stop::Lost(refusal(Phase::Body, &reply))),
+            Ok(reply) if reply.is_negative() => Err(Stop::Refused(refusal(Phase::Body, &reply))),
+            Ok(reply) => Err(Stop::Lost(SendError::Unknown(reply.fault(Phase::Body)))),
+            Err(silence) => Err(Stop::Lost(SendError::Unknown(Fault::new(Phase::Body, silence.to_string())))),
         }
     }
 
@@ -148,16 +148,16 @@ impl Session {
         // It may have broken behind the dot: the server may have the message, and may have said so.
         Err(match self.wire.reply(self.timeouts.quit).await {
             Ok(reply) if reply.is_positive() => Stop::Taken(Receipt { reply: receipt(&reply) }),
-            Ok(reply) if reply.is_negative() => Stop::Lost(refusal("body", &reply)),
-            _ => Stop::Lost(SendError::Unknown(Fault::new("body", broken.to_string()))),
+            Ok(reply) if reply.is_negative() => Stop::Lost(refusal(Phase::Body, &reply)),
+            _ => Stop::Lost(SendError::Unknown(Fault::new(Phase::Body, broken.to_string()))),
         })
     }
 
     /// The message is not whole. A server that refuses in the midst of it may have said why.
     async fn broken_off(&mut self, broken: &Trouble) -> Stop {
         Stop::Lost(match self.wire.reply(self.timeouts.quit).await {
-            Ok(reply) if reply.is_negative() => refusal("body", &reply),
-            _ => trouble("body", broken),
+            Ok(reply) if reply.is_negative() => refusal(Phase::Body, &reply),
+            _ => trouble(Phase::Body, broken),
         })
     }
 
@@ -171,14 +171,14 @@ impl Session {
     async fn announce(&mut self, [from, to]: &[String; 2], is_said: bool) -> Result<(), Stop> {
         let limits = self.timeouts;
         let mut refused: Option<SendError> = None;
-        for (phase, line) in [("mail", from.as_str()), ("rcpt", to), ("data", "DATA\r\n")] {
+        for (phase, line) in [(Phase::Mail, from.as_str()), (Phase::Rcpt, to), (Phase::Data, "DATA\r\n")] {
             if !is_said {
                 if let Some(error) = refused {
                     return Err(Stop::Refused(error));
                 }
                 self.wire.write(line.as_bytes(), limits.command).await.map_err(|t| lost(phase, &t))?;
             }
-            let limit = if phase == "data" { limits.data } else { limits.command };
+            let limit = if phase == Phase::Data { limits.data } else { limits.command };
             let reply = match self.wire.reply(limit).await {
                 Ok(reply) => reply,
                 // The first refusal is what the server had to say; that the connection broke later changes nothing.
@@ -187,13 +187,13 @@ impl Session {
             match reply.code {
                 421 => {
                     let error = refused.unwrap_or_else(|| refusal(phase, &reply));
-                    return Err(if phase == "mail" { Stop::Unanswered(error) } else { Stop::Lost(error) });
+                    return Err(if phase == Phase::Mail { Stop::Unanswered(error) } else { Stop::Lost(error) });
                 }
                 400.. => {
                     refused.get_or_insert_with(|| refusal(phase, &reply));
                 }
-                200..300 if phase != "data" => {}
-                354 if phase == "data" => {
+                200..300 if phase != Phase::Data => {}
+                354 if phase == Phase::Data => {
                     if let Some(error) = refused {
                         let in_step = self.send_nothing().await;
                         return Err(if in_step { Stop::Refused(error) } else { Stop::Lost(error) });
@@ -229,13 +229,17 @@ impl Session {
         let needs_utf8 = !ascii_addresses || !mail.message.is_head_ascii();
         let needs_eight_bit = needs_utf8 || !mail.message.is_body_ascii();
         if needs_utf8 && !offered.smtputf8 {
-            return never("rcpt", "5.6.7", "an address is not ASCII, and the server takes no such address (SMTPUTF8)");
+            return never(
+                Phase::Rcpt,
+                "5.6.7",
+                "an address is not ASCII, and the server takes no such address (SMTPUTF8)",
+            );
         }
         if needs_eight_bit && !offered.eight_bit {
-            return never("mail", "5.6.3", "the message is not ASCII, and the server takes no other (8BITMIME)");
+            return never(Phase::Mail, "5.6.3", "the message is not ASCII, and the server takes no other (8BITMIME)");
         }
         if offered.size.is_some_and(|limit| size as u64 > limit) {
-            return never("mail", "5.3.4", "the message is larger than the server takes");
+            return never(Phase::Mail, "5.3.4", "the message is larger than the server takes");
         }
 
         let mut from = format!("MAIL FROM:<{}>", mail.from.as_ref().map(Address::reveal).unwrap_or_default());
@@ -277,10 +281,10 @@ fn group([from, to]: &[String; 2]) -> String {
 }
 
 /// A connection that broke in this phase.
-fn lost(phase: &'static str, broken: &Trouble) -> Stop {
+fn lost(phase: Phase, broken: &Trouble) -> Stop {
     let error = trouble(phase, broken);
     match broken {
-        Trouble::Closed | Trouble::Broken(_) if phase == "mail" => Stop::Unanswered(error),
+        Trouble::Closed | Trouble::Broken(_) if phase == Phase::Mail => Stop::Unanswered(error),
         _ => Stop::Lost(error),
     }
 }

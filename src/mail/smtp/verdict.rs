@@ -7,10 +7,10 @@
 
 use super::reply::Reply;
 use crate::core::bounce;
-use crate::core::delivery::SendError;
+use crate::core::delivery::{Phase, SendError};
 
 /// The error that a refusal in this phase amounts to.
-pub(super) fn refusal(phase: &'static str, reply: &Reply) -> SendError {
+pub(super) fn refusal(phase: Phase, reply: &Reply) -> SendError {
     let fault = reply.fault(phase);
     if is_final(phase, reply) && !bounce::is_limit(&fault) {
         SendError::Permanent(fault)
@@ -19,17 +19,17 @@ pub(super) fn refusal(phase: &'static str, reply: &Reply) -> SendError {
     }
 }
 
-fn is_final(phase: &str, reply: &Reply) -> bool {
+fn is_final(phase: Phase, reply: &Reply) -> bool {
     let enhanced = reply.enhanced.as_deref();
     match (phase, reply.code) {
         (_, ..500) => false,
         // Authentication is required, expired or too weak (RFC 4954 section 6); the connection is out of step.
         (_, 503 | 530 | 534 | 535 | 538) => false,
         // "Too many recipients" by its old code (RFC 5321 section 4.5.3.1.10); 5.2.2 is a full mailbox.
-        ("rcpt", 552) => enhanced.is_some_and(|code| code != "5.5.3"),
-        ("rcpt" | "data" | "body", _) => true,
-        ("mail", 552) => true,
-        ("mail", _) => matches!(enhanced, Some("5.3.4" | "5.6.7")),
+        (Phase::Rcpt, 552) => enhanced.is_some_and(|code| code != "5.5.3"),
+        (Phase::Rcpt | Phase::Data | Phase::Body, _) => true,
+        (Phase::Mail, 552) => true,
+        (Phase::Mail, _) => matches!(enhanced, Some("5.3.4" | "5.6.7")),
         _ => false,
     }
 }
@@ -37,33 +37,34 @@ fn is_final(phase: &str, reply: &Reply) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::delivery::AttemptOutcome;
 
     #[test]
     fn only_what_no_later_attempt_can_mend_is_final() {
         for (phase, code, enhanced, expected) in [
-            ("greeting", 554, None, "transient"),
-            ("ehlo", 550, None, "transient"),
-            ("auth", 535, Some("5.7.8"), "transient"),
-            ("mail", 451, None, "transient"),
-            ("mail", 550, Some("5.7.1"), "transient"),
-            ("mail", 530, Some("5.7.0"), "transient"),
-            ("mail", 552, Some("5.3.4"), "permanent"),
-            ("rcpt", 450, Some("4.7.1"), "transient"),
-            ("rcpt", 550, None, "permanent"),
-            ("rcpt", 550, Some("5.1.1"), "permanent"),
-            ("rcpt", 552, None, "transient"),
-            ("rcpt", 552, Some("5.5.3"), "transient"),
-            ("rcpt", 552, Some("5.2.2"), "permanent"),
-            ("rcpt", 503, None, "transient"),
-            ("data", 554, None, "permanent"),
-            ("body", 554, Some("5.7.1"), "permanent"),
-            ("body", 452, None, "transient"),
+            (Phase::Greeting, 554, None, AttemptOutcome::Transient),
+            (Phase::Ehlo, 550, None, AttemptOutcome::Transient),
+            (Phase::Auth, 535, Some("5.7.8"), AttemptOutcome::Transient),
+            (Phase::Mail, 451, None, AttemptOutcome::Transient),
+            (Phase::Mail, 550, Some("5.7.1"), AttemptOutcome::Transient),
+            (Phase::Mail, 530, Some("5.7.0"), AttemptOutcome::Transient),
+            (Phase::Mail, 552, Some("5.3.4"), AttemptOutcome::Permanent),
+            (Phase::Rcpt, 450, Some("4.7.1"), AttemptOutcome::Transient),
+            (Phase::Rcpt, 550, None, AttemptOutcome::Permanent),
+            (Phase::Rcpt, 550, Some("5.1.1"), AttemptOutcome::Permanent),
+            (Phase::Rcpt, 552, None, AttemptOutcome::Transient),
+            (Phase::Rcpt, 552, Some("5.5.3"), AttemptOutcome::Transient),
+            (Phase::Rcpt, 552, Some("5.2.2"), AttemptOutcome::Permanent),
+            (Phase::Rcpt, 503, None, AttemptOutcome::Transient),
+            (Phase::Data, 554, None, AttemptOutcome::Permanent),
+            (Phase::Body, 554, Some("5.7.1"), AttemptOutcome::Permanent),
+            (Phase::Body, 452, None, AttemptOutcome::Transient),
         ] {
             let reply = Reply { code, enhanced: enhanced.map(Into::into), lines: vec![] };
             assert_eq!(refusal(phase, &reply).kind(), expected, "{phase} {code} {enhanced:?}");
         }
         let text = "Daily user sending limit exceeded";
         let limit = Reply { code: 550, enhanced: Some("5.4.5".into()), lines: vec![text.into()] };
-        assert_eq!(refusal("data", &limit).kind(), "transient");
+        assert_eq!(refusal(Phase::Data, &limit).kind(), AttemptOutcome::Transient);
     }
 }

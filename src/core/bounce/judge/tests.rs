@@ -354,55 +354,61 @@ fn the_words_of_many_providers_are_understood() {
     }
 }
 
-fn fault(phase: &'static str, code: Option<u16>, enhanced: Option<&str>, text: &str) -> Fault {
+fn fault(phase: Phase, code: Option<u16>, enhanced: Option<&str>, text: &str) -> Fault {
     Fault { phase, code, enhanced: enhanced.map(str::to_owned), text: text.to_owned() }
 }
 
 #[test]
 fn a_refusal_speaks_of_the_recipient_only_where_the_recipient_was_named() {
     for (phase, code, enhanced, words, expected) in [
-        ("rcpt", Some(550), Some("5.1.1"), "no such user", Some(Class::Hard)),
-        ("rcpt", Some(550), None, "no such user", Some(Class::Hard)),
-        ("rcpt", Some(550), None, "no such user, returned to sender", Some(Class::Hard)),
-        ("rcpt", Some(550), None, "5.7.1 rejected", Some(Class::Sender)),
-        ("rcpt", Some(550), None, "Relaying denied", Some(Class::Sender)),
-        ("rcpt", Some(550), None, "Administrative prohibition", Some(Class::Soft)),
-        ("rcpt", Some(550), None, "Mailbox is full / quota exceeded", Some(Class::Soft)),
-        ("rcpt", Some(550), None, "Too many messages from your address today", Some(Class::Sender)),
-        ("rcpt", Some(550), None, "", Some(Class::Soft)),
-        ("rcpt", Some(551), None, "user not local", Some(Class::Soft)),
-        ("rcpt", Some(450), Some("4.2.1"), "busy", Some(Class::Soft)),
-        ("rcpt", Some(450), Some("4.2.0"), "Greylisted", Some(Class::Soft)),
+        (Phase::Rcpt, Some(550), Some("5.1.1"), "no such user", Some(Class::Hard)),
+        (Phase::Rcpt, Some(550), None, "no such user", Some(Class::Hard)),
+        (Phase::Rcpt, Some(550), None, "no such user, returned to sender", Some(Class::Hard)),
+        (Phase::Rcpt, Some(550), None, "5.7.1 rejected", Some(Class::Sender)),
+        (Phase::Rcpt, Some(550), None, "Relaying denied", Some(Class::Sender)),
+        (Phase::Rcpt, Some(550), None, "Administrative prohibition", Some(Class::Soft)),
+        (Phase::Rcpt, Some(550), None, "Mailbox is full / quota exceeded", Some(Class::Soft)),
+        (Phase::Rcpt, Some(550), None, "Too many messages from your address today", Some(Class::Sender)),
+        (Phase::Rcpt, Some(550), None, "", Some(Class::Soft)),
+        (Phase::Rcpt, Some(551), None, "user not local", Some(Class::Soft)),
+        (Phase::Rcpt, Some(450), Some("4.2.1"), "busy", Some(Class::Soft)),
+        (Phase::Rcpt, Some(450), Some("4.2.0"), "Greylisted", Some(Class::Soft)),
         (
-            "rcpt",
+            Phase::Rcpt,
             Some(450),
             Some("4.2.1"),
             "The user you are trying to contact is receiving mail at a rate",
             Some(Class::Soft),
         ),
-        ("rcpt", Some(450), None, "mailbox unavailable", Some(Class::Soft)),
-        ("rcpt", Some(450), None, "busy", Some(Class::Sender)),
-        ("rcpt", Some(421), Some("4.7.28"), "unusual rate", Some(Class::Sender)),
-        ("rcpt", Some(421), None, "mailbox is full", Some(Class::Soft)),
-        ("rcpt", Some(451), None, "too many messages", Some(Class::Sender)),
-        ("rcpt", Some(554), None, "blocked, see our list", Some(Class::Sender)),
-        ("rcpt", Some(553), None, "unknown", Some(Class::Soft)),
-        ("rcpt", Some(550), None, "Domain has exceeded the max emails per hour", Some(Class::Sender)),
-        ("rcpt", Some(530), Some("5.7.0"), "log in first", Some(Class::Sender)),
-        ("body", Some(550), Some("5.1.1"), "no such user", Some(Class::Hard)),
-        ("body", Some(550), None, "no", Some(Class::Soft)),
-        ("body", Some(550), None, "not accepted for policy reasons", Some(Class::Sender)),
-        ("data", Some(550), Some("5.4.5"), "Daily user sending limit exceeded", Some(Class::Sender)),
-        ("data", Some(554), None, "Message rejected: Email address is not verified.", Some(Class::Sender)),
-        ("data", Some(554), Some("5.1.1"), "no valid recipients", None),
-        ("data", Some(554), Some("5.7.1"), "no", Some(Class::Sender)),
-        ("mail", Some(550), Some("5.1.1"), "no", None),
-        ("connect", Some(554), Some("5.7.1"), "no", None),
-        ("rcpt", None, Some("5.1.1"), "the server did not say so", None),
-        ("sendmail", None, Some("5.1.1"), "exit status: 67", Some(Class::Hard)),
-        ("sendmail", None, Some("5.1.2"), "exit status: 68: host not found", Some(Class::Hard)),
-        ("sendmail", None, Some("5.1.1"), "exit status: 67: Sender address rejected: not owned", Some(Class::Sender)),
-        ("sendmail", None, None, "exit status: 65", None),
+        (Phase::Rcpt, Some(450), None, "mailbox unavailable", Some(Class::Soft)),
+        (Phase::Rcpt, Some(450), None, "busy", Some(Class::Sender)),
+        (Phase::Rcpt, Some(421), Some("4.7.28"), "unusual rate", Some(Class::Sender)),
+        (Phase::Rcpt, Some(421), None, "mailbox is full", Some(Class::Soft)),
+        (Phase::Rcpt, Some(451), None, "too many messages", Some(Class::Sender)),
+        (Phase::Rcpt, Some(554), None, "blocked, see our list", Some(Class::Sender)),
+        (Phase::Rcpt, Some(553), None, "unknown", Some(Class::Soft)),
+        (Phase::Rcpt, Some(550), None, "Domain has exceeded the max emails per hour", Some(Class::Sender)),
+        (Phase::Rcpt, Some(530), Some("5.7.0"), "log in first", Some(Class::Sender)),
+        (Phase::Body, Some(550), Some("5.1.1"), "no such user", Some(Class::Hard)),
+        (Phase::Body, Some(550), None, "no", Some(Class::Soft)),
+        (Phase::Body, Some(550), None, "not accepted for policy reasons", Some(Class::Sender)),
+        (Phase::Data, Some(550), Some("5.4.5"), "Daily user sending limit exceeded", Some(Class::Sender)),
+        (Phase::Data, Some(554), None, "Message rejected: Email address is not verified.", Some(Class::Sender)),
+        (Phase::Data, Some(554), Some("5.1.1"), "no valid recipients", None),
+        (Phase::Data, Some(554), Some("5.7.1"), "no", Some(Class::Sender)),
+        (Phase::Mail, Some(550), Some("5.1.1"), "no", None),
+        (Phase::Connect, Some(554), Some("5.7.1"), "no", None),
+        (Phase::Rcpt, None, Some("5.1.1"), "the server did not say so", None),
+        (Phase::Sendmail, None, Some("5.1.1"), "exit status: 67", Some(Class::Hard)),
+        (Phase::Sendmail, None, Some("5.1.2"), "exit status: 68: host not found", Some(Class::Hard)),
+        (
+            Phase::Sendmail,
+            None,
+            Some("5.1.1"),
+            "exit status: 67: Sender address rejected: not owned",
+            Some(Class::Sender),
+        ),
+        (Phase::Sendmail, None, None, "exit status: 65", None),
     ] {
         let fault = fault(phase, code, enhanced, words);
         assert_eq!(refusal(&fault).map(|verdict| verdict.class), expected, "{fault}");
@@ -428,7 +434,7 @@ fn a_limit_on_what_we_send_is_not_a_full_mailbox() {
         (None, "Mailbox is full / quota exceeded", false),
         (None, "no such user", false),
     ] {
-        assert_eq!(is_limit(&fault("rcpt", Some(550), code, text)), expected, "{text}");
+        assert_eq!(is_limit(&fault(Phase::Rcpt, Some(550), code, text)), expected, "{text}");
     }
 }
 
@@ -446,7 +452,7 @@ fn what_may_be_about_one_mailbox_is_not_plainly_about_us() {
         (452, Some("4.3.1"), "insufficient system storage", false),
         (550, Some("5.1.1"), "no such user", false),
     ] {
-        let verdict = refusal(&fault("rcpt", Some(code), enhanced, words)).expect("a verdict");
+        let verdict = refusal(&fault(Phase::Rcpt, Some(code), enhanced, words)).expect("a verdict");
         assert_eq!(verdict.is_plain, expected, "{code} {enhanced:?} {words}: {verdict:?}");
     }
 }
