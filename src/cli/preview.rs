@@ -189,9 +189,9 @@ fn hint(smtp: &config::settings::Smtp, fault: &Fault) -> String {
         format!("perhaps this server begins the other way at port {port}: set smtp.tls to \"{other}\", or another port")
     };
     match (fault.phase, smtp.tls) {
-        (Phase::Tls, Tls::Implicit) if fault.text.contains("corrupt message") => tls("starttls"),
+        (Phase::Tls, Tls::Implicit) => tls("starttls"),
         (Phase::Greeting, Tls::StartTls | Tls::None) if fault.code.is_none() => tls("implicit"),
-        (Phase::Tls, _) if fault.text.contains("certificate") => {
+        (Phase::Certificate, _) => {
             "smtp.host must be a name in the server's certificate; for an authority of your own, smtp.ca_file"
                 .to_owned()
         }

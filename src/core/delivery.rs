@@ -86,6 +86,8 @@ pub enum Phase {
     Connect,
     /// TLS, from the first byte or after STARTTLS.
     Tls,
+    /// The server's certificate, within TLS.
+    Certificate,
     /// SMTP's greeting.
     Greeting,
     /// EHLO.
@@ -116,8 +118,8 @@ impl Phase {
     /// Whether a failure here lies with the session or with this machine, and says nothing of the mail.
     fn is_of_the_session(self) -> bool {
         match self {
-            Self::Connect | Self::Greeting | Self::Ehlo | Self::StartTls | Self::Tls | Self::Auth => true,
-            Self::Program | Self::File => true,
+            Self::Connect | Self::Greeting | Self::Ehlo | Self::StartTls | Self::Tls => true,
+            Self::Certificate | Self::Auth | Self::Program | Self::File => true,
             Self::Render | Self::Mail | Self::Rcpt | Self::Data | Self::Body | Self::Sendmail | Self::Crash => false,
         }
     }

@@ -2,8 +2,9 @@
 
 use crate::process::{Home, command_in, said, until};
 use crate::site::{Fault, Site, paper};
-use crate::smtp::{Act, SmtpServer};
+use crate::smtp::{Act, Offer, SmtpServer};
 use paperpost::clock::Clock;
+use paperpost::mail::smtp::Tls;
 
 // The first edition comes at once; the next slot must not come while a test runs.
 const ADA: &str = "# Our subscribers\n[[subscription]]\nemail = \"ada@example.org\"\nkeywords = [\"retrieval\"]\n\
@@ -236,12 +237,14 @@ async fn a_test_mail_tells_what_the_server_answered() {
     // As a digest's, the return path names somebody: nobody.
     home.run(&["test-mail", "ada@example.org", "--set", "mail.bounce=bounces@example.org"]).await;
     assert!(smtp.mails()[1].from.starts_with("MAIL FROM:<bounces+"), "{}", smtp.mails()[1].from);
-    // Two that wait for each other to begin, and two that begin at once.
+    // Two that wait for each other to begin, two that begin at once, and one that nobody here vouches for.
+    let stranger = SmtpServer::offering(Offer { tls: Tls::Implicit, ..Offer::default() }).await;
     let mute = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let mute = mute.local_addr().expect("an address").port();
     for (port, more, expected) in [
         (mute, ["smtp.tls=none", "smtp.timeout=300ms"], "set smtp.tls to \"implicit\""),
         (smtp.port(), ["smtp.tls=implicit", "smtp.timeout=3s"], "set smtp.tls to \"starttls\""),
+        (stranger.port(), ["smtp.tls=implicit", "smtp.timeout=3s"], "for an authority of your own, smtp.ca_file"),
     ] {
         let port = format!("smtp.port={port}");
         let failed =

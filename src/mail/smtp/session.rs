@@ -124,8 +124,16 @@ async fn encrypted(connector: &Connector, stream: impl Stream + 'static) -> Resu
     match connector.tls(stream).await {
         Ok(Some(stream)) => Ok(Wire::new(stream)),
         Ok(None) => Err(fault(Phase::Tls, "no TLS is set up")),
-        Err(error) => Err(trouble(Phase::Tls, &error.into())),
+        Err(error) => {
+            let is_certificate = matches!(cause(&error), Some(rustls::Error::InvalidCertificate(_)));
+            Err(trouble(if is_certificate { Phase::Certificate } else { Phase::Tls }, &error.into()))
+        }
     }
+}
+
+/// What TLS itself says of the failure.
+fn cause(error: &std::io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
 }
 
 async fn ehlo(wire: &mut Wire, settings: &SmtpSettings) -> Result<Capabilities, SendError> {
