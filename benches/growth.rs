@@ -183,7 +183,7 @@ impl World {
             .expect("a row"),
         ];
         for (name, bytes) in
-            [("archive", "content"), ("revisions", "content"), ("votes", "''"), ("named", "''"), ("editions", "papers")]
+            [("former", "content"), ("revisions", "''"), ("votes", "''"), ("named", "''"), ("editions", "papers")]
         {
             let sql = format!("SELECT count(*), coalesce(sum(length({bytes})), 0) FROM {name}");
             let row = |row: &rusqlite::Row<'_>| {

@@ -9,9 +9,8 @@ use std::sync::Arc;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use super::archive::content_of;
 use super::papers::as_of;
-use super::{OutboxState, Result, Store, from_json, instant, slot, subscriptions};
+use super::{OutboxState, Result, Store, content, from_json, instant, slot, subscriptions};
 use crate::core::candidate::Candidate;
 use crate::core::edition::Told;
 use crate::core::paper::{Paper, PaperKey};
@@ -119,11 +118,11 @@ impl Store {
     pub fn papers_titled(&self, piece: &str) -> Result<Vec<(PaperKey, String)>> {
         let piece = piece.to_lowercase();
         self.read(|tx| {
-            let mut query = tx.prepare_cached("SELECT id, content FROM papers ORDER BY id DESC")?;
+            let mut query = tx.prepare_cached("SELECT content FROM papers ORDER BY id DESC")?;
             let mut rows = query.query([])?;
             let (mut whole, mut parts) = (Vec::new(), Vec::new());
             while let Some(row) = rows.next()? {
-                let written: Paper = from_json("paper", &content_of(tx, row.get(0)?, row.get(1)?)?)?;
+                let written: Paper = content::unpacked(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?)?;
                 let title = written.title.to_lowercase();
                 let paper = written.displayed();
                 // People copy titles from here and from the source.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::{Result, Store, archive, day, from_json, to_json};
+use super::{Result, Store, content, day, to_json};
 use crate::core::diff::{Diff, Known, diff};
 use crate::core::paper::{Listing, Paper, PaperKey, ReadOutcome, Route, Snapshot, SourceId};
 
@@ -112,13 +112,10 @@ fn known(tx: &Transaction<'_>, snapshot: &Snapshot) -> Result<Known> {
         if known.papers.contains_key(key) {
             continue;
         }
-        let found: Option<(i64, String)> =
+        let found: Option<(i64, Vec<u8>)> =
             paper.query_row([key.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        let Some((id, mut content)) = found else { continue };
-        if content.is_empty() {
-            content = archive::unpack(tx, id)?;
-        }
-        known.papers.insert(key.clone(), from_json("paper", &content)?);
+        let Some((id, content)) = found else { continue };
+        known.papers.insert(key.clone(), content::unpacked(&content)?);
         let mut rows = listings.query(params![id, snapshot.source.as_str()])?;
         while let Some(row) = rows.next()? {
             let day = day(&row.get::<_, String>(0)?)?;
@@ -138,15 +135,16 @@ fn known(tx: &Transaction<'_>, snapshot: &Snapshot) -> Result<Known> {
 fn apply(tx: &Transaction<'_>, diff: &Diff, read: i64, at: DateTime<Utc>) -> Result<()> {
     for paper in &diff.added {
         tx.prepare_cached("INSERT INTO papers (key, content, read, first_seen) VALUES (?, ?, ?, ?)")?
-            .execute(params![paper.key.as_str(), to_json("paper", paper)?, read, at.timestamp()])?;
+            .execute(params![paper.key.as_str(), content::packed(paper)?, read, at.timestamp()])?;
     }
     for paper in &diff.revised {
-        tx.prepare_cached(
-            "INSERT INTO revisions (paper, read, content) SELECT id, ?1, content FROM papers WHERE key = ?2",
-        )?
-        .execute(params![read, paper.key.as_str()])?;
+        let key = paper.key.as_str();
+        tx.prepare_cached("INSERT INTO revisions (paper, read) SELECT id, ? FROM papers WHERE key = ?")?
+            .execute(params![read, key])?;
+        tx.prepare_cached("INSERT INTO former (paper, read, content) SELECT id, ?, content FROM papers WHERE key = ?")?
+            .execute(params![read, key])?;
         tx.prepare_cached("UPDATE papers SET content = ?1 WHERE key = ?2")?
-            .execute(params![to_json("paper", paper)?, paper.key.as_str()])?;
+            .execute(params![content::packed(paper)?, paper.key.as_str()])?;
     }
     for (key, stars) in &diff.stars {
         tx.prepare_cached(

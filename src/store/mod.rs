@@ -9,10 +9,10 @@
 //!
 //! What is *not* here: schedules, matching, rendering. Decisions come in by argument.
 
-mod archive;
 mod bounces;
 mod claims;
 mod clock;
+mod content;
 mod departures;
 mod editions;
 mod enums;
@@ -148,7 +148,7 @@ fn file(error: &rusqlite::Error) -> &'static str {
 /// Results of the store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-const MIGRATIONS: [&str; 12] = [
+const MIGRATIONS: [&str; 13] = [
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_leaving.sql"),
     include_str!("migrations/0003_faults.sql"),
@@ -161,6 +161,7 @@ const MIGRATIONS: [&str; 12] = [
     include_str!("migrations/0010_terms.sql"),
     include_str!("migrations/0011_owed.sql"),
     include_str!("migrations/0012_departures.sql"),
+    include_str!("migrations/0013_compressed.sql"),
 ];
 
 impl Store {
@@ -293,6 +294,7 @@ fn check_version(connection: &Connection) -> Result<usize> {
 
 fn migrate(connection: &mut Connection) -> Result<()> {
     let found = check_version(connection)?;
+    content::teach(connection)?;
     for (index, sql) in MIGRATIONS.iter().enumerate().skip(found) {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // Another process may have been here between the look and the lock.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::archive::content_of;
+use super::content::shown;
 use super::subscriptions::Definition;
 use super::{Result, Store, StoreError, day, from_json, instant};
 use crate::core::candidate::Candidate;
@@ -64,19 +64,13 @@ impl Store {
     }
 }
 
-/// A paper as a reader sees it, from the text that keeps it as its source wrote it.
-pub(super) fn shown(content: &str) -> Result<Paper> {
-    Ok(from_json::<Paper>("paper", content)?.displayed())
-}
-
 fn with_keys(tx: &Transaction<'_>, keys: BTreeSet<PaperKey>) -> Result<Vec<Paper>> {
-    let mut content = tx.prepare_cached("SELECT id, content FROM papers WHERE key = ?")?;
+    let mut content = tx.prepare_cached("SELECT content FROM papers WHERE key = ?")?;
     let mut papers = Vec::new();
     for key in keys {
-        let found: Option<(i64, String)> =
-            content.query_row([key.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        if let Some((id, content)) = found {
-            papers.push(shown(&content_of(tx, id, content)?)?);
+        let found: Option<Vec<u8>> = content.query_row([key.as_str()], |row| row.get(0)).optional()?;
+        if let Some(content) = found {
+            papers.push(shown(&content)?);
         }
     }
     Ok(papers)
@@ -91,11 +85,11 @@ struct Count {
 
 /// The papers with these numbers as they were known after `read`.
 pub(super) fn as_of(tx: &Transaction<'_>, ids: &[u32], read: i64) -> Result<Vec<Candidate>> {
-    // A revision holds what a paper was until its read: the first one after ours is what we knew. Where that is no longer
-    // kept, the next that is comes closest.
+    // `former` holds what a paper was until a read: the first one after ours is what we knew. Where that is no longer kept,
+    // the next that is comes closest.
     let mut content = tx.prepare_cached(
         "SELECT coalesce(
-             (SELECT content FROM revisions WHERE paper = ?1 AND read > ?2 AND content <> '' ORDER BY read LIMIT 1),
+             (SELECT content FROM former WHERE paper = ?1 AND read > ?2 ORDER BY read LIMIT 1),
              content), first_seen
          FROM papers WHERE id = ?1",
     )?;
@@ -108,9 +102,8 @@ pub(super) fn as_of(tx: &Transaction<'_>, ids: &[u32], read: i64) -> Result<Vec<
         tx.prepare_cached("SELECT stars FROM stars WHERE paper = ? AND read <= ? ORDER BY read DESC LIMIT 1")?;
     ids.iter()
         .map(|&id| {
-            let (content, first_seen): (String, i64) =
+            let (content, first_seen): (Vec<u8>, i64) =
                 content.query_row(params![id, read], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            let content = content_of(tx, id.into(), content)?;
             let mut history: BTreeMap<SourceId, Vec<Count>> = BTreeMap::new();
             let mut rows = votes.query(params![id, read])?;
             while let Some(row) = rows.next()? {

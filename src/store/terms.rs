@@ -5,10 +5,8 @@
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::archive::content_of;
-use super::{Result, Store, from_json};
+use super::{Result, Store, content};
 use crate::core::matching::LANGUAGE;
-use crate::core::paper::Paper;
 use crate::core::terms::Statistics;
 
 impl Store {
@@ -19,16 +17,15 @@ impl Store {
             let (statistics, counted) = known(tx)?.unwrap_or_default();
             let mut query = tx.prepare_cached("SELECT id, content FROM papers WHERE id > ? ORDER BY id LIMIT ?")?;
             let mut rows = query.query(params![counted, limit])?;
-            let mut papers: Vec<(i64, String)> = Vec::new();
+            let mut papers: Vec<(i64, Vec<u8>)> = Vec::new();
             while let Some(row) = rows.next()? {
-                let id = row.get(0)?;
-                papers.push((id, content_of(tx, id, row.get(1)?)?));
+                papers.push((row.get(0)?, row.get(1)?));
             }
             Ok((statistics, counted, papers))
         })?;
         let Some((last, _)) = papers.last() else { return Ok(0) };
         for (_, content) in &papers {
-            statistics.add(&from_json::<Paper>("paper", content)?.displayed());
+            statistics.add(&content::shown(content)?);
         }
         let bytes = statistics.to_bytes();
         self.write(|tx| {

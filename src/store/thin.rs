@@ -7,7 +7,7 @@
 use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::{Result, Store, archive};
+use super::{Result, Store};
 
 /// Until when things are kept in which detail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct Ages {
     pub full: DateTime<Utc>,
     /// Of counts that are older, one is kept for each week.
     pub daily: DateTime<Utc>,
-    /// What older editions hold is kept no longer than what none holds, and papers that are older are compressed.
+    /// What older editions hold is kept no longer than what none holds.
     pub named: DateTime<Utc>,
 }
 
@@ -84,7 +84,6 @@ impl Store {
             let votes = slice.votes(tx, ages)?;
             slice.stars(tx)?;
             let contents = slice.contents(tx)?;
-            archive::pack(tx, slice.after, slice.until, ages.named.timestamp())?;
             // After the newest paper the next call begins again.
             let last = last.filter(|_| papers == limit);
             set_mark(tx, THINNED_UNTIL, last.unwrap_or(0))?;
@@ -140,21 +139,17 @@ impl Slice {
         Ok(thin.execute(params![after, until, full, unsent])?)
     }
 
-    /// A row of `revisions` holds what a paper was from the row before until its own read.
+    /// A row of `former` holds what a paper was from the revision before until its own.
     fn contents(&self, tx: &Transaction<'_>) -> Result<usize> {
         let Self { after, until, full, unsent } = self;
-        // Taken out and put back, for the reason that `archive::pack` has.
         let mut thin = tx.prepare_cached(
-            "UPDATE revisions AS r SET read = -read, content = ''
-             WHERE paper > ?1 AND paper <= ?2 AND read < ?3 AND content <> ''
-             AND NOT EXISTS (SELECT 1 FROM named n WHERE n.paper = r.paper
-                 AND (n.read >= ?4 OR n.read < r.read AND n.read >=
-                     coalesce((SELECT max(read) FROM revisions WHERE paper = r.paper AND read < r.read), 0)))",
+            "DELETE FROM former AS f
+             WHERE paper > ?1 AND paper <= ?2 AND read < ?3
+             AND NOT EXISTS (SELECT 1 FROM named n WHERE n.paper = f.paper
+                 AND (n.read >= ?4 OR n.read < f.read AND n.read >=
+                     coalesce((SELECT max(read) FROM revisions WHERE paper = f.paper AND read < f.read), 0)))",
         )?;
-        let thinned = thin.execute(params![after, until, full, unsent])?;
-        tx.prepare_cached("UPDATE revisions SET read = -read WHERE paper > ? AND paper <= ? AND read < 0")?
-            .execute([after, until])?;
-        Ok(thinned)
+        Ok(thin.execute(params![after, until, full, unsent])?)
     }
 }
 

@@ -27,6 +27,7 @@ mod looks;
 mod mail;
 mod maildir;
 mod merging;
+mod migrations;
 mod outbox;
 mod output;
 mod owed;

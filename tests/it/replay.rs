@@ -7,7 +7,7 @@ use paperpost::store::{OutboxState, Store};
 
 use crate::site::{day, paper};
 use crate::smtp::Act;
-use crate::world::{Received, World};
+use crate::world::{Received, World, written_title};
 
 /// A reader: each has a domain of their own, so that what one is refused holds nobody else back.
 struct Reader {
@@ -88,12 +88,15 @@ fn seen(mails: Vec<Received>) -> Seen {
 /// Numbers and titles of the papers that a reader's keywords match and that were known at `at`.
 fn matching(world: &World, reader: &Reader, at: DateTime<Utc>) -> BTreeMap<u32, String> {
     let database = rusqlite::Connection::open(world.database()).expect("the database");
-    let sql = "SELECT p.id, json_extract(p.content, '$.title') FROM papers p
-               WHERE p.first_seen <= ?1 AND json_extract(p.content, '$.title') LIKE 'Retrieval%'
+    let sql = "SELECT p.id, p.content FROM papers p
+               WHERE p.first_seen <= ?1
                  AND (SELECT max(v.upvotes) FROM votes v WHERE v.paper = p.id AND v.at <= ?1) >= ?2";
     let mut query = database.prepare(sql).expect("SQL");
-    let rows = query.query_map((at.timestamp(), reader.min_upvotes), |row| Ok((row.get(0)?, row.get(1)?)));
-    rows.expect("papers").collect::<Result<_, _>>().expect("numbers and titles")
+    let rows = query.query_map((at.timestamp(), reader.min_upvotes), |row| {
+        Ok((row.get(0)?, written_title(&row.get::<_, Vec<u8>>(1)?)))
+    });
+    let papers = rows.expect("papers").map(|row| row.expect("a number and a title"));
+    papers.filter(|(_, title)| title.starts_with("Retrieval")).collect()
 }
 
 fn check(world: &World, reader: &Reader, seed: u64) {

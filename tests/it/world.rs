@@ -9,7 +9,7 @@
 //! assert_eq!(world.inbox("ada@example.org"), ["Retrieval at scale"]);
 //! ```
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,10 +61,16 @@ pub(crate) fn utc(text: &str) -> DateTime<Utc> {
 impl World {
     /// An empty world at noon of Monday, 23 November 2026, UTC.
     pub(crate) async fn new() -> Self {
+        Self::upon(|_| ()).await
+    }
+
+    /// The same, with the database that `prepare` leaves at its path.
+    pub(crate) async fn upon(prepare: impl FnOnce(&Path)) -> Self {
         // The program does this first thing in main.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let (site, smtp) = (Site::start().await, SmtpServer::start().await);
         let folder = tempfile::tempdir().expect("a folder");
+        prepare(&folder.path().join("p.db"));
         let id = SourceId::parse("huggingface").expect("a name");
         let options = Options {
             connect_timeout: Duration::from_secs(2),
@@ -280,4 +286,11 @@ impl Received {
 
 fn address(text: &str) -> paperpost::core::address::Address {
     paperpost::core::address::Address::parse(text).expect("an address")
+}
+
+/// The title in a row of `papers`, as its source wrote it.
+pub(crate) fn written_title(content: &[u8]) -> String {
+    let json = zstd::decode_all(content).expect("compressed");
+    let paper: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
+    paper["title"].as_str().expect("a title").to_owned()
 }
