@@ -11,7 +11,7 @@ use std::future::Future;
 use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -122,11 +122,19 @@ impl Imap {
 
     /// Connects, turns TLS on, logs in and selects the mailbox.
     pub async fn open(&self) -> Result<Mailbox, ImapError> {
+        let heard = Heard::default();
+        self.enter(&heard).await.map_err(|error| match heard.refusal() {
+            Some(words) => ImapError { reason: words, ..error },
+            None => error,
+        })
+    }
+
+    async fn enter(&self, heard: &Heard) -> Result<Mailbox, ImapError> {
         let settings = &self.settings;
         let tcp = self.connector.tcp().await.map_err(|error| self.failed("connect", &error.into()))?;
         let mut client = match settings.tls {
-            Tls::Implicit => self.encrypted(tcp).await?,
-            Tls::StartTls | Tls::None => Client::new(Bounded::new(tcp)),
+            Tls::Implicit => self.encrypted(tcp, heard).await?,
+            Tls::StartTls | Tls::None => Client::new(Bounded::new(tcp, heard)),
         };
         let greeting = async {
             let greeting = client.read_response().await?.ok_or(Error::ConnectionLost)?;
@@ -137,17 +145,18 @@ impl Imap {
             self.step("starttls", client.run_command_and_check_ok("STARTTLS", None)).await?;
             // What was read ahead goes with the old client: nothing that came in the clear is taken for an answer
             // (RFC 9051 section 6.2.1).
-            client = self.encrypted(client.into_inner().stream).await?;
+            client = self.encrypted(client.into_inner().stream, heard).await?;
         }
         let mut session = self.step("log in", log_in(client, &settings.login)).await?;
         let capabilities = self.step("capability", session.capabilities()).await?;
         self.step("select the mailbox", session.select(&settings.mailbox)).await?;
+        session.get_mut().heard = None;
         Ok(Mailbox { imap: self.clone(), session, has_uidplus: capabilities.has_str("UIDPLUS") })
     }
 
-    async fn encrypted(&self, stream: impl Stream + 'static) -> Result<Client<Bounded>, ImapError> {
+    async fn encrypted(&self, stream: impl Stream + 'static, heard: &Heard) -> Result<Client<Bounded>, ImapError> {
         match self.connector.tls(stream).await {
-            Ok(Some(stream)) => Ok(Client::new(Bounded::new(stream))),
+            Ok(Some(stream)) => Ok(Client::new(Bounded::new(stream, heard))),
             Ok(None) => Err(self.failed("tls", &io::Error::other("no TLS is set up").into())),
             Err(error) => Err(self.failed("tls", &error.into())),
         }
@@ -251,10 +260,12 @@ impl Mailbox {
     }
 }
 
-/// What a server says with a `BYE` (RFC 9051 section 7.1.5), or with a greeting that lets nobody in, in its own words.
+/// What a server says with a `BYE` (RFC 9051 section 7.1.5), with a greeting that lets nobody in, or in refusing a command, in
+/// its own words.
 fn refusal(answer: &Response<'_>) -> Option<Error> {
     match answer {
-        Response::Data { status: Status::Bye | Status::No | Status::Bad, outcome } => {
+        Response::Data { status: Status::Bye | Status::No | Status::Bad, outcome }
+        | Response::Done { status: Status::No | Status::Bad, outcome, .. } => {
             let words = masked(outcome.information.as_deref().unwrap_or("good-bye"));
             Some(io::Error::new(io::ErrorKind::ConnectionAborted, words).into())
         }
@@ -293,15 +304,43 @@ impl Authenticator for Once {
     }
 }
 
+/// The end of what a server said until the mailbox was open: its own words when it refuses or says good-bye. Of a refusal
+/// async-imap has a sentence of its own, and of a good-bye nothing.
+#[derive(Clone, Default)]
+struct Heard(Arc<Mutex<Vec<u8>>>);
+
+impl Heard {
+    /// Octets that are kept: some lines.
+    const KEPT: usize = 2_000;
+
+    fn push(&self, bytes: &[u8]) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.extend_from_slice(bytes);
+        let surplus = kept.len().saturating_sub(Self::KEPT);
+        kept.drain(..surplus);
+    }
+
+    fn refusal(&self) -> Option<String> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let error = kept.split_inclusive(|byte| *byte == b'\n').rev().find_map(|line| {
+            let (_, answer) = Response::parse(line).ok()?;
+            refusal(&answer)
+        })?;
+        Some(words(&error))
+    }
+}
+
 /// A stream that ends in an error when more is said than was allowed for.
 struct Bounded {
     stream: Box<dyn Stream>,
     left: usize,
+    /// Who remembers what is said; nobody once the mailbox is open, since then mails are.
+    heard: Option<Heard>,
 }
 
 impl Bounded {
-    fn new(stream: impl Stream + 'static) -> Self {
-        Self { stream: Box::new(stream), left: LONGEST_ANSWER }
+    fn new(stream: impl Stream + 'static, heard: &Heard) -> Self {
+        Self { stream: Box::new(stream), left: LONGEST_ANSWER, heard: Some(heard.clone()) }
     }
 
     /// Makes room for the next answer.
@@ -322,7 +361,12 @@ impl AsyncRead for Bounded {
         let before = buf.filled().len();
         std::task::ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
         match self.left.checked_sub(buf.filled().len() - before) {
-            Some(left) => self.left = left,
+            Some(left) => {
+                self.left = left;
+                if let Some(heard) = &self.heard {
+                    heard.push(&buf.filled()[before..]);
+                }
+            }
             None => return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "the answer is too long"))),
         }
         Poll::Ready(Ok(()))
@@ -348,7 +392,7 @@ const NO_IMAP: &str = "the server's answer is no IMAP";
 /// What went wrong, in one line without addresses. What could not be parsed is not repeated: it may be anybody's mail.
 fn words(error: &Error) -> String {
     match error {
-        Error::No(text) | Error::Bad(text) => masked(&said(text)),
+        Error::No(text) | Error::Bad(text) => masked(text),
         Error::ConnectionLost => "the server closed the connection".to_owned(),
         Error::Io(error) => match error.kind() {
             io::ErrorKind::UnexpectedEof => "the server closed the connection".to_owned(),
@@ -360,26 +404,30 @@ fn words(error: &Error) -> String {
     }
 }
 
-/// The server's own words, which async-imap wraps up as `… info: Some("…")` or `… information: Some("…") }`.
-fn said(text: &str) -> String {
-    let words = ["info: Some(\"", "information: Some(\""].iter().find_map(|before| {
-        let (_, words) = text.split_once(before)?;
-        words.rsplit_once("\")").map(|(words, _)| words.replace("\\\"", "\""))
-    });
-    words.unwrap_or_else(|| text.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_servers_words_are_shown_and_the_text_of_a_mail_is_not() {
-        let no = "code: None, info: Some(\"[AUTHENTICATIONFAILED] No ada@example.org here.\")";
-        assert_eq!(words(&Error::No(no.into())), "[AUTHENTICATIONFAILED] No *** here.");
-        let no = "outcome: Outcome { code: None, information: Some(\"No \\\"x\\\" here.\") }";
-        assert_eq!(words(&Error::No(no.into())), "No \"x\" here.");
-        assert_eq!(words(&Error::Bad("code: None, info: None".into())), "code: None, info: None");
+        for (lines, expected) in [
+            ("A1 NO [AUTHENTICATIONFAILED] No ada@example.org here.\r\n", Some("[AUTHENTICATIONFAILED] No *** here.")),
+            ("* OK still here\r\n* BYE \"Too many\" of you\r\n", Some("\"Too many\" of you")),
+            ("* BYE over\r\n* 1 EX", Some("over")),
+            ("A1 OK in\r\n", None),
+            ("", None),
+        ] {
+            let heard = Heard::default();
+            for byte in lines.as_bytes() {
+                heard.push(&[*byte]);
+            }
+            assert_eq!(heard.refusal().as_deref(), expected);
+        }
+        let heard = Heard::default();
+        (0..10_000).for_each(|_| heard.push(b"* OK on\r\n"));
+        heard.push(b"* BYE off\r\n");
+        assert_eq!(heard.refusal().as_deref(), Some("off"));
+        assert!(heard.0.lock().expect("no panic").len() <= Heard::KEPT);
         assert!(!words(&io::Error::other("Error during parsing of \"Subject: x\"").into()).contains("Subject"));
     }
 }

@@ -356,6 +356,21 @@ async fn a_server_that_says_good_bye_at_once_is_told_in_its_words() {
 }
 
 #[tokio::test]
+async fn a_good_bye_while_logging_in_is_told_in_the_servers_words() {
+    const CAPABLE: &str = "* CAPABILITY IMAP4rev1\r\nTAG OK\r\n";
+    for (answers, expected) in [
+        (vec!["* BYE Too many logins for bounces@example.org\r\n"], "log in: Too many logins for ***"),
+        (vec!["* BYE Down for repairs\r\nTAG NO\r\n"], "log in: "),
+        (vec!["TAG OK in\r\n", "* BYE Idle for too long\r\n"], ": Idle for too long"),
+        (vec!["TAG OK in\r\n", CAPABLE, "* BYE No such home\r\n"], "select the mailbox: No such home"),
+    ] {
+        let server = scripted("* OK ready\r\n", &answers).await;
+        let said = refusal(server.settings).await;
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn one_message_that_cannot_be_had_holds_up_no_other() {
     let world = sent().await;
     let answers = [FOUND, "TAG NO it is broken\r\n", handed(8, LETTER), DONE, DONE];
