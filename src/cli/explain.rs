@@ -98,7 +98,7 @@ fn explain_paper(case: &Case<'_>, address: &Address, paper: &KnownPaper) -> anyh
     );
     say!("\n{}: {}", address.reveal(), outlook(case, &report));
     for appearance in &report.appearances {
-        let edition = format!("the edition of {}", slot(appearance.slot));
+        let edition = format!("the edition of {}", slot(appearance.slot, zone));
         match &appearance.role {
             Role::Sent(section) if section.is_empty() => say!("  in {edition}: {}", mail(appearance.mail, zone)),
             Role::Sent(section) => say!("  in {edition}, section \"{section}\": {}", mail(appearance.mail, zone)),
@@ -132,7 +132,7 @@ fn describe_absence(case: &Case<'_>, paper: &KnownPaper, report: &PaperReport) -
     if report.outlook == Outlook::Sent || report.appearances.iter().any(|a| a.edition == last.edition.edition) {
         return Ok(());
     }
-    let edition = format!("the last edition, of {}", slot(last.edition.slot));
+    let edition = format!("the last edition, of {}", slot(last.edition.slot, last.edition.order.zone));
     match last.fate_of(paper.candidate.id) {
         Some((fate, section)) => say!("  not in {edition}: it {}", fate_words(fate, section, 1)),
         None if paper.first_seen > last.edition.decided => say!("  not in {edition}: it was first seen later"),
@@ -239,7 +239,7 @@ fn explain_edition(case: &Case<'_>, address: &Address) -> anyhow::Result<()> {
         return Ok(());
     };
     let edition = &report.edition;
-    say!("{}: the last edition, of {} ({zone})", address.reveal(), slot(edition.slot));
+    say!("{}: the last edition, of {}", address.reveal(), slot(edition.slot, edition.order.zone));
     match edition.mail {
         Some(_) => say!("  {}", mail(edition.mail, zone)),
         None if edition.order.when_empty == WhenEmpty::Skip => say!("  no mail: there was nothing new"),
@@ -340,8 +340,8 @@ fn describe_obstacles(case: &Case<'_>) {
 
 fn next(case: &Case<'_>) -> String {
     match case.next() {
-        Next::Now(at) => format!("that of {}, due now", slot(at)),
-        Next::At(at, _) => format!("due {} ({})", slot(at), case.subscription().zone),
+        Next::Now(at) => format!("that of {}, due now", slot(at, case.subscription().zone)),
+        Next::At(at, _) => format!("due {}", slot(at, case.subscription().zone)),
         Next::Never => "never due: the schedule has no further slot".to_owned(),
     }
 }
@@ -365,8 +365,9 @@ fn mail(mail: Option<(OutboxState, DateTime<Utc>)>, zone: Zone) -> String {
     }
 }
 
-fn slot(slot: NaiveDateTime) -> String {
-    slot.format("%Y-%m-%d %H:%M").to_string()
+/// A slot, and whose clock it is on.
+fn slot(slot: NaiveDateTime, zone: Zone) -> String {
+    format!("{} {zone}", slot.format("%Y-%m-%d %H:%M"))
 }
 
 /// A time as the subscriber's clock shows it.

@@ -341,12 +341,12 @@ fn describe_edition(edition: &EditionStatus, zone: Zone) -> String {
         0 => format!("nothing new among {} papers", edition.looked_at),
         count => format!("{count} of {} papers{owed}", edition.looked_at),
     };
-    let slot = edition.slot.format("%Y-%m-%d %H:%M");
+    let slot = format!("{} {zone}", edition.slot.format("%Y-%m-%d %H:%M"));
     match (&edition.state, edition.sent) {
         (_, Some(sent)) => {
             format!("sent {} for the slot {slot}, {papers} (mail {})", in_zone(sent, zone), edition.edition)
         }
-        (Some(state), None) => format!("{state}, for the slot {slot} {zone}, {papers} (mail {})", edition.edition),
+        (Some(state), None) => format!("{state}, for the slot {slot}, {papers} (mail {})", edition.edition),
         (None, None) => format!("no mail {} for the slot {slot}, {papers}", in_zone(edition.decided, zone)),
     }
 }

@@ -410,3 +410,55 @@ async fn a_doubtful_expression_is_warned_of_with_its_place() {
         ],
     );
 }
+
+/// The clock times in a text that are followed by no zone.
+fn zoneless(text: &str) -> Vec<&str> {
+    let is_clock = |at: usize| {
+        let digits = [at - 2, at - 1, at + 1, at + 2];
+        digits.iter().all(|&at| text.as_bytes().get(at).is_some_and(u8::is_ascii_digit))
+    };
+    let colons = text.match_indices(':').map(|(at, _)| at).filter(|&at| at >= 2 && is_clock(at));
+    let is_zoned = |after: &str| {
+        let after = after.trim_start_matches([' ', '(']);
+        after.starts_with("UTC") || after.starts_with("Asia/Tokyo") || after.starts_with("Europe/Berlin")
+    };
+    let lines = colons.filter(|at| !is_zoned(&text[at + 3..]));
+    lines.map(|at| text[..at].rsplit('\n').next().unwrap_or_default()).collect()
+}
+
+#[tokio::test]
+async fn each_time_that_is_shown_names_its_zone() {
+    let (home, _site, smtp) = home().await;
+    let file = home.read("subscriptions.toml");
+    home.write("subscriptions.toml", &file.replace("max_papers = 1\n", "max_papers = 1\nzone = \"Asia/Tokyo\"\n"));
+    smtp.will("rcpt", Act::Say("552 5.2.2 mailbox full"));
+    home.run(&["once"]).await;
+    let mut shown = String::new();
+    for arguments in [
+        &["list"][..],
+        &["status"],
+        &["check"],
+        &["outbox"],
+        &["outbox", "--state", "sent"],
+        &["outbox", "show", "1"],
+        &["outbox", "show", "2"],
+        &["explain", "ada@example.org"],
+        &["explain", "ada@example.org", "2611.00001"],
+        &["explain", "ada@example.org", "2611.00006"],
+        &["explain", "eve@example.org", "2611.00004"],
+        &["preview", "bob@example.org"],
+    ] {
+        let output = home.run(arguments).await;
+        shown += &format!("{arguments:?}\n{}\n", said(&output));
+    }
+    for mail in smtp.mails() {
+        shown += &String::from_utf8_lossy(&mail.bytes)
+            .replace("=\r\n", "")
+            .lines()
+            .filter(|line| !line.starts_with("Date:"))
+            .collect::<Vec<_>>()
+            .join("\n");
+    }
+    assert!(shown.matches("Asia/Tokyo").count() > 5);
+    assert_eq!(zoneless(&shown), Vec::<&str>::new());
+}

@@ -262,7 +262,7 @@ async fn the_reader_is_told_how_many_papers_a_list_has_also_when_it_did_not_chan
     let report = world.scrape().await;
     assert_eq!((report.unchanged, report.added.len()), (0, 0), "nothing was sent again");
     world.once().await;
-    assert!(world.mails(ADA)[0].text.contains("2 papers, read today at 15:00"), "{}", world.mails(ADA)[0].text);
+    assert!(world.mails(ADA)[0].text.contains("2 papers, read today at 15:00 (UTC)"), "{}", world.mails(ADA)[0].text);
 }
 
 #[tokio::test]

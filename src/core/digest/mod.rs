@@ -429,7 +429,7 @@ fn contact(how: &str) -> Option<Contact> {
     }
 }
 
-/// `41 papers, read today at 07:40`; with the fallback that was needed, or with the trouble first.
+/// `41 papers, read today at 07:40 (UTC)`; with the fallback that was needed, or with the trouble first.
 fn source_line(source: &SourceNote<'_>, today: NaiveDate, zone: Zone) -> SourceLine {
     let read = source.last_read.map(|at| words::read_at(at, today, zone));
     let state = match (source.trouble, read) {
@@ -510,12 +510,12 @@ mod tests {
             let source = SourceNote { name: "Example", last_read, route, items: 3, trouble };
             source_line(&source, NaiveDate::from_ymd_opt(2026, 11, 23).unwrap(), Zone::UTC).state
         };
-        assert_eq!(note(Some(Route::Api), None, Some(at)), "3 papers, read yesterday at 06:40");
+        assert_eq!(note(Some(Route::Api), None, Some(at)), "3 papers, read yesterday at 06:40 (UTC)");
         assert_eq!(
             note(Some(Route::Cards), None, Some(at)),
-            "3 papers, read yesterday at 06:40, from its page, titles only"
+            "3 papers, read yesterday at 06:40 (UTC), from its page, titles only"
         );
-        assert_eq!(note(None, Some("HTTP 503"), Some(at)), "HTTP 503; last read yesterday at 06:40");
+        assert_eq!(note(None, Some("HTTP 503"), Some(at)), "HTTP 503; last read yesterday at 06:40 (UTC)");
         assert_eq!(note(None, None, None), "not read yet");
     }
 

@@ -18,25 +18,25 @@ pub fn trend(votes: &[Vote], today: NaiveDate, zone: Zone) -> Option<String> {
     Some(format!("+{growth} since {}", moment(base.at, today, zone)))
 }
 
-/// `07:40` today, `yesterday`, `Friday`, `3 November`, `3 November 2025`: no more exact than a reader needs.
+/// `early today`, `yesterday`, `Friday`, `3 November`, `3 November 2025`: no more exact than a reader needs.
 fn moment(at: DateTime<Utc>, today: NaiveDate, zone: Zone) -> String {
     let local = at.with_timezone(&zone);
     match (today - local.date_naive()).num_days() {
-        0 => local.format("%H:%M").to_string(),
+        0 => "early today".to_owned(),
         1 => "yesterday".to_owned(),
         2..=6 => local.format("%A").to_string(),
         _ => day(local.date_naive(), today),
     }
 }
 
-/// When a source was read: `today at 07:40`, `yesterday at 07:40`, `Friday at 07:40`, `3 November at 07:40`.
+/// When a source was read: `today at 07:40 (Europe/Berlin)`, `yesterday at 07:40 (UTC)`, `3 November at 07:40 (UTC)`.
 pub(super) fn read_at(at: DateTime<Utc>, today: NaiveDate, zone: Zone) -> String {
     let local = at.with_timezone(&zone);
     let day = match (today - local.date_naive()).num_days() {
         0 => "today".to_owned(),
         _ => moment(at, today, zone),
     };
-    format!("{day} at {}", local.format("%H:%M"))
+    format!("{day} at {} ({zone})", local.format("%H:%M"))
 }
 
 /// `3 November`, with its year when that is not `today`'s.
@@ -91,7 +91,10 @@ mod tests {
         assert_eq!(grown(&[(at(20, 6), 37), (now, 78)], "Europe/Berlin").as_deref(), Some("+41 since Friday"));
         assert_eq!(grown(&[(at(3, 6), 37), (now, 78)], "Europe/Berlin").as_deref(), Some("+41 since 3 November"));
         // 22 November 20:00 in UTC is the 23rd in Tokyo.
-        assert_eq!(grown(&[(at(22, 20), 37), (at(23, 14), 78)], "Asia/Tokyo").as_deref(), Some("+41 since 05:00"));
+        assert_eq!(
+            grown(&[(at(22, 20), 37), (at(23, 14), 78)], "Asia/Tokyo").as_deref(),
+            Some("+41 since early today")
+        );
     }
 
     #[test]
