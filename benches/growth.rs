@@ -149,7 +149,7 @@ impl World {
         }
         let snapshot = Snapshot { source: self.source.clone(), taken: now, route: Route::Api, items, skipped: 0 };
         let (source, outcome) = (self.source.clone(), ReadOutcome::Fresh);
-        let record = ReadRecord { source, at: now, outcome, message: None, unchanged: Vec::new() };
+        let record = ReadRecord { source, at: now, outcome, message: None, unchanged: 0 };
         self.store.ingest(&snapshot, &record, "{}").expect("taken in");
     }
 

@@ -152,7 +152,7 @@ fn run_step(step: &str, database: &Path, day: i64) {
         items.drain(..PAPERS * day as usize);
         let source = SourceId::parse("bench").expect("a source");
         let snapshot = Snapshot { source: source.clone(), taken: now, route: Route::Api, items, skipped: 0 };
-        let record = ReadRecord { source, at: now, outcome: ReadOutcome::Fresh, message: None, unchanged: Vec::new() };
+        let record = ReadRecord { source, at: now, outcome: ReadOutcome::Fresh, message: None, unchanged: 0 };
         store.ingest(&snapshot, &record, "{}").expect("taken in");
     }
     let (stop, start) = (CancellationToken::new(), Instant::now());

@@ -55,7 +55,7 @@ pub(crate) fn fill(database: &Path, mails: usize) -> Store {
     }
     let source = SourceId::parse("bench").expect("a source");
     let snapshot = Snapshot { source: source.clone(), taken: now(), route: Route::Api, items, skipped: 0 };
-    let record = ReadRecord { source, at: now(), outcome: ReadOutcome::Fresh, message: None, unchanged: Vec::new() };
+    let record = ReadRecord { source, at: now(), outcome: ReadOutcome::Fresh, message: None, unchanged: 0 };
     store.ingest(&snapshot, &record, "{}").expect("taken in");
     let settings = publish::Settings { window: Duration::days(14), also: 5, domain: "example.org".into() };
     publish::run(&store, &settings, now(), &CancellationToken::new(), |_| {}).expect("published");

@@ -66,13 +66,13 @@ pub async fn run(
     let result = huggingface::read(client, source, &visits, &followed, now).await;
     let (state, message) = verdict(&result);
     let days = result.iter().flat_map(|reading| &reading.days);
-    let unchanged = days.filter(|report| report.outcome == DayOutcome::Unchanged).filter_map(|report| report.day);
+    let unchanged = days.filter(|report| report.outcome == DayOutcome::Unchanged).map(|report| report.items);
     let record = ReadRecord {
         source: source.id.clone(),
         at: now,
         outcome: state,
         message: message.clone(),
-        unchanged: unchanged.collect(),
+        unchanged: unchanged.fold(0, u32::saturating_add),
     };
     let mut report = Report {
         source: source.id.clone(),

@@ -45,6 +45,9 @@ pub struct Visit {
     /// When it was read, or found unchanged; `None` where an older version kept only the validators.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<DateTime<Utc>>,
+    /// How many papers were on it: what it has still when it is unchanged. `None` where an older version did not count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<u32>,
 }
 
 /// What one read of a source brought.
@@ -76,7 +79,7 @@ pub struct DayReport {
     pub day: Option<NaiveDate>,
     /// The route that brought it, or the last that was tried.
     pub route: Route,
-    /// Papers on it.
+    /// Papers on it; of an unchanged list, as many as there were when it was last read.
     pub items: u32,
     /// Items that could not be understood and were left out.
     pub lost: Lost,

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::{Result, Store, content, day, to_json};
+use super::{Result, Store, content, day};
 use crate::core::diff::{Diff, Known, diff};
 use crate::core::paper::{Listing, Paper, PaperKey, ReadOutcome, Route, Snapshot, SourceId};
 
@@ -20,8 +20,8 @@ pub struct ReadRecord {
     pub outcome: ReadOutcome,
     /// What went wrong, for a person.
     pub message: Option<String>,
-    /// The days whose lists the source says are as they were: nothing of them is in the snapshot.
-    pub unchanged: Vec<NaiveDate>,
+    /// Papers on the lists that the source says are as they were: nothing of them is in the snapshot.
+    pub unchanged: u32,
 }
 
 /// What one ingest changed.
@@ -43,12 +43,6 @@ impl Store {
     pub fn ingest(&self, snapshot: &Snapshot, record: &ReadRecord, validators: &str) -> Result<Ingested> {
         self.write(|tx| {
             let diff = diff(&known(tx, snapshot)?, snapshot);
-            // What a list holds that did not change is known from the time when it last did.
-            let unchanged: usize = tx.query_row(
-                "SELECT count(*) FROM listings WHERE source = ? AND day IN (SELECT value FROM json_each(?))",
-                params![record.source.as_str(), to_json("days", &record.unchanged)?],
-                |row| row.get(0),
-            )?;
             tx.execute(
                 "INSERT INTO reads (source, at, outcome, route, items, added, revised, unchanged, skipped, message)
                  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -57,7 +51,7 @@ impl Store {
                     record.at.timestamp(),
                     record.outcome,
                     snapshot.route.as_str(),
-                    snapshot.items.len() + unchanged,
+                    snapshot.items.len() + record.unchanged as usize,
                     diff.added.len(),
                     diff.revised.len(),
                     diff.unchanged.len(),

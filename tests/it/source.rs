@@ -9,7 +9,7 @@ use paperpost::core::paper::{Route, SourceId};
 use paperpost::source::fetch::Validators;
 use paperpost::source::huggingface::{self, HuggingFace, Kind, api, cards, page};
 use paperpost::source::robots::Robots;
-use paperpost::source::{DayOutcome, Reading, SourceError, Visits};
+use paperpost::source::{DayOutcome, Reading, SourceError, Visit, Visits};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use url::Url;
@@ -231,6 +231,7 @@ async fn a_list_that_has_not_changed_is_not_sent_again() {
     let second = huggingface::read(&client, &source, &first.visits, &[], noon("2026-01-05")).await.expect("a reading");
     assert_eq!(outcomes(&second), [&DayOutcome::Listed, &DayOutcome::Unchanged]);
     assert_eq!(second.snapshot.items.len(), 2, "the changed day, whole");
+    assert_eq!(second.days.iter().map(|report| report.items).collect::<Vec<_>>(), [2, 1], "the other has what it had");
     assert_eq!(conditional(&second), 2);
 
     site.fail("/api/daily_papers?date=2026-01-05", Fault::Status(500));
@@ -241,6 +242,19 @@ async fn a_list_that_has_not_changed_is_not_sent_again() {
     assert_eq!(serde_json::from_str::<Visits>(&kept).ok(), Some(third.visits));
     let of_older = r#"{"https://papers.example/":{"etag":"W/\"1\""}}"#;
     assert!(serde_json::from_str::<Visits>(of_older).is_ok(), "as older versions kept them");
+}
+
+#[tokio::test]
+async fn a_list_whose_length_is_not_known_is_not_asked_whether_it_has_changed() {
+    let site = Site::start().await;
+    site.etags();
+    site.list(day("2026-01-05"), paper("2601.90001", "Sheep"));
+    let source = source(site.base(), Kind::Daily { days: 1, window: 0 });
+    let client = client();
+    let first = huggingface::read(&client, &source, &Visits::new(), &[], noon("2026-01-05")).await.expect("a reading");
+    let uncounted = first.visits.into_iter().map(|(url, visit)| (url, Visit { items: None, ..visit })).collect();
+    let second = huggingface::read(&client, &source, &uncounted, &[], noon("2026-01-05")).await.expect("a reading");
+    assert_eq!((outcomes(&second), second.days[0].items), (vec![&DayOutcome::Listed], 1));
 }
 
 #[tokio::test]

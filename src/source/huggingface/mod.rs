@@ -83,20 +83,22 @@ pub async fn read(
     lists.extend(plan::due(older, today, now, |list| list.day, last));
 
     for list in lists {
-        let kept = visits.get(list.api.as_str());
+        // One that doesn't know what was on the list can't say what an unchanged one has.
+        let kept = visits.get(list.api.as_str()).filter(|visit| visit.items.is_some());
         let result = match &turned_away {
             Some(error) => Err(error.clone()),
             None => source.read_list(client, &list, kept, &mut longest_page).await,
         };
         days.push(match result {
             Ok(Answer::Unchanged) => {
-                next_visits.entry(list.api.to_string()).or_default().at = Some(now);
-                list.report(Route::Api, DayOutcome::Unchanged)
+                let visit = next_visits.entry(list.api.to_string()).or_default();
+                visit.at = Some(now);
+                DayReport { items: visit.items.unwrap_or(0), ..list.report(Route::Api, DayOutcome::Unchanged) }
             }
             Ok(Answer::Read { route, items: Items { items, lost, cut, .. }, visit }) => {
-                next_visits.insert(list.api.to_string(), Visit { at: Some(now), ..visit });
                 let outcome = if items.is_empty() { DayOutcome::Empty } else { DayOutcome::Listed };
                 let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
+                next_visits.insert(list.api.to_string(), Visit { at: Some(now), items: Some(count), ..*visit });
                 collected.add(items, &source.id, list.day, today);
                 DayReport { items: count, lost, cut, ..list.report(route, outcome) }
             }
@@ -155,7 +157,7 @@ struct ApiPage {
 
 enum Answer {
     Unchanged,
-    Read { route: Route, items: Items, visit: Visit },
+    Read { route: Route, items: Items, visit: Box<Visit> },
 }
 
 impl HuggingFace {
@@ -272,7 +274,8 @@ impl HuggingFace {
         let keep = total == first.length && all.lost.count == 0 && all.cut.is_none() && list.day.is_some();
         let validators = first.validators.filter(|_| keep).unwrap_or_default();
         let may_go_on = first.length == *longest_page;
-        Ok(Answer::Read { route: Route::Api, items: all, visit: Visit { validators, may_go_on, at: None } })
+        let visit = Visit { validators, may_go_on, ..Visit::default() };
+        Ok(Answer::Read { route: Route::Api, items: all, visit: Box::new(visit) })
     }
 
     /// One page of the API's answer; `None` when it is as it was.
@@ -312,7 +315,7 @@ impl HuggingFace {
                 period => period.to_string(),
             }));
         }
-        Ok(Answer::Read { route: page.route, items: page.items, visit: Visit::default() })
+        Ok(Answer::Read { route: page.route, items: page.items, visit: Box::default() })
     }
 }
 
