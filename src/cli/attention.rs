@@ -17,6 +17,9 @@ const FAILED_READS: u32 = 3;
 /// A mail that failed longer ago is known by now.
 const RECENT: Duration = Duration::days(3);
 
+/// Flagged messages of so long ago were read, or never will be.
+const UNCLEAR: Duration = Duration::days(7);
+
 /// As many failed mails are looked at, the newest: more are no other news.
 const MOST_MAILS: usize = 1_000;
 
@@ -55,6 +58,13 @@ pub(super) fn needed(
     let suspected = store.suspicions()?.iter().filter(|suspicion| suspicion.is_for_a_person()).count();
     if suspected > 0 {
         needed.push(format!("{suspected} {} refused again and again", plural(suspected, "reader")));
+    }
+    let came_back = store.bounces(now - UNCLEAR)?;
+    let unclear =
+        came_back.iter().filter(|bounces| bounces.class == "unclear").map(|bounces| bounces.count).sum::<u64>();
+    if unclear > 0 {
+        let (reports, are) = (plural(unclear as usize, "report"), if unclear == 1 { "is" } else { "are" });
+        needed.push(format!("{unclear} {reports} in the bounce mailbox {are} flagged: nobody understands them"));
     }
     needed.extend(wiring::old_zones(now.date_naive()));
     Ok(needed)

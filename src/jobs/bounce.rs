@@ -180,6 +180,9 @@ fn log(Bounce { verdict, status, reply, .. }: &Bounce, taken: Taken) {
         }
         (Taken::Unproven, _) => tracing::warn!(%status, "a bounce that names no mail of ours: nothing changes"),
         (Taken::Again, _) => {}
+        (Taken::Doubted, _) => {
+            tracing::warn!(%status, %reply, "a mailbox is said not to exist: that counts once others' mails have not come back");
+        }
         (_, Verdict::Failed(Class::Sender)) => tracing::error!(
             %status, %reply,
             "a server refuses our mail for a reason of ours: its domain rests; look at the sender's DNS, its standing, the mail",

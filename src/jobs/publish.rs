@@ -75,6 +75,13 @@ pub fn run(
             tracing::warn!(subscriptions = looked_at_again, "the clock was ahead: what it said then no longer counts");
         }
     }
+    let suppressed = store.weigh_reports(now)?;
+    if suppressed > 0 {
+        tracing::warn!(
+            suppressed,
+            "mailboxes are said not to exist, and others' mails did not come back: they get no more"
+        );
+    }
     if !store.is_anything_due(now)? {
         return Ok(Report::default());
     }

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::suppressions::suppress_address;
 use super::suspicions::{self, Refusal};
-use super::{Reason, Recorded, Result, Store, StoreError, holds, instant};
+use super::{Reason, Recorded, Result, Store, StoreError, holds, instant, reports};
 use crate::core::address::Address;
 use crate::core::bounce::{self, Class, Said};
 use crate::core::delivery::{Fault, Outcome, SendError};
@@ -75,6 +75,8 @@ pub enum Taken {
     Again,
     /// It is recorded; the subscriber gets further mails.
     Noted,
+    /// It is recorded, and counts once it shows that not everybody's mails came back.
+    Doubted,
     /// It is recorded, and the subscriber gets no more.
     Suppressed,
 }
@@ -125,6 +127,11 @@ impl Store {
                 Verdict::Complaint => Some(Reason::Complained),
                 // Whatever is said while we are refused for a reason of ours.
                 _ if is_held => None,
+                Verdict::Failed(Class::Hard) if reports::waits(tx, sent(tx, edition, bounce.at)?)? => {
+                    tx.prepare_cached("UPDATE bounces SET doubted = 1 WHERE message = ?")?
+                        .execute([&bounce.message])?;
+                    return Ok(Taken::Doubted);
+                }
                 Verdict::Failed(Class::Hard) => Some(Reason::Bounced),
                 Verdict::Failed(Class::Soft) if is_lasting(&came_back(tx, subscription, 0)?) => Some(Reason::Bounced),
                 Verdict::Failed(_) | Verdict::Unclear => None,
@@ -161,6 +168,13 @@ impl Store {
             Ok(rows.collect::<Result<_, _>>()?)
         })
     }
+}
+
+/// When the mail left that a report is about, in seconds; where nobody knows which, just now.
+fn sent(tx: &Transaction<'_>, edition: Option<i64>, now: DateTime<Utc>) -> Result<i64> {
+    let sql = "SELECT due FROM outbox WHERE edition = ? AND state = 'sent'";
+    let sent = tx.prepare_cached(sql)?.query_row([edition], |row| row.get(0)).optional()?;
+    Ok(sent.unwrap_or(now.timestamp()))
 }
 
 /// Whether a report of a reason of ours is about the domain, and not about this one mailbox: it is beyond doubt, or the same

@@ -29,6 +29,7 @@ mod outbox;
 mod papers;
 mod prune;
 mod removals;
+mod reports;
 mod space;
 mod status;
 mod subscriptions;
@@ -148,7 +149,7 @@ fn file(error: &rusqlite::Error) -> &'static str {
 /// Results of the store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-const MIGRATIONS: [&str; 13] = [
+const MIGRATIONS: [&str; 14] = [
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_leaving.sql"),
     include_str!("migrations/0003_faults.sql"),
@@ -162,6 +163,7 @@ const MIGRATIONS: [&str; 13] = [
     include_str!("migrations/0011_owed.sql"),
     include_str!("migrations/0012_departures.sql"),
     include_str!("migrations/0013_compressed.sql"),
+    include_str!("migrations/0014_doubted.sql"),
 ];
 
 impl Store {

@@ -11,7 +11,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use serde::Serialize;
 
 use super::suppressions::suppress_address;
-use super::{Reason, Result, Store, instant};
+use super::{Reason, Result, Store, instant, reports};
 
 /// Other mail that was taken so long before a refusal belongs to the same state of the relay …
 const BEFORE: Duration = Duration::hours(1);
@@ -49,13 +49,14 @@ impl Suspicion {
 }
 
 impl Store {
-    /// The mailboxes that are suspected, those of most days first.
+    /// The mailboxes that are suspected, by a refusal or by a report that is in doubt, those of most days first.
     pub fn suspicions(&self) -> Result<Vec<Suspicion>> {
         self.read(|tx| {
             // SQLite takes the bare columns from the row of the maximum.
             let mut suspicions = tx.prepare_cached(
                 "SELECT s.address, count(DISTINCT date(p.at, 'unixepoch')), max(p.at), p.words
-                 FROM suspicions p JOIN subscriptions s ON s.id = p.subscription
+                 FROM (SELECT subscription, at, words FROM suspicions
+                       UNION ALL SELECT subscription, at, reply FROM bounces WHERE doubted = 1) p JOIN subscriptions s ON s.id = p.subscription
                  WHERE s.consent = 'confirmed' AND s.listed = 1
                  GROUP BY p.subscription ORDER BY 2 DESC, 3 DESC, s.address",
             )?;
@@ -173,5 +174,5 @@ fn open_besides(tx: &Transaction<'_>, subscription: i64) -> Result<u32> {
 pub(super) fn forget(tx: &Transaction<'_>, address_key: &str) -> Result<()> {
     let sql = "DELETE FROM suspicions WHERE subscription = (SELECT id FROM subscriptions WHERE address_key = ?)";
     tx.prepare_cached(sql)?.execute([address_key])?;
-    Ok(())
+    reports::believe(tx, address_key)
 }

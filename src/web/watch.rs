@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 
 use super::{Web, blocking};
 use crate::core::pacing::Cause;
@@ -56,6 +56,16 @@ fn text(store: &Store, now: DateTime<Utc>) -> Result<String, StoreError> {
     for cause in [Cause::Deferred, Cause::Refused] {
         let in_force = holds.iter().filter_map(|change| change.hold.as_ref()).filter(|hold| hold.until > now);
         line(&mut out, "paperpost_rests", "cause", cause.as_str(), in_force.filter(|hold| hold.cause == cause).count());
+    }
+    let name = "paperpost_suspected_mailboxes";
+    family(&mut out, name, "gauge", "Mailboxes that may not exist: tried again, or for a person to decide about.");
+    let suspicions = store.suspicions()?;
+    let persons = suspicions.iter().filter(|suspicion| suspicion.is_for_a_person()).count();
+    line(&mut out, name, "state", "tried", suspicions.len() - persons);
+    line(&mut out, name, "state", "undecided", persons);
+    family(&mut out, "paperpost_bounces", "gauge", "Mails that came back in the last 30 days, by what it means.");
+    for bounces in store.bounces(now - Duration::days(30))? {
+        line(&mut out, "paperpost_bounces", "class", &bounces.class, bounces.count);
     }
     let sources = store.sources()?;
     let name = "paperpost_source_last_good_read_timestamp_seconds";

@@ -6,7 +6,7 @@ use std::time::Duration as StdDuration;
 
 use chrono::Duration;
 use paperpost::core::address::Address;
-use paperpost::jobs::bounce::Outcome::Report;
+use paperpost::jobs::bounce::{self, Outcome::Report};
 use paperpost::jobs::deliver;
 use paperpost::mail::sendmail::Sendmail;
 use paperpost::store::{Reason, Store, Taken};
@@ -330,4 +330,56 @@ fn what_came_back_before_an_upgrade_is_still_known_after_it() {
     assert_eq!((bounces.len(), &bounces[0].class[..], &bounces[0].reply[..]), (1, "soft", "full"));
     assert_eq!(store.holds().expect("holds").len(), 1);
     assert_eq!(store.suspicions().expect("a list"), []);
+}
+
+/// A server reports about the newest mail to `to` that there is no such mailbox.
+fn report_missing(world: &World, to: &str) -> bounce::Outcome {
+    let id = world.mails(to).pop().expect("a mail").message_id;
+    let (words, returned) = (format!("550 5.1.1 <{to}>: no such user"), format!("Message-ID: <{id}>"));
+    take(world, &Dsn { about: to, words: &words, returned: &returned, ..Dsn::default() }.text())
+}
+
+#[tokio::test]
+async fn a_relay_that_takes_everything_and_reports_everybody_missing_suppresses_nobody() {
+    let readers = at_many_domains(12);
+    let world = self::readers(&readers).await;
+    for number in 0..4 {
+        day(&world, number);
+        world.once().await;
+        for minutes in [1, 30, 61, 240] {
+            world.clock.set(utc("2026-11-23 12:00") + Duration::days(number) + Duration::minutes(minutes));
+            if minutes == 1 {
+                for reader in &readers {
+                    assert_eq!(report_missing(&world, reader), Report(Taken::Doubted));
+                }
+            }
+            world.publish();
+        }
+    }
+    assert_eq!(suppressed(&world), [""; 0]);
+    let suspicions = world.store.suspicions().expect("a list");
+    assert_eq!(suspicions.iter().filter(|suspicion| suspicion.is_for_a_person()).count(), 12, "a person decides");
+    // Mended: whoever is reported now is reported alone.
+    day(&world, 4);
+    world.once().await;
+    assert_eq!(report_missing(&world, &readers[3]), Report(Taken::Doubted));
+    world.clock.set(utc("2026-11-27 13:10"));
+    world.publish();
+    assert_eq!(suppressed(&world), [&*readers[3]]);
+}
+
+#[tokio::test]
+async fn one_dead_mailbox_of_twelve_is_given_up_when_its_mail_is_an_hour_old() {
+    let readers = at_one_domain(12);
+    let world = self::readers(&readers).await;
+    day(&world, 0);
+    world.once().await;
+    world.clock.set(utc("2026-11-23 12:05"));
+    assert_eq!(report_missing(&world, &readers[5]), Report(Taken::Doubted));
+    world.publish();
+    assert_eq!(suppressed(&world), [""; 0], "others may yet come back");
+    world.clock.set(utc("2026-11-23 13:01"));
+    world.publish();
+    assert_eq!(suppressed(&world), [&*readers[5]]);
+    assert!(world.store.suspicions().expect("a list").is_empty());
 }

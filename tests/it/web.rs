@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::bounces::{Dsn, take};
 use crate::leaving::{ADA, BASE, block, one_paper};
 use crate::process::{Home, said, until};
 use crate::site::{Site, paper};
@@ -312,6 +313,14 @@ async fn a_watchman_sees_the_queue_and_the_counts() {
     assert!(after.contains("paperpost_outbox_mails{state=\"sent\"} 1\n"), "{after}");
     assert!(after.contains("paperpost_delivery_attempts_total{outcome=\"sent\"} 1\n"), "{after}");
     assert_eq!(metrics().await, after, "a look counts nothing twice");
+    assert!(after.contains("paperpost_suspected_mailboxes{state=\"undecided\"} 0\n"), "{after}");
+    let id = served.world.mails(ADA)[0].message_id.clone();
+    let returned = format!("Message-ID: <{id}>");
+    take(
+        &served.world,
+        &Dsn { status: "4.2.2", words: "452 4.2.2 full", returned: &returned, ..Dsn::default() }.text(),
+    );
+    assert!(metrics().await.contains("paperpost_bounces{class=\"soft\"} 1\n"));
     assert!(!after.contains('@'));
     for (text, wrong, held) in [("[[subscription]]\nemail = ", 1, 0), ("", 0, 0)] {
         served.world.take_in(text);
