@@ -6,9 +6,11 @@ use std::process::ExitCode;
 use anyhow::Context;
 use chrono::NaiveDate;
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use strum::VariantNames;
 
 use super::{expression, files, output, parse_address};
-use crate::config::edit::{self, Change, EditError, NewSubscription};
+use crate::config::edit::{self, Change, EditError, NewSubscription, Setting};
 use crate::config::{self, Settings, SubscriptionFiles};
 use crate::core::address::Address;
 use crate::core::query::{Query, Role, lint_profile};
@@ -85,6 +87,9 @@ pub(super) struct Edit {
     /// The time zone of the schedule, such as Europe/Paris
     #[arg(long)]
     zone: Option<String>,
+    /// Takes a setting out, so that the default holds again; may be given several times
+    #[arg(long, value_name = "KEY", value_parser = PossibleValuesParser::new(Setting::VARIANTS).try_map(|key| key.parse::<Setting>()))]
+    unset: Vec<Setting>,
     /// The file to change, when several are configured
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
@@ -104,16 +109,12 @@ pub(super) fn edit(settings: &Settings, arguments: &Edit) -> anyhow::Result<Exit
         schedule: schedule(arguments.schedule.as_deref())?,
         zone: arguments.zone.as_deref().map(zone).transpose()?,
         name: arguments.name.clone(),
+        unset: arguments.unset.clone(),
     };
     let nothing = Change { profile: wanted.profile.clone(), ..Change::default() };
     anyhow::ensure!(wanted != nothing, "say what to change, such as --add EXPRESSION (paperpost edit --help)");
     let path = change_listed(settings, &address, arguments.file.clone(), |text| edit::edit(text, &address, &wanted))?;
-    let holdings = expression::holdings(settings);
-    for (queries, texts, role) in
-        [(&wanted.keywords, &arguments.add, Role::Keyword), (&wanted.exclude, &arguments.exclude, Role::Exclude)]
-    {
-        queries.iter().zip(texts).for_each(|(query, text)| expression::warn(query, text, role, &holdings));
-    }
+    warn(settings, [(&wanted.keywords, &arguments.add), (&wanted.exclude, &arguments.exclude)]);
     say!("{} is changed in {}", address.reveal(), path.display());
     let files = SubscriptionFiles::of(settings);
     if let Some(subscription) = files.read().listing(&files).find(&address) {
@@ -161,7 +162,10 @@ pub(super) fn subscribe(settings: &Settings, arguments: &Subscribe) -> anyhow::R
         }
     })?;
     let profile = profile(settings, &new);
-    warn(settings, &new, &profile, arguments);
+    warn(settings, [(&new.keywords, &arguments.keywords), (&new.exclude, &arguments.exclude)]);
+    for (_, at, lint) in lint_profile(&profile) {
+        expression::show(lint, &arguments.keywords[at]);
+    }
     say!("{who} is subscribed in {}", path.display());
     say!("{}", expression::look_back(settings, &[profile]));
     say!("{}; `paperpost preview {who}` shows the next digest", files::take_up(settings));
@@ -175,16 +179,11 @@ fn known(who: &str) -> String {
     )
 }
 
-/// Prints what was probably not meant.
-fn warn(settings: &Settings, new: &NewSubscription, profile: &Profile, arguments: &Subscribe) {
+/// Prints what was probably not meant with keywords and with exclusions, each as they were written.
+fn warn(settings: &Settings, [keywords, exclude]: [(&Vec<Query>, &Vec<String>); 2]) {
     let holdings = expression::holdings(settings);
-    for (queries, texts, role) in
-        [(&new.keywords, &arguments.keywords, Role::Keyword), (&new.exclude, &arguments.exclude, Role::Exclude)]
-    {
+    for ((queries, texts), role) in [(keywords, Role::Keyword), (exclude, Role::Exclude)] {
         queries.iter().zip(texts).for_each(|(query, text)| expression::warn(query, text, role, &holdings));
-    }
-    for (_, at, lint) in lint_profile(profile) {
-        expression::show(lint, &arguments.keywords[at]);
     }
 }
 

@@ -12,6 +12,7 @@ use super::work::plural;
 use super::{output, wiring};
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::core::paper::PaperKey;
 use crate::jobs::letter;
 use crate::store::{OutboxEntry, OutboxState, Store, StoreError};
 
@@ -160,6 +161,14 @@ fn show(store: &Store, edition: i64) -> anyhow::Result<()> {
     for (at, outcome, reply) in store.attempts(edition)? {
         say!("  {}  {outcome}  {reply}", local(at));
     }
+    let given_up = store.given_up(edition)?;
+    if !given_up.is_empty() {
+        let keys = given_up.iter().map(PaperKey::as_str).collect::<Vec<_>>().join(" ");
+        say!(
+            "  given up, since two mails with {} were refused: {keys}",
+            if given_up.len() == 1 { "it" } else { "them" }
+        );
+    }
     match store.mailing(edition) {
         Err(error @ StoreError::Unreadable { .. }) => say!("it can't be made: {error}"),
         read => drop(read?),
@@ -183,6 +192,7 @@ fn export(store: &Store, words: &[StateWord]) -> anyhow::Result<()> {
                 attempts.map(|(at, outcome, reply)| json!({"at": at, "outcome": outcome, "reply": reply})).collect();
             let mut line = serde_json::to_value(entry)?;
             line["attempt_log"] = attempts.into();
+            line["given_up"] = json!(store.given_up(entry.edition)?);
             lines += &format!("{line}\n");
         }
         output::text(&lines);

@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use chrono::NaiveDate;
 pub use file::{FileError, change};
-pub use keys::{Change, edit};
+pub use keys::{Change, Setting, edit};
 use toml_edit::{ArrayOfTables, Document, Item, Table};
 
 use crate::core::address::Address;
@@ -78,6 +78,12 @@ pub enum EditError {
     /// A profile was named, and there are none.
     #[error("the subscription has no profiles: leave --profile out")]
     NoProfiles,
+    /// The setting that is to be taken out isn't there.
+    #[error("it has no {key} of its own")]
+    NotSet {
+        /// The key.
+        key: &'static str,
+    },
     /// What is to be taken out isn't there.
     #[error("{key} has no `{expression}`")]
     NoExpression {

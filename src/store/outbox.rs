@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::{Result, Store, bounces, claims, holds, instant, slot, suspicions};
 use crate::core::delivery::{AttemptOutcome, Outcome, Receipt, SendError, Tries};
 use crate::core::pacing::Change;
+use crate::core::paper::PaperKey;
 
 /// Where a queued mail stands.
 #[derive(
@@ -270,6 +271,23 @@ impl Store {
                  WHERE state = 'failed' AND (edition = ?2 OR ?2 IS NULL AND due >= ?3)",
                 params![now.timestamp(), edition, since.timestamp()],
             )?)
+        })
+    }
+
+    /// The papers that were given up, since two mails with them were refused: those of this mail, and those that this mail
+    /// counts for its reader.
+    pub fn given_up(&self, edition: i64) -> Result<Vec<PaperKey>> {
+        self.read(|tx| {
+            let mut papers = tx.prepare_cached(
+                "SELECT DISTINCT p.key FROM editions own
+                 JOIN editions later ON later.subscription = own.subscription AND later.id >= own.id
+                 JOIN json_each(later.told, '$.refused') refused JOIN papers p ON p.id = refused.value
+                 WHERE own.id = ? AND json_valid(later.told) AND (later.id = own.id OR refused.value IN (
+                     SELECT value FROM json_tree(json_array(json(own.papers), json(own.also))) WHERE type = 'integer'))
+                 ORDER BY p.id",
+            )?;
+            let keys = papers.query_map([edition], |row| Ok(PaperKey::from_stored(row.get(0)?)))?;
+            Ok(keys.collect::<Result<_, _>>()?)
         })
     }
 

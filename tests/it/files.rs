@@ -268,6 +268,16 @@ async fn a_known_address_is_changed_by_edit() {
         assert!(refused.status.code() == Some(1) && said(&refused).contains(part), "{}", said(&refused));
     }
     assert_eq!(home.read("subscriptions.toml"), text);
+    let unset = home.run(&["edit", "ada@example.org", "--unset", "max_papers", "--unset", "zone"]).await;
+    assert!(unset.status.success(), "{}", said(&unset));
+    assert_eq!(
+        home.read("subscriptions.toml"),
+        text.replace("max_papers = 7\n", "").replace("zone = \"Europe/Paris\"\n", "")
+    );
+    let again = home.run(&["edit", "ada@example.org", "--unset", "zone"]).await;
+    assert!(said(&again).contains("no zone of its own"), "{}", said(&again));
+    let unknown = home.run(&["edit", "ada@example.org", "--unset", "keywords"]).await;
+    assert!(said(&unknown).contains("possible values: name, schedule"), "{}", said(&unknown));
 }
 
 #[tokio::test]

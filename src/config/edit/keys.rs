@@ -33,6 +33,46 @@ pub struct Change {
     pub zone: Option<Zone>,
     /// The person's name.
     pub name: Option<String>,
+    /// Keys to take out, so that the defaults hold again.
+    pub unset: Vec<Setting>,
+}
+
+/// A key that a subscription can do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr, strum::VariantNames)]
+#[strum(serialize_all = "snake_case")]
+pub enum Setting {
+    /// The person's name.
+    Name,
+    /// When it goes out.
+    Schedule,
+    /// In whose local time.
+    Zone,
+    /// The first day whose papers count.
+    Since,
+    /// What an edition without papers does.
+    WhenEmpty,
+    /// All exclusions.
+    Exclude,
+    /// All that each paper must match.
+    Must,
+    /// The votes a paper needs.
+    MinUpvotes,
+    /// Which sources count.
+    Sources,
+    /// Papers in one edition.
+    MaxPapers,
+    /// The order of papers.
+    Rank,
+}
+
+impl Setting {
+    /// Whether it is a profile's, where a subscription has profiles.
+    fn is_of_profile(self) -> bool {
+        match self {
+            Self::Name | Self::Schedule | Self::Zone | Self::Since | Self::WhenEmpty => false,
+            Self::Exclude | Self::Must | Self::MinUpvotes | Self::Sources | Self::MaxPapers | Self::Rank => true,
+        }
+    }
 }
 
 /// Changes keys of a subscription. `None` when the address isn't there.
@@ -62,6 +102,7 @@ pub fn edit(text: &str, address: &Address, change: &Change) -> Result<Option<Str
         added.iter().try_for_each(|query| edited.add(key, &query.to_string()))?;
         removed.iter().try_for_each(|expression| edited.remove(key, expression))?;
     }
+    change.unset.iter().try_for_each(|setting| edited.unset(*setting))?;
     Ok(Some(edited.text))
 }
 
@@ -107,6 +148,21 @@ impl Edited<'_> {
                 Ok(splice(text, span, value))
             }
             None => Ok(insert_line(text, below, &format!("{key} = {value}"))),
+        })?;
+        parse(&self.text).map(drop)
+    }
+
+    /// Takes a key out, with the comment on its line.
+    fn unset(&mut self, setting: Setting) -> Result<(), EditError> {
+        let key: &'static str = setting.into();
+        self.text = self.with(setting.is_of_profile(), |text, table, below| {
+            let (name, item) = table.get_key_value(key).ok_or(EditError::NotSet { key })?;
+            let (Some(name), Some(value)) = (name.span(), item.span()) else {
+                return Err(EditError::ByHand { line: line_of(text, below) });
+            };
+            let lines = Lines::of(text);
+            let (first, last) = (lines.0[lines.at(name.start)].clone(), lines.0[lines.at(value.end - 1)].clone());
+            Ok(splice(text, first.start..last.end, ""))
         })?;
         parse(&self.text).map(drop)
     }
@@ -236,6 +292,19 @@ mod tests {
         keywords = [\"vision\"]\n\
         [[subscription.profile]]\n\
         name = \"Sound\"\n";
+
+    #[test]
+    fn a_setting_is_taken_out_with_its_lines_and_nothing_else() {
+        for (who, profile, setting, gone) in [
+            ("ada", None, Setting::MaxPapers, "max_papers = 5 # enough\n"),
+            ("ada", None, Setting::Exclude, "exclude = [\"survey\", 'dataset']\n"),
+        ] {
+            let change = Change { profile, unset: vec![setting], ..Change::default() };
+            assert_eq!(edited(who, &change).expect("changed"), FILE.replace(gone, ""));
+        }
+        let absent = Change { unset: vec![Setting::Zone], ..Change::default() };
+        assert_eq!(edited("ada", &absent).expect_err("refused").to_string(), "it has no zone of its own");
+    }
 
     fn edited(who: &str, change: &Change) -> Result<String, EditError> {
         let address = Address::parse(&format!("{who}@example.org")).expect("an address");
