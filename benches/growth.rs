@@ -147,7 +147,7 @@ impl World {
                 items.push(Listed { paper: paper.clone(), listing });
             }
         }
-        let snapshot = Snapshot { source: self.source.clone(), taken: now, route: Route::Api, items, skipped: 0 };
+        let snapshot = Snapshot { source: self.source.clone(), taken: now, route: Route::Main, items, skipped: 0 };
         let (source, outcome) = (self.source.clone(), ReadOutcome::Fresh);
         let record = ReadRecord { source, at: now, outcome, message: None, unchanged: 0 };
         self.store.ingest(&snapshot, &record, "{}").expect("taken in");

@@ -151,7 +151,7 @@ fn run_step(step: &str, database: &Path, day: i64) {
         let mut items: Vec<Listed> = made_up.papers(PAPERS * (day as usize + 1), now);
         items.drain(..PAPERS * day as usize);
         let source = SourceId::parse("bench").expect("a source");
-        let snapshot = Snapshot { source: source.clone(), taken: now, route: Route::Api, items, skipped: 0 };
+        let snapshot = Snapshot { source: source.clone(), taken: now, route: Route::Main, items, skipped: 0 };
         let record = ReadRecord { source, at: now, outcome: ReadOutcome::Fresh, message: None, unchanged: 0 };
         store.ingest(&snapshot, &record, "{}").expect("taken in");
     }

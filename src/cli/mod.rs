@@ -39,8 +39,7 @@ use crate::{scheduling, telemetry, zones};
 
 /// Trending papers in your inbox.
 ///
-/// Paperpost reads Hugging Face's daily papers, picks the new ones that fit each subscriber's keywords, and mails a
-/// digest. Two files say everything: paperpost.toml how it works, subscriptions.toml who gets what.
+/// Paperpost reads lists of new papers, picks those that fit each subscriber's keywords, and mails a digest. Two files say everything: paperpost.toml how it works, subscriptions.toml who gets what.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = EXAMPLES)]
 struct Arguments {
@@ -123,7 +122,7 @@ enum Command {
     #[command(after_help = "Examples:
   paperpost explain ada@example.org                        the last edition
   paperpost explain ada@example.org 2503.02130             a paper by its arXiv number
-  paperpost explain ada@example.org https://huggingface.co/papers/2503.02130
+  paperpost explain ada@example.org https://arxiv.org/abs/2503.02130
   paperpost explain ada@example.org 'scaling laws'         a paper by a piece of its title")]
     Explain {
         /// A subscribed address
@@ -376,10 +375,10 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if !missing.is_empty() {
         return Ok(refuse(&Problems::new(missing)));
     }
-    // Commands for people print their results, how a read went among them; only the daemon's log is its output.
+    // Commands for people print their results; only the daemon's log is its output.
     let level = match command {
         Command::Run => settings.log.level.as_str(),
-        _ => "warn,paperpost::jobs::scrape=error",
+        _ => "warn",
     };
     let level = std::env::var("RUST_LOG").unwrap_or_else(|_| level.to_owned());
     let is_json = settings.log.format == config::settings::LogFormat::Json;

@@ -350,8 +350,8 @@ pub(super) fn describe(report: &jobs::scrape::Report) -> String {
         ),
         None => format!("{}: {}", report.source, report.state.as_str()),
     };
-    if let Some(route) = report.route.filter(|route| *route != Route::Api) {
-        line += &format!(" (read by {}, because the API failed)", route.as_str());
+    if let Some(route) = report.route.filter(|route| *route != Route::Main) {
+        line += &format!(" (by the route \"{}\", because a better one failed)", route.as_str());
     }
     if let Some(message) = &report.message {
         line += &format!(": {message}");

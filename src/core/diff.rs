@@ -112,7 +112,7 @@ mod tests {
     }
 
     fn snapshot(items: Vec<Listed>) -> Snapshot {
-        Snapshot { source: source(), taken: DateTime::UNIX_EPOCH, route: Route::Api, items, skipped: 0 }
+        Snapshot { source: source(), taken: DateTime::UNIX_EPOCH, route: Route::Main, items, skipped: 0 }
     }
 
     /// What the store does with a diff.

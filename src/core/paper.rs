@@ -272,26 +272,39 @@ impl ReadOutcome {
     }
 }
 
-/// How a source was read: each is the fallback of the one before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// How a source was read: each is the fallback of the one before it. Which way that is, is for the kind of source to say. The
+/// words are those of the table `reads` and of the log.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Route {
-    /// The source's API or feed.
-    Api,
-    /// The JSON inside its page.
-    Page,
-    /// The page's cards: no abstracts, no authors.
-    Cards,
+    /// The way that is tried first.
+    Main,
+    /// Another way, which brings as much.
+    Fallback,
+    /// One that brings no abstracts.
+    #[serde(rename = "titles")]
+    #[strum(serialize = "titles")]
+    TitlesOnly,
 }
 
 impl Route {
-    /// The word in logs, tables and mails.
+    /// The word in logs and tables.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Route::Api => "api",
-            Route::Page => "page",
-            Route::Cards => "cards",
-        }
+        self.into()
     }
 }
 

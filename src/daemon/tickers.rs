@@ -57,7 +57,10 @@ pub(super) async fn scrape<T: Transport>(shared: Arc<Shared<T>>, index: usize) {
             () = shared.stop.cancelled() => return,
         };
         let (is_good, asked) = match &report {
-            Ok(report) => (report.is_good(), report.retry_after.unwrap_or_default()),
+            Ok(report) => {
+                report.log();
+                (report.is_good(), report.retry_after.unwrap_or_default())
+            }
             Err(error) => {
                 tracing::error!(source = %source.id, %error, "could not keep what was read");
                 (false, Duration::ZERO)

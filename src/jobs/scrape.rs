@@ -44,6 +44,19 @@ impl Report {
     pub fn is_good(&self) -> bool {
         self.route.is_some()
     }
+
+    /// One line for the log, where nobody prints it.
+    pub fn log(&self) {
+        let outcome = self.state.as_str();
+        let Some(route) = self.route else {
+            tracing::warn!(source = %self.source, outcome, error = self.message, "could not read");
+            return;
+        };
+        tracing::info!(
+            source = %self.source, outcome, route = route.as_str(), added = self.added.len(),
+            revised = self.revised.len(), unchanged = self.unchanged, skipped = self.skipped, message = self.message, "read",
+        );
+    }
 }
 
 /// Reads `source` once and takes in what it lists.
@@ -91,21 +104,13 @@ pub async fn run(
                 .map_err(|e| StoreError::Unreadable { what: "validators", why: e.to_string() })?;
             report.route = Some(reading.snapshot.route);
             report.skipped = reading.snapshot.skipped;
-            let (store, route) = (store.clone(), reading.snapshot.route);
+            let store = store.clone();
             // A long list takes seconds. Dropped meanwhile, it is taken in whole or not at all.
             let ingested = off_thread(move || store.ingest(&reading.snapshot, &record, &visits)).await?;
             report.unchanged = ingested.unchanged;
             (report.added, report.revised) = (ingested.added, ingested.revised);
-            tracing::info!(
-                source = %report.source, outcome = state.as_str(), route = route.as_str(),
-                added = report.added.len(), revised = report.revised.len(), unchanged = report.unchanged,
-                skipped = report.skipped, message = report.message, "read",
-            );
         }
-        Err(error) => {
-            store.record_failed_read(&record)?;
-            tracing::warn!(source = %report.source, outcome = state.as_str(), %error, "could not read");
-        }
+        Err(_) => store.record_failed_read(&record)?,
     }
     Ok(report)
 }

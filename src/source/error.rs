@@ -77,14 +77,9 @@ pub enum SourceError {
     /// A page that shows another period than the one that was asked for.
     #[error("the page shows {0}")]
     OtherPeriod(String),
-    /// The API failed and so did the page after it.
-    #[error("api: {api}; page: {page}")]
-    Both {
-        /// What the API said.
-        api: Box<SourceError>,
-        /// What the page said.
-        page: Box<SourceError>,
-    },
+    /// Every route failed: what each is called, in the order they were tried, and why it failed.
+    #[error("{}", .0.iter().map(|(route, error)| format!("{route}: {error}")).collect::<Vec<_>>().join("; "))]
+    EveryRoute(Vec<(&'static str, SourceError)>),
 }
 
 impl SourceError {
@@ -92,7 +87,7 @@ impl SourceError {
     pub fn is_blocked(&self) -> bool {
         match self {
             SourceError::Fetch(FetchError::Blocked { .. }) | SourceError::Challenge => true,
-            SourceError::Both { api, page } => api.is_blocked() || page.is_blocked(),
+            SourceError::EveryRoute(errors) => errors.iter().any(|(_, error)| error.is_blocked()),
             _ => false,
         }
     }
@@ -101,7 +96,7 @@ impl SourceError {
     pub fn is_rate_limited(&self) -> bool {
         match self {
             SourceError::Fetch(FetchError::RateLimited { .. }) => true,
-            SourceError::Both { api, page } => api.is_rate_limited() || page.is_rate_limited(),
+            SourceError::EveryRoute(errors) => errors.iter().any(|(_, error)| error.is_rate_limited()),
             _ => false,
         }
     }
@@ -110,7 +105,7 @@ impl SourceError {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             SourceError::Fetch(FetchError::RateLimited { retry_after }) => *retry_after,
-            SourceError::Both { api, page } => api.retry_after().max(page.retry_after()),
+            SourceError::EveryRoute(errors) => errors.iter().filter_map(|(_, error)| error.retry_after()).max(),
             _ => None,
         }
     }

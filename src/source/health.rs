@@ -51,7 +51,7 @@ pub fn note(outcome: ReadOutcome, worked: Option<DateTime<Utc>>, route: Option<R
         ReadOutcome::Partial => {
             Some("Part of the list could not be read, so papers may be missing or come later.".to_owned())
         }
-        ReadOutcome::Fresh | ReadOutcome::Quiet => (route == Some(Route::Cards))
+        ReadOutcome::Fresh | ReadOutcome::Quiet => (route == Some(Route::TitlesOnly))
             .then(|| "Only titles could be read, so papers that fit by their abstract may be missing.".to_owned()),
     }
 }
@@ -89,24 +89,24 @@ mod tests {
         use DayOutcome::*;
         let timeout = || SourceError::Fetch(FetchError::Timeout);
         for (result, state, message) in [
-            (reading(Route::Api, &[Listed, Empty], 0), ReadOutcome::Fresh, None),
-            (reading(Route::Api, &[Unchanged, Unchanged], 0), ReadOutcome::Fresh, None),
+            (reading(Route::Main, &[Listed, Empty], 0), ReadOutcome::Fresh, None),
+            (reading(Route::Main, &[Unchanged, Unchanged], 0), ReadOutcome::Fresh, None),
             (
-                reading(Route::Api, &[Listed], 2),
+                reading(Route::Main, &[Listed], 2),
                 ReadOutcome::Partial,
                 Some("1970-01-01: 2 items could not be understood: item 1, item 2"),
             ),
             (
-                reading(Route::Api, &[Listed], 0).map(|mut reading| {
+                reading(Route::Main, &[Listed], 0).map(|mut reading| {
                     reading.days[0].cut = Some("timed out".to_owned());
                     reading
                 }),
                 ReadOutcome::Partial,
                 Some("1970-01-01: only the first 0 papers could be read: timed out"),
             ),
-            (reading(Route::Api, &[Empty, OtherPeriod], 0), ReadOutcome::Quiet, None),
+            (reading(Route::Main, &[Empty, OtherPeriod], 0), ReadOutcome::Quiet, None),
             (
-                reading(Route::Cards, &[Listed, Failed(timeout())], 0),
+                reading(Route::TitlesOnly, &[Listed, Failed(timeout())], 0),
                 ReadOutcome::Partial,
                 Some("1970-01-02 could not be read: timed out"),
             ),
@@ -120,13 +120,13 @@ mod tests {
     #[test]
     fn a_reader_is_told_only_what_may_hide_papers() {
         let at = Some(DateTime::UNIX_EPOCH + chrono::Duration::hours(1));
-        assert_eq!(note(ReadOutcome::Fresh, at, Some(Route::Page)), None);
-        assert_eq!(note(ReadOutcome::Quiet, at, Some(Route::Api)), None);
+        assert_eq!(note(ReadOutcome::Fresh, at, Some(Route::Fallback)), None);
+        assert_eq!(note(ReadOutcome::Quiet, at, Some(Route::Main)), None);
         assert_eq!(
-            note(ReadOutcome::Failed, at, Some(Route::Api)).as_deref(),
+            note(ReadOutcome::Failed, at, Some(Route::Main)).as_deref(),
             Some("The list could not be read since 1 January, 01:00 UTC; its new papers come once it can.")
         );
-        assert!(note(ReadOutcome::Partial, at, Some(Route::Api)).is_some());
-        assert!(note(ReadOutcome::Fresh, at, Some(Route::Cards)).is_some_and(|note| note.contains("Only titles")));
+        assert!(note(ReadOutcome::Partial, at, Some(Route::Main)).is_some());
+        assert!(note(ReadOutcome::Fresh, at, Some(Route::TitlesOnly)).is_some_and(|note| note.contains("Only titles")));
     }
 }

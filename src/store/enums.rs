@@ -8,7 +8,7 @@ use super::StoreError;
 use super::outbox::OutboxState;
 use super::suppressions::Reason;
 use crate::core::delivery::{AttemptOutcome, Phase};
-use crate::core::paper::ReadOutcome;
+use crate::core::paper::{ReadOutcome, Route};
 use crate::core::subscription::{Consent, Origin};
 
 /// A word in the database that names no variant.
@@ -44,6 +44,7 @@ stored_as_words! {
     OutboxState => "state of a mail",
     Phase => "phase of an attempt",
     ReadOutcome => "outcome of a read",
+    Route => "route of a read",
     Reason => "reason of a suppression",
 }
 

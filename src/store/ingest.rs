@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::{Result, Store, content, day};
 use crate::core::diff::{Diff, Known, diff};
-use crate::core::paper::{Listing, Paper, PaperKey, ReadOutcome, Route, Snapshot, SourceId};
+use crate::core::paper::{Listing, Paper, PaperKey, ReadOutcome, Snapshot, SourceId};
 
 /// How a read of a source ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Store {
                     record.source.as_str(),
                     record.at.timestamp(),
                     record.outcome,
-                    snapshot.route.as_str(),
+                    snapshot.route,
                     snapshot.items.len() + record.unchanged as usize,
                     diff.added.len(),
                     diff.revised.len(),
@@ -189,9 +189,4 @@ fn apply(tx: &Transaction<'_>, diff: &Diff, read: i64, at: DateTime<Utc>) -> Res
         ])?;
     }
     Ok(())
-}
-
-/// A route as the reads have it.
-pub(super) fn route(word: Option<&str>) -> Option<Route> {
-    [Route::Api, Route::Page, Route::Cards].into_iter().find(|route| Some(route.as_str()) == word)
 }

@@ -149,7 +149,7 @@ fn file(error: &rusqlite::Error) -> &'static str {
 /// Results of the store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-const MIGRATIONS: [&str; 14] = [
+const MIGRATIONS: [&str; 15] = [
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_leaving.sql"),
     include_str!("migrations/0003_faults.sql"),
@@ -164,6 +164,7 @@ const MIGRATIONS: [&str; 14] = [
     include_str!("migrations/0012_departures.sql"),
     include_str!("migrations/0013_compressed.sql"),
     include_str!("migrations/0014_doubted.sql"),
+    include_str!("migrations/0015_routes.sql"),
 ];
 
 impl Store {

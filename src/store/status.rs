@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
 
 use super::papers::source;
-use super::{OutboxState, Result, Store, ingest, instant, slot};
+use super::{OutboxState, Result, Store, instant, slot};
 use crate::core::paper::{ReadOutcome, Route, SourceId};
 use crate::core::subscription::Consent;
 use crate::core::zone::Zone;
@@ -177,7 +177,7 @@ fn source_status(tx: &Transaction<'_>, name: &str, read: i64) -> Result<SourceSt
     let (last_read, outcome, message): (i64, ReadOutcome, Option<String>) = tx
         .prepare_cached("SELECT at, outcome, message FROM reads WHERE source = ? AND id <= ? ORDER BY id DESC LIMIT 1")?
         .query_row(params![name, read], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    let good: Option<(i64, i64, Option<String>, u32)> = tx
+    let good: Option<(i64, i64, Route, u32)> = tx
         .prepare_cached(
             "SELECT id, at, route, items FROM reads
              WHERE source = ? AND id <= ? AND route IS NOT NULL ORDER BY id DESC LIMIT 1",
@@ -199,7 +199,7 @@ fn source_status(tx: &Transaction<'_>, name: &str, read: i64) -> Result<SourceSt
         outcome,
         message,
         last_good: good.as_ref().map(|g| instant(g.1)),
-        route: good.as_ref().and_then(|g| ingest::route(g.2.as_deref())),
+        route: good.as_ref().map(|g| g.2),
         items: good.as_ref().map_or(0, |g| g.3),
         failures,
         last_new: last_new.map(|(at, added)| (instant(at), added)),

@@ -203,14 +203,14 @@ fn facts(papers: &[Candidate]) -> Facts<'_> {
             SourceNote {
                 name: "Hugging Face",
                 last_read: Some(at(23, 6, 40)),
-                route: Some(Route::Api),
+                route: Some(Route::Main),
                 items: 38,
                 trouble: None,
             },
             SourceNote {
                 name: "arXiv cs.IR",
                 last_read: Some(at(20, 5, 10)),
-                route: Some(Route::Api),
+                route: Some(Route::Main),
                 items: 3,
                 trouble: Some("the feed answered 503"),
             },

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use paperpost::core::paper::PaperKey;
+use paperpost::core::paper::{PaperKey, Route};
 use paperpost::core::subscription::Consent;
 use paperpost::store::OutboxState;
 use rusqlite::functions::FunctionFlags;
@@ -126,6 +126,8 @@ async fn a_database_of_every_older_version_loses_nothing_and_sends_no_paper_twic
     for version in 1..=VERSIONS.len() {
         let mut world = World::upon(|path| old_database(path, version, &definition)).await;
         let store = &world.store;
+        let routes: Vec<_> = store.sources().expect("sources").iter().map(|source| source.route).collect();
+        assert_eq!(routes, [Some(Route::Main)], "{version}");
         let subscribers = store.subscribers().expect("subscribers");
         let consents: Vec<_> =
             subscribers.iter().map(|subscriber| (&*subscriber.address, subscriber.consent)).collect();

@@ -67,7 +67,7 @@ async fn the_last_days_are_read_by_the_api_today_first() {
     let first = &reading.snapshot.items[0];
     assert_eq!((first.listing.upvotes, first.listing.comments), (Some(10), Some(1)));
     assert_eq!(first.paper.url, site.url("/papers/2601.90003").as_str());
-    assert_eq!((reading.snapshot.route, reading.snapshot.taken), (Route::Api, noon("2026-01-06")));
+    assert_eq!((reading.snapshot.route, reading.snapshot.taken), (Route::Main, noon("2026-01-06")));
     assert_eq!(site.requests().len(), 5, "one for each day, and one more for each that is longer than those before");
 }
 
@@ -105,10 +105,10 @@ async fn an_empty_day_an_error_and_a_challenge_are_three_results() {
 #[tokio::test]
 async fn the_page_and_then_its_cards_stand_in_for_the_api() {
     for (markup, route) in [
-        (Markup::Of2026, Route::Page),
-        (Markup::Of2024, Route::Page),
-        (Markup::CardsOf2026, Route::Cards),
-        (Markup::CardsOf2024, Route::Cards),
+        (Markup::Of2026, Route::Fallback),
+        (Markup::Of2024, Route::Fallback),
+        (Markup::CardsOf2026, Route::TitlesOnly),
+        (Markup::CardsOf2024, Route::TitlesOnly),
     ] {
         for fault in [
             Fault::Status(503),
@@ -127,8 +127,8 @@ async fn the_page_and_then_its_cards_stand_in_for_the_api() {
             assert_eq!(titles(&reading), ["It's \"Sheep\" & <b>Co</b> in $O(n)$"], "{markup:?}, {fault:?}");
             assert_eq!((item.listing.upvotes, item.listing.comments), (Some(10), Some(1)), "{markup:?}");
             assert_eq!((reading.snapshot.route, item.listing.day), (route, day("2026-01-05")), "{markup:?}");
-            assert_eq!(item.paper.abstract_text.is_empty(), route == Route::Cards, "{markup:?}");
-            assert_eq!(item.paper.author_count, (route == Route::Cards).then_some(2), "{markup:?}");
+            assert_eq!(item.paper.abstract_text.is_empty(), route == Route::TitlesOnly, "{markup:?}");
+            assert_eq!(item.paper.author_count, (route == Route::TitlesOnly).then_some(2), "{markup:?}");
         }
     }
 }
@@ -160,7 +160,7 @@ async fn a_day_that_fails_leaves_the_others_good() {
     assert_eq!(titles(&reading), ["2026-01-06", "2026-01-04"]);
     let failed: Vec<_> = reading.failed().filter_map(|(report, _)| report.day).collect();
     assert_eq!(failed, [day("2026-01-05")]);
-    assert_eq!(reading.snapshot.route, Route::Api, "what was read was read by the API");
+    assert_eq!(reading.snapshot.route, Route::Main, "what was read was read by the API");
 }
 
 #[tokio::test]
@@ -278,11 +278,11 @@ async fn trending_papers_are_listed_under_the_day_they_were_seen() {
     site.list(day("2024-01-05"), old);
     site.list(day("2026-01-05"), paper("2601.90002", "New"));
     site.etags();
-    for route in [Route::Api, Route::Page, Route::Cards] {
+    for route in [Route::Main, Route::Fallback, Route::TitlesOnly] {
         match route {
-            Route::Api => {}
-            Route::Page => site.fail("/api", Fault::Body("{}")),
-            Route::Cards => site.markup(Markup::CardsOf2024),
+            Route::Main => {}
+            Route::Fallback => site.fail("/api", Fault::Body("{}")),
+            Route::TitlesOnly => site.markup(Markup::CardsOf2024),
         }
         let reading = read_trending(&site, "2026-01-07").await.expect("a reading");
         let rows: Vec<_> =
@@ -363,7 +363,7 @@ fn recorded_answers_of_the_real_site_are_read_without_a_loss() {
     let (by_json, by_cards) = (page::parse(&html, &source).expect("a page"), cards::parse(&html, &source));
     assert_eq!(
         (by_json.route, by_json.period, by_json.items.lost.count),
-        (Route::Page, page::Period::Day(day("2024-08-01")), 0)
+        (Route::Fallback, page::Period::Day(day("2024-08-01")), 0)
     );
     let rows = |items: &huggingface::Items| -> Vec<_> {
         let row = |i: &huggingface::Item| {

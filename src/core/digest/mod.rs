@@ -441,9 +441,8 @@ fn source_line(source: &SourceNote<'_>, today: NaiveDate, zone: Zone) -> SourceL
         (None, None) => "not read yet".to_owned(),
         (None, Some(read)) => {
             let route = match source.route {
-                None | Some(Route::Api) => "",
-                Some(Route::Page) => ", from its page",
-                Some(Route::Cards) => ", from its page, titles only",
+                None | Some(Route::Main | Route::Fallback) => "",
+                Some(Route::TitlesOnly) => ", titles only",
             };
             format!("{}, read {read}{route}", words::counted(source.items, "paper"))
         }
@@ -510,10 +509,10 @@ mod tests {
             let source = SourceNote { name: "Example", last_read, route, items: 3, trouble };
             source_line(&source, NaiveDate::from_ymd_opt(2026, 11, 23).unwrap(), Zone::UTC).state
         };
-        assert_eq!(note(Some(Route::Api), None, Some(at)), "3 papers, read yesterday at 06:40 (UTC)");
+        assert_eq!(note(Some(Route::Main), None, Some(at)), "3 papers, read yesterday at 06:40 (UTC)");
         assert_eq!(
-            note(Some(Route::Cards), None, Some(at)),
-            "3 papers, read yesterday at 06:40 (UTC), from its page, titles only"
+            note(Some(Route::TitlesOnly), None, Some(at)),
+            "3 papers, read yesterday at 06:40 (UTC), titles only"
         );
         assert_eq!(note(None, Some("HTTP 503"), Some(at)), "HTTP 503; last read yesterday at 06:40 (UTC)");
         assert_eq!(note(None, None, None), "not read yet");

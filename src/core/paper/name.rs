@@ -26,14 +26,16 @@ fn address(text: &str) -> Option<PaperKey> {
     let host = url.host_str()?.trim_start_matches("www.");
     let path = url.path().trim_matches('/');
     match host {
-        "huggingface.co" | "hf.co" => PaperKey::arxiv(path.strip_prefix("papers/")?),
         "arxiv.org" | "export.arxiv.org" | "alphaxiv.org" => {
             // /abs/2503.02130v1, /pdf/2503.02130.pdf, /html/2503.02130
             let (_, id) = path.split_once('/')?;
             PaperKey::arxiv(id.strip_suffix(".pdf").unwrap_or(id))
         }
         "doi.org" | "dx.doi.org" => PaperKey::doi(path),
-        _ => None,
+        // The start of a DOI is no host.
+        _ if !host.contains(|c: char| c.is_ascii_alphabetic()) => None,
+        // Many sites call papers as arXiv does, by its newer identifiers: /papers/2503.02130
+        _ => PaperKey::arxiv(path.split_once('/')?.1).filter(|_| path.matches('/').count() == 1),
     }
 }
 
@@ -48,8 +50,8 @@ mod tests {
             "2503.02130v3",
             "arxiv:2503.02130",
             "arXiv:2503.02130v1",
-            "https://huggingface.co/papers/2503.02130",
-            "huggingface.co/papers/2503.02130/",
+            "https://papers.example.org/papers/2503.02130",
+            "papers.example.org/papers/2503.02130/",
             "https://arxiv.org/abs/2503.02130v2",
             "http://www.arxiv.org/pdf/2503.02130.pdf?download=1",
             "https://arxiv.org/html/2503.02130v2#S1",
@@ -58,8 +60,16 @@ mod tests {
             assert_eq!(PaperKey::named(name).as_ref().map(PaperKey::as_str), Some("arxiv:2503.02130"), "{name}");
         }
         assert_eq!(PaperKey::named("https://arxiv.org/abs/cs/0112017"), PaperKey::arxiv("cs/0112017"));
+        assert_eq!(PaperKey::named("10.1000/x/2503.02130"), PaperKey::doi("10.1000/x/2503.02130"));
         assert_eq!(PaperKey::named("doi:10.1000/X").as_ref().map(PaperKey::as_str), Some("doi:10.1000/x"));
-        for title in ["retrieval", "Retrieval at scale", "a 10.5 % gain", "https://example.org/2503.02130", "é"] {
+        for title in [
+            "retrieval",
+            "Retrieval at scale",
+            "a 10.5 % gain",
+            "https://example.org/2503.02130",
+            "https://example.org/a/b/1234567",
+            "é",
+        ] {
             assert_eq!(PaperKey::named(title), None, "{title}");
         }
     }

@@ -93,7 +93,7 @@ pub async fn read(
             Ok(Answer::Unchanged) => {
                 let visit = next_visits.entry(list.api.to_string()).or_default();
                 visit.at = Some(now);
-                DayReport { items: visit.items.unwrap_or(0), ..list.report(Route::Api, DayOutcome::Unchanged) }
+                DayReport { items: visit.items.unwrap_or(0), ..list.report(Route::Main, DayOutcome::Unchanged) }
             }
             Ok(Answer::Read { route, items: Items { items, lost, cut, .. }, visit }) => {
                 let outcome = if items.is_empty() { DayOutcome::Empty } else { DayOutcome::Listed };
@@ -108,11 +108,13 @@ pub async fn read(
                     turned_away = Some(error.clone());
                 }
                 match &error {
-                    SourceError::Both { page, .. } if matches!(**page, SourceError::OtherPeriod(_)) => {
-                        list.report(Route::Page, DayOutcome::OtherPeriod)
+                    SourceError::EveryRoute(errors)
+                        if matches!(errors.last(), Some((_, SourceError::OtherPeriod(_)))) =>
+                    {
+                        list.report(Route::Fallback, DayOutcome::OtherPeriod)
                     }
-                    SourceError::Both { .. } => list.report(Route::Page, DayOutcome::Failed(error)),
-                    _ => list.report(Route::Api, DayOutcome::Failed(error)),
+                    SourceError::EveryRoute(_) => list.report(Route::Fallback, DayOutcome::Failed(error)),
+                    _ => list.report(Route::Main, DayOutcome::Failed(error)),
                 }
             }
         });
@@ -125,7 +127,7 @@ pub async fn read(
             let snapshot = Snapshot {
                 source: source.id.clone(),
                 taken: now,
-                route: route.unwrap_or(Route::Api),
+                route: route.unwrap_or(Route::Main),
                 items: collected.listed,
                 skipped: days.iter().map(|report| report.lost.count).fold(0, u32::saturating_add),
             };
@@ -217,9 +219,7 @@ impl HuggingFace {
             end => return end,
         };
         tracing::info!(source = %self.id, day = ?list.day, error = %api, "the API failed: reading the page");
-        self.read_page(client, list)
-            .await
-            .map_err(|page| SourceError::Both { api: Box::new(api), page: Box::new(page) })
+        self.read_page(client, list).await.map_err(|page| SourceError::EveryRoute(vec![("api", api), ("page", page)]))
     }
 
     /// Pages are asked for until one is the last. A server may give fewer papers at once than it is asked for, so a page is
@@ -275,7 +275,7 @@ impl HuggingFace {
         let validators = first.validators.filter(|_| keep).unwrap_or_default();
         let may_go_on = first.length == *longest_page;
         let visit = Visit { validators, may_go_on, ..Visit::default() };
-        Ok(Answer::Read { route: Route::Api, items: all, visit: Box::new(visit) })
+        Ok(Answer::Read { route: Route::Main, items: all, visit: Box::new(visit) })
     }
 
     /// One page of the API's answer; `None` when it is as it was.
@@ -321,7 +321,11 @@ impl HuggingFace {
 
 /// Whether the next request would meet the same answer by the server's own will.
 fn turns_us_away(error: &SourceError) -> bool {
-    error.is_rate_limited() || matches!(error, SourceError::Both { api, page } if api.is_blocked() && page.is_blocked())
+    let is_blocked_everywhere = |error: &SourceError| match error {
+        SourceError::EveryRoute(errors) => errors.iter().all(|(_, error)| error.is_blocked()),
+        _ => false,
+    };
+    error.is_rate_limited() || is_blocked_everywhere(error)
 }
 
 #[cfg(test)]

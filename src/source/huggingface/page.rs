@@ -18,7 +18,7 @@ use crate::core::paper::{Route, clean_text};
 /// What a page shows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Page {
-    /// How it was read: [`Route::Page`] or [`Route::Cards`].
+    /// How it was read: [`Route::Fallback`] or [`Route::TitlesOnly`].
     pub route: Route,
     /// The period it says it shows.
     pub period: Period,
@@ -58,7 +58,7 @@ pub fn parse(html: &str, source: &HuggingFace) -> Result<Page, SourceError> {
     }
     let items = cards::read(&pieces, source);
     match (items.items.is_empty(), pieces.props) {
-        (false, _) => Ok(Page { route: Route::Cards, period: Period::Unsaid, items }),
+        (false, _) => Ok(Page { route: Route::TitlesOnly, period: Period::Unsaid, items }),
         (true, Some(_)) => Err(SourceError::Unreadable("the page has neither its JSON nor cards".to_owned())),
         (true, None) => Err(SourceError::Challenge),
     }
@@ -78,7 +78,7 @@ fn hydrated(props: &str, source: &HuggingFace) -> Option<Page> {
     let mut parts = Parts::of_list(list.filter(|_| parts.is_whole())?)?;
     let (items, length) = api::items(&mut parts, source);
     let is_read = parts.is_whole() && (length == 0 || !items.items.is_empty());
-    is_read.then(|| Page { route: Route::Page, period: period(&about.into()), items })
+    is_read.then(|| Page { route: Route::Fallback, period: period(&about.into()), items })
 }
 
 /// Pages of 2026 have `periodType` and `dateString`, those of 2024 had `date`, an instant at midnight.
@@ -118,7 +118,7 @@ mod tests {
              paper&quot;:{&quot;id&quot;:&quot;2601.00010&quot;,&quot;title&quot;:&quot;It's a &amp;lt;b&amp;gt; > c \\&quot;q\\&quot;&quot;}}]}",
         );
         let page = parse(&html, &source()).expect("a page");
-        assert_eq!((page.route, page.period.to_string().as_str()), (Route::Page, "2026-01-05"));
+        assert_eq!((page.route, page.period.to_string().as_str()), (Route::Fallback, "2026-01-05"));
         assert_eq!(page.items.items[0].paper.title, "It's a &lt;b&gt; > c \"q\"");
     }
 
@@ -158,7 +158,11 @@ mod tests {
         for props in ["", "{", "{&quot;dailyPapers&quot;:[{&quot;article&quot;:1}]}"] {
             let html = page(props) + r#"<article><h3><a href="/papers/2601.00010">Sheep</a></h3></article>"#;
             let page = parse(&html, &source()).expect("cards");
-            assert_eq!((page.route, page.period, page.items.items.len()), (Route::Cards, Period::Unsaid, 1), "{props}");
+            assert_eq!(
+                (page.route, page.period, page.items.items.len()),
+                (Route::TitlesOnly, Period::Unsaid, 1),
+                "{props}"
+            );
         }
     }
 }
