@@ -9,9 +9,9 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use strum::VariantNames;
 
-use super::{expression, files, output, parse_address};
+use super::{expression, files, output, parse_address, preview};
 use crate::config::edit::{self, Change, EditError, NewSubscription, Setting};
-use crate::config::{self, Settings, SubscriptionFiles};
+use crate::config::{self, Settings};
 use crate::core::address::Address;
 use crate::core::query::{Query, Role, lint_profile};
 use crate::core::schedule::Schedule;
@@ -116,10 +116,7 @@ pub(super) fn edit(settings: &Settings, arguments: &Edit) -> anyhow::Result<Exit
     let path = change_listed(settings, &address, arguments.file.clone(), |text| edit::edit(text, &address, &wanted))?;
     warn(settings, [(&wanted.keywords, &arguments.add), (&wanted.exclude, &arguments.exclude)]);
     say!("{} is changed in {}", address.reveal(), path.display());
-    let files = SubscriptionFiles::of(settings);
-    if let Some(subscription) = files.read().listing(&files).find(&address) {
-        say!("{}", expression::look_back(settings, &subscription.profiles));
-    }
+    foretell(settings, &address);
     say!("{}", files::take_up(settings));
     Ok(ExitCode::SUCCESS)
 }
@@ -167,9 +164,17 @@ pub(super) fn subscribe(settings: &Settings, arguments: &Subscribe) -> anyhow::R
         expression::show(lint, &arguments.keywords[at]);
     }
     say!("{who} is subscribed in {}", path.display());
-    say!("{}", expression::look_back(settings, &[profile]));
+    foretell(settings, &new.email);
     say!("{}; `paperpost preview {who}` shows the next digest", files::take_up(settings));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says what the next digest would bring. The file is changed already, so a database that can't be read is no failure.
+fn foretell(settings: &Settings, address: &Address) {
+    match preview::outlook(settings, address) {
+        Ok(outlook) => say!("{outlook}"),
+        Err(error) => note!("what the next digest would bring can't be said: {error:#}"),
+    }
 }
 
 /// What to do about an address that has a subscription.

@@ -3,8 +3,6 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use chrono::Days;
-
 use super::work::plural;
 use super::{output, wiring};
 use crate::clock::Clock;
@@ -15,12 +13,6 @@ use crate::core::paper::PaperKey;
 use crate::core::query::{Holdings, Lint, Query, Role, lint, reread};
 use crate::core::subscription::Profile;
 use crate::store::Store;
-
-/// How many days a new subscription is tried on.
-const LOOK_BACK: u64 = 7;
-
-/// Titles that are shown of what it would have brought.
-const SHOWN: usize = 3;
 
 /// Parses an expression; what is wrong is shown with a caret under it.
 pub(super) fn parse(text: &str) -> anyhow::Result<Query> {
@@ -39,38 +31,6 @@ pub(super) fn warn(query: &Query, text: &str, role: Role, holdings: &Holdings) {
 pub(super) fn show(Lint { span, message, hint }: Lint, text: &str) {
     let problem = at(text, span, Severity::Warning, message, hint);
     output::note_problems(|color| problem.pretty(color));
-}
-
-/// What these profiles would have brought over the last days, in a line or a few.
-pub(super) fn look_back(settings: &Settings, profiles: &[Profile]) -> String {
-    let nothing =
-        || "no papers are known yet: `paperpost try EXPRESSION --fresh` shows what an expression finds".to_owned();
-    let Ok(Some(store)) = wiring::look(settings) else { return nothing() };
-    let now = Clock::System.now();
-    let first = now.date_naive() - Days::new(LOOK_BACK - 1);
-    let Ok(papers) = store.listed_since(first) else { return nothing() };
-    let pool = Pool::with_liked(papers, &store.liked_papers().unwrap_or_default(), now);
-    let all = pool.candidates().len();
-    if all == 0 {
-        return nothing();
-    }
-    let chosen: Vec<usize> =
-        profiles.iter().flat_map(|profile| pool.select(profile)).map(|found| found.index).collect();
-    let count = chosen.iter().collect::<HashSet<_>>().len();
-    let mut lines = format!(
-        "of the {all} {} of the last {LOOK_BACK} days, {count} {}",
-        plural(all, "paper"),
-        match count {
-            0 => "match: `paperpost try` tells more",
-            1 => "matches:",
-            _ => "match, the best:",
-        }
-    );
-    let mut shown = HashSet::new();
-    for index in chosen.iter().filter(|index| shown.insert(**index)).take(SHOWN) {
-        lines += &format!("\n  {}", pool.candidates()[*index].paper.title);
-    }
-    lines
 }
 
 /// What is known of papers and sources: by the settings, and by the database when there is one that can be read.

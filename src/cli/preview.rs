@@ -6,20 +6,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use chrono::{DateTime, Utc};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
+use super::work::plural;
 use super::{files, json, output, wiring};
 use crate::clock::Clock;
 use crate::config::settings::Tls;
 use crate::config::{self, Settings};
 use crate::core::address::Address;
 use crate::core::delivery::{Fault, Phase};
+use crate::core::subscription::Subscription;
 use crate::jobs::letter::Writer;
 use crate::jobs::publish::{Plan, Planner};
 use crate::mail::mime::{self, Letter, Letterhead, QuotedPrintable};
 use crate::mail::{Mail, Transport};
-use crate::store::{Mailing, Standing};
+use crate::store::{Mailing, Standing, Store};
 
 /// What `preview` writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -32,6 +35,67 @@ pub(super) enum Format {
     Eml,
     /// As JSON: which papers, and the mail's subject, text and HTML
     Json,
+}
+
+/// What a subscriber's next digest would be, by the very code that decides it. The file is what counts: it may be newer than
+/// what the database has taken in.
+fn plan(
+    settings: &Settings,
+    store: &Store,
+    subscription: Subscription,
+    now: DateTime<Utc>,
+) -> anyhow::Result<(Standing, Planner, Plan)> {
+    let publish = wiring::publish(settings);
+    let mut standing = match store.standing(&subscription.address.normalized(), 0)? {
+        Some(standing) => standing,
+        None => Standing::new(subscription.clone(), now),
+    };
+    standing.subscription = subscription;
+    let planner = Planner::for_one(store, &publish, &standing, now)?;
+    let plan = planner.plan(store, &standing)?;
+    Ok((standing, planner, plan))
+}
+
+/// Titles that are shown of a digest to come.
+const SHOWN: usize = 3;
+
+/// What the next digest of a subscription would bring, in a line or a few.
+pub(super) fn outlook(settings: &Settings, address: &Address) -> anyhow::Result<String> {
+    let nothing = "no papers are known yet: `paperpost try EXPRESSION --fresh` shows what an expression finds";
+    let (Some(store), Some(subscription)) = (wiring::look(settings)?, files::read(settings).find(address).cloned())
+    else {
+        return Ok(nothing.to_owned());
+    };
+    let now = Clock::System.now();
+    let (standing, planner, Plan { choice, settlement, .. }) = plan(settings, &store, subscription, now)?;
+    let candidates = planner.pool().candidates();
+    let all = candidates.iter().filter(|candidate| !standing.ledger.is_before_start(candidate)).count();
+    if all == 0 {
+        return Ok(nothing.to_owned());
+    }
+    let is_first = standing.ledger.last.is_none();
+    let which = if is_first { "first" } else { "next" };
+    let shown: Vec<usize> = choice.sections.iter().flatten().copied().collect();
+    let since = if is_first { format!(" since {}", standing.ledger.since.format("%-d %B")) } else { String::new() };
+    let mut lines = match shown.len() {
+        0 => format!("none of {all} {}{since} would be in the {which} digest", plural(all, "paper")),
+        count => format!("the {which} digest would bring {count} of {all} {}{since}", plural(all, "paper")),
+    };
+    let (cut, owed) = (settlement.told.cut.len(), settlement.owed.len());
+    if cut > 0 {
+        lines += &format!(", and count {cut} more that match");
+    }
+    if owed > 0 {
+        lines += &format!(", and {owed} more would wait for a later one");
+    }
+    match shown.as_slice() {
+        [] => lines += "; `paperpost try EXPRESSION` tells more",
+        _ => lines += ", the best:",
+    }
+    for index in shown.into_iter().take(SHOWN) {
+        lines += &format!("\n  {}", candidates[index].paper.title);
+    }
+    Ok(lines)
 }
 
 /// Writes what a subscriber's next digest would be. Nothing moves.
@@ -59,15 +123,8 @@ pub(super) fn preview(
         note!("{who} is paused and gets nothing: this would come next after `paperpost resume {who}`");
     }
     let now = Clock::System.now();
-    let publish = wiring::publish(settings);
-    // The file is what counts: it may be newer than what the database has taken in.
-    let mut standing = match store.standing(&address.normalized(), 0)? {
-        Some(standing) => standing,
-        None => Standing::new(subscription.clone(), now),
-    };
-    standing.subscription = subscription;
-    let planner = Planner::for_one(&store, &publish, &standing, now)?;
-    let Plan { choice, settlement, welcome } = planner.plan(&store, &standing)?;
+    let (standing, planner, plan) = plan(settings, &store, subscription, now)?;
+    let Plan { choice, settlement, welcome } = plan;
     let ids = |indices: &[usize]| indices.iter().map(|index| planner.pool().candidates()[*index].id).collect();
     let subscription = &standing.subscription;
     let slot = subscription.schedule.next(now, subscription.zone);
@@ -85,7 +142,7 @@ pub(super) fn preview(
         told: settlement.told,
         welcome,
         looked_at: planner.pool().candidates().len().try_into().unwrap_or(u32::MAX),
-        message_id: format!("<preview@{}>", publish.domain),
+        message_id: format!("<preview@{}>", wiring::publish(settings).domain),
     };
     let names = subscription.profiles.iter().map(|profile| &profile.name);
     let listed = |indices: &[usize]| -> Vec<Value> {

@@ -49,8 +49,14 @@ pub(super) fn check(report: &Report, as_json: bool) -> anyhow::Result<ExitCode> 
         return Ok(code);
     }
     say!("{file}: fine, {subscriptions} {}{warnings}", plural(subscriptions, "subscription"));
+    if subscriptions > 0 {
+        say!("{OWED}");
+    }
     Ok(code)
 }
+
+/// What becomes of papers that a mail has no place for, in the words of the mail.
+const OWED: &str = "papers beyond a maximum, or beyond what one mail holds, wait: they come in later mails, or are named there as left out";
 
 /// How many are missing from the files and held, or would be as soon as the files are taken in; as far as the database can
 /// be looked at.
@@ -282,6 +288,9 @@ pub(super) fn list(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> 
     }
     let all = subscribers.len() + new.len();
     say!("{all} {}", plural(all, "subscriber"));
+    if subscribers.iter().any(|subscriber| subscriber.last.as_ref().is_some_and(|last| last.owed > 0)) {
+        say!("{OWED}");
+    }
     Ok(code)
 }
 
@@ -336,7 +345,7 @@ fn next_word(subscriber: &SubscriberStatus) -> String {
 }
 
 fn describe_edition(edition: &EditionStatus, zone: Zone) -> String {
-    let owed = if edition.owed > 0 { format!(", {} are owed to later ones", edition.owed) } else { String::new() };
+    let owed = if edition.owed > 0 { format!(", {} wait for later ones", edition.owed) } else { String::new() };
     let papers = match edition.papers {
         0 => format!("nothing new among {} papers", edition.looked_at),
         count => format!("{count} of {} papers{owed}", edition.looked_at),

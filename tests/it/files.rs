@@ -193,7 +193,7 @@ async fn list_and_status_say_what_the_file_says_and_what_is_in_force() {
     let (home, _site, _smtp) = home().await;
     let added = home.run(&["subscribe", "grace@example.org", "retrieval"]).await;
     assert!(added.status.success(), "{}", said(&added));
-    for part in ["1 paper of the last 7 days, 1 matches", "Retrieval at scale", "no daemon is running"] {
+    for part in ["the first digest would bring 1 of 1 paper since ", "Retrieval at scale", "no daemon is running"] {
         assert!(said(&added).contains(part), "{part}: {}", said(&added));
     }
     assert!(home.run(&["pause", "ada@example.org"]).await.status.success());
@@ -248,7 +248,7 @@ async fn a_known_address_is_changed_by_edit() {
     ];
     let edited = home.run(&arguments).await;
     assert!(
-        edited.status.success() && said(&edited).contains("1 paper of the last 7 days, 0 match"),
+        edited.status.success() && said(&edited).contains("none of 1 paper would be in the next digest"),
         "{}",
         said(&edited)
     );
@@ -371,4 +371,47 @@ async fn what_nohup_began_outlives_its_terminal() {
     let stopped = std::process::Command::new("kill").arg(process.trim()).status().expect("kill");
     assert!(stopped.success());
     assert!(ends(&home).await, "it does not stop");
+}
+
+#[tokio::test]
+async fn what_subscribe_says_of_the_first_digest_is_what_it_brings() {
+    let (site, smtp) = (Site::start().await, SmtpServer::start().await);
+    let today = Clock::System.now().date_naive();
+    for (number, days, upvotes) in [(1, 0, 9), (2, 1, 30), (3, 3, 20), (4, 5, 2), (5, 6, 12), (6, 9, 40)] {
+        let mut entry = paper(&format!("2611.{number:05}"), &format!("Retrieval {number}"));
+        entry.upvotes = upvotes;
+        site.list(today - chrono::Days::new(days), entry);
+    }
+    let home = Home::new(&site, &smtp, "");
+    assert!(home.run(&["scrape"]).await.status.success());
+    let told = home
+        .run(&[
+            "subscribe",
+            "ada@example.org",
+            "retrieval",
+            "--min-upvotes",
+            "5",
+            "--max-papers",
+            "2",
+            "--exclude",
+            "robots",
+        ])
+        .await;
+    for part in [
+        "the first digest would bring 2 of ",
+        ", and count 1 more that match, the best:",
+        "\n  Retrieval 2\n",
+        "\n  Retrieval 3\n",
+    ] {
+        assert!(said(&told).contains(part), "{part}: {}", said(&told));
+    }
+    home.run(&["once"]).await;
+    let text = String::from_utf8(smtp.mails()[0].bytes.clone()).expect("a mail").replace("=\r\n", "");
+    for (part, is_there) in
+        [("Retrieval 2", true), ("Retrieval 3", true), ("Retrieval 1\r\n", false), ("1 more paper of these days", true)]
+    {
+        assert_eq!(text.contains(part), is_there, "{part}: {text}");
+    }
+    let nothing = home.run(&["subscribe", "bob@example.org", "oceanography"]).await;
+    assert!(said(&nothing).contains("would be in the first digest; `paperpost try"), "{}", said(&nothing));
 }

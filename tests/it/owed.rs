@@ -1,10 +1,12 @@
 //! What matched and was not sent: that it comes, or is told, and neither twice.
 
+use crate::process::{Home, said};
+use crate::smtp::SmtpServer;
 use paperpost::source::huggingface::Kind;
 use paperpost::store::OutboxState;
 
 use crate::pipeline::{ADA, one_paper};
-use crate::site::{day, paper};
+use crate::site::{Site, day, paper};
 use crate::world::World;
 
 #[tokio::test]
@@ -236,4 +238,14 @@ async fn a_first_digest_looks_back_as_far_as_it_was_asked_to() {
     world.subscribe("email = \"ada@example.org\"\nkeywords = [\"retrieval\"]\nsince = \"2026-10-20\"");
     world.once().await;
     assert_eq!(world.inbox(ADA).len(), 3);
+}
+
+#[tokio::test]
+async fn check_and_the_readme_say_what_becomes_of_papers_that_wait() {
+    let (site, smtp) = (Site::start().await, SmtpServer::start().await);
+    let home = Home::new(&site, &smtp, "[[subscription]]\nemail = \"ada@example.org\"\nkeywords = [\"retrieval\"]\n");
+    let checked = said(&home.run(&["check"]).await);
+    assert!(checked.contains("wait: they come in later mails, or are named there as left out"), "{checked}");
+    let readme = include_str!("../../README.md").split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(readme.contains("is owed: it comes in a later mail, or is named there as left out"));
 }
