@@ -20,6 +20,7 @@ use fastrand::Rng;
 use paperpost::cli::demo::site::{DemoSite, Entry, Lists};
 use paperpost::clock::Clock;
 use paperpost::core::address::Address;
+use paperpost::core::paper::describe::Authority;
 use paperpost::core::paper::{Listed, Listing, Paper, PaperKey, ReadOutcome, Route, Snapshot, SourceId};
 use paperpost::core::query::Query;
 use paperpost::core::schedule::Schedule;
@@ -144,10 +145,17 @@ impl World {
                     upvotes: Some(*votes),
                     comments: Some(*votes / 8),
                 };
-                items.push(Listed { paper: paper.clone(), listing });
+                items.push(Listed { paper: paper.clone(), aliases: Vec::new(), listing });
             }
         }
-        let snapshot = Snapshot { source: self.source.clone(), taken: now, route: Route::Main, items, skipped: 0 };
+        let snapshot = Snapshot {
+            source: self.source.clone(),
+            authority: Authority::Index,
+            taken: now,
+            route: Route::Main,
+            items,
+            skipped: 0,
+        };
         let (source, outcome) = (self.source.clone(), ReadOutcome::Fresh);
         let record = ReadRecord { source, at: now, outcome, message: None, unchanged: 0 };
         self.store.ingest(&snapshot, &record, "{}").expect("taken in");

@@ -19,6 +19,7 @@ use chrono::{DateTime, Duration, TimeZone, Utc};
 use fastrand::Rng;
 use made_up::MadeUp;
 use paperpost::core::address::Address;
+use paperpost::core::paper::describe::Authority;
 use paperpost::core::paper::{Listed, ReadOutcome, Route, Snapshot, SourceId};
 use paperpost::core::schedule::Schedule;
 use paperpost::core::subscription::{Subscription, WhenEmpty};
@@ -151,7 +152,14 @@ fn run_step(step: &str, database: &Path, day: i64) {
         let mut items: Vec<Listed> = made_up.papers(PAPERS * (day as usize + 1), now);
         items.drain(..PAPERS * day as usize);
         let source = SourceId::parse("bench").expect("a source");
-        let snapshot = Snapshot { source: source.clone(), taken: now, route: Route::Main, items, skipped: 0 };
+        let snapshot = Snapshot {
+            source: source.clone(),
+            authority: Authority::Index,
+            taken: now,
+            route: Route::Main,
+            items,
+            skipped: 0,
+        };
         let record = ReadRecord { source, at: now, outcome: ReadOutcome::Fresh, message: None, unchanged: 0 };
         store.ingest(&snapshot, &record, "{}").expect("taken in");
     }

@@ -72,7 +72,11 @@ impl MadeUp {
             paper.abstract_text = text(180, &mut rng);
             let upvotes = Some(rng.u32(0..200));
             let (day, rank) = (now.date_naive(), number as u32 + 1);
-            Listed { paper, listing: Listing { source: source.clone(), day, rank, upvotes, comments: None } }
+            Listed {
+                paper,
+                aliases: Vec::new(),
+                listing: Listing { source: source.clone(), day, rank, upvotes, comments: None },
+            }
         };
         (0..papers).map(listed).collect()
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use chrono::{DateTime, Duration, TimeZone, Utc};
 use fastrand::Rng;
 use paperpost::core::address::Address;
+use paperpost::core::paper::describe::Authority;
 use paperpost::core::paper::{ReadOutcome, Route, Snapshot, SourceId};
 use paperpost::core::schedule::Schedule;
 use paperpost::core::subscription::{Subscription, WhenEmpty};
@@ -54,7 +55,14 @@ pub(crate) fn fill(database: &Path, mails: usize) -> Store {
         item.paper.code = Some(format!("https://example.org/code/{number}"));
     }
     let source = SourceId::parse("bench").expect("a source");
-    let snapshot = Snapshot { source: source.clone(), taken: now(), route: Route::Main, items, skipped: 0 };
+    let snapshot = Snapshot {
+        source: source.clone(),
+        authority: Authority::Index,
+        taken: now(),
+        route: Route::Main,
+        items,
+        skipped: 0,
+    };
     let record = ReadRecord { source, at: now(), outcome: ReadOutcome::Fresh, message: None, unchanged: 0 };
     store.ingest(&snapshot, &record, "{}").expect("taken in");
     let settings = publish::Settings { window: Duration::days(14), also: 5, domain: "example.org".into() };

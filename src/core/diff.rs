@@ -2,7 +2,10 @@
 //!
 //! [`diff`] is a pure function over the known state of the snapshot's papers; the store reads that state and applies the
 //! result in one transaction. Three laws hold, whatever a source does: the diff of what was just applied is empty; the
-//! order of the items does not matter; a repeated ingest changes nothing.
+//! order of the items does not matter; a repeated ingest changes nothing. And whatever other sources said of a paper stays as
+//! it is (I14): what is shown is merged from all of them.
+//!
+//! Papers come in under their present keys ([`Snapshot::renamed`]).
 //!
 //! "New" means "not known", never "dated today": a day's list grows for days.
 
@@ -10,13 +13,23 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 
+use super::paper::describe::{Description, Descriptions, merge};
 use super::paper::{Listing, Paper, PaperKey, Snapshot, SourceId};
+
+/// A paper as it is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownPaper {
+    /// What is shown of it, without its stars.
+    pub shown: Paper,
+    /// What each source says.
+    pub said: Descriptions,
+}
 
 /// What is known of the papers in a snapshot: no more is needed to tell what changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
-    /// The papers, as last revised, without their stars.
-    pub papers: BTreeMap<PaperKey, Paper>,
+    /// The papers, as last revised.
+    pub papers: BTreeMap<PaperKey, KnownPaper>,
     /// Their listings.
     pub listings: BTreeMap<(PaperKey, SourceId, NaiveDate), Listing>,
 }
@@ -26,8 +39,10 @@ pub struct Known {
 pub struct Diff {
     /// Papers seen for the first time.
     pub added: Vec<Paper>,
-    /// Papers whose own words or links changed, as they are now.
+    /// Papers whose words or links changed, as they are shown now.
     pub revised: Vec<Paper>,
+    /// Known papers of which some source now says something else, shown or not: with what each says.
+    pub said: Vec<(PaperKey, Descriptions)>,
     /// Papers that are as they were; their votes may have moved.
     pub unchanged: Vec<PaperKey>,
     /// Listings that are new or have moved: rank, votes or comments.
@@ -40,7 +55,7 @@ pub struct Diff {
 impl Diff {
     /// Whether nothing changes.
     pub fn is_empty(&self) -> bool {
-        self.added.is_empty() && self.revised.is_empty() && self.listings.is_empty()
+        self.added.is_empty() && self.revised.is_empty() && self.said.is_empty() && self.listings.is_empty()
     }
 }
 
@@ -61,12 +76,26 @@ pub fn diff(known: &Known, snapshot: &Snapshot) -> Diff {
         let read = copies.reduce(|older, newer| older.updated_by(&newer));
         let Some(mut read) = read else { continue };
         diff.stars.extend(read.stars.take().map(|stars| (key.clone(), stars)));
-        match known.papers.get(key) {
-            None => diff.added.push(read),
-            Some(old) => match old.updated_by(&read) {
-                new if new == *old => diff.unchanged.push(key.clone()),
-                new => diff.revised.push(new),
-            },
+        let old = known.papers.get(key);
+        let mut said = old.map(|old| old.said.clone()).unwrap_or_default();
+        if let Some(before) = said.get(&snapshot.source) {
+            read = before.paper.updated_by(&read);
+        }
+        read.key = key.clone();
+        said.insert(snapshot.source.clone(), Description { authority: snapshot.authority, paper: read });
+        let Some(shown) = merge(key, &said) else { continue };
+        match old {
+            None => diff.added.push(shown),
+            Some(old) => {
+                let is_shown = old.shown != shown;
+                if is_shown || old.said != said {
+                    diff.said.push((key.clone(), said));
+                }
+                match is_shown {
+                    true => diff.revised.push(shown),
+                    false => diff.unchanged.push(key.clone()),
+                }
+            }
         }
         // One listing a day: the best rank, if a source names a paper twice.
         let mut listings: BTreeMap<NaiveDate, &Listing> = BTreeMap::new();
@@ -95,6 +124,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::core::paper::describe::Authority;
     use crate::core::paper::{Listed, Route};
 
     fn source() -> SourceId {
@@ -107,18 +137,44 @@ mod tests {
         let day = NaiveDate::from_ymd_opt(2026, 11, day).expect("a day");
         Listed {
             paper: Paper::new(key, title, &format!("https://example.org/{id}")),
+            aliases: Vec::new(),
             listing: Listing { source: source(), day, rank, upvotes, comments: None },
         }
     }
 
     fn snapshot(items: Vec<Listed>) -> Snapshot {
-        Snapshot { source: source(), taken: DateTime::UNIX_EPOCH, route: Route::Main, items, skipped: 0 }
+        Snapshot {
+            source: source(),
+            authority: Authority::Index,
+            taken: DateTime::UNIX_EPOCH,
+            route: Route::Main,
+            items,
+            skipped: 0,
+        }
+    }
+
+    /// The same, read from another source.
+    fn from(name: &str, authority: Authority, mut snapshot: Snapshot) -> Snapshot {
+        snapshot.source = SourceId::parse(name).expect("a name");
+        snapshot.authority = authority;
+        for item in &mut snapshot.items {
+            item.listing.source = snapshot.source.clone();
+        }
+        snapshot
     }
 
     /// What the store does with a diff.
-    fn apply(known: &mut Known, diff: &Diff) {
-        for paper in diff.added.iter().chain(&diff.revised) {
-            known.papers.insert(paper.key.clone(), paper.clone());
+    fn apply(known: &mut Known, snapshot: &Snapshot, diff: &Diff) {
+        for shown in &diff.added {
+            let said = Description { authority: snapshot.authority, paper: shown.clone() };
+            let said = Descriptions::from([(snapshot.source.clone(), said)]);
+            known.papers.insert(shown.key.clone(), KnownPaper { shown: shown.clone(), said });
+        }
+        for (key, said) in &diff.said {
+            known.papers.get_mut(key).expect("a known paper").said = said.clone();
+        }
+        for shown in &diff.revised {
+            known.papers.get_mut(&shown.key).expect("a known paper").shown = shown.clone();
         }
         for (key, listing) in &diff.listings {
             known.listings.insert((key.clone(), listing.source.clone(), listing.day), listing.clone());
@@ -128,7 +184,7 @@ mod tests {
     fn known_after(snapshot: &Snapshot) -> Known {
         let mut known = Known::default();
         let change = diff(&known, snapshot);
-        apply(&mut known, &change);
+        apply(&mut known, snapshot, &change);
         known
     }
 
@@ -167,6 +223,40 @@ mod tests {
         assert!(diff(&known, &snapshot(vec![listed(1, 20, 1, None, "One")])).is_empty());
     }
 
+    #[test]
+    fn what_another_source_says_is_kept_and_shown_where_it_ranks_first() {
+        let mut known = known_after(&snapshot(vec![listed(1, 20, 1, None, "One")]));
+        let feed = from("a-feed", Authority::Feed, snapshot(vec![listed(1, 20, 1, None, "One …")]));
+        let change = diff(&known, &feed);
+        assert_eq!((change.revised.len(), change.said.len(), change.unchanged.len()), (0, 1, 1));
+        apply(&mut known, &feed, &change);
+        let publisher = from("journal", Authority::Publisher, snapshot(vec![listed(1, 20, 1, None, "One, corrected")]));
+        let change = diff(&known, &publisher);
+        assert_eq!(change.revised[0].title, "One, corrected");
+        apply(&mut known, &publisher, &change);
+        for read in [&feed, &publisher, &snapshot(vec![listed(1, 20, 1, None, "One")])] {
+            assert!(diff(&known, read).is_empty(), "{}", read.source);
+        }
+    }
+
+    fn any_source() -> impl Strategy<Value = (&'static str, Authority)> {
+        prop_oneof![
+            Just(("huggingface", Authority::Index)),
+            Just(("a-feed", Authority::Feed)),
+            Just(("journal", Authority::Publisher)),
+        ]
+    }
+
+    /// What is shown and said after these reads.
+    fn after(reads: &[Snapshot]) -> Known {
+        let mut known = Known::default();
+        for read in reads {
+            let change = diff(&known, read);
+            apply(&mut known, read, &change);
+        }
+        known
+    }
+
     fn any_snapshot() -> impl Strategy<Value = Snapshot> {
         let item = (0u32..6, 18u32..22, 1u32..5, proptest::option::of(0u32..4), "[ab]{1,2}")
             .prop_map(|(number, day, rank, votes, title)| listed(number, day, rank, votes, &title));
@@ -182,10 +272,26 @@ mod tests {
         fn the_diff_of_what_was_just_applied_is_empty(before in any_snapshot(), now in any_snapshot()) {
             let mut known = known_after(&before);
             let change = diff(&known, &now);
-            apply(&mut known, &change);
+            apply(&mut known, &now, &change);
             let again = diff(&known, &now);
             prop_assert!(again.is_empty(), "{again:?}");
             prop_assert_eq!(again.unchanged.len(), change.added.len() + change.revised.len() + change.unchanged.len());
+        }
+
+        /// Each source says the same at every read; whatever the order, and however often, what is shown is the same.
+        #[test]
+        fn the_order_of_the_reads_of_several_sources_does_not_matter(
+            said in proptest::collection::btree_map(any_source(), any_snapshot(), 1..4),
+            order in proptest::collection::vec(any::<prop::sample::Index>(), 0..12),
+        ) {
+            let reads: Vec<Snapshot> =
+                said.into_iter().map(|((name, authority), snapshot)| from(name, authority, snapshot)).collect();
+            let mixed: Vec<Snapshot> = order.iter().map(|at| reads[at.index(reads.len())].clone()).collect();
+            let known = after(&[mixed, reads.clone()].concat());
+            prop_assert_eq!(&known, &after(&reads));
+            for read in &reads {
+                prop_assert!(diff(&known, read).is_empty());
+            }
         }
 
         #[test]

@@ -8,6 +8,7 @@
 //! space collapsed. [`clean_text`] makes it so; sources call it on everything they read.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -15,7 +16,10 @@ use serde::{Deserialize, Serialize};
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 use super::display::display;
+use describe::Authority;
 
+pub mod describe;
+pub mod identity;
 mod name;
 
 /// A paper's canonical identity over all sources: `arxiv:2503.02130` (never with a version), else `doi:10.1000/x`, else
@@ -244,6 +248,8 @@ pub struct Listing {
 pub struct Listed {
     /// The paper.
     pub paper: Paper,
+    /// Other names that the source gives it, such as a DOI.
+    pub aliases: Vec<PaperKey>,
     /// Where and when it was listed.
     pub listing: Listing,
 }
@@ -313,6 +319,8 @@ impl Route {
 pub struct Snapshot {
     /// The source.
     pub source: SourceId,
+    /// How much its descriptions count.
+    pub authority: Authority,
     /// When the read began.
     pub taken: DateTime<Utc>,
     /// The worst route that any of its days needed.
@@ -321,6 +329,23 @@ pub struct Snapshot {
     pub items: Vec<Listed>,
     /// Items that could not be understood and were left out.
     pub skipped: u32,
+}
+
+impl Snapshot {
+    /// The same with every paper under the key that `keys` has for its own.
+    pub fn renamed(&self, keys: &BTreeMap<PaperKey, PaperKey>) -> Cow<'_, Self> {
+        let present = |item: &Listed| keys.get(&item.paper.key).filter(|key| **key != item.paper.key).cloned();
+        if self.items.iter().all(|item| present(item).is_none()) {
+            return Cow::Borrowed(self);
+        }
+        let mut renamed = self.clone();
+        for item in &mut renamed.items {
+            if let Some(key) = present(item) {
+                item.paper.key = key;
+            }
+        }
+        Cow::Owned(renamed)
+    }
 }
 
 /// `text` in NFC, white space (line breaks too) collapsed to single spaces, without control characters, bidi controls

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::core::paper::{Paper, ReadOutcome, Route, SourceId};
+use crate::core::paper::{Paper, PaperKey, ReadOutcome, Route, SourceId};
 use crate::scheduling::off_thread;
 use crate::source::fetch::Client;
 use crate::source::health::verdict;
@@ -33,6 +33,8 @@ pub struct Report {
     pub revised: Vec<Paper>,
     /// Papers that are as they were.
     pub unchanged: usize,
+    /// Papers that turned out to be another one.
+    pub joined: usize,
     /// Items that could not be understood.
     pub skipped: u32,
     /// How long the source asks to be left alone.
@@ -54,7 +56,8 @@ impl Report {
         };
         tracing::info!(
             source = %self.source, outcome, route = route.as_str(), added = self.added.len(),
-            revised = self.revised.len(), unchanged = self.unchanged, skipped = self.skipped, message = self.message, "read",
+            revised = self.revised.len(), unchanged = self.unchanged, joined = self.joined, skipped = self.skipped,
+            message = self.message, "read",
         );
     }
 }
@@ -95,6 +98,7 @@ pub async fn run(
         added: Vec::new(),
         revised: Vec::new(),
         unchanged: 0,
+        joined: 0,
         skipped: 0,
         retry_after: result.as_ref().err().and_then(SourceError::retry_after),
     };
@@ -107,7 +111,11 @@ pub async fn run(
             let store = store.clone();
             // A long list takes seconds. Dropped meanwhile, it is taken in whole or not at all.
             let ingested = off_thread(move || store.ingest(&reading.snapshot, &record, &visits)).await?;
-            report.unchanged = ingested.unchanged;
+            (report.unchanged, report.joined) = (ingested.unchanged, ingested.joined);
+            for apart in &ingested.apart {
+                let papers = apart.iter().map(PaperKey::as_str).collect::<Vec<_>>().join(" ");
+                tracing::warn!(source = %report.source, papers, "a name that several papers claim joins none of them");
+            }
             (report.added, report.revised) = (ingested.added, ingested.revised);
         }
         Err(_) => store.record_failed_read(&record)?,

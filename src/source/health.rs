@@ -61,6 +61,7 @@ mod tests {
     use super::super::huggingface::Lost;
     use super::super::{DayReport, FetchError};
     use super::*;
+    use crate::core::paper::describe::Authority;
     use crate::core::paper::{Snapshot, SourceId};
 
     fn reading(route: Route, outcomes: &[DayOutcome], skipped: u32) -> Result<Reading, SourceError> {
@@ -78,7 +79,14 @@ mod tests {
             outcome: outcome.clone(),
         };
         Ok(Reading {
-            snapshot: Snapshot { source, taken: DateTime::UNIX_EPOCH, route, items: Vec::new(), skipped },
+            snapshot: Snapshot {
+                source,
+                authority: Authority::Index,
+                taken: DateTime::UNIX_EPOCH,
+                route,
+                items: Vec::new(),
+                skipped,
+            },
             days: (0..).zip(outcomes).map(report).collect(),
             visits: Default::default(),
         })

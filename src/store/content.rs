@@ -5,6 +5,8 @@
 
 use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use zstd::zstd_safe::get_frame_content_size;
 
 use super::{Result, StoreError, from_json, to_json};
@@ -16,13 +18,13 @@ const MOST: u64 = 4 << 20;
 /// Zstandard's levels go to 22; beyond this one texts so short gain nothing.
 const LEVEL: i32 = 9;
 
-/// A paper as its row holds it.
-pub(super) fn packed(paper: &Paper) -> Result<Vec<u8>> {
+/// A paper, or a part of one, as a row holds it.
+pub(super) fn packed<T: Serialize>(paper: &T) -> Result<Vec<u8>> {
     compressed(&to_json("paper", paper)?)
 }
 
-/// The paper that a row holds, in the words of its source.
-pub(super) fn unpacked(content: &[u8]) -> Result<Paper> {
+/// The paper, or the part of one, that a row holds, in the words of its source.
+pub(super) fn unpacked<T: DeserializeOwned>(content: &[u8]) -> Result<T> {
     let size = get_frame_content_size(content).ok().flatten().filter(|size| *size <= MOST);
     let size = size.ok_or_else(|| unreadable("it has no size"))?;
     let bytes = zstd::bulk::decompress(content, size as usize).map_err(unreadable)?;
@@ -31,7 +33,7 @@ pub(super) fn unpacked(content: &[u8]) -> Result<Paper> {
 
 /// The paper that a row holds, as a reader sees it.
 pub(super) fn shown(content: &[u8]) -> Result<Paper> {
-    Ok(unpacked(content)?.displayed())
+    Ok(unpacked::<Paper>(content)?.displayed())
 }
 
 fn compressed(text: &str) -> Result<Vec<u8>> {
@@ -60,9 +62,9 @@ mod tests {
         let key = PaperKey::arxiv("2611.00001").expect("an id");
         let paper = Paper::new(key, "Retrieval, \u{1d4de} and naïve scale", "https://example.org/1");
         let bytes = packed(&paper).expect("packed");
-        assert_eq!(unpacked(&bytes).expect("unpacked"), paper);
+        assert_eq!(unpacked::<Paper>(&bytes).expect("unpacked"), paper);
         for damaged in [&bytes[..bytes.len() - 1], &bytes[1..], b"{}", b""] {
-            assert!(matches!(unpacked(damaged), Err(StoreError::Unreadable { .. })), "{damaged:?}");
+            assert!(matches!(unpacked::<Paper>(damaged), Err(StoreError::Unreadable { .. })), "{damaged:?}");
         }
     }
 }

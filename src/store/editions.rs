@@ -3,6 +3,8 @@
 //! An edition's row is the decision *and* the ledger: whom it was for and which papers are in it. Deciding, queueing and
 //! moving the ledger is therefore one insert in one transaction, with the ledger read in the same one (I3, I4).
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, Utc};
 use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
@@ -10,7 +12,8 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 use super::ledger::{self, Began};
 use super::papers::as_of;
 use super::{
-    OutboxState, Result, Store, StoreError, bounces, day, instant, outbox, slot, slot_text, subscriptions, to_json,
+    Joined, OutboxState, Result, Store, StoreError, bounces, day, instant, outbox, slot, slot_text, subscriptions,
+    to_json,
 };
 use crate::core::candidate::Candidate;
 use crate::core::delivery::AttemptOutcome;
@@ -46,6 +49,7 @@ pub struct Due<'t> {
     definition: i64,
     began: Began,
     domain: String,
+    joined: Arc<Joined>,
     /// The newest slot that has its edition.
     pub last_slot: Option<NaiveDateTime>,
     /// Schedule and zone, and what was ordered; `None` when that has yet to be compiled.
@@ -57,7 +61,7 @@ pub struct Due<'t> {
 impl Due<'_> {
     /// What the subscriber has had, and what still waits. `oldest` is the smallest paper number among the candidates.
     pub fn ledger(&self, oldest: u32) -> Result<Ledger> {
-        ledger::read(self.tx, self.id, &self.began, oldest, true)
+        ledger::read(self.tx, self.id, &self.began, oldest, true, &self.joined)
     }
 
     /// When its newest edition was decided; `None` before the first.
@@ -185,7 +189,8 @@ impl Store {
         mut decide: impl FnMut(&Due<'_>) -> Result<Decision>,
     ) -> Result<Batch> {
         self.write(|tx| {
-            let due = due(tx, now, limit)?;
+            // As of the read that the candidates are of: one that was joined since is still a candidate of its own.
+            let due = due(tx, now, limit, read)?;
             let mut batch = Batch {
                 looked_at: 0,
                 published: Vec::with_capacity(due.len()),
@@ -227,7 +232,7 @@ impl Store {
                     subscription: subscription(tx, id)?,
                     last_slot: last_slot.as_deref().map(slot).transpose()?,
                     // What waits goes out, as far as anybody can tell before the next slot.
-                    ledger: ledger::read(tx, id, &began, oldest, false)?,
+                    ledger: ledger::read(tx, id, &began, oldest, false, &Joined::as_of(tx, i64::MAX)?)?,
                 })
             };
             found.map(standing).transpose()
@@ -236,11 +241,12 @@ impl Store {
 
     /// Whether any subscription that may be written to is due at `now`.
     pub fn is_anything_due(&self, now: DateTime<Utc>) -> Result<bool> {
-        self.read(|tx| Ok(!due(tx, now, 1)?.is_empty()))
+        self.read(|tx| Ok(!due(tx, now, 1, i64::MAX)?.is_empty()))
     }
 }
 
-fn due<'t>(tx: &'t Transaction<'t>, now: DateTime<Utc>, limit: usize) -> Result<Vec<Due<'t>>> {
+fn due<'t>(tx: &'t Transaction<'t>, now: DateTime<Utc>, limit: usize, read: i64) -> Result<Vec<Due<'t>>> {
+    let joined = Arc::new(Joined::as_of(tx, read)?);
     let mut due = tx.prepare_cached(
         "SELECT s.id, s.definition, s.last_slot, o.rhythm, o.compiled, s.domain,
                 s.since, s.created, s.decided, s.definition
@@ -266,6 +272,7 @@ fn due<'t>(tx: &'t Transaction<'t>, now: DateTime<Utc>, limit: usize) -> Result<
             definition: row.get(1)?,
             began: began(row, 6)?,
             domain: row.get(5)?,
+            joined: joined.clone(),
             // One that can't be read is none: the database has each slot once, whatever is decided.
             last_slot: last_slot.as_deref().and_then(|text| slot(text).ok()),
             order: order.map(|order| Ok::<_, rusqlite::Error>((row.get(3)?, order))).transpose()?,

@@ -8,6 +8,7 @@ use super::StoreError;
 use super::outbox::OutboxState;
 use super::suppressions::Reason;
 use crate::core::delivery::{AttemptOutcome, Phase};
+use crate::core::paper::describe::Authority;
 use crate::core::paper::{ReadOutcome, Route};
 use crate::core::subscription::{Consent, Origin};
 
@@ -39,6 +40,7 @@ macro_rules! stored_as_words {
 
 stored_as_words! {
     AttemptOutcome => "outcome of an attempt",
+    Authority => "rank of a source",
     Consent => "consent",
     Origin => "origin of a subscription",
     OutboxState => "state of a mail",

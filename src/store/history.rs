@@ -10,7 +10,7 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::papers::as_of;
-use super::{OutboxState, Result, Store, content, from_json, instant, slot, subscriptions};
+use super::{Joined, OutboxState, Result, Store, content, from_json, instant, names, slot, subscriptions};
 use crate::core::candidate::Candidate;
 use crate::core::edition::Told;
 use crate::core::paper::{Paper, PaperKey};
@@ -23,8 +23,10 @@ pub struct History {
     pub consent: Consent,
     /// Whether it came by the web, so that no file lists it.
     pub is_from_web: bool,
-    /// Its editions, newest first.
+    /// Its editions, newest first, each with the numbers that its papers had when it was decided.
     pub editions: Vec<PastEdition>,
+    /// Papers that turned out to be another one.
+    pub joined: Joined,
 }
 
 /// One edition as it was decided.
@@ -97,19 +99,16 @@ impl Store {
                 };
                 editions.push(past_edition(row, order)?);
             }
-            Ok(Some(History { consent, is_from_web, editions }))
+            Ok(Some(History { consent, is_from_web, editions, joined: Joined::as_of(tx, i64::MAX)? }))
         })
     }
 
-    /// The paper with this key.
+    /// The paper that this name means.
     pub fn paper(&self, key: &PaperKey) -> Result<Option<KnownPaper>> {
         self.read(|tx| {
-            let sql = "SELECT id, first_seen FROM papers WHERE key = ?";
-            let found: Option<(u32, i64)> =
-                tx.query_row(sql, [key.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-            let Some((id, first_seen)) = found else { return Ok(None) };
+            let Some(id) = names::find(tx, key)? else { return Ok(None) };
             let candidate = as_of(tx, &[id], i64::MAX)?.pop();
-            Ok(candidate.map(|candidate| KnownPaper { candidate, first_seen: instant(first_seen) }))
+            Ok(candidate.map(|candidate| KnownPaper { first_seen: candidate.first_seen, candidate }))
         })
     }
 
@@ -118,7 +117,9 @@ impl Store {
     pub fn papers_titled(&self, piece: &str) -> Result<Vec<(PaperKey, String)>> {
         let piece = piece.to_lowercase();
         self.read(|tx| {
-            let mut query = tx.prepare_cached("SELECT content FROM papers ORDER BY id DESC")?;
+            let mut query = tx.prepare_cached(
+                "SELECT content FROM papers WHERE id NOT IN (SELECT paper FROM joined) ORDER BY id DESC",
+            )?;
             let mut rows = query.query([])?;
             let (mut whole, mut parts) = (Vec::new(), Vec::new());
             while let Some(row) = rows.next()? {
@@ -139,14 +140,17 @@ impl Store {
     pub fn paper_keys(&self, ids: &[u32]) -> Result<Vec<PaperKey>> {
         self.read(|tx| {
             let mut key = tx.prepare_cached("SELECT key FROM papers WHERE id = ?")?;
-            ids.iter().map(|id| Ok(PaperKey::from_stored(key.query_row([id], |row| row.get(0))?))).collect()
+            let joined = Joined::as_of(tx, i64::MAX)?;
+            let key_of = |id: &u32| key.query_row([joined.of(*id)], |row| row.get(0));
+            Ok(ids.iter().map(key_of).map(|key| key.map(PaperKey::from_stored)).collect::<Result<_, _>>()?)
         })
     }
 
     /// The papers first seen at `since` or later, as they were known after `read`, in the order they came.
     pub fn candidates_as_of(&self, since: DateTime<Utc>, read: i64) -> Result<Vec<Candidate>> {
         self.read(|tx| {
-            let sql = "SELECT id FROM papers WHERE first_seen >= ? AND read <= ? ORDER BY id";
+            let sql = "SELECT id FROM papers WHERE first_seen >= ?1 AND read <= ?2
+                 AND id NOT IN (SELECT paper FROM joined WHERE read <= ?2) ORDER BY id";
             let ids = numbers(tx, sql, params![since.timestamp(), read])?;
             as_of(tx, &ids, read)
         })
@@ -155,7 +159,8 @@ impl Store {
     /// The papers that were first listed on `day` or later, as they are known now.
     pub fn listed_since(&self, day: NaiveDate) -> Result<Vec<Candidate>> {
         self.read(|tx| {
-            let sql = "SELECT paper FROM listings GROUP BY paper HAVING min(day) >= ? ORDER BY paper";
+            let sql = "SELECT paper FROM listings WHERE paper NOT IN (SELECT paper FROM joined)
+                 GROUP BY paper HAVING min(day) >= ? ORDER BY paper";
             let ids = numbers(tx, sql, params![day.to_string()])?;
             as_of(tx, &ids, i64::MAX)
         })

@@ -1,13 +1,16 @@
 //! Reads of sources: what a good one brought, and that a bad one was.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::{Result, Store, content, day};
-use crate::core::diff::{Diff, Known, diff};
-use crate::core::paper::{Listing, Paper, PaperKey, ReadOutcome, Snapshot, SourceId};
+use super::joined::members;
+use super::{Result, Store, content, day, describe, names};
+use crate::core::diff::{Diff, Known, KnownPaper, diff};
+use crate::core::paper::describe::{Authority, Descriptions};
+use crate::core::paper::identity::{Identity, Items, Resolved, resolve};
+use crate::core::paper::{Listed, Listing, Paper, PaperKey, ReadOutcome, Snapshot, SourceId};
 
 /// How a read of a source ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +38,10 @@ pub struct Ingested {
     pub unchanged: usize,
     /// Listings that are new or moved.
     pub listings: usize,
+    /// Papers that turned out to be another one.
+    pub joined: usize,
+    /// Keys that some name would have joined, and that are left apart since that is in doubt.
+    pub apart: Vec<BTreeSet<PaperKey>>,
 }
 
 impl Store {
@@ -42,7 +49,12 @@ impl Store {
     /// `validators` is the source's own JSON, kept for [`Store::validators`].
     pub fn ingest(&self, snapshot: &Snapshot, record: &ReadRecord, validators: &str) -> Result<Ingested> {
         self.write(|tx| {
-            let diff = diff(&known(tx, snapshot)?, snapshot);
+            let items = items(snapshot);
+            let resolved = resolve(&items, &names::register(tx, &items)?);
+            let snapshot = &*snapshot.renamed(&resolved.keys);
+            let authorities = describe::authorities(tx)?;
+            let known = known(tx, &snapshot.source, &resolved, &authorities)?;
+            let diff = diff(&known, snapshot);
             tx.execute(
                 "INSERT INTO reads (source, at, outcome, route, items, added, revised, unchanged, skipped, message)
                  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -60,17 +72,29 @@ impl Store {
                 ],
             )?;
             let read = tx.last_insert_rowid();
-            apply(tx, &diff, read, record.at)?;
+            names::settle(tx, &resolved, read)?;
+            for (key, identity) in resolved.identities.iter().filter(|(_, identity)| identity.papers.len() > 1) {
+                if let (Some(known), [first, others @ ..]) = (known.papers.get(key), &*identity.papers) {
+                    describe::write(tx, *first, &known.shown, &known.said)?;
+                    let mut gone = tx.prepare_cached("DELETE FROM descriptions WHERE paper = ?")?;
+                    others.iter().try_for_each(|other| gone.execute([other]).map(drop))?;
+                }
+            }
+            apply(tx, &diff, &snapshot.source, read, record.at)?;
+            names::keep_claims(tx, &resolved)?;
             tx.execute(
-                "INSERT INTO sources (name, validators) VALUES (?1, ?2)
-                 ON CONFLICT (name) DO UPDATE SET validators = ?2 WHERE validators <> ?2",
-                params![record.source.as_str(), validators],
+                "INSERT INTO sources (name, validators, authority) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (name) DO UPDATE SET validators = ?2, authority = ?3
+                 WHERE validators <> ?2 OR authority <> ?3",
+                params![record.source.as_str(), validators, snapshot.authority],
             )?;
             Ok(Ingested {
                 added: diff.added,
                 revised: diff.revised,
                 unchanged: diff.unchanged.len(),
                 listings: diff.listings.len(),
+                joined: resolved.identities.into_values().map(|identity| identity.papers.len().saturating_sub(1)).sum(),
+                apart: resolved.apart,
             })
         })
     }
@@ -95,38 +119,64 @@ impl Store {
     }
 }
 
-/// What is known of the papers in the snapshot.
-fn known(tx: &Transaction<'_>, snapshot: &Snapshot) -> Result<Known> {
+/// The items of a snapshot with their other names.
+fn items(snapshot: &Snapshot) -> Items<'_> {
+    let mut items = Items::new();
+    for Listed { paper, aliases, .. } in &snapshot.items {
+        let known = items.entry(&paper.key).or_default();
+        known.extend(aliases.iter().filter(|alias| **alias != paper.key));
+    }
+    items
+}
+
+/// What is known of the papers in a snapshot.
+fn known(
+    tx: &Transaction<'_>,
+    source: &SourceId,
+    resolved: &Resolved,
+    authorities: &BTreeMap<SourceId, Authority>,
+) -> Result<Known> {
     let mut known = Known::default();
-    let mut paper = tx.prepare_cached("SELECT id, content FROM papers WHERE key = ?")?;
+    let mut content = tx.prepare_cached("SELECT content FROM papers WHERE id = ?")?;
     let mut listings =
         tx.prepare_cached("SELECT day, rank, upvotes, comments FROM listings WHERE paper = ? AND source = ?")?;
-    for item in &snapshot.items {
-        let key = &item.paper.key;
-        if known.papers.contains_key(key) {
-            continue;
+    for (key, Identity { papers, .. }) in &resolved.identities {
+        let mut paper: Option<KnownPaper> = None;
+        for id in papers {
+            let shown: Paper = content::unpacked(&content.query_row([id], |row| row.get::<_, Vec<u8>>(0))?)?;
+            let said = describe::read(tx, *id, key, &shown, authorities)?;
+            match &mut paper {
+                None => paper = Some(KnownPaper { shown, said }),
+                Some(paper) => add(&mut paper.said, said),
+            }
+            for member in members(tx, *id, i64::MAX)? {
+                let mut rows = listings.query(params![member, source.as_str()])?;
+                while let Some(row) = rows.next()? {
+                    let day = day(&row.get::<_, String>(0)?)?;
+                    let (source, rank) = (source.clone(), row.get(1)?);
+                    let listing = Listing { source, day, rank, upvotes: row.get(2)?, comments: row.get(3)? };
+                    known.listings.entry((key.clone(), listing.source.clone(), day)).or_insert(listing);
+                }
+            }
         }
-        let found: Option<(i64, Vec<u8>)> =
-            paper.query_row([key.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        let Some((id, content)) = found else { continue };
-        known.papers.insert(key.clone(), content::unpacked(&content)?);
-        let mut rows = listings.query(params![id, snapshot.source.as_str()])?;
-        while let Some(row) = rows.next()? {
-            let day = day(&row.get::<_, String>(0)?)?;
-            let listing = Listing {
-                source: snapshot.source.clone(),
-                day,
-                rank: row.get(1)?,
-                upvotes: row.get(2)?,
-                comments: row.get(3)?,
-            };
-            known.listings.insert((key.clone(), snapshot.source.clone(), day), listing);
-        }
+        known.papers.extend(paper.map(|paper| (key.clone(), paper)));
     }
     Ok(known)
 }
 
-fn apply(tx: &Transaction<'_>, diff: &Diff, read: i64, at: DateTime<Utc>) -> Result<()> {
+/// Adds what is said of a newer paper that is the same. A source that describes both has the last word by the newer one.
+fn add(said: &mut Descriptions, newer: Descriptions) {
+    for (source, description) in newer {
+        match said.get_mut(&source) {
+            Some(older) => older.paper = older.paper.updated_by(&description.paper),
+            None => {
+                said.insert(source, description);
+            }
+        }
+    }
+}
+
+fn apply(tx: &Transaction<'_>, diff: &Diff, source: &SourceId, read: i64, at: DateTime<Utc>) -> Result<()> {
     for paper in &diff.added {
         tx.prepare_cached("INSERT INTO papers (key, content, read, first_seen) VALUES (?, ?, ?, ?)")?
             .execute(params![paper.key.as_str(), content::packed(paper)?, read, at.timestamp()])?;
@@ -140,12 +190,18 @@ fn apply(tx: &Transaction<'_>, diff: &Diff, read: i64, at: DateTime<Utc>) -> Res
         tx.prepare_cached("UPDATE papers SET content = ?1 WHERE key = ?2")?
             .execute(params![content::packed(paper)?, paper.key.as_str()])?;
     }
+    for (key, said) in &diff.said {
+        let (paper, shown): (u32, Vec<u8>) = tx
+            .prepare_cached("SELECT id, content FROM papers WHERE key = ?")?
+            .query_row([key.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        describe::write(tx, paper, &content::unpacked(&shown)?, said)?;
+    }
     for (key, stars) in &diff.stars {
         tx.prepare_cached(
-            "INSERT INTO stars (paper, read, stars) SELECT p.id, ?2, ?3 FROM papers p WHERE p.key = ?1
-             AND ?3 IS NOT (SELECT stars FROM stars WHERE paper = p.id ORDER BY read DESC LIMIT 1)",
+            "INSERT INTO stars (paper, source, read, stars) SELECT p.id, ?2, ?3, ?4 FROM papers p WHERE p.key = ?1
+             AND ?4 IS NOT (SELECT stars FROM stars WHERE paper = p.id AND source = ?2 ORDER BY read DESC LIMIT 1)",
         )?
-        .execute(params![key.as_str(), read, stars])?;
+        .execute(params![key.as_str(), source.as_str(), read, stars])?;
     }
     let mut votes: BTreeMap<&PaperKey, &Listing> = BTreeMap::new();
     for (key, listing) in &diff.listings {

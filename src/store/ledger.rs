@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::subscriptions::{self, Definition};
-use super::{Result, StoreError, day, from_json};
+use super::{Joined, Result, StoreError, day, from_json};
 use crate::core::edition::{Ledger, Told, Waiting};
 
 /// Since when a subscription is one, and what it had.
@@ -48,7 +48,15 @@ const FATE: &str = "CASE WHEN o.state IS NULL THEN 4
 
 /// The ledger of a subscription, as far as it touches papers from number `oldest` on. `merging` sets apart what waits and
 /// may be taken back; else it counts as sent.
-pub(super) fn read(tx: &Transaction<'_>, id: i64, began: &Began, oldest: u32, merging: bool) -> Result<Ledger> {
+/// Papers that are another one go by that one's number.
+pub(super) fn read(
+    tx: &Transaction<'_>,
+    id: i64,
+    began: &Began,
+    oldest: u32,
+    merging: bool,
+    joined: &Joined,
+) -> Result<Ledger> {
     let mut ledger = Ledger {
         since: day(&began.since)?,
         late: subscriptions::next_day(began.created),
@@ -63,22 +71,24 @@ pub(super) fn read(tx: &Transaction<'_>, id: i64, began: &Began, oldest: u32, me
     let (mut last, mut definition) = (0, began.definition);
     while let Some(row) = rows.next()? {
         let text = |column| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
-        let list = |column| from_json::<Vec<u32>>("list of papers", text(column)?);
+        let list = |column| Ok::<_, StoreError>(joined.list(from_json("list of papers", text(column)?)?));
+        let papers = |column| Ok::<_, StoreError>(joined.list(papers(text(column)?)?));
+        let told = |column| Ok::<_, StoreError>(told(text(column)?)?.map(|papers| joined.list(papers)));
         let edition: i64 = row.get(0)?;
         let fate = match row.get::<_, u8>(9)? {
             WAITS if !merging => SENT,
             fate => fate,
         };
         if fate == SENT && row.get::<_, u32>(1)? >= oldest {
-            ledger.sent.extend(papers(text(2)?)?);
+            ledger.sent.extend(papers(2)?);
             ledger.shown.extend(list(3)?);
-            ledger.settled.extend(told(text(5)?)?.papers());
+            ledger.settled.extend(told(5)?.papers());
         } else if fate != SENT && fate != MERGED {
             let waiting = Waiting {
                 edition,
-                papers: papers(text(2)?)?,
+                papers: papers(2)?,
                 shown: list(3)?,
-                told: told(text(5)?)?,
+                told: told(5)?,
                 again: list(6)?,
                 welcome: row.get::<_, u32>(7)? > 0,
                 is_refused: fate == REFUSED,
@@ -93,7 +103,7 @@ pub(super) fn read(tx: &Transaction<'_>, id: i64, began: &Began, oldest: u32, me
     }
     let is_owed = !ledger.owed.is_empty() || !ledger.returned.is_empty();
     ledger.is_reordered = is_owed && definition != began.definition && is_reordered(tx, definition, began.definition)?;
-    remembered(tx, id, oldest, &mut ledger)?;
+    remembered(tx, id, oldest, joined, &mut ledger)?;
     Ok(ledger)
 }
 
@@ -117,13 +127,13 @@ fn is_reordered(tx: &Transaction<'_>, one: i64, other: i64) -> Result<bool> {
 }
 
 /// Adds what is remembered of editions that are gone.
-fn remembered(tx: &Transaction<'_>, id: i64, oldest: u32, ledger: &mut Ledger) -> Result<()> {
+fn remembered(tx: &Transaction<'_>, id: i64, oldest: u32, joined: &Joined, ledger: &mut Ledger) -> Result<()> {
     let mut known = tx.prepare_cached("SELECT floor, papers FROM ledgers WHERE subscription = ? AND newest >= ?")?;
     let known: Option<(u32, Vec<u8>)> =
         known.query_row(params![id, oldest], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     if let Some((floor, blob)) = known {
         ledger.floor = floor;
-        ledger.settled.extend(unpacked(&blob)?.into_iter().filter(|paper| *paper >= oldest));
+        ledger.settled.extend(joined.list(unpacked(&blob)?).into_iter().filter(|paper| *paper >= oldest));
     }
     Ok(())
 }

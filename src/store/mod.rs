@@ -14,6 +14,7 @@ mod claims;
 mod clock;
 mod content;
 mod departures;
+mod describe;
 mod editions;
 mod enums;
 mod files;
@@ -21,9 +22,11 @@ mod follow;
 mod history;
 mod holds;
 mod ingest;
+mod joined;
 mod kept;
 mod ledger;
 mod lock;
+mod names;
 mod orders;
 mod outbox;
 mod papers;
@@ -58,6 +61,7 @@ pub use files::{Difference, FileStatus};
 pub use history::{History, KnownPaper, PastEdition};
 pub use holds::{Lane, Sent};
 pub use ingest::{Ingested, ReadRecord};
+pub use joined::Joined;
 pub use lock::{Lock, LockError};
 pub use outbox::{OutboxEntry, OutboxState, Recorded};
 pub use prune::Pruned;
@@ -149,7 +153,7 @@ fn file(error: &rusqlite::Error) -> &'static str {
 /// Results of the store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-const MIGRATIONS: [&str; 15] = [
+const MIGRATIONS: [&str; 16] = [
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_leaving.sql"),
     include_str!("migrations/0003_faults.sql"),
@@ -165,6 +169,7 @@ const MIGRATIONS: [&str; 15] = [
     include_str!("migrations/0013_compressed.sql"),
     include_str!("migrations/0014_doubted.sql"),
     include_str!("migrations/0015_routes.sql"),
+    include_str!("migrations/0016_describers.sql"),
 ];
 
 impl Store {

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use chrono::{DateTime, Utc};
-use rusqlite::{OptionalExtension, Transaction, params};
+use chrono::{DateTime, NaiveDate, Utc};
+use rusqlite::{Transaction, params};
 
 use super::content::shown;
+use super::joined::members;
 use super::subscriptions::Definition;
-use super::{Result, Store, StoreError, day, from_json, instant};
+use super::{Result, Store, StoreError, day, from_json, instant, names};
 use crate::core::candidate::Candidate;
 use crate::core::paper::{Listing, Paper, PaperKey, SourceId};
 use crate::core::query::Query;
@@ -20,7 +21,9 @@ impl Store {
     pub fn candidates(&self, since: DateTime<Utc>) -> Result<(i64, Vec<Candidate>)> {
         self.read(|tx| {
             let read = tx.query_row("SELECT coalesce(max(id), 0) FROM reads", [], |row| row.get(0))?;
-            let mut ids = tx.prepare_cached("SELECT id FROM papers WHERE first_seen >= ? ORDER BY id")?;
+            let mut ids = tx.prepare_cached(
+                "SELECT id FROM papers WHERE first_seen >= ? AND id NOT IN (SELECT paper FROM joined) ORDER BY id",
+            )?;
             let ids = ids.query_map([since.timestamp()], |row| row.get(0))?.collect::<Result<Vec<u32>, _>>()?;
             Ok((read, as_of(tx, &ids, read)?))
         })
@@ -65,12 +68,11 @@ impl Store {
 }
 
 fn with_keys(tx: &Transaction<'_>, keys: BTreeSet<PaperKey>) -> Result<Vec<Paper>> {
-    let mut content = tx.prepare_cached("SELECT content FROM papers WHERE key = ?")?;
+    let mut content = tx.prepare_cached("SELECT content FROM papers WHERE id = ?")?;
     let mut papers = Vec::new();
     for key in keys {
-        let found: Option<Vec<u8>> = content.query_row([key.as_str()], |row| row.get(0)).optional()?;
-        if let Some(content) = found {
-            papers.push(shown(&content)?);
+        if let Some(paper) = names::find(tx, &key)? {
+            papers.push(shown(&content.query_row([paper], |row| row.get::<_, Vec<u8>>(0))?)?);
         }
     }
     Ok(papers)
@@ -78,6 +80,7 @@ fn with_keys(tx: &Transaction<'_>, keys: BTreeSet<PaperKey>) -> Result<Vec<Paper
 
 /// What one source showed at one read.
 struct Count {
+    read: i64,
     at: i64,
     upvotes: Option<u32>,
     comments: Option<u32>,
@@ -96,33 +99,40 @@ pub(super) fn as_of(tx: &Transaction<'_>, ids: &[u32], read: i64) -> Result<Vec<
     let mut listings =
         tx.prepare_cached("SELECT source, day, rank FROM listings WHERE paper = ? AND read <= ? ORDER BY day, source")?;
     let mut votes = tx.prepare_cached(
-        "SELECT source, at, upvotes, comments FROM votes WHERE paper = ? AND read <= ? ORDER BY source, read",
+        "SELECT source, at, upvotes, comments, read FROM votes WHERE paper = ? AND read <= ? ORDER BY source, read",
     )?;
-    let mut stars =
-        tx.prepare_cached("SELECT stars FROM stars WHERE paper = ? AND read <= ? ORDER BY read DESC LIMIT 1")?;
+    // Of several sources the one that counts the most: the others looked earlier, or at a copy.
+    let mut stars = tx.prepare_cached(
+        "SELECT max(stars) FROM stars s WHERE paper = ?1
+         AND read = (SELECT max(read) FROM stars WHERE paper = ?1 AND source = s.source AND read <= ?2)",
+    )?;
     ids.iter()
         .map(|&id| {
             let (content, first_seen): (Vec<u8>, i64) =
                 content.query_row(params![id, read], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let members = members(tx, id, read)?;
             let mut history: BTreeMap<SourceId, Vec<Count>> = BTreeMap::new();
-            let mut rows = votes.query(params![id, read])?;
-            while let Some(row) = rows.next()? {
-                let entry = Count { at: row.get(1)?, upvotes: row.get(2)?, comments: row.get(3)? };
-                history.entry(source(row.get(0)?)?).or_default().push(entry);
+            for member in &members {
+                let mut rows = votes.query(params![member, read])?;
+                while let Some(row) = rows.next()? {
+                    let (upvotes, comments) = (row.get(2)?, row.get(3)?);
+                    let count = Count { read: row.get(4)?, at: row.get(1)?, upvotes, comments };
+                    history.entry(source(row.get(0)?)?).or_default().push(count);
+                }
             }
-            let mut rows = listings.query(params![id, read])?;
-            let mut seen = Vec::new();
-            while let Some(row) = rows.next()? {
-                let source = source(row.get(0)?)?;
-                let (upvotes, comments) =
-                    history.get(&source).and_then(|h| h.last()).map_or((None, None), |h| (h.upvotes, h.comments));
-                seen.push(Listing {
-                    day: day(&row.get::<_, String>(1)?)?,
-                    rank: row.get(2)?,
-                    upvotes,
-                    comments,
-                    source,
-                });
+            if members.len() > 1 {
+                history.values_mut().for_each(|counts| counts.sort_by_key(|count| count.read));
+            }
+            let mut seen: BTreeMap<(NaiveDate, SourceId), Listing> = BTreeMap::new();
+            for member in &members {
+                let mut rows = listings.query(params![member, read])?;
+                while let Some(row) = rows.next()? {
+                    let (source, day) = (source(row.get(0)?)?, day(&row.get::<_, String>(1)?)?);
+                    let last = history.get(&source).and_then(|counts| counts.last());
+                    let (upvotes, comments) = last.map_or((None, None), |last| (last.upvotes, last.comments));
+                    let listing = Listing { source: source.clone(), day, rank: row.get(2)?, upvotes, comments };
+                    seen.entry((day, source)).or_insert(listing);
+                }
             }
             // Of two sources with equal votes the first by name, so that every attempt at a mail has the same history.
             let votes_now = |history: &[Count]| history.last().and_then(|last| last.upvotes);
@@ -130,8 +140,11 @@ pub(super) fn as_of(tx: &Transaction<'_>, ids: &[u32], read: i64) -> Result<Vec<
             let vote = |count: &Count| Some(Vote { at: instant(count.at), upvotes: count.upvotes? });
             let votes = best.iter().filter_map(vote);
             let mut paper = shown(&content)?;
-            paper.stars = stars.query_row(params![id, read], |row| row.get(0)).optional()?;
-            Ok(Candidate { id, paper, first_seen: instant(first_seen), listings: seen, votes: votes.collect() })
+            for member in members {
+                paper.stars = paper.stars.max(stars.query_row(params![member, read], |row| row.get(0))?);
+            }
+            let (first_seen, listings) = (instant(first_seen), seen.into_values().collect());
+            Ok(Candidate { id, paper, first_seen, listings, votes: votes.collect() })
         })
         .collect()
 }

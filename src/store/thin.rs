@@ -53,6 +53,12 @@ impl Store {
                  AND json_valid(e.papers) AND json_valid(e.also) AND json_valid(e.owed) AND json_valid(e.told)",
                 params![until, last],
             )?;
+            // What is known of a paper may be known under other numbers.
+            let mut members = tx.prepare_cached(
+                "INSERT OR IGNORE INTO named (paper, read)
+                 SELECT j.paper, n.read FROM joined j JOIN named n ON n.paper = j.target AND n.read >= j.read",
+            )?;
+            while members.execute([])? > 0 {}
             set_mark(tx, NAMED_UNTIL, last)?;
             Ok(editions)
         })
@@ -127,11 +133,11 @@ impl Slice {
     fn stars(&self, tx: &Transaction<'_>) -> Result<usize> {
         let Self { after, until, full, unsent } = self;
         let mut thin = tx.prepare_cached(
-            "DELETE FROM stars WHERE (paper, read) IN (
-                 SELECT paper, read FROM (
-                     SELECT paper, read, lead(read) OVER series AS next_read
+            "DELETE FROM stars WHERE (paper, source, read) IN (
+                 SELECT paper, source, read FROM (
+                     SELECT paper, source, read, lead(read) OVER series AS next_read
                      FROM stars WHERE paper > ?1 AND paper <= ?2
-                     WINDOW series AS (PARTITION BY paper ORDER BY read)) s
+                     WINDOW series AS (PARTITION BY paper, source ORDER BY read)) s
                  WHERE next_read < ?3
                  AND NOT EXISTS (SELECT 1 FROM named n WHERE n.paper = s.paper
                      AND (n.read >= s.read AND n.read < s.next_read OR n.read >= ?4)))",

@@ -9,6 +9,7 @@ mod config;
 mod config_syntax;
 mod crash;
 mod daemon;
+mod describers;
 mod digest;
 mod dns;
 mod edits;

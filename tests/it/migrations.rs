@@ -12,7 +12,7 @@ use crate::site::{day, paper};
 use crate::world::{World, utc};
 
 /// Every version that was shipped before the newest; a new migration moves the last one here.
-const VERSIONS: [&str; 13] = [
+const VERSIONS: [&str; 15] = [
     include_str!("../../src/store/migrations/0001_start.sql"),
     include_str!("../../src/store/migrations/0002_leaving.sql"),
     include_str!("../../src/store/migrations/0003_faults.sql"),
@@ -26,6 +26,8 @@ const VERSIONS: [&str; 13] = [
     include_str!("../../src/store/migrations/0011_owed.sql"),
     include_str!("../../src/store/migrations/0012_departures.sql"),
     include_str!("../../src/store/migrations/0013_compressed.sql"),
+    include_str!("../../src/store/migrations/0014_doubted.sql"),
+    include_str!("../../src/store/migrations/0015_routes.sql"),
 ];
 
 const READERS: [&str; 3] = ["ada@example.org", "bob@example.org", "cyd@example.org"];
@@ -139,6 +141,7 @@ async fn a_database_of_every_older_version_loses_nothing_and_sends_no_paper_twic
             let key = PaperKey::arxiv(&format!("2611.{number:05}")).expect("an id");
             let known = store.paper(&key).expect("a database").expect("the paper").candidate;
             assert_eq!((&*known.paper.title, known.upvotes()), (title, Some(9)), "{version}");
+            assert_eq!(known.paper.stars, (number == 1).then_some(152), "{version}");
         }
         // The mail that waited is made of what was known then.
         for reader in READERS {

@@ -34,6 +34,11 @@ impl Told {
         self.left.iter().chain(&self.cut).chain(&self.refused).copied()
     }
 
+    /// The same with every list as `each` makes it.
+    pub fn map(self, each: impl Fn(Vec<u32>) -> Vec<u32>) -> Self {
+        Self { left: each(self.left), cut: each(self.cut), refused: each(self.refused) }
+    }
+
     /// Whether nothing is told.
     pub fn is_empty(&self) -> bool {
         self.papers().next().is_none()

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::{Case, publish};
 use crate::core::matching::{Check, Explanation, Verdict};
 use crate::jobs::publish::pool;
-use crate::store::{PastEdition, SourceStatus, StoreError};
+use crate::store::{Joined, PastEdition, SourceStatus, StoreError};
 
 /// The last edition, and what it made of the papers it looked at.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub struct EditionReport {
     pub counted: usize,
     /// The sources as they were then.
     pub sources: Vec<SourceStatus>,
+    /// Papers that have turned out to be another one since.
+    joined: Joined,
 }
 
 /// What one profile made of the papers.
@@ -38,7 +40,7 @@ impl EditionReport {
     /// What became of one paper, with the section that gave it the best fate; `None` when the edition did not look at it.
     pub fn fate_of(&self, paper: u32) -> Option<(Fate, &SectionReport)> {
         let fates = self.sections.iter().flat_map(|section| section.fates.iter().map(move |fate| (fate, section)));
-        let of_it = fates.filter(|((_, papers), _)| papers.iter().any(|(id, _)| *id == paper));
+        let of_it = fates.filter(|((_, papers), _)| papers.iter().any(|(id, _)| self.joined.of(*id) == paper));
         of_it.map(|((fate, _), section)| (*fate, section)).min_by_key(|(fate, _)| *fate)
     }
 }
@@ -77,19 +79,21 @@ pub enum Fate {
 impl Case<'_> {
     /// The last edition; `None` when there is none yet.
     pub fn last_edition(&self) -> Result<Option<EditionReport>, StoreError> {
-        let Some((edition, earlier)) = self.history.as_ref().and_then(|history| history.editions.split_first()) else {
-            return Ok(None);
-        };
+        let Some(history) = &self.history else { return Ok(None) };
+        let Some((edition, earlier)) = history.editions.split_first() else { return Ok(None) };
         let mut then = self.standing.clone();
         then.subscription = (*edition.order).clone();
         then.ledger.last = earlier.first().map(|earlier| earlier.decided);
         let back = publish::look_back(self.settings, &then, edition.decided);
         let candidates = self.store.candidates_as_of(edition.decided - back, edition.read)?;
         let pool = pool(self.store, candidates, &edition.order.profiles, edition.decided)?;
+        // As of that edition: what was joined later were several candidates then.
+        let joined = history.joined.until(edition.read);
         let before: HashSet<u32> =
-            earlier.iter().flat_map(|edition| edition.papers.iter().flatten()).copied().collect();
+            earlier.iter().flat_map(|edition| edition.papers.iter().flatten()).map(|paper| joined.of(*paper)).collect();
         let sent: Vec<u32> = before.iter().copied().collect();
-        let told_before: HashSet<u32> = earlier.iter().flat_map(|edition| edition.told.papers()).collect();
+        let told_before: HashSet<u32> =
+            earlier.iter().flat_map(|edition| edition.told.papers()).map(|paper| joined.of(paper)).collect();
         let told: HashSet<u32> = edition.told.papers().collect();
         let mut taken = HashSet::new();
         let sections = edition.order.profiles.iter().zip(&edition.papers).map(|(profile, papers)| {
@@ -119,6 +123,7 @@ impl Case<'_> {
             counted: pool.candidates().len(),
             sources: self.store.sources_as_of(edition.read)?,
             edition: edition.clone(),
+            joined: history.joined.clone(),
         }))
     }
 }

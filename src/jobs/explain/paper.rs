@@ -128,16 +128,17 @@ impl Case<'_> {
     }
 
     fn appearances(&self, id: u32) -> Vec<Appearance> {
-        let editions = self.history.iter().flat_map(|history| &history.editions);
-        let roles = editions.filter_map(|edition| {
-            let section = edition.papers.iter().position(|papers| papers.contains(&id));
+        let Some(history) = &self.history else { return Vec::new() };
+        let has = |papers: &[u32]| papers.iter().any(|paper| history.joined.of(*paper) == id);
+        let roles = history.editions.iter().filter_map(|edition| {
+            let section = edition.papers.iter().position(|papers| has(papers));
             let role = match section {
                 Some(at) => Role::Sent(edition.order.profiles.get(at).map_or_else(String::new, |p| p.name.clone())),
-                None if edition.owed.contains(&id) => Role::Owed,
-                None if edition.told.left.contains(&id) => Role::LeftOut,
-                None if edition.told.cut.contains(&id) => Role::CutAtFirst,
-                None if edition.told.refused.contains(&id) => Role::GivenUp,
-                None if edition.also.contains(&id) => Role::Also,
+                None if has(&edition.owed) => Role::Owed,
+                None if has(&edition.told.left) => Role::LeftOut,
+                None if has(&edition.told.cut) => Role::CutAtFirst,
+                None if has(&edition.told.refused) => Role::GivenUp,
+                None if has(&edition.also) => Role::Also,
                 None => return None,
             };
             let PastEdition { edition, slot, mail, comes_again, .. } = *edition;

@@ -108,7 +108,7 @@ impl Collected {
             let key = (item.paper.key.clone(), day);
             let (upvotes, comments) = (item.upvotes, item.comments);
             let listing = Listing { source: source.clone(), day, rank, upvotes, comments };
-            let listed = Listed { paper: item.paper, listing };
+            let listed = Listed { paper: item.paper, aliases: Vec::new(), listing };
             match self.places.get(&key) {
                 None => {
                     self.places.insert(key, (self.listed.len(), own));

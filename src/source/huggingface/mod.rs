@@ -20,6 +20,7 @@ use url::Url;
 
 use super::fetch::{Client, Fetched, Token, Validators};
 use super::{DayOutcome, DayReport, Reading, SourceError, Visit, Visits};
+use crate::core::paper::describe::Authority;
 use crate::core::paper::{PaperKey, Route, Snapshot, SourceId};
 use crate::scheduling::off_thread;
 use items::Collected;
@@ -126,6 +127,7 @@ pub async fn read(
         (route, _) => {
             let snapshot = Snapshot {
                 source: source.id.clone(),
+                authority: Authority::Index,
                 taken: now,
                 route: route.unwrap_or(Route::Main),
                 items: collected.listed,
