@@ -10,15 +10,20 @@ use std::path::Path;
 
 /// The modules of `src/`, lowest first. A module may name those on lower layers, and itself; never one beside it.
 /// Lower than all is the crate `templates`, which `templates_depend_on_maud_alone` keeps there.
-const LAYERS: [&[&str]; 7] = [
+const LAYERS: [&[&str]; 9] = [
     &["core"],
-    &["config", "clock", "metrics", "scheduling", "telemetry", "zones"],
-    &["source", "store", "mail"],
+    &["clock", "metrics", "scheduling", "telemetry", "zones"],
+    &["source"],
+    &["config"],
+    &["store", "mail"],
     &["jobs"],
     &["web"],
     &["daemon"],
     &["cli"],
 ];
+
+/// Modules on different layers that don't know each other all the same.
+const STRANGERS: [(&str, &str); 2] = [("store", "source"), ("mail", "source")];
 
 /// What the core and the templates must not name: I/O, clocks, randomness and tasks come in by argument or not at all.
 const IMPURE: [&[&str]; 15] = [
@@ -77,6 +82,9 @@ fn upward_references(file: &File) -> Vec<String> {
             // What the root itself holds is nothing but the modules.
             None | Some((_, None)) => Some("is no module of the library".to_owned()),
             Some((module, Some(layer))) if module != own && layer >= own_layer => Some(format!("is not below `{own}`")),
+            Some((module, _)) if STRANGERS.contains(&(own, module)) => {
+                Some(format!("is none of the business of `{own}`"))
+            }
             Some(_) => None,
         };
         complaints
@@ -408,6 +416,18 @@ fn every_file_keeps_the_habits() {
     none(folders.iter().flat_map(|folder| read(folder, &["rs", "sql"])).flat_map(|file| habits(&file)).collect());
 }
 
+/// A kind of source is one folder; nothing else names it but the demo, which is a site of that kind.
+#[test]
+fn only_its_own_folder_and_the_demo_name_a_kind_of_source() {
+    let is_elsewhere = |file: &File| !file.path.starts_with("src/source/") && !file.path.starts_with("src/cli/demo/");
+    let code = |file: File| file.text.split("#[cfg(test)]").next().unwrap_or_default().to_lowercase();
+    let files: Vec<_> = read("src", &["rs"]).into_iter().filter(is_elsewhere).collect();
+    assert!(files.len() > 100, "they were looked at");
+    let named = files.into_iter().map(|file| (file.path.clone(), code(file)));
+    let named = named.filter(|(path, code)| !path.ends_with("tests.rs") && code.contains("hugging"));
+    none(named.map(|(path, _)| format!("{path} names a kind of source")).collect());
+}
+
 #[test]
 fn migrations_run_in_the_order_of_their_numbers() {
     let files = read("src/store/migrations", &["sql"]);
@@ -446,6 +466,8 @@ fn an_import_from_above_or_beside_is_reported() {
             "src/source/fetch.rs:1: `crate::jobs::publish` is not below `source`",
         ]
     );
+    let strangers = upward_references(&File::new("src/store/ingest.rs", "use crate::source::Source;"));
+    assert_eq!(strangers, ["src/store/ingest.rs:1: `crate::source::Source` is none of the business of `store`"]);
     for text in [
         "\n\nuse crate::{\n    core::paper::{self, Paper},\n    store::Store,\n};",
         "fn f() { let _ = crate::mail::mime::compose; }",

@@ -5,12 +5,12 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use paperpost::core::paper::SourceId;
-use paperpost::source::huggingface::{HuggingFace, Kind, api, cards, page};
+use paperpost::source::huggingface::{HuggingFace, Lists, api, cards, page};
 
 static SOURCE: LazyLock<HuggingFace> = LazyLock::new(|| HuggingFace {
     id: SourceId::parse("huggingface").expect("a name"),
     base: "https://papers.example".parse().expect("an address"),
-    kind: Kind::Trending,
+    lists: Lists::Trending,
     token: None,
 });
 

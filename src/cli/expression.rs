@@ -56,7 +56,7 @@ pub(super) fn holdings_of(settings: &Settings, store: &Store, pool: &Arc<Pool>) 
 fn by_settings(settings: &Settings) -> Holdings {
     Holdings {
         sources: Some(settings.sources.iter().map(|source| source.id.clone()).collect()),
-        tells_categories: Some(settings.sources.iter().any(|source| source.enabled && source.kind.tells_categories())),
+        tells_categories: Some(settings.sources.iter().any(|source| source.enabled && source.about.tells_categories)),
         ..Holdings::default()
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use clap::Args;
 use serde_json::json;
 
@@ -12,7 +12,6 @@ use super::work::{self, plural};
 use super::{expression, json, output, progress, wiring};
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::config::settings::SourceSettings;
 use crate::core::candidate::Candidate;
 use crate::core::matching::{Explainer, Percent, Pool};
 use crate::core::query::{Clause, Likes, Literal, Role};
@@ -181,9 +180,9 @@ async fn fresh(settings: &Settings, days: u32, now: DateTime<Utc>) -> anyhow::Re
     let client = wiring::client(settings)?.with_listener(progress::listener(&spinner));
     let mut is_any_good = false;
     for source in settings.sources.iter().filter(|source| source.enabled) {
-        let source = SourceSettings { days: days.min(MOST_FRESH_DAYS), ..source.clone() };
+        let source = source.clone().looking_back(days.min(MOST_FRESH_DAYS));
         spinner.set_message(format!("reading {} …", source.id));
-        let report = jobs::scrape::run(&store, &client, &wiring::source(&source, 0), now).await;
+        let report = jobs::scrape::run(&store, &client, &source, TimeDelta::zero(), now).await;
         let report = report?;
         if !report.is_good() {
             spinner.suspend(|| note!("{}", work::describe(&report)));

@@ -9,7 +9,7 @@ use chrono::{Duration, NaiveDate};
 use tokio::net::TcpListener;
 
 use crate::clock::Clock;
-use crate::config::settings::{self, Mailbox, Settings, SourceKind, SourceSettings, Transport};
+use crate::config::settings::{self, Mailbox, Settings, Transport};
 use crate::core::address::Address;
 use crate::core::paper::SourceId;
 use crate::core::token::Keyring;
@@ -25,8 +25,7 @@ use crate::mail::imap::{Imap, ImapSettings};
 use crate::mail::login::{Credential, Login, Mechanism};
 use crate::mail::smtp::{Pipelining, Smtp, SmtpSettings, Timeouts, Tls};
 use crate::mail::{AnyTransport, file::Files, mime, sendmail::Sendmail};
-use crate::source::fetch::{Client, Options, Token};
-use crate::source::huggingface::{HuggingFace, Kind};
+use crate::source::fetch::{Client, Options};
 use crate::store::{Lock, Store, StoreError};
 use crate::web::Web;
 
@@ -121,19 +120,6 @@ pub(super) fn client(settings: &Settings) -> anyhow::Result<Client> {
         ..Options::new(agent)
     };
     Client::new(options).context("can't set up HTTP")
-}
-
-/// A source as the settings describe it. `window` is how many days back votes may still matter.
-pub(super) fn source(settings: &SourceSettings, window: u32) -> HuggingFace {
-    HuggingFace {
-        id: settings.id.clone(),
-        base: settings.base_url.clone(),
-        kind: match settings.kind {
-            SourceKind::HuggingFaceDaily => Kind::Daily { days: settings.days, window },
-            SourceKind::HuggingFaceTrending => Kind::Trending,
-        },
-        token: settings.token.as_ref().and_then(|token| Token::new(token.reveal(), &settings.base_url)),
-    }
 }
 
 /// How mails leave.
@@ -353,12 +339,8 @@ pub(super) fn dkim_keys(dkim: &settings::Dkim) -> anyhow::Result<Vec<Key>> {
 
 /// What readers call each source.
 fn source_names(settings: &Settings) -> HashMap<SourceId, String> {
-    let name = |source: &SourceSettings| match source.kind {
-        SourceKind::HuggingFaceDaily => "Hugging Face Daily Papers",
-        SourceKind::HuggingFaceTrending => "Hugging Face Trending Papers",
-    };
     let enabled = settings.sources.iter().filter(|source| source.enabled);
-    enabled.map(|source| (source.id.clone(), name(source).to_owned())).collect()
+    enabled.map(|source| (source.id.clone(), source.about.title.to_owned())).collect()
 }
 
 pub(super) fn mailbox(mailbox: &Mailbox) -> mime::Mailbox {

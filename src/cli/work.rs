@@ -17,8 +17,8 @@ use crate::config::{Settings, SubscriptionFiles};
 use crate::core::paper::Route;
 use crate::daemon::{self, Parts, signals};
 use crate::jobs::{self, pace};
+use crate::source::Source;
 use crate::source::fetch::Client;
-use crate::source::huggingface::HuggingFace;
 use crate::source::progress::Listener;
 use crate::store::{Lock, OutboxState, Store};
 
@@ -42,7 +42,6 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let (_lock, store) = wiring::open(&settings)?;
     let (stop, reload) = signals::listen()?;
     let transport = Arc::new(wiring::transport(&settings)?);
-    let sources = settings.sources.iter().filter(|source| source.enabled);
     let parts = Parts {
         deliver: wiring::deliver(&settings, &store)?,
         web: wiring::web(&settings, &store).await?,
@@ -51,9 +50,7 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
         store,
         clock: Clock::System,
         client: wiring::client(&settings)?.with_listener(Listener::new(|wait| tracing::info!("{wait}"))),
-        sources: sources
-            .map(|source| (wiring::source(source, settings.digest.window_days), source.schedule.clone()))
-            .collect(),
+        sources: settings.sources.iter().filter(|source| source.enabled).cloned().collect(),
         transport: transport.clone(),
         publish: wiring::publish(&settings),
         first_reads: daemon::FIRST_READS,
@@ -196,9 +193,9 @@ impl Work {
         });
         let mut all_good = true;
         for source in wanted {
-            let source = wiring::source(source, settings.digest.window_days);
+            let window = wiring::publish(settings).window;
             tokio::select! {
-                read = self.read(&client, &source, &spinner) => all_good &= read?,
+                read = self.read(&client, source, window, &spinner) => all_good &= read?,
                 () = self.stop.cancelled() => all_good = false,
             }
             if self.stop.is_cancelled() {
@@ -209,10 +206,16 @@ impl Work {
         Ok(all_good)
     }
 
-    async fn read(&self, client: &Client, source: &HuggingFace, spinner: &ProgressBar) -> anyhow::Result<bool> {
+    async fn read(
+        &self,
+        client: &Client,
+        source: &Source,
+        window: chrono::Duration,
+        spinner: &ProgressBar,
+    ) -> anyhow::Result<bool> {
         spinner.set_message(format!("reading {} …", source.id));
         // Dropped half-way, it has written nothing.
-        let report = jobs::scrape::run(&self.store, client, source, self.clock.now()).await;
+        let report = jobs::scrape::run(&self.store, client, source, window, self.clock.now()).await;
         let report = report?;
         spinner.suspend(|| self.told.item("sources", as_json(&report), || say!("{}", describe(&report))));
         Ok(report.is_good())

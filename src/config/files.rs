@@ -9,15 +9,16 @@ use std::sync::Arc;
 
 use super::listing::{FileHash, FileState, ListedFile, Listing};
 use super::problem::{Place, Problem, Problems, SourceFile};
-use super::settings::{Digest, FilePattern, Settings, SourceSettings};
+use super::settings::{Digest, FilePattern, Settings};
 use super::subscriptions::{Lints, Reading};
+use crate::source::Source;
 
 /// Where subscriptions are, and what they mean where they don't say.
 #[derive(Clone, Debug)]
 pub struct SubscriptionFiles {
     patterns: Vec<FilePattern>,
     digest: Digest,
-    sources: Vec<SourceSettings>,
+    sources: Vec<Source>,
     max_removed: f64,
 }
 

@@ -1,18 +1,15 @@
 //! Every key of `paperpost.toml` and its default: the one list that layering, checks and documentation share.
 
+use crate::source::KINDS;
+
 /// The keys with their defaults as TOML; an empty default means that there is none, or that it depends on another key.
-/// `*` stands for a source's name or a domain.
+/// `*` stands for a source's name or a domain. What only some kinds of source have is in [`KINDS`].
 pub(super) const SETTINGS: &[(&str, &str)] = &[
     ("database.path", r#""paperpost.db""#),
     ("subscriptions.files", r#"["subscriptions.toml"]"#),
     ("subscriptions.max_removed", "0.5"),
     ("sources.*.kind", ""),
     ("sources.*.enabled", "true"),
-    ("sources.*.base_url", r#""https://huggingface.co""#),
-    ("sources.*.days", "5"),
-    ("sources.*.schedule", r#""0 */3 * * *""#),
-    ("sources.*.token", ""),
-    ("sources.*.token_file", ""),
     ("http.contact", ""),
     ("http.connect_timeout", r#""10s""#),
     ("http.timeout", r#""60s""#),
@@ -115,9 +112,29 @@ pub(super) fn sounds_secret(name: &str) -> bool {
     sounds || SECRETS.iter().any(is_near)
 }
 
-/// The row of [`SETTINGS`] for a key such as `sources.huggingface.days`.
-pub(super) fn find(key: &str) -> Option<&'static (&'static str, &'static str)> {
-    SETTINGS.iter().find(|(known, _)| matches(known, key))
+/// The default of a key such as `log.level` or `sources.NAME.days`; `None` for a key that nobody knows.
+pub(super) fn find(key: &str) -> Option<&'static str> {
+    let own = SETTINGS.iter().find(|(known, _)| matches(known, key)).map(|(_, default)| *default);
+    own.or_else(|| {
+        let (_, last) = key.strip_prefix("sources.")?.split_once('.')?;
+        KINDS.iter().find_map(|about| about.default_of(last))
+    })
+}
+
+/// The keys that kinds of source have, each once.
+pub(super) fn of_kinds() -> impl Iterator<Item = &'static str> {
+    let mut keys: Vec<&str> = KINDS.iter().flat_map(|about| about.keys).map(|(key, _)| *key).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys.into_iter()
+}
+
+/// Every key there is, with its default.
+#[cfg(test)]
+pub(super) fn all() -> impl Iterator<Item = (String, &'static str)> {
+    let own = SETTINGS.iter().map(|(key, default)| ((*key).to_owned(), *default));
+    let of_kinds = of_kinds().map(|key| format!("sources.*.{key}"));
+    own.chain(of_kinds.map(|key| (key.clone(), find(&key).unwrap_or_default())))
 }
 
 /// The keys that may come right under `section` (`smtp`, `sources.huggingface`, or nothing for the top), each once.
@@ -134,6 +151,9 @@ pub(super) fn below(section: &str) -> Vec<&'static str> {
             matches(&known[..cut], section).then(|| known[cut + 1..].split('.').next())?
         })
         .collect();
+    if section.strip_prefix("sources.").is_some_and(|name| !name.contains('.')) {
+        below.extend(of_kinds());
+    }
     below.dedup();
     below
 }
@@ -158,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_source_may_have_any_name() {
-        assert_eq!(find("sources.huggingface.days").map(|row| row.1), Some("5"));
+        assert_eq!(find("sources.any.days"), Some("5"));
         assert!(find("sources.huggingface").is_none());
         assert!(find("pacing.domains.\"example.org\".rate").is_some());
         assert!(find("pacing.domains.example.org.rate").is_none());
@@ -173,9 +193,9 @@ mod tests {
 
     #[test]
     fn what_may_be_in_a_file_of_its_own_is_secret() {
-        for (key, _) in SETTINGS {
-            let has_file = SETTINGS.iter().any(|(other, _)| other.strip_suffix("_file") == Some(key));
-            let name = key.rsplit('.').next().unwrap_or(key);
+        for (key, _) in all() {
+            let has_file = all().any(|(other, _)| other.strip_suffix("_file") == Some(&key));
+            let name = key.rsplit('.').next().unwrap_or(&key);
             assert_eq!(SECRETS.contains(&name), has_file, "{key}");
             assert_eq!(sounds_secret(name), has_file, "{key}");
         }
@@ -184,7 +204,7 @@ mod tests {
 
     #[test]
     fn every_default_is_toml() {
-        for (key, default) in SETTINGS.iter().filter(|(_, default)| !default.is_empty()) {
+        for (key, default) in all().filter(|(_, default)| !default.is_empty()) {
             assert!(super::super::node::parse_default(default).is_some(), "{key}");
         }
     }
@@ -197,14 +217,14 @@ mod tests {
         let lines = example.lines().map(|line| if is_key(line) { &line[1..] } else { line });
         let text = lines.collect::<Vec<_>>().join("\n");
         let document = toml_edit::Document::parse(text.as_str()).expect("still TOML with all keys in");
-        for (key, default) in SETTINGS {
+        for (key, default) in all() {
             let path = key.replace('*', if key.starts_with("sources") { "huggingface" } else { "\"example.com\"" });
             let found = parts(&path).try_fold(document.as_item(), |item, part| item.get(part.trim_matches('"')));
             let found = found.unwrap_or_else(|| panic!("config/paperpost.toml doesn't show {key}"));
             // What the example sets on purpose, in the open, may differ.
-            let name = key.rsplit('.').next().unwrap_or(key);
+            let name = key.rsplit('.').next().unwrap_or(&key);
             if !default.is_empty() && !example.contains(&format!("\n{name} = ")) {
-                assert_eq!(found.to_string().trim(), *default, "{key}");
+                assert_eq!(found.to_string().trim(), default, "{key}");
             }
         }
     }
@@ -212,7 +232,7 @@ mod tests {
     #[test]
     fn the_documents_mention_every_key() {
         let guide = include_str!("../../docs/configuration.md");
-        for (key, _) in SETTINGS {
+        for (key, _) in all() {
             let key = key.replace('*', "<name>");
             assert!(guide.contains(&format!("`{key}`")), "docs/configuration.md doesn't mention `{key}`");
         }

@@ -15,15 +15,13 @@ use super::keys;
 use super::node::{self, Node, Value};
 use super::problem::{Place, Problem};
 use crate::core::paper::SourceId;
+use crate::source::KINDS;
 
 /// What an environment variable of ours begins with; two underscores then stand for each dot of the key.
 const VARIABLE_PREFIX: &str = "PAPERPOST__";
 
 /// The section whose keys are domains.
 pub(super) const DOMAINS: &str = "pacing.domains";
-
-/// The sources there are when the file names none: name and whether it is enabled.
-const DEFAULT_SOURCES: [(&str, &str); 2] = [("huggingface", "true"), ("huggingface-trending", "false")];
 
 /// The layers as they are gathered, lowest first, and the problems met on the way.
 #[derive(Default)]
@@ -66,9 +64,9 @@ impl Layers {
             self.table("", root, &mut layer);
         }
         if self.sources.is_empty() {
-            for (source, enabled) in DEFAULT_SOURCES {
+            for (source, enabled) in KINDS.iter().filter_map(|about| about.preset) {
                 self.sources.insert(source.to_owned(), Place::Default);
-                self.set_default(&format!("sources.{source}.enabled"), enabled, &mut layer);
+                self.set_default(&format!("sources.{source}.enabled"), &enabled.to_string(), &mut layer);
             }
         }
         self.layers.push(layer);

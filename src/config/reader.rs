@@ -14,15 +14,15 @@ use super::problem::{Place, Problem, Severity};
 use super::secret::Secret;
 use super::settings::{
     Auth, Bounces, Database, Digest, FilePattern, Http, Log, LogFormat, Login, Mail, MissingSecret, Pipelining,
-    Privacy, Settings, Smtp, SourceKind, SourceSettings, Tls, Transport,
+    Privacy, Settings, Smtp, Tls, Transport,
 };
 use super::values;
 use crate::core::host::is_loopback;
-use crate::core::paper::SourceId;
 use crate::core::schedule::Schedule;
 
 mod leaving;
 mod pacing;
+mod sources;
 
 /// Reads settings out of merged layers. `folder` is the config file's: relative paths in the file start there.
 /// `credentials` is systemd's folder of secrets.
@@ -117,23 +117,23 @@ impl Reader {
 
     /// The value of a key that has a default, which stands in for a wrong one.
     fn need<T>(&mut self, key: &str, parse: impl Fn(&Node) -> Result<T, Wrong>) -> T {
-        let default = || {
-            let (_, toml) = keys::find(key)?;
-            parse(&node::parse_default(toml)?).ok()
-        };
-        self.get(key, &parse).or_else(default).expect("a default that a test has parsed")
+        self.get(key, &parse).or_else(|| default(keys::find(key)?, parse)).expect("a default that a test has parsed")
     }
 
     /// A schedule, and a warning of what is hardly meant in it.
     fn schedule(&mut self, key: &str) -> Schedule {
         let schedule = self.need(key, values::schedule);
+        self.warn_of_schedule(key, &schedule);
+        schedule
+    }
+
+    fn warn_of_schedule(&mut self, key: &str, schedule: &Schedule) {
         if let Some(node) = self.merged.found.get(key) {
             let warning =
                 |text: &String| Problem { severity: Severity::Warning, ..node.problem(key, Wrong::new(text)) };
             let warnings: Vec<_> = schedule.warnings().iter().map(warning).collect();
             self.merged.problems.extend(warnings);
         }
-        schedule
     }
 
     fn whole(&mut self, key: &str, least: u32, most: u32) -> u32 {
@@ -182,45 +182,6 @@ impl Reader {
         };
         let path = if from_file { folder.join(text) } else { PathBuf::from(text) };
         FilePattern { pattern: path.to_string_lossy().into_owned(), is_glob, place }
-    }
-
-    fn sources(&mut self) -> Vec<SourceSettings> {
-        let names: Vec<_> = self.merged.sources.iter().map(|(name, place)| (name.clone(), place.clone())).collect();
-        let sources: Vec<_> = names.iter().filter_map(|(name, place)| self.source(name, place)).collect();
-        if !sources.iter().any(|source| source.enabled)
-            && let Some((name, place)) = names.first()
-        {
-            let place = self.place(&format!("sources.{name}.enabled")).unwrap_or_else(|| place.clone());
-            self.merged.problems.push(Problem::warning(place, "sources: none is enabled, so no paper will ever come"));
-        }
-        sources
-    }
-
-    fn source(&mut self, name: &str, place: &Place) -> Option<SourceSettings> {
-        let key = |last: &str| format!("sources.{name}.{last}");
-        let kinds = [
-            ("huggingface-daily", SourceKind::HuggingFaceDaily),
-            ("huggingface-trending", SourceKind::HuggingFaceTrending),
-        ];
-        let implied = match name {
-            "huggingface" => Some(SourceKind::HuggingFaceDaily),
-            "huggingface-trending" => Some(SourceKind::HuggingFaceTrending),
-            _ => None,
-        };
-        let kind = self.get(&key("kind"), |node| node.choice(&kinds)).or(implied);
-        if kind.is_none() && !self.merged.found.contains_key(&key("kind")) {
-            let problem = Problem::error(place.clone(), format!("{}: is missing", key("kind")));
-            self.merged.problems.push(problem.hint("add kind = \"huggingface-daily\" or another kind".to_owned()));
-        }
-        Some(SourceSettings {
-            id: SourceId::parse(name)?,
-            enabled: self.need(&key("enabled"), Node::boolean),
-            base_url: self.need(&key("base_url"), values::base_url),
-            days: self.whole(&key("days"), 1, 30),
-            schedule: self.schedule(&key("schedule")),
-            token: self.secret(&key("token"), "huggingface-token"),
-            kind: kind.unwrap_or(SourceKind::HuggingFaceDaily),
-        })
     }
 
     /// Reads all three sections, so that a fault in one that isn't used now shows before it is.
@@ -492,6 +453,11 @@ fn is_below_etc(file: &Path) -> bool {
     std::path::absolute(file).is_ok_and(|file| file.starts_with("/etc"))
 }
 
+/// A default as it is read.
+fn default<T>(toml: &str, parse: impl Fn(&Node) -> Result<T, Wrong>) -> Option<T> {
+    parse(&node::parse_default(toml)?).ok()
+}
+
 /// The layer of a place, from the lowest.
 fn rank(place: &Place) -> u8 {
     match place {
@@ -519,7 +485,7 @@ mod tests {
 
     #[test]
     fn every_key_is_looked_at_and_has_something_to_stand_in_when_it_is_wrong() {
-        for (key, _) in keys::SETTINGS {
+        for (key, _) in keys::all() {
             let key = key.replace('*', "huggingface");
             for wrong in ["2026-01-01", "{ x = 1 }"] {
                 let (_, problems) = read_text(format!("{key} = {wrong}\n"));

@@ -13,10 +13,10 @@ use super::problem::{Place, Problem};
 use super::secret::Secret;
 use crate::core::address::Address;
 use crate::core::pacing::Policy;
-use crate::core::paper::SourceId;
 use crate::core::schedule::Schedule;
 use crate::core::subscription::WhenEmpty;
 use crate::core::zone::Zone;
+use crate::source::Source;
 
 /// Everything that `paperpost.toml`, the environment and the command line say together.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ pub struct Settings {
     /// The share of a file's subscribers that may leave it at once; of more it is asked whether that is meant.
     pub max_removed: f64,
     /// The sources by name, those that are not enabled too.
-    pub sources: Vec<SourceSettings>,
+    pub sources: Vec<Source>,
     /// How pages are fetched.
     pub http: Http,
     /// What mails say of us, and how they leave.
@@ -83,43 +83,6 @@ pub struct FilePattern {
     /// Whether it is a pattern: the folder of a plain path may have such characters in its name.
     pub is_glob: bool,
     pub(super) place: Place,
-}
-
-/// `[sources.<name>]`
-#[derive(Clone, Debug)]
-pub struct SourceSettings {
-    /// Its name in the file, the database and the log.
-    pub id: SourceId,
-    /// What it is.
-    pub kind: SourceKind,
-    /// Whether it is read.
-    pub enabled: bool,
-    /// The site, for a mirror or a test.
-    pub base_url: Url,
-    /// How many days a daily list is read back, today included: late papers join earlier days.
-    pub days: u32,
-    /// When it is read, in UTC.
-    pub schedule: Schedule,
-    /// A token that raises the site's rate limit.
-    pub token: Option<Secret>,
-}
-
-/// What is read, and how.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SourceKind {
-    /// Hugging Face's daily papers: one list a day.
-    HuggingFaceDaily,
-    /// Hugging Face's trending papers: one rolling list.
-    HuggingFaceTrending,
-}
-
-impl SourceKind {
-    /// Whether it says what a paper is filed under: what `category:` looks at.
-    pub fn tells_categories(self) -> bool {
-        match self {
-            Self::HuggingFaceDaily | Self::HuggingFaceTrending => false,
-        }
-    }
 }
 
 /// `[http]`

@@ -17,7 +17,7 @@ use super::keys;
 use super::listing::{Faulty, FileState, Listed};
 use super::node::{self, Entry, Node, Value, Wrong};
 use super::problem::{Place, Problem, Severity, SourceFile};
-use super::settings::{Digest, SourceSettings};
+use super::settings::Digest;
 use super::values;
 use crate::core::address::Address;
 use crate::core::paper::SourceId;
@@ -25,6 +25,7 @@ use crate::core::query::{Holdings, Lint, Query, Role, lint, lint_profile};
 use crate::core::schedule::Schedule;
 use crate::core::subscription::{Keyword, Profile, Rank, Subscription, WhenEmpty};
 use crate::core::zone::Zone;
+use crate::source::Source;
 
 /// The most that a keyword can weigh.
 const MOST_WEIGHT: f64 = 100.0;
@@ -44,7 +45,7 @@ pub(super) enum Lints<'a> {
 /// Reads files one after the other and gathers what they say.
 pub(super) struct Reading<'a> {
     digest: &'a Digest,
-    sources: &'a [SourceSettings],
+    sources: &'a [Source],
     lints: Lints<'a>,
     places: HashMap<Address, Place>,
     /// By their texts: most subscriptions have one of a few.
@@ -78,7 +79,7 @@ struct Defaults {
 }
 
 impl<'a> Reading<'a> {
-    pub(super) fn new(digest: &'a Digest, sources: &'a [SourceSettings], lints: Lints<'a>) -> Self {
+    pub(super) fn new(digest: &'a Digest, sources: &'a [Source], lints: Lints<'a>) -> Self {
         Self {
             digest,
             sources,

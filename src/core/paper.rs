@@ -95,7 +95,7 @@ impl fmt::Debug for PaperKey {
     }
 }
 
-/// A source's name as the configuration gives it: `huggingface`, `huggingface-trending`. Lower-case letters, digits
+/// A source's name as the configuration gives it: `arxiv`, `openreview-2026`. Lower-case letters, digits
 /// and hyphens.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -233,7 +233,7 @@ impl Paper {
 pub struct Listing {
     /// Where it was seen.
     pub source: SourceId,
-    /// The day it is listed under, as the source counts days (Hugging Face: UTC).
+    /// The day it is listed under, as the source counts days.
     pub day: NaiveDate,
     /// Its place in that list, from 1.
     pub rank: u32,

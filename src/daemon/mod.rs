@@ -20,12 +20,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::SubscriptionFiles;
-use crate::core::schedule::Schedule;
 use crate::jobs::inbox::Inbox;
 use crate::jobs::{bounce, deliver, publish};
 use crate::mail::Transport;
+use crate::source::Source;
 use crate::source::fetch::Client;
-use crate::source::huggingface::HuggingFace;
 use crate::store::Store;
 use crate::web::{self, Web};
 
@@ -37,8 +36,8 @@ pub struct Parts<T> {
     pub clock: Clock,
     /// For reading sources.
     pub client: Client,
-    /// What is read, and when, in UTC.
-    pub sources: Vec<(HuggingFace, Schedule)>,
+    /// What is read.
+    pub sources: Vec<Source>,
     /// How mails leave.
     pub transport: Arc<T>,
     /// What publishing depends on.

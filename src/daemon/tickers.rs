@@ -34,9 +34,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 /// Reads one source by its schedule.
 pub(super) async fn scrape<T: Transport>(shared: Arc<Shared<T>>, index: usize) {
     let parts = &shared.parts;
-    let (source, schedule) = &parts.sources[index];
+    let source = &parts.sources[index];
     let spread = spread(&shared, source.id.as_str());
-    let next_slot = |after: DateTime<Utc>| schedule.next(after - spread, Zone::UTC).map(|(_, at)| at + spread);
+    let next_slot = |after: DateTime<Utc>| source.schedule.next(after - spread, Zone::UTC).map(|(_, at)| at + spread);
     let mut last = last_read(&shared, source.id.as_str());
     let mut due = last.map_or(Some(parts.clock.now()), next_slot);
     let mut failures = 0;
@@ -51,7 +51,7 @@ pub(super) async fn scrape<T: Transport>(shared: Arc<Shared<T>>, index: usize) {
         }
         let now = parts.clock.now();
         last = Some(now);
-        let read = jobs::scrape::run(&parts.store, &parts.client, source, now);
+        let read = jobs::scrape::run(&parts.store, &parts.client, source, parts.publish.window, now);
         let report = tokio::select! {
             report = read => report,
             () = shared.stop.cancelled() => return,

@@ -12,8 +12,7 @@ use crate::core::paper::{Paper, PaperKey, ReadOutcome, Route, SourceId};
 use crate::scheduling::off_thread;
 use crate::source::fetch::Client;
 use crate::source::health::verdict;
-use crate::source::huggingface::{self, HuggingFace, Kind};
-use crate::source::{DayOutcome, SourceError, Visits};
+use crate::source::{DayOutcome, Source, SourceError, Visits};
 use crate::store::{ReadRecord, Store, StoreError};
 
 /// How one read ended.
@@ -62,24 +61,26 @@ impl Report {
     }
 }
 
-/// Reads `source` once and takes in what it lists.
+/// Reads `source` once and takes in what it lists. Votes are followed for papers of the last `window` where they matter to a
+/// subscriber.
 pub async fn run(
     store: &Store,
     client: &Client,
-    source: &HuggingFace,
+    source: &Source,
+    window: TimeDelta,
     now: DateTime<Utc>,
 ) -> Result<Report, StoreError> {
     let kept = store.validators(&source.id)?;
     // Visits are an economy: without them, or with ones that can't be read, everything is asked for anew.
     let visits: Visits = kept.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
-    let followed = match source.kind {
-        Kind::Daily { window, .. } => {
+    let followed = match source.about.has_votes {
+        true => {
             let (store, id) = (store.clone(), source.id.clone());
-            off_thread(move || store.followed_days(&id, now - TimeDelta::days(window.into()))).await?
+            off_thread(move || store.followed_days(&id, now - window)).await?
         }
-        Kind::Trending => Vec::new(),
+        false => Vec::new(),
     };
-    let result = huggingface::read(client, source, &visits, &followed, now).await;
+    let result = source.read(client, &visits, &followed, now).await;
     let (state, message) = verdict(&result);
     let days = result.iter().flat_map(|reading| &reading.days);
     let unchanged = days.filter(|report| report.outcome == DayOutcome::Unchanged).map(|report| report.items);

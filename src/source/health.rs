@@ -58,14 +58,13 @@ pub fn note(outcome: ReadOutcome, worked: Option<DateTime<Utc>>, route: Option<R
 
 #[cfg(test)]
 mod tests {
-    use super::super::huggingface::Lost;
-    use super::super::{DayReport, FetchError};
+    use super::super::{DayReport, FetchError, Lost};
     use super::*;
     use crate::core::paper::describe::Authority;
     use crate::core::paper::{Snapshot, SourceId};
 
     fn reading(route: Route, outcomes: &[DayOutcome], skipped: u32) -> Result<Reading, SourceError> {
-        let source = SourceId::parse("huggingface").expect("a name");
+        let source = SourceId::parse("example").expect("a name");
         let day = |days| (DateTime::UNIX_EPOCH + chrono::Duration::days(days)).date_naive();
         let report = |(days, outcome): (i64, &DayOutcome)| DayReport {
             day: Some(day(days)),

@@ -1,6 +1,10 @@
 //! Where papers are listed: HTTP in, snapshots out.
 //!
-//! A source is read list by list (Hugging Face: a list a day), and each list by the best route that works. What comes
+//! A [`Source`] is one `[sources.NAME]` of the settings. What it is, its [`Kind`], is one folder here, which owns everything that
+//! is special about it: its settings and their defaults, what it asks for and in which order, its parsers. A new kind is such a
+//! folder, a variant of [`Kind`] and a row of [`KINDS`]; `config` reads its settings by that row, and nothing else names it.
+//!
+//! A source is read list by list, and each list by the best route that works. What comes
 //! back, a [`Reading`], says for every list how that went: a list that is empty, one that hasn't changed and one that
 //! could not be read are three different things, and only papers that were really seen are in the snapshot; what a list has
 //! beside them is counted and named. Nothing here is remembered between two reads; the caller keeps the visits, and only once
@@ -14,92 +18,71 @@ pub mod fetch;
 pub mod health;
 pub mod huggingface;
 mod json;
+mod kind;
 pub mod progress;
+mod reading;
 mod redirect;
 pub mod robots;
 mod wait;
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, NaiveDate, Utc};
-use serde::{Deserialize, Serialize};
 
-use crate::core::paper::{Route, Snapshot};
+use crate::core::paper::SourceId;
+use crate::core::schedule::Schedule;
 pub use error::{FetchError, SourceError};
-use fetch::Validators;
-use huggingface::Lost;
+use fetch::Client;
+pub use kind::{About, Table};
+pub use reading::{DayOutcome, DayReport, Lost, Reading, Visit, Visits};
 
-/// The last visits to a source's lists by their addresses, for the store to keep as JSON.
-pub type Visits = BTreeMap<String, Visit>;
-
-/// The last time that a list was read.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Visit {
-    /// What to ask with next time.
-    #[serde(flatten)]
-    pub validators: Validators,
-    /// Whether its first page, of which the validators are, was as long as any that the server gave: then a second page may
-    /// begin while the first stays as it is.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub may_go_on: bool,
-    /// When it was read, or found unchanged; `None` where an older version kept only the validators.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at: Option<DateTime<Utc>>,
-    /// How many papers were on it: what it has still when it is unchanged. `None` where an older version did not count.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub items: Option<u32>,
-}
-
-/// What one read of a source brought.
+/// One source.
 #[derive(Clone, Debug)]
-pub struct Reading {
-    /// The papers of every list that could be read.
-    pub snapshot: Snapshot,
-    /// How each list went, in the order they were asked for.
-    pub days: Vec<DayReport>,
-    /// What to know next time; replaces what was kept before. To be stored together with the snapshot, never earlier: a
-    /// validator without its papers would hide them.
-    pub visits: Visits,
+pub struct Source {
+    /// Its name in the settings, the database and the log.
+    pub id: SourceId,
+    /// What all sources of its kind share.
+    pub about: &'static About,
+    /// Whether it is read.
+    pub enabled: bool,
+    /// When it is read, in UTC.
+    pub schedule: Schedule,
+    /// What is read, and how.
+    pub kind: Kind,
 }
 
-impl Reading {
-    /// The lists that could not be read, with the reasons.
-    pub fn failed(&self) -> impl Iterator<Item = (&DayReport, &SourceError)> {
-        self.days.iter().filter_map(|report| match &report.outcome {
-            DayOutcome::Failed(error) => Some((report, error)),
-            _ => None,
-        })
+/// What is read, and how: a variant for each folder.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// A list of Hugging Face.
+    HuggingFace(huggingface::HuggingFace),
+}
+
+/// The kinds by which `kind = "…"` names them; one folder may have several.
+pub const KINDS: &[&About] = &[&huggingface::DAILY, &huggingface::TRENDING];
+
+impl Source {
+    /// Reads its lists. `visits` are those of the last reading that was stored; `now` tells which days. `followed` are days
+    /// further back whose votes still matter; the kind decides which of them are read again now.
+    ///
+    /// # Errors
+    /// The first list's, if no list could be read at all.
+    pub async fn read(
+        &self,
+        client: &Client,
+        visits: &Visits,
+        followed: &[NaiveDate],
+        now: DateTime<Utc>,
+    ) -> Result<Reading, SourceError> {
+        match &self.kind {
+            Kind::HuggingFace(lists) => huggingface::read(client, lists, visits, followed, now).await,
+        }
     }
-}
 
-/// How one list went.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DayReport {
-    /// The day that was asked for; `None` for a list that isn't of a day.
-    pub day: Option<NaiveDate>,
-    /// The route that brought it, or the last that was tried.
-    pub route: Route,
-    /// Papers on it; of an unchanged list, as many as there were when it was last read.
-    pub items: u32,
-    /// Items that could not be understood and were left out.
-    pub lost: Lost,
-    /// Why papers may be missing after these; `None` for a list that was read to its end.
-    pub cut: Option<String>,
-    /// The end of it.
-    pub outcome: DayOutcome,
-}
-
-/// How the reading of one list ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DayOutcome {
-    /// With papers.
-    Listed,
-    /// The source lists nothing for this day. That is normal.
-    Empty,
-    /// Nothing changed since the validators were given.
-    Unchanged,
-    /// The page showed another day, so there is nothing to say about this one.
-    OtherPeriod,
-    /// With an error; nothing of this list is in the snapshot.
-    Failed(SourceError),
+    /// The same source with so many days read back at each read, where it reads by days.
+    #[must_use]
+    pub fn looking_back(mut self, days: u32) -> Self {
+        match &mut self.kind {
+            Kind::HuggingFace(lists) => lists.look_back(days),
+        }
+        self
+    }
 }

@@ -2,7 +2,7 @@
 
 use paperpost::core::paper::{ReadOutcome, SourceId};
 use paperpost::jobs;
-use paperpost::source::huggingface::Kind;
+use paperpost::source::huggingface::Lists;
 use paperpost::store::ReadRecord;
 use tokio_util::sync::CancellationToken;
 
@@ -79,7 +79,7 @@ async fn a_mail_that_was_queued_while_the_clock_was_ahead_does_not_wait_for_that
 #[tokio::test]
 async fn nothing_is_published_by_a_clock_that_no_read_vouches_for() {
     let mut world = world().await;
-    world.source.kind = Kind::Daily { days: 30, window: 0 };
+    world.source.lists = Lists::Daily { days: 30 };
     world.site.list(day("2026-11-05"), paper("2611.00009", "Retrieval before her first day"));
     world.at("2026-11-23 13:00");
     world.scrape().await;

@@ -4,11 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use paperpost::config::settings::{Inbox, LogFormat, SourceKind, Tls, Transport};
+use paperpost::config::settings::{Inbox, LogFormat, Tls, Transport};
 use paperpost::config::{self, Problems, Settings};
 use paperpost::core::query::Holdings;
 use paperpost::core::subscription::{Rank, Subscription, WhenEmpty};
 use paperpost::core::zone::Zone;
+use paperpost::source::Kind;
 use tempfile::TempDir;
 
 /// A folder of configuration files.
@@ -78,13 +79,10 @@ fn the_example_files_are_right_and_say_what_they_seem_to_say() {
     assert!(settings.warnings.is_empty(), "{:?}", settings.warnings);
     assert_eq!(settings.mail.from.address.reveal(), "papers@example.org");
     assert_eq!(settings.mail.list_id, "paperpost.example.org");
-    let sources: Vec<_> = settings.sources.iter().map(|s| (s.id.as_str(), s.kind, s.enabled)).collect();
+    let sources: Vec<_> = settings.sources.iter().map(|s| (s.id.as_str(), s.about.word, s.enabled)).collect();
     assert_eq!(
         sources,
-        [
-            ("huggingface", SourceKind::HuggingFaceDaily, true),
-            ("huggingface-trending", SourceKind::HuggingFaceTrending, false)
-        ]
+        [("huggingface", "huggingface-daily", true), ("huggingface-trending", "huggingface-trending", false)]
     );
 
     let (subscriptions, warnings) = config::load_subscriptions(&settings).expect("subscriptions");
@@ -444,7 +442,11 @@ fn a_password_comes_from_a_file_the_environment_or_the_service_manager_and_never
     let variable = [("CREDENTIALS_DIRECTORY", credentials.to_str().expect("UTF-8"))];
     let settings = folder.load_with(&[], &variable).expect("settings");
     assert_eq!(password(&settings), "from the manager");
-    assert_eq!(settings.sources[0].token.as_ref().map(config::Secret::reveal), Some("hf_secret"));
+    let Kind::HuggingFace(lists) = &settings.sources[0].kind;
+    assert!(lists.token.is_some(), "of the credential");
+    folder.write("credentials/huggingface-token", "hf\u{7}secret");
+    let wrong = folder.load_with(&[], &variable).expect_err("no header can carry it").to_string();
+    assert!(wrong.contains("sources.huggingface.token: has characters that a token can't have"), "{wrong}");
 }
 
 #[test]

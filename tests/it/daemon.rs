@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use paperpost::clock::Clock;
 use paperpost::core::paper::SourceId;
-use paperpost::core::schedule::Schedule;
 use paperpost::daemon::{self, Parts};
 use paperpost::source::fetch::{Client, Options};
 use paperpost::source::huggingface::HuggingFace;
@@ -92,13 +91,12 @@ async fn a_second_one_on_the_same_database_is_refused() {
 fn daemon_over(world: &World, sources: Vec<HuggingFace>) -> (CancellationToken, JoinHandle<()>) {
     let patient =
         Options { timeout: Duration::from_secs(600), pause: Duration::ZERO, ..Options::new("paperpost-test/0") };
-    let schedule = Schedule::parse("0 */3 * * *").expect("a schedule");
     world.subscriptions();
     let parts = Parts {
         store: world.store.clone(),
         clock: world.clock.clone(),
         client: Client::new(patient).expect("a client"),
-        sources: sources.into_iter().map(|source| (source, schedule.clone())).collect(),
+        sources: sources.into_iter().map(Into::into).collect(),
         transport: world.transport.clone(),
         publish: world.publish.clone(),
         deliver: world.deliver.clone(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use paperpost::core::paper::{ReadOutcome, SourceId};
-use paperpost::source::huggingface::{HuggingFace, Kind, api, cards, page};
+use paperpost::source::huggingface::{HuggingFace, Lists, api, cards, page};
 use proptest::prelude::*;
 use url::Url;
 
@@ -159,7 +159,7 @@ fn source() -> HuggingFace {
     HuggingFace {
         id: SourceId::parse("huggingface").expect("a name"),
         base: Url::parse("https://papers.example").expect("an address"),
-        kind: Kind::Trending,
+        lists: Lists::Trending,
         token: None,
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::process::{Home, said};
 use crate::smtp::SmtpServer;
-use paperpost::source::huggingface::Kind;
+use paperpost::source::huggingface::Lists;
 use paperpost::store::OutboxState;
 
 use crate::pipeline::{ADA, one_paper};
@@ -45,7 +45,7 @@ async fn a_pause_stops_what_is_queued_and_its_end_lets_it_go() {
 #[tokio::test]
 async fn a_late_addition_from_before_the_first_day_comes_and_what_was_known_before_does_not() {
     let mut world = one_paper().await;
-    world.source.kind = Kind::Daily { days: 30, window: 0 };
+    world.source.lists = Lists::Daily { days: 30 };
     world.site.list(day("2026-11-05"), paper("2611.00008", "Retrieval of old"));
     world.once().await;
     assert_eq!(world.inbox(ADA), ["Retrieval at scale"]);

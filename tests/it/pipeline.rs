@@ -3,7 +3,7 @@
 use mail_parser::{MessageParser, MimeHeaders};
 use paperpost::core::address::Address;
 use paperpost::core::paper::ReadOutcome;
-use paperpost::source::huggingface::Kind;
+use paperpost::source::huggingface::Lists;
 use paperpost::store::{OutboxState, Reason};
 
 use crate::site::{Fault, day, paper};
@@ -93,7 +93,7 @@ async fn a_paper_that_gets_its_votes_days_later_comes_then_and_once() {
 #[tokio::test]
 async fn a_first_edition_comes_at_once_and_looks_back_a_week() {
     let mut world = World::new().await;
-    world.source.kind = Kind::Daily { days: 30, window: 0 };
+    world.source.lists = Lists::Daily { days: 30 };
     for (date, id) in [("2026-11-14", "1"), ("2026-11-15", "2"), ("2026-11-16", "3"), ("2026-11-23", "4")] {
         world.site.list(day(date), paper(&format!("2611.0000{id}"), &format!("Retrieval of {date}")));
     }
@@ -192,7 +192,9 @@ async fn two_sources_with_equal_votes_make_the_same_mail_at_every_attempt() {
         world.scrape().await;
     }
     let now = world.clock.now();
-    paperpost::jobs::scrape::run(&world.store, &world.client, &trending, now).await.expect("a working database");
+    paperpost::jobs::scrape::run(&world.store, &world.client, &trending.into(), chrono::Duration::zero(), now)
+        .await
+        .expect("a working database");
     let (_, first) = world.store.candidates(now - chrono::Duration::days(14)).expect("candidates");
     for _ in 0..20 {
         let (_, again) = world.store.candidates(now - chrono::Duration::days(14)).expect("candidates");

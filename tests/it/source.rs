@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use paperpost::cli::demo::{sample, site::DemoSite};
 use paperpost::core::paper::{Route, SourceId};
 use paperpost::source::fetch::Validators;
-use paperpost::source::huggingface::{self, HuggingFace, Kind, api, cards, page};
+use paperpost::source::huggingface::{self, HuggingFace, Lists, api, cards, page};
 use paperpost::source::robots::Robots;
 use paperpost::source::{DayOutcome, Reading, SourceError, Visit, Visits};
 use proptest::prelude::*;
@@ -17,8 +17,8 @@ use url::Url;
 use crate::http::client;
 use crate::site::{Fault, Markup, Site, day, paper};
 
-fn source(base: Url, kind: Kind) -> HuggingFace {
-    HuggingFace { id: SourceId::parse("huggingface").expect("a name"), base, kind, token: None }
+fn source(base: Url, lists: Lists) -> HuggingFace {
+    HuggingFace { id: SourceId::parse("huggingface").expect("a name"), base, lists, token: None }
 }
 
 fn noon(date: &str) -> DateTime<Utc> {
@@ -27,12 +27,12 @@ fn noon(date: &str) -> DateTime<Utc> {
 
 /// Reads the given number of days of a site up to `today`, knowing nothing.
 async fn read(site: &Site, days: u32, today: &str) -> Result<Reading, SourceError> {
-    let source = source(site.base(), Kind::Daily { days, window: 0 });
+    let source = source(site.base(), Lists::Daily { days });
     huggingface::read(&client(), &source, &Visits::new(), &[], noon(today)).await
 }
 
 async fn read_trending(site: &Site, today: &str) -> Result<Reading, SourceError> {
-    let source = source(site.base(), Kind::Trending);
+    let source = source(site.base(), Lists::Trending);
     huggingface::read(&client(), &source, &Visits::new(), &[], noon(today)).await
 }
 
@@ -221,7 +221,7 @@ async fn a_list_that_has_not_changed_is_not_sent_again() {
     site.etags();
     site.list(day("2026-01-04"), paper("2601.90001", "Sheep"));
     site.list(day("2026-01-05"), paper("2601.90002", "Sleep"));
-    let source = source(site.base(), Kind::Daily { days: 2, window: 0 });
+    let source = source(site.base(), Lists::Daily { days: 2 });
     let client = client();
     let first = huggingface::read(&client, &source, &Visits::new(), &[], noon("2026-01-05")).await.expect("a reading");
     assert_eq!((titles(&first), conditional(&first)), (vec!["Sleep", "Sheep"], 2));
@@ -249,7 +249,7 @@ async fn a_list_whose_length_is_not_known_is_not_asked_whether_it_has_changed() 
     let site = Site::start().await;
     site.etags();
     site.list(day("2026-01-05"), paper("2601.90001", "Sheep"));
-    let source = source(site.base(), Kind::Daily { days: 1, window: 0 });
+    let source = source(site.base(), Lists::Daily { days: 1 });
     let client = client();
     let first = huggingface::read(&client, &source, &Visits::new(), &[], noon("2026-01-05")).await.expect("a reading");
     let uncounted = first.visits.into_iter().map(|(url, visit)| (url, Visit { items: None, ..visit })).collect();
@@ -310,7 +310,7 @@ async fn a_page_that_is_not_the_trending_list_is_not_taken_for_it() {
 async fn the_demos_site_is_read_like_the_real_one() {
     let (yesterday, today) = (day("2026-01-05"), day("2026-01-06"));
     let site = DemoSite::start(sample::first(yesterday), sample::second(yesterday, today)).await.expect("a site");
-    let source = source(Url::parse(&site.base()).expect("an address"), Kind::Daily { days: 2, window: 0 });
+    let source = source(Url::parse(&site.base()).expect("an address"), Lists::Daily { days: 2 });
     let read = async || {
         huggingface::read(&client(), &source, &Visits::new(), &[], noon("2026-01-06"))
             .await
@@ -340,7 +340,7 @@ proptest! {
         ], 0..12)
     ) {
         let text = parts.concat();
-        let source = source(Url::parse("https://example.org").expect("an address"), Kind::Trending);
+        let source = source(Url::parse("https://example.org").expect("an address"), Lists::Trending);
         let _ = api::parse(text.as_bytes(), &source);
         let _ = page::parse(&text, &source);
         let _ = Robots::parse(text.as_bytes(), "paperpost").allows(&source.paper_url(&text));
@@ -356,7 +356,7 @@ fn recorded_answers_of_the_real_site_are_read_without_a_loss() {
         return;
     };
     let corpus = Path::new(&corpus).join("huggingface");
-    let source = source(Url::parse("https://huggingface.co").expect("an address"), Kind::Trending);
+    let source = source(Url::parse("https://huggingface.co").expect("an address"), Lists::Trending);
     let text = |name: &str| std::fs::read_to_string(corpus.join(name)).expect("a file of the corpus");
 
     let html = text("page-date-2024-08-01.html");

@@ -27,8 +27,9 @@ use paperpost::jobs::returns::Returns;
 use paperpost::jobs::{deliver, publish, scrape};
 use paperpost::mail::mime::Mailbox;
 use paperpost::mail::smtp::{Smtp, Tls};
+use paperpost::source::Source;
 use paperpost::source::fetch::{Client, Options};
-use paperpost::source::huggingface::{HuggingFace, Kind};
+use paperpost::source::huggingface::{HuggingFace, Lists};
 use paperpost::store::{Store, StoreError, SyncReport};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -86,12 +87,7 @@ impl World {
             clock: Clock::fixed(utc("2026-11-23 12:00")),
             store: Store::open(&folder.path().join("p.db")).expect("a database"),
             client: Client::new(options).expect("a client"),
-            source: HuggingFace {
-                id: id.clone(),
-                base: site.base(),
-                kind: Kind::Daily { days: 5, window: 14 },
-                token: None,
-            },
+            source: HuggingFace { id: id.clone(), base: site.base(), lists: Lists::Daily { days: 5 }, token: None },
             transport: Arc::new(Smtp::new(smtp.settings(Tls::None)).expect("settings")),
             publish: publish::Settings { window: chrono::Duration::days(14), also: 5, domain: "example.org".into() },
             deliver: deliver::Settings {
@@ -215,8 +211,14 @@ impl World {
         config::load(Some(&path), &[], std::iter::empty()).expect("right settings")
     }
 
+    fn source(&self) -> Source {
+        self.source.clone().into()
+    }
+
     pub(crate) async fn scrape(&self) -> scrape::Report {
-        scrape::run(&self.store, &self.client, &self.source, self.clock.now()).await.expect("a working database")
+        scrape::run(&self.store, &self.client, &self.source(), self.publish.window, self.clock.now())
+            .await
+            .expect("a working database")
     }
 
     pub(crate) fn publish(&self) -> publish::Report {
@@ -237,7 +239,7 @@ impl World {
     /// The same, for a database that fails.
     pub(crate) async fn try_once(&self) -> Result<(), StoreError> {
         let (now, stop) = (self.clock.now(), CancellationToken::new());
-        scrape::run(&self.store, &self.client, &self.source, now).await?;
+        scrape::run(&self.store, &self.client, &self.source(), self.publish.window, now).await?;
         publish::run(&self.store, &self.publish, now, &stop, |_| {})?;
         while deliver::run(&self.store, &self.transport, &self.deliver, &self.clock, &stop).await?.has_more {}
         Ok(())

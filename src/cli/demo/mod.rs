@@ -105,7 +105,7 @@ impl Demo {
         say!("\n{name}, {}", now.format("%A, %-d %B %Y"));
         let progress = spinner(format!("{name}: reading, matching, sending …"));
         for source in self.settings.sources.iter().filter(|source| source.enabled) {
-            let report = jobs::scrape::run(&self.store, &self.client, &wiring::source(source, 0), now).await?;
+            let report = jobs::scrape::run(&self.store, &self.client, source, Duration::zero(), now).await?;
             progress.suspend(|| {
                 say!("  {}", describe(&report));
                 report.added.iter().for_each(|paper| row!("    + {}", display(&paper.title)));

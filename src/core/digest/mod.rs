@@ -124,7 +124,7 @@ pub struct Chosen<'a> {
 /// What is known of one source.
 #[derive(Clone, Debug)]
 pub struct SourceNote<'a> {
-    /// Its name for readers: `Hugging Face`.
+    /// Its name for readers.
     pub name: &'a str,
     /// When it was last read.
     pub last_read: Option<DateTime<Utc>>,

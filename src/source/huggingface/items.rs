@@ -1,11 +1,11 @@
 //! The items of a list, what of it is missing, and how several lists become the listings of one read.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 
 use chrono::NaiveDate;
 
-use crate::core::paper::{Listed, Listing, Paper, PaperKey, SourceId, clean_text};
+use super::super::Lost;
+use crate::core::paper::{Listed, Listing, Paper, PaperKey, SourceId};
 
 /// The items of one list, in its order.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -45,46 +45,6 @@ impl Items {
         self.lost.append(other.lost);
         self.cut = self.cut.take().or(other.cut);
         other.items.into_iter().for_each(|item| self.push(item));
-    }
-}
-
-/// Items of a list that could not be understood.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Lost {
-    /// How many.
-    pub count: u32,
-    /// The first of them, each by its id or its place, and why.
-    names: Vec<String>,
-}
-
-/// Lost items that are named.
-const NAMED: usize = 5;
-
-/// Characters of a name.
-const NAME: usize = 80;
-
-impl Lost {
-    /// Adds one; `name` is called only for the first few.
-    pub(in super::super) fn add(&mut self, name: impl FnOnce() -> String) {
-        self.count = self.count.saturating_add(1);
-        if self.names.len() < NAMED {
-            self.names.push(clean_text(&name()).chars().take(NAME).collect());
-        }
-    }
-
-    fn append(&mut self, other: Self) {
-        self.count = self.count.saturating_add(other.count);
-        self.names.extend(other.names);
-        self.names.truncate(NAMED);
-    }
-}
-
-impl fmt::Display for Lost {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (count, names) = (self.count, self.names.join(", "));
-        let items = if count == 1 { "item" } else { "items" };
-        let more = if self.names.len() < count as usize { ", …" } else { "" };
-        write!(f, "{count} {items} could not be understood: {names}{more}")
     }
 }
 

@@ -14,17 +14,20 @@ mod items;
 mod markup;
 pub mod page;
 mod plan;
+mod settings;
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use url::Url;
 
 use super::fetch::{Client, Fetched, Token, Validators};
-use super::{DayOutcome, DayReport, Reading, SourceError, Visit, Visits};
+use super::{DayOutcome, DayReport, Kind, Lost, Reading, Source, SourceError, Visit, Visits};
 use crate::core::paper::describe::Authority;
 use crate::core::paper::{PaperKey, Route, Snapshot, SourceId};
+use crate::core::schedule::Schedule;
 use crate::scheduling::off_thread;
 use items::Collected;
-pub use items::{Item, Items, Lost};
+pub use items::{Item, Items};
+pub use settings::{DAILY, TRENDING};
 
 /// The lists and where they are.
 #[derive(Clone, Debug)]
@@ -33,21 +36,19 @@ pub struct HuggingFace {
     pub id: SourceId,
     /// `https://huggingface.co`, or a mirror of it.
     pub base: Url,
-    /// Which lists are read.
-    pub kind: Kind,
+    /// Which of them are read.
+    pub lists: Lists,
     /// Raises the limit on requests; not needed.
     pub token: Option<Token>,
 }
 
 /// Which lists of Hugging Face are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum Lists {
     /// The daily papers of some days, today (UTC) first.
     Daily {
         /// How many are read every time. At least 1; 5 is enough for nearly all late additions.
         days: u32,
-        /// How many days back the votes of papers are followed where they matter to a subscriber; see `plan`.
-        window: u32,
     },
     /// The trending list, in its own order; its papers are listed under the day they were seen, UTC.
     Trending,
@@ -138,6 +139,18 @@ pub async fn read(
     }
 }
 
+impl From<HuggingFace> for Source {
+    /// The source as the settings make it when they say no more.
+    fn from(lists: HuggingFace) -> Self {
+        let about = match lists.lists {
+            Lists::Daily { .. } => &DAILY,
+            Lists::Trending => &TRENDING,
+        };
+        let schedule = Schedule::parse("0 */3 * * *").expect("a schedule");
+        Self { id: lists.id.clone(), about, enabled: true, schedule, kind: Kind::HuggingFace(lists) }
+    }
+}
+
 /// One list: where the API has it and where the page is.
 struct List {
     day: Option<NaiveDate>,
@@ -175,14 +188,21 @@ impl HuggingFace {
         PaperKey::arxiv(id).unwrap_or_else(|| PaperKey::of_source(&self.id, id))
     }
 
+    /// Reads so many days at each read; the trending list has none.
+    pub(super) fn look_back(&mut self, back: u32) {
+        if let Lists::Daily { days } = &mut self.lists {
+            *days = back;
+        }
+    }
+
     /// The lists that are read every time.
     fn lists(&self, today: NaiveDate) -> Vec<List> {
-        match self.kind {
-            Kind::Trending => {
+        match self.lists {
+            Lists::Trending => {
                 let page = self.address(&["papers", "trending"]);
                 vec![List { day: None, api: self.api("sort", "trending"), page }]
             }
-            Kind::Daily { days, .. } => (0..u64::from(days.max(1)))
+            Lists::Daily { days } => (0..u64::from(days.max(1)))
                 .filter_map(|ago| today.checked_sub_days(Days::new(ago)))
                 .map(|day| self.list_of(day))
                 .collect(),
@@ -339,7 +359,7 @@ mod tests {
         HuggingFace {
             id: SourceId::parse("huggingface").expect("a name"),
             base: Url::parse("https://papers.example").expect("an address"),
-            kind: Kind::Daily { days: 2, window: 14 },
+            lists: Lists::Daily { days: 2 },
             token: None,
         }
     }
