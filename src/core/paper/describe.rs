@@ -42,7 +42,7 @@ use super::{Paper, PaperKey, SourceId};
 pub enum Authority {
     /// It publishes them: arXiv, a journal.
     Publisher,
-    /// It collects whole records of others' papers: Hugging Face.
+    /// It collects whole records of papers that others have published.
     #[default]
     Index,
     /// It passes snippets on: a feed, an alert.
