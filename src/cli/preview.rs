@@ -124,7 +124,7 @@ pub(super) fn preview(
     }
     let now = Clock::System.now();
     let (standing, planner, plan) = plan(settings, &store, subscription, now)?;
-    let Plan { choice, settlement, welcome } = plan;
+    let Plan { choice, settlement, welcome, near } = plan;
     let ids = |indices: &[usize]| indices.iter().map(|index| planner.pool().candidates()[*index].id).collect();
     let subscription = &standing.subscription;
     let slot = subscription.schedule.next(now, subscription.zone);
@@ -141,6 +141,7 @@ pub(super) fn preview(
         owed: settlement.owed.len(),
         told: settlement.told,
         welcome,
+        near,
         looked_at: planner.pool().candidates().len().try_into().unwrap_or(u32::MAX),
         message_id: format!("<preview@{}>", wiring::publish(settings).domain),
     };

@@ -19,7 +19,7 @@
 //! ([`super::trend`]), then by day, newest first, then by the paper's key, so that the order is the same on every run.
 
 use std::borrow::Borrow;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
@@ -48,6 +48,7 @@ pub use explain::{Check, Explainer, Explanation, Finding, Judged, Percent, Verdi
 pub use kernel::{Adapted, Matcher, Scratch, Skip};
 use likeness::{Closeness, Vectors};
 pub(in crate::core) use likes::MAX_TERMS;
+pub use likes::NearTerms;
 pub use vocabulary::Vocabulary;
 
 /// A chosen paper.
@@ -274,19 +275,30 @@ pub struct Reasoner<'p> {
     profile: &'p Profile,
     keywords: Vec<Keyword>,
     limits: Vec<Resolved>,
+    likes: Vec<Likes>,
 }
 
 impl<'p> Reasoner<'p> {
     /// A reasoner for `profile`.
     pub fn new(profile: &'p Profile) -> Self {
         let limits = compile::limits(profile).iter().map(Resolved::of).collect();
-        Self { profile, keywords: likes::joined(profile), limits }
+        let keywords = likes::joined(profile);
+        let likes = likes::of_profile(profile, &keywords);
+        Self { profile, keywords, limits, likes }
     }
 
-    /// Why the profile chose, at `now`, a paper whose words are cut already. Other papers are not looked at: keywords
-    /// that hang on them (`like:`) are named only where none matches for certain, and so one of them must have chosen it.
-    pub fn reasons<C: Borrow<Candidate>>(&self, document: &Document<C>, now: DateTime<Utc>) -> Reasons {
-        self.reasons_knowing(document, Known { now: Some(now), like: None })
+    /// Why the profile chose, at `now`, a paper whose words are cut already. Other papers are not looked at: what each `like:`
+    /// made of them is in `near` ([`Explainer::near`]). Where that is empty, a `like:` is named only where no other keyword
+    /// matches, so that it must have chosen the paper.
+    pub fn reasons<C: Borrow<Candidate>>(
+        &self,
+        document: &Document<C>,
+        now: DateTime<Utc>,
+        near: &BTreeMap<usize, Vec<String>>,
+    ) -> Reasons {
+        let like = |likes: &Likes| near.get(&self.likes.iter().position(|own| own == likes)?).cloned();
+        let like: Option<&IsLike<'_>> = if near.is_empty() { None } else { Some(&like) };
+        self.reasons_knowing(document, Known { now: Some(now), like })
     }
 
     fn reasons_knowing<C: Borrow<Candidate>>(&self, document: &Document<C>, known: Known<'_>) -> Reasons {

@@ -6,7 +6,7 @@
 //! they take at most.
 //!
 //! ```text
-//! word 0   LANGUAGE << 16 | NOTE
+//! word 0   LANGUAGE << 16 | LIKE | NOTE
 //! word 1   the least number of literals that the vocabulary has
 //! then for each section
 //!     max_papers, room of its heading, room of its reasons
@@ -20,6 +20,8 @@ use super::subscription::{Profile, WhenEmpty};
 
 /// In word 0: an edition without papers is a note.
 const NOTE: u32 = 1;
+/// In word 0: some profile has a `like:`.
+const LIKE: u32 = 2;
 /// Words of a section before its sources.
 const HEAD: usize = 5;
 
@@ -49,7 +51,9 @@ pub struct Section<'a> {
 impl Order {
     /// Compiles profiles, adding to the vocabulary what is new in them.
     pub fn new(profiles: &[Profile], when_empty: WhenEmpty, vocabulary: &mut Vocabulary) -> Self {
-        let mut words = vec![LANGUAGE << 16 | if when_empty == WhenEmpty::Note { NOTE } else { 0 }, 0];
+        let note = if when_empty == WhenEmpty::Note { NOTE } else { 0 };
+        let is_liking = profiles.iter().flat_map(Profile::queries).any(|query| query.liked().next().is_some());
+        let mut words = vec![LANGUAGE << 16 | note | if is_liking { LIKE } else { 0 }, 0];
         let mut sections = Vec::with_capacity(profiles.len());
         for profile in profiles {
             let compiled = CompiledProfile::new(profile, vocabulary);
@@ -90,6 +94,11 @@ impl Order {
     /// How many literals a vocabulary must have to evaluate this.
     pub fn literals(&self) -> usize {
         self.words[1] as usize
+    }
+
+    /// Whether some profile has a `like:`.
+    pub fn is_liking(&self) -> bool {
+        self.words[0] & LIKE != 0
     }
 
     /// What happens when nothing matched.
@@ -165,9 +174,9 @@ mod tests {
     #[test]
     fn the_encoding_is_that_of_this_version_of_the_language() {
         let order = Order::new(&[profile("graph")], WhenEmpty::Skip, &mut Vocabulary::default());
-        assert_eq!(LANGUAGE, 4);
-        let head = [4 << 16, 2, 7, heading_room(&profile("graph")) as u32, reasons_room(&profile("graph")) as u32];
-        let rest = [1, 5, 1, 4 << 16, 1 << 16, 0, 1, 6 << 28];
+        assert_eq!(LANGUAGE, 5);
+        let head = [5 << 16, 2, 7, heading_room(&profile("graph")) as u32, reasons_room(&profile("graph")) as u32];
+        let rest = [1, 5, 1, 5 << 16, 1 << 16, 0, 1, 6 << 28];
         assert_eq!(order.words, head.into_iter().chain(rest).collect::<Vec<_>>());
         assert_eq!((heading_room(&profile("graph")), reasons_room(&profile("graph"))), (16, 15));
     }

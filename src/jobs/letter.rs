@@ -3,7 +3,7 @@
 mod shared;
 
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::returns::{Returns, WayOut};
@@ -130,11 +130,16 @@ impl Writer {
         let subscription = &mailing.subscription;
         // Not the slot's day: a first edition is made for a slot that may be weeks old, and so is one after an outage.
         let today = mailing.decided.with_timezone(&subscription.zone).date_naive();
+        let unlike = BTreeMap::new();
         let sections = subscription.profiles.iter().zip(&mailing.papers).map(|(profile, ids)| {
             let reasoner = Reasoner::new(profile);
             let chosen = ids.iter().filter_map(|id| papers.get(*id)).map(|paper| Chosen {
                 candidate: &paper.candidate,
-                reasons: paper.reasons(&reasoner, mailing.decided),
+                reasons: paper.reasons(
+                    &reasoner,
+                    mailing.decided,
+                    mailing.near.get(&paper.candidate.id).unwrap_or(&unlike),
+                ),
                 trend: digest::trend(&paper.candidate.votes, today, subscription.zone),
             });
             Section { name: &profile.name, papers: chosen.collect() }

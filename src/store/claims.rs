@@ -12,6 +12,7 @@ use super::subscriptions::restore;
 use super::{Result, Store, from_json, holds, instant, slot};
 use crate::core::delivery::{AttemptOutcome, Tries};
 use crate::core::edition::Told;
+use crate::core::matching::NearTerms;
 use crate::core::pacing::Room;
 use crate::core::subscription::Subscription;
 use crate::core::token::SubscriberId;
@@ -84,6 +85,8 @@ pub struct Mailing {
     pub told: Told,
     /// For a first mail without papers: over how many days was looked back; else 0.
     pub welcome: u32,
+    /// Why its papers are close to what its reader likes.
+    pub near: NearTerms,
     /// Candidates there were.
     pub looked_at: u32,
     /// With angle brackets; the same at every attempt.
@@ -102,6 +105,7 @@ struct Inputs {
     looked_at: u32,
     told: String,
     welcome: u32,
+    near: String,
     address: String,
     token: SubscriberId,
     is_paused: bool,
@@ -113,7 +117,7 @@ struct Inputs {
 pub(super) const PARKED: i64 = 253_402_300_799;
 
 /// The columns of [`Inputs`], in their order.
-const INPUTS: &str = "e.slot, e.read, e.decided, e.papers, e.also, e.owed, e.looked_at, e.told, e.welcome,
+const INPUTS: &str = "e.slot, e.read, e.decided, e.papers, e.also, e.owed, e.looked_at, e.told, e.welcome, e.near,
     s.address, s.token, s.paused, d.text, o.message_id
     FROM editions e
     JOIN outbox o ON o.edition = e.id
@@ -383,11 +387,12 @@ fn inputs(tx: &Transaction<'_>, edition: i64) -> Result<Inputs> {
             looked_at: row.get(6)?,
             told: row.get(7)?,
             welcome: row.get(8)?,
-            address: row.get(9)?,
-            token: row.get(10)?,
-            is_paused: row.get(11)?,
-            definition: row.get(12)?,
-            message_id: row.get(13)?,
+            near: row.get(9)?,
+            address: row.get(10)?,
+            token: row.get(11)?,
+            is_paused: row.get(12)?,
+            definition: row.get(13)?,
+            message_id: row.get(14)?,
         })
     })?)
 }
@@ -408,6 +413,7 @@ impl Inputs {
             owed: owed.len(),
             told: from_json(list, &self.told)?,
             welcome: self.welcome,
+            near: from_json("terms of papers", &self.near)?,
             looked_at: self.looked_at,
             message_id: self.message_id.clone(),
         })

@@ -18,6 +18,7 @@ use super::{
 use crate::core::candidate::Candidate;
 use crate::core::delivery::AttemptOutcome;
 use crate::core::edition::{Ledger, Told};
+use crate::core::matching::NearTerms;
 use crate::core::order::Order;
 use crate::core::subscription::Subscription;
 
@@ -120,6 +121,8 @@ pub struct Edition {
     pub given_up: Vec<u32>,
     /// For a first mail without papers: over how many days was looked back; else 0.
     pub welcome: u32,
+    /// Why its papers are close to what its reader likes.
+    pub near: NearTerms,
     /// Candidates there were.
     pub looked_at: u32,
     /// Whether a mail goes out.
@@ -338,8 +341,8 @@ impl Insert<'_> {
         let inserted = tx
             .prepare_cached(
                 "INSERT INTO editions
-                 (subscription, slot, definition, read, decided, papers, also, owed, newest, looked_at, told, again, welcome)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (subscription, slot) DO NOTHING",
+                 (subscription, slot, definition, read, decided, papers, also, owed, newest, looked_at, told, again, welcome, near)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (subscription, slot) DO NOTHING",
             )?
             .execute(params![
                 due.id,
@@ -355,6 +358,7 @@ impl Insert<'_> {
                 to_json("list of papers", told)?,
                 to_json("list of papers", again)?,
                 decided.welcome,
+                to_json("terms of papers", &decided.near)?,
             ])?;
         let edition = tx.last_insert_rowid();
         let mut place = now.timestamp();

@@ -22,6 +22,7 @@ mod json;
 mod judges;
 mod leaving;
 mod letter;
+mod likes;
 mod lists;
 mod log;
 mod looks;

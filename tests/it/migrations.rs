@@ -12,7 +12,7 @@ use crate::site::{day, paper};
 use crate::world::{World, utc};
 
 /// Every version that was shipped before the newest; a new migration moves the last one here.
-const VERSIONS: [&str; 15] = [
+const VERSIONS: [&str; 16] = [
     include_str!("../../src/store/migrations/0001_start.sql"),
     include_str!("../../src/store/migrations/0002_leaving.sql"),
     include_str!("../../src/store/migrations/0003_faults.sql"),
@@ -28,6 +28,7 @@ const VERSIONS: [&str; 15] = [
     include_str!("../../src/store/migrations/0013_compressed.sql"),
     include_str!("../../src/store/migrations/0014_doubted.sql"),
     include_str!("../../src/store/migrations/0015_routes.sql"),
+    include_str!("../../src/store/migrations/0016_describers.sql"),
 ];
 
 const READERS: [&str; 3] = ["ada@example.org", "bob@example.org", "cyd@example.org"];

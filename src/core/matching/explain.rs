@@ -4,7 +4,7 @@
 //! sent already, over the maximum, paused - its keeper adds.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::{self, Display, Formatter};
 use std::rc::Rc;
 
@@ -162,6 +162,13 @@ impl<'p> Explainer<'p> {
         let closeness = self.closeness(likes);
         let paper = &self.pool.candidates().get(index)?.paper;
         closeness.finds(index).then(|| self.pool.vectors().terms(&closeness, index, paper))
+    }
+
+    /// The terms that make a candidate close, for each `like:` that finds it.
+    pub fn near(&self, index: usize) -> BTreeMap<usize, Vec<String>> {
+        let all = likes::of_profile(self.profile, &self.keywords);
+        let near = all.iter().enumerate().filter_map(|(place, likes)| Some((place, self.terms(likes, index)?)));
+        near.filter(|(_, terms)| !terms.is_empty()).collect()
     }
 
     fn closeness(&self, likes: &Likes) -> Rc<Closeness> {

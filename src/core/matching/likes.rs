@@ -4,6 +4,7 @@
 //! ten liked papers say together what a reader is after, and the nearest to each of them would be ten times as many papers.
 //! Within an expression, and in `must` and `exclude`, each `like:` stands for itself.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::compile::hundredths;
@@ -13,6 +14,21 @@ use crate::core::subscription::{Keyword, Profile};
 
 /// Bytes of the terms that are named for one paper.
 pub(in crate::core) const MAX_TERMS: usize = 72;
+
+/// The terms that make papers close to what a reader likes, as a mail names them: by paper number, then by the place of the
+/// `like:` in [`of_profile`].
+pub type NearTerms = BTreeMap<u32, BTreeMap<usize, Vec<String>>>;
+
+/// What the `like:` clauses of a profile's keywords and `must` name, in their order and as they are evaluated.
+pub(super) fn of_profile(profile: &Profile, keywords: &[Keyword]) -> Vec<Likes> {
+    let queries = keywords.iter().map(|keyword| &keyword.query).chain(&profile.must);
+    let clauses = queries.flat_map(|query| query.expr().clauses());
+    let likes = clauses.into_iter().filter_map(|clause| match clause.literal() {
+        Literal::Like(likes) => Some(likes),
+        _ => None,
+    });
+    likes.collect()
+}
 
 /// The keywords of a profile as they are evaluated: those that are nothing but a `like:` joined, in the place of the first.
 pub(super) fn joined(profile: &Profile) -> Vec<Keyword> {

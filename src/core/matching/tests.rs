@@ -4,6 +4,8 @@ use chrono::{Duration, TimeZone};
 use plain::Scorer;
 use proptest::prelude::*;
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::core::paper::{Listing, PaperKey, SourceId};
 use crate::core::query::Expr;
@@ -149,7 +151,11 @@ fn a_reason_is_given_only_where_it_is_certain_or_the_only_one() {
     assert_eq!(without_time(&["age<1d models"]), ["age<1d models"]);
     assert_eq!(without_time(&["age<1d", "models"]), ["models"]);
     let next_week = |keywords: &[&str]| {
-        named(Reasoner::new(&profile(keywords)).reasons(&Document::new(&paper), now() + Duration::days(7)))
+        named(Reasoner::new(&profile(keywords)).reasons(
+            &Document::new(&paper),
+            now() + Duration::days(7),
+            &BTreeMap::new(),
+        ))
     };
     assert_eq!(next_week(&["age<1d", "models", "age>=7d", "like:2603.00002"]), ["models", "age>=7d"]);
     assert_eq!(next_week(&["age<1d", "mamba", "like:2603.00002 models"]), ["like:2603.00002 models"]);

@@ -49,8 +49,13 @@ impl KnownPaper {
     }
 
     /// Why a profile chose it, at that time.
-    pub(super) fn reasons(&self, reasoner: &Reasoner<'_>, at: DateTime<Utc>) -> Reasons {
-        reasoner.reasons(self.document.get_or_init(|| Document::new(self.candidate.clone())), at)
+    pub(super) fn reasons(
+        &self,
+        reasoner: &Reasoner<'_>,
+        at: DateTime<Utc>,
+        near: &BTreeMap<usize, Vec<String>>,
+    ) -> Reasons {
+        reasoner.reasons(self.document.get_or_init(|| Document::new(self.candidate.clone())), at, near)
     }
 }
 

@@ -15,7 +15,7 @@ use super::{Desk, Settings, Slots};
 use crate::core::candidate::Candidate;
 use crate::core::digest::{self, Chosen, Room, Section};
 use crate::core::edition::{Choice, Chooser, Ledger, Settlement, Terms};
-use crate::core::matching::{Matcher, Pool, Reasoner, Scratch, Vocabulary};
+use crate::core::matching::{Matcher, NearTerms, Pool, Reasoner, Scratch, Vocabulary};
 use crate::core::order::Order;
 use crate::core::query::Query;
 use crate::core::query::walk::Document;
@@ -133,6 +133,8 @@ pub struct Plan {
     pub settlement: Settlement,
     /// For a welcome: over how many days was looked back; else 0.
     pub welcome: u32,
+    /// Why its papers are close to what its reader likes.
+    pub near: NearTerms,
 }
 
 impl Planner {
@@ -241,7 +243,7 @@ impl Planner {
 
     /// Everything but the slots.
     fn edition(&self, pooled: &Pooled, order: &Order, plan: Plan) -> Edition {
-        let Plan { choice, settlement, welcome } = plan;
+        let Plan { choice, settlement, welcome, near } = plan;
         let candidates = pooled.chooser.pool().candidates();
         let ids = |indices: &[usize]| indices.iter().map(|index| candidates[*index].id).collect();
         let is_empty = choice.sections.iter().all(Vec::is_empty);
@@ -257,6 +259,7 @@ impl Planner {
             again: settlement.again,
             given_up: settlement.given_up,
             welcome,
+            near,
             looked_at: candidates.len().try_into().unwrap_or(u32::MAX),
             mail: settlement.mail,
             merged: choice.merged,
@@ -292,7 +295,11 @@ impl Planner {
             }
         }
         let welcome = if settlement.welcome { (self.now.date_naive() - ledger.since).num_days().max(1) } else { 0 };
-        Ok(Plan { choice, settlement, welcome: u32::try_from(welcome).unwrap_or(0) })
+        let near = match order.is_liking() {
+            true => pooled.near(&(wanted.subscription)()?, &choice.sections, &ledger.sent),
+            false => NearTerms::new(),
+        };
+        Ok(Plan { choice, settlement, welcome: u32::try_from(welcome).unwrap_or(0), near })
     }
 
     /// What the titles take that an edition tells.
@@ -330,19 +337,29 @@ impl Planner {
         let candidates = pooled.chooser.pool().candidates();
         let is_owed = |index: &usize| owed.contains(&candidates[*index].id);
         let count = |choice: &Choice| choice.sections.iter().map(Vec::len).sum::<usize>();
-        let (mut kept, mut room) = (choice.clone(), self.fits(pooled, subscription, &choice.sections, beside));
+        let (mut kept, mut room) =
+            (choice.clone(), self.fits(pooled, subscription, &choice.sections, &ledger.sent, beside));
         // Other papers may be longer than those that were measured; each round has fewer, and a single one always fits.
         while room < count(&kept) {
             kept = choice.within(room, is_owed);
-            room = self.fits(pooled, subscription, &kept.sections, beside);
+            room = self.fits(pooled, subscription, &kept.sections, &ledger.sent, beside);
         }
         kept
     }
 
     /// How many of the papers, counted through in order, have room in one mail.
-    fn fits(&self, pooled: &Pooled, subscription: &Subscription, sections: &[Vec<usize>], beside: Room) -> usize {
+    fn fits(
+        &self,
+        pooled: &Pooled,
+        subscription: &Subscription,
+        sections: &[Vec<usize>],
+        sent: &[u32],
+        beside: Room,
+    ) -> usize {
         let today = self.now.with_timezone(&subscription.zone).date_naive();
         let candidates = pooled.chooser.pool().candidates();
+        let near = pooled.near(subscription, sections, sent);
+        let unlike = BTreeMap::new();
         let sections: Vec<Section<'_>> = subscription
             .profiles
             .iter()
@@ -352,7 +369,11 @@ impl Planner {
                 let chosen = indices.iter().map(|index| &candidates[*index]).map(|candidate| Chosen {
                     candidate,
                     // As the mail will give them, so that it is measured as it will be.
-                    reasons: reasoner.reasons(&Document::new(candidate), self.now),
+                    reasons: reasoner.reasons(
+                        &Document::new(candidate),
+                        self.now,
+                        near.get(&candidate.id).unwrap_or(&unlike),
+                    ),
                     trend: digest::trend(&candidate.votes, today, subscription.zone),
                 });
                 Section { name: &profile.name, papers: chosen.collect() }
@@ -382,6 +403,20 @@ impl Pooled {
         let mut vocabulary = Vocabulary::default();
         let order = Order::new(&subscription.profiles, subscription.when_empty, &mut vocabulary);
         (order, self.chooser.pool().prepare(&vocabulary))
+    }
+
+    /// Why these papers are close to what the subscriber likes.
+    fn near(&self, subscription: &Subscription, sections: &[Vec<usize>], sent: &[u32]) -> NearTerms {
+        let pool = self.chooser.pool();
+        let mut near = NearTerms::new();
+        for (profile, papers) in subscription.profiles.iter().zip(sections) {
+            if profile.queries().any(|query| query.liked().next().is_some()) {
+                let explainer = pool.explainer(profile, sent);
+                near.extend(papers.iter().map(|index| (pool.candidates()[*index].id, explainer.near(*index))));
+            }
+        }
+        near.retain(|_, terms| !terms.is_empty());
+        near
     }
 
     /// Whether one mail is certain to have room for the papers, by their lengths alone.
