@@ -4,7 +4,7 @@ use chrono::Duration;
 use paperpost::core::paper::describe::Authority;
 use paperpost::core::paper::{Listed, Listing, Paper, PaperKey, ReadOutcome, Route, Snapshot, SourceId};
 use paperpost::jobs;
-use paperpost::store::{Ingested, ReadRecord};
+use paperpost::store::{Decision, Due, Ingested, ReadRecord};
 use rusqlite::Connection;
 use tokio_util::sync::CancellationToken;
 
@@ -152,6 +152,27 @@ async fn papers_that_are_found_to_be_one_come_to_nobody_who_got_either() {
 }
 
 #[tokio::test]
+async fn a_publish_knows_of_no_join_that_its_candidates_do_not_know_of() {
+    let mut world = World::new().await;
+    FEED.lists(&world, &["doi:10.1000/x"], "Retrieval by DOI", 5);
+    HUB.lists(&world, &["2611.00001"], "Retrieval by arXiv", 9);
+    world.subscribe(&block("bob", "sources = [\"huggingface\"]"));
+    publish_and_deliver(&world, "2026-11-23 14:00").await;
+    let (read, _) = world.store.candidates(world.clock.now() - Duration::days(14)).expect("candidates");
+    HUB.lists(&world, &["2611.00001", "doi:10.1000/x"], "Retrieval by arXiv", 9);
+    world.at("2026-11-24 14:00");
+    for (read, sent) in [(read, 2), (read + 1, 1)] {
+        let mut ledger = None;
+        let decide = |due: &Due<'_>| {
+            ledger = Some(due.ledger(0)?);
+            Ok(Decision::NotYet { next: due.decided() })
+        };
+        world.store.publish(world.clock.now(), 9, read, "example.org", decide).expect("decided");
+        assert_eq!(ledger.expect("one that is due").sent, [sent]);
+    }
+}
+
+#[tokio::test]
 async fn what_is_remembered_of_old_editions_holds_for_papers_that_are_joined_later() {
     let mut world = World::new().await;
     HUB.lists(&world, &["2611.00001"], "Retrieval by arXiv", 9);
@@ -187,24 +208,27 @@ async fn a_mail_that_waits_is_the_same_though_its_papers_were_joined_and_thinned
     }
     world.subscribe(&block("ada", ""));
     world.publish();
-    let mailing = || world.store.mailing(1).expect("a database").expect("a mailing");
-    let papers = || {
-        let mailing = mailing();
+    let papers = |edition| {
+        let mailing = world.store.mailing(edition).expect("a database").expect("a mailing");
         let ids: Vec<u32> = mailing.papers.concat();
         let known = world.store.papers_as_of(&ids, mailing.read).expect("a database");
         ids.iter().map(|id| known[id].clone()).map(|c| (c.paper, c.listings, c.votes)).collect::<Vec<_>>()
     };
-    let before = papers();
+    let before = papers(1);
     assert_eq!(before.len(), 2);
     world.at("2026-11-23 13:00");
     HUB.lists(&world, &["2611.00001", "doi:10.1000/x"], "Retrieval by all", 11);
-    assert_eq!(papers(), before);
+    assert_eq!(papers(1), before);
+    world.take_in(&format!("[[subscription]]\n{}\n[[subscription]]\n{}", block("ada", ""), block("bob", "")));
+    world.publish();
+    let after = papers(2);
+    assert_eq!((after.len(), after[0].2.len()), (1, 4), "one paper, with the votes of both");
     for _ in 0..150 {
         world.clock.set(world.clock.now() + Duration::days(1));
         FEED.reads(&world, &[], 0);
     }
     jobs::prune::run(&world.store, world.publish.window, world.clock.now(), &CancellationToken::new()).expect("pruned");
-    assert_eq!(papers(), before);
+    assert_eq!((papers(1), papers(2)), (before, after));
 }
 
 #[tokio::test]
