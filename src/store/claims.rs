@@ -9,8 +9,9 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::outbox::{OutboxState, finish, note};
 use super::subscriptions::restore;
-use super::{Result, Store, from_json, holds, instant, slot};
+use super::{Result, Store, from_json, holds, instant, outbox, slot};
 use crate::core::delivery::{AttemptOutcome, Tries};
+use crate::core::digest::RENDERER;
 use crate::core::edition::Told;
 use crate::core::matching::NearTerms;
 use crate::core::pacing::Room;
@@ -193,7 +194,8 @@ impl Store {
         self.write(|tx| {
             for (edition, attempt) in claims {
                 tx.prepare_cached(
-                    "UPDATE outbox SET state = 'queued', due = min(queued, ?3), attempts = attempts - 1
+                    "UPDATE outbox SET state = 'queued', due = min(queued, ?3), attempts = attempts - 1,
+                            renderer = CASE WHEN attempts > 1 THEN renderer END
                      WHERE edition = ?1 AND attempts = ?2 AND state = 'claimed'",
                 )?
                 .execute(params![edition, attempt, now.timestamp()])?;
@@ -274,6 +276,10 @@ struct Waiting {
     /// Whether it was claimed and the lease has run out.
     is_abandoned: bool,
     is_paused: bool,
+    /// Whether a server may have it: an attempt ended unknown, or never ended.
+    is_in_doubt: bool,
+    /// Which version of the renderer made it at its first attempt.
+    renderer: Option<u32>,
 }
 
 /// The first mails of a lane, by the time they are due. Those who have met the hold that their domain is under come last: each
@@ -297,7 +303,7 @@ fn waiting(tx: &Transaction<'_>, domain: &str, limit: usize, now: DateTime<Utc>)
 fn first(tx: &Transaction<'_>, which: &str, domain: &str, limit: usize) -> Result<Vec<Waiting>> {
     let mut first = tx.prepare_cached(&format!(
         "SELECT o.edition, o.due, s.consent = 'confirmed' AND s.listed = 1, o.attempts, o.tries, o.unknowns,
-                o.tried, o.queued, o.state = 'claimed', s.paused, e.subscription
+                o.tried, o.queued, o.state = 'claimed', s.paused, e.subscription, o.in_doubt, o.renderer
          FROM outbox o INDEXED BY outbox_lanes
          JOIN editions e ON e.id = o.edition JOIN subscriptions s ON s.id = e.subscription
          WHERE o.state IN ('queued', 'claimed') AND o.domain = ? {which} ORDER BY o.due, o.edition LIMIT ?",
@@ -317,6 +323,8 @@ fn first(tx: &Transaction<'_>, which: &str, domain: &str, limit: usize) -> Resul
             is_abandoned: row.get(8)?,
             subscription: row.get(10)?,
             is_paused: row.get(9)?,
+            is_in_doubt: row.get::<_, bool>(11)? || row.get(8)?,
+            renderer: row.get(12)?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -343,11 +351,21 @@ fn take(
         .execute(params![edition, PARKED, mail.is_abandoned])?;
         return Ok(None);
     }
+    // Another version of the program makes other bytes of it.
+    if mail.renderer.is_some_and(|renderer| renderer != RENDERER) {
+        if mail.is_in_doubt {
+            finish(tx, edition, OutboxState::Failed, now)?;
+            let words = "another version of paperpost made this mail, and the server may have it: retry it only if it has not arrived";
+            note(tx, edition, now, AttemptOutcome::Unknown, None, words)?;
+            return Ok(None);
+        }
+        outbox::rename(tx, edition)?;
+    }
     tx.prepare_cached(
-        "UPDATE outbox SET state = 'claimed', due = ?2, attempts = attempts + 1, in_doubt = max(in_doubt, ?3)
+        "UPDATE outbox SET state = 'claimed', due = ?2, attempts = attempts + 1, in_doubt = max(in_doubt, ?3), renderer = ?4
          WHERE edition = ?1",
     )?
-    .execute(params![edition, (now + lease).timestamp(), mail.is_abandoned])?;
+    .execute(params![edition, (now + lease).timestamp(), mail.is_abandoned, RENDERER])?;
     Ok(Some(Claim {
         edition,
         domain: domain.to_owned(),

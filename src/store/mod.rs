@@ -153,7 +153,7 @@ fn file(error: &rusqlite::Error) -> &'static str {
 /// Results of the store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-const MIGRATIONS: [&str; 17] = [
+const MIGRATIONS: [&str; 18] = [
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_leaving.sql"),
     include_str!("migrations/0003_faults.sql"),
@@ -171,6 +171,7 @@ const MIGRATIONS: [&str; 17] = [
     include_str!("migrations/0015_routes.sql"),
     include_str!("migrations/0016_describers.sql"),
     include_str!("migrations/0017_near.sql"),
+    include_str!("migrations/0018_renderer.sql"),
 ];
 
 impl Store {

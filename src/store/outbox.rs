@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::{Result, Store, bounces, claims, holds, instant, slot, suspicions};
 use crate::core::delivery::{AttemptOutcome, Outcome, Receipt, SendError, Tries};
+use crate::core::digest::RENDERER;
 use crate::core::pacing::Change;
 use crate::core::paper::PaperKey;
 
@@ -265,12 +266,21 @@ impl Store {
     /// Queues failed mails again, as at first: the one of `edition`, or all that failed after `since`. Returns how many.
     pub fn retry_failed(&self, edition: Option<i64>, since: DateTime<Utc>, now: DateTime<Utc>) -> Result<usize> {
         self.write(|tx| {
-            Ok(tx.execute(
+            let mut failed = tx.prepare_cached(
                 "UPDATE outbox
                  SET state = 'queued', comes_again = 0, queued = ?1, due = ?1, attempts = 0, tries = 0, unknowns = 0, tried = NULL
-                 WHERE state = 'failed' AND (edition = ?2 OR ?2 IS NULL AND due >= ?3)",
-                params![now.timestamp(), edition, since.timestamp()],
-            )?)
+                 WHERE state = 'failed' AND (edition = ?2 OR ?2 IS NULL AND due >= ?3)
+                 RETURNING edition, renderer",
+            )?;
+            let queued = failed.query_map(params![now.timestamp(), edition, since.timestamp()], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
+            let queued: Vec<(i64, Option<u32>)> = queued.collect::<Result<_, _>>()?;
+            // As this version makes it now, whether or not a server has what another one made: a person has decided that.
+            for (edition, _) in queued.iter().filter(|(_, renderer)| renderer.is_some_and(|made| made != RENDERER)) {
+                rename(tx, *edition)?;
+            }
+            Ok(queued.len())
         })
     }
 
@@ -304,6 +314,17 @@ impl Store {
             Ok(rows.collect::<Result<_, _>>()?)
         })
     }
+}
+
+/// Gives a mail another Message-ID: it will not be the mail that was tried under the old one.
+pub(super) fn rename(tx: &Transaction<'_>, edition: i64) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE outbox SET renderer = NULL, message_id =
+             '<' || edition || '.' || lower(hex(randomblob(12))) || substr(message_id, instr(message_id, '@'))
+         WHERE edition = ?",
+    )?
+    .execute([edition])?;
+    Ok(())
 }
 
 pub(super) fn finish(tx: &Transaction<'_>, edition: i64, state: OutboxState, at: DateTime<Utc>) -> Result<()> {

@@ -42,6 +42,7 @@ mod process;
 mod query;
 mod readers;
 mod readme;
+mod renderer;
 mod replay;
 mod reports;
 mod retries;

@@ -12,7 +12,7 @@ use crate::site::{day, paper};
 use crate::world::{World, utc};
 
 /// Every version that was shipped before the newest; a new migration moves the last one here.
-const VERSIONS: [&str; 16] = [
+const VERSIONS: [&str; 17] = [
     include_str!("../../src/store/migrations/0001_start.sql"),
     include_str!("../../src/store/migrations/0002_leaving.sql"),
     include_str!("../../src/store/migrations/0003_faults.sql"),
@@ -29,6 +29,7 @@ const VERSIONS: [&str; 16] = [
     include_str!("../../src/store/migrations/0014_doubted.sql"),
     include_str!("../../src/store/migrations/0015_routes.sql"),
     include_str!("../../src/store/migrations/0016_describers.sql"),
+    include_str!("../../src/store/migrations/0017_near.sql"),
 ];
 
 const READERS: [&str; 3] = ["ada@example.org", "bob@example.org", "cyd@example.org"];

@@ -9,6 +9,7 @@
 
 mod encoded;
 mod excerpt;
+mod renderer;
 mod size;
 mod words;
 
@@ -22,6 +23,7 @@ use super::candidate::Candidate;
 use super::matching::Reasons;
 use super::paper::{Paper, Route, clean_text};
 pub use encoded::{Encoded, EncodedPaper, encode, encode_over};
+pub use renderer::RENDERER;
 pub use size::{
     MAX_BYTES, MAX_ENCODED, Room, fits, heading_room, quoted_printable_len, reasons_room, titles_with_room,
 };
