@@ -91,6 +91,15 @@ impl Statistics {
         counted(paper).terms().for_each(|term| self.counts[place(term)] += 1);
     }
 
+    /// Takes back what [`Statistics::add`] counted of a paper.
+    pub fn remove(&mut self, paper: &Paper) {
+        self.papers = self.papers.saturating_sub(1);
+        for term in counted(paper).terms() {
+            let count = &mut self.counts[place(term)];
+            *count = count.saturating_sub(1);
+        }
+    }
+
     /// How many papers were counted.
     pub fn papers(&self) -> u32 {
         self.papers

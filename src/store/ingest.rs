@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::joined::members;
-use super::{Result, Store, content, day, describe, names};
+use super::{Result, Store, content, day, describe, names, terms};
 use crate::core::diff::{Diff, Known, KnownPaper, diff};
 use crate::core::paper::describe::{Authority, Descriptions};
 use crate::core::paper::identity::{Identity, Items, Resolved, resolve};
@@ -78,6 +78,7 @@ impl Store {
                     describe::write(tx, *first, &known.shown, &known.said)?;
                     let mut gone = tx.prepare_cached("DELETE FROM descriptions WHERE paper = ?")?;
                     others.iter().try_for_each(|other| gone.execute([other]).map(drop))?;
+                    terms::uncount(tx, others)?;
                 }
             }
             apply(tx, &diff, &snapshot.source, read, record.at)?;

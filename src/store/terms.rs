@@ -15,7 +15,9 @@ impl Store {
     pub fn count_terms(&self, limit: usize) -> Result<usize> {
         let (mut statistics, counted, papers) = self.read(|tx| {
             let (statistics, counted) = known(tx)?.unwrap_or_default();
-            let mut query = tx.prepare_cached("SELECT id, content FROM papers WHERE id > ? ORDER BY id LIMIT ?")?;
+            let mut query = tx.prepare_cached(
+                "SELECT id, content FROM papers WHERE id > ? AND id NOT IN (SELECT paper FROM joined) ORDER BY id LIMIT ?",
+            )?;
             let mut rows = query.query(params![counted, limit])?;
             let mut papers: Vec<(i64, Vec<u8>)> = Vec::new();
             while let Some(row) = rows.next()? {
@@ -24,13 +26,15 @@ impl Store {
             Ok((statistics, counted, papers))
         })?;
         let Some((last, _)) = papers.last() else { return Ok(0) };
+        let before = (statistics.papers(), counted);
         for (_, content) in &papers {
             statistics.add(&content::shown(content)?);
         }
         let bytes = statistics.to_bytes();
         self.write(|tx| {
-            // Another process may have counted the same meanwhile.
-            if known(tx)?.map_or(0, |(_, counted)| counted) == counted {
+            // Another process may have counted the same meanwhile, or taken a paper out.
+            let now = known(tx)?.map_or((0, 0), |(statistics, counted)| (statistics.papers(), counted));
+            if now == before {
                 tx.execute(
                     "INSERT OR REPLACE INTO term_statistics (id, language, counted, counts) VALUES (1, ?, ?, ?)",
                     params![LANGUAGE, last, bytes],
@@ -53,6 +57,20 @@ impl Store {
             Ok(tx.query_row(sql, [], |row| row.get(0))?)
         })
     }
+}
+
+/// Takes papers out of the counts that turned out to be another one.
+pub(super) fn uncount(tx: &Transaction<'_>, papers: &[u32]) -> Result<()> {
+    if papers.is_empty() {
+        return Ok(());
+    }
+    let Some((mut statistics, counted)) = known(tx)? else { return Ok(()) };
+    let mut content = tx.prepare_cached("SELECT content FROM papers WHERE id = ?")?;
+    for paper in papers.iter().filter(|paper| i64::from(**paper) <= counted) {
+        statistics.remove(&content::shown(&content.query_row([paper], |row| row.get::<_, Vec<u8>>(0))?)?);
+    }
+    tx.execute("UPDATE term_statistics SET counts = ? WHERE language = ?", params![statistics.to_bytes(), LANGUAGE])?;
+    Ok(())
 }
 
 /// The counts and the last paper in them, of this version of the language.

@@ -3,6 +3,7 @@
 use chrono::Duration;
 use paperpost::core::paper::describe::Authority;
 use paperpost::core::paper::{Listed, Listing, Paper, PaperKey, ReadOutcome, Route, Snapshot, SourceId};
+use paperpost::core::terms::each_term;
 use paperpost::jobs;
 use paperpost::store::{Decision, Due, Ingested, ReadRecord};
 use rusqlite::Connection;
@@ -149,6 +150,97 @@ async fn papers_that_are_found_to_be_one_come_to_nobody_who_got_either() {
     assert_eq!(world.store.papers_titled("retrieval").expect("a database").len(), 1);
     let again = FEED.lists(&world, &["doi:10.1000/x"], "Retrieval by DOI", 5);
     assert_eq!((again.added.len(), again.revised.len(), again.joined), (0, 0, 0));
+}
+
+#[tokio::test]
+async fn what_like_weighs_words_by_counts_a_paper_once() {
+    let world = World::new().await;
+    FEED.lists(&world, &["doi:10.1000/x"], "Retrieval by DOI", 5);
+    HUB.lists(&world, &["2611.00001"], "Retrieval by arXiv", 9);
+    let counted = |papers| {
+        assert_eq!(world.store.count_terms(10).expect("counted"), papers);
+        let statistics = world.store.term_statistics().expect("a database").expect("some");
+        let mut found = 0;
+        each_term("retrieval", |term, _, _| found = statistics.found(term));
+        (statistics.papers(), found)
+    };
+    assert_eq!(counted(2), (2, 2));
+    HUB.lists(&world, &["2611.00001", "doi:10.1000/x"], "Retrieval by arXiv", 9);
+    assert_eq!(counted(0), (1, 1));
+    JOURNAL.lists(&world, &["2611.00002"], "Something else", 9);
+    FEED.lists(&world, &["doi:10.1000/y"], "Something else", 9);
+    FEED.lists(&world, &["2611.00002", "doi:10.1000/y"], "Something else", 9);
+    assert_eq!(counted(1), (2, 2), "and one that was joined before is not counted");
+}
+
+/// A generator of small numbers.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % end
+    }
+}
+
+/// Three sources list twelve works under some of their names, in any order, while readers get mails and the database is pruned. What
+/// counts as one paper is asked of the database, as of the read that an edition was decided after.
+#[tokio::test]
+async fn whatever_is_joined_when_no_reader_gets_a_paper_that_was_known_to_be_one_that_they_had() {
+    let mut joins = 0;
+    for seed in 1..=6 {
+        let mut random = Random(u64::wrapping_mul(seed, 0x9E37_79B9_7F4A_7C15));
+        let mut world = World::new().await;
+        for n in 0..4 {
+            let more = ["", "max_papers = 1", "sources = [\"huggingface\"]", "max_papers = 2"][n];
+            world.subscribe(&block(&format!("reader{n}"), more));
+        }
+        for hour in 0..60 {
+            let at = world.clock.now() + Duration::hours(8);
+            world.clock.set(at);
+            let describer = [HUB, FEED, JOURNAL][random.below(3) as usize];
+            let work = random.below(12);
+            let mut names =
+                [format!("2611.{:05}", work + 1), format!("doi:10.1000/{work}"), format!("{}:{work}", describer.0)];
+            names.rotate_left(random.below(3) as usize);
+            let names: Vec<&str> = names[..=random.below(3) as usize].iter().map(String::as_str).collect();
+            describer.lists(&world, &names, &format!("Retrieval {work}"), random.below(9) as u32);
+            match random.below(3) {
+                0 => drop(world.publish()),
+                1 => drop(world.deliver().await),
+                _ => {}
+            }
+            if hour % 20 == 19 {
+                let stop = CancellationToken::new();
+                jobs::prune::run(&world.store, world.publish.window, world.clock.now(), &stop).expect("pruned");
+            }
+        }
+        let database = Connection::open(world.database()).expect("the file");
+        let rows = |sql: &str| -> Vec<[i64; 3]> {
+            let mut query = database.prepare(sql).expect("a query");
+            let rows = query.query_map([], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?])).expect("rows");
+            rows.collect::<Result<_, _>>().expect("numbers")
+        };
+        let joined = rows("SELECT paper, target, read FROM joined");
+        joins += joined.len();
+        let one = |mut paper: i64, read: i64| {
+            while let Some([_, target, _]) = joined.iter().find(|[of, _, at]| *of == paper && *at <= read) {
+                paper = *target;
+            }
+            paper
+        };
+        // Papers of mails that gave way come with the newer one.
+        let sent = rows(
+            "SELECT e.subscription, j.value, e.read FROM editions e JOIN outbox o ON o.edition = e.id,
+             json_tree(e.papers) j WHERE j.type = 'integer' AND o.state <> 'merged' ORDER BY e.id",
+        );
+        assert!(sent.len() > 10, "{seed}: {}", sent.len());
+        for (at, [reader, paper, read]) in sent.iter().enumerate() {
+            let had = sent[..at].iter().find(|[to, of, _]| to == reader && one(*of, *read) == one(*paper, *read));
+            assert_eq!(had, None, "{seed}: reader {reader} gets paper {paper} after read {read}");
+        }
+    }
+    assert!(joins > 6, "{joins} joins: else this tests nothing");
 }
 
 #[tokio::test]
