@@ -67,6 +67,18 @@ pub fn trouble(heading: &str, text: &str) -> String {
     page(heading, &html! { p { (text) } })
 }
 
+/// A paper of the demo, which is nowhere else: where the links of its mails lead.
+pub fn sample(title: &str, authors: &str, abstract_text: &str) -> String {
+    page(
+        title,
+        &html! {
+            p class="mu" { (authors) }
+            p { (abstract_text) }
+            p class="mu" { "This paper is invented, for the demo of Paperpost. In a real mail the link leads to the paper." }
+        },
+    )
+}
+
 fn page(heading: &str, content: &maud::Markup) -> String {
     html! {
         (DOCTYPE)
@@ -94,9 +106,14 @@ mod tests {
         assert_eq!(page.matches("<button").count(), 1);
         assert_eq!(page.matches("<form").count(), 1);
         assert!(page.contains("&lt;b&gt;Papers") && page.contains("name=\"List-Unsubscribe\" value=\"One-Click\""));
-        for page in
-            [page, left("1 May 2026, 08:00 UTC", Some("AAAA")), left("", None), back(), trouble("No", "Not <here>.")]
-        {
+        for page in [
+            page,
+            left("1 May 2026, 08:00 UTC", Some("AAAA")),
+            left("", None),
+            back(),
+            trouble("No", "Not <here>."),
+            sample("A", "B", "<c>"),
+        ] {
             for forbidden in ["<script", "src=", "http:", "https:", "url(", "style=\"", "onload", "@import"] {
                 assert!(!page.contains(forbidden), "{forbidden} in {page}");
             }

@@ -91,6 +91,14 @@ fn the_demo_leaves_mails_settings_and_a_database_to_look_at() {
     {
         assert!(output.join(file).is_file(), "{file} is missing: {demo:?}");
     }
+    for day in ["day-1", "day-2"] {
+        let mail = std::fs::read_to_string(output.join(day).join("lab.html")).expect("a mail");
+        let links: Vec<&str> = mail.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        assert!(links.len() > 3, "{day}: {links:?}");
+        for link in links.iter().filter(|link| !link.starts_with("mailto:")) {
+            assert!(output.join(day).join(link).is_file(), "{link} leads nowhere");
+        }
+    }
     let settings = output.join("paperpost.toml");
     let list = paperpost(&["--config", settings.to_str().expect("a path in Unicode"), "list"]);
     assert!(String::from_utf8_lossy(&list.stdout).contains("4 subscribers"), "{list:?}");

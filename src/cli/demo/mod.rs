@@ -24,11 +24,15 @@ use crate::clock::Clock;
 use crate::config::{self, Settings};
 use crate::core::display::display;
 use crate::core::matching::reasons;
+use crate::core::paper::Paper;
 use crate::jobs;
 use crate::jobs::letter::Writer;
 use crate::mail::file::Files;
 use crate::source::fetch::Client;
 use crate::store::{Mailing, OutboxState, Store};
+
+/// The folder with a page for each paper that a mail links to.
+const PAPERS: &str = "papers";
 
 const SUBSCRIPTIONS: &str = include_str!("../../../config/demo.toml");
 
@@ -76,7 +80,7 @@ fn prepare(folder: &Path, base: &str) -> std::io::Result<()> {
     for name in ["demo.db", "demo.db-wal", "demo.db-shm"] {
         absent(fs::remove_file(folder.join(name)))?;
     }
-    for name in ["day-1", "day-2"] {
+    for name in ["day-1", "day-2", PAPERS] {
         absent(fs::remove_dir_all(folder.join(name)))?;
         fs::create_dir_all(folder.join(name))?;
     }
@@ -129,6 +133,21 @@ impl Demo {
         Ok(())
     }
 
+    /// A mail to look at, whose links lead to pages beside it: the site that the papers are from ends with the demo.
+    fn linked(&self, mailing: &Mailing, mut html: String, folder: &Path) -> anyhow::Result<String> {
+        let pages = folder.with_file_name(PAPERS);
+        let shown = mailing.papers.iter().flatten().chain(&mailing.also).chain(&mailing.told.left);
+        for candidate in self.store.papers_as_of(&shown.copied().collect::<Vec<_>>(), mailing.read)?.into_values() {
+            let Paper { key, title, authors, abstract_text, url, code, project, .. } = candidate.paper;
+            let name = format!("{}.html", key.arxiv_id().unwrap_or_default());
+            fs::write(pages.join(&name), templates::pages::sample(&title, &authors.join(", "), &abstract_text))?;
+            for link in [Some(url), code, project].into_iter().flatten() {
+                html = html.replace(&format!("href=\"{link}\""), &format!("href=\"../{PAPERS}/{name}\""));
+            }
+        }
+        Ok(html)
+    }
+
     /// Says what one subscriber got and why, and puts the mail where it is found.
     fn tell(&self, mailing: &Mailing, owed: usize, files: &Files, folder: &Path) -> anyhow::Result<()> {
         let writer = Writer::new(self.store.clone(), wiring::sender(&self.settings, &self.store)?);
@@ -146,7 +165,7 @@ impl Demo {
         }
         let mail = folder.join(format!("{}.eml", address.local()));
         fs::rename(files.path(&mailing.message_id), &mail)?;
-        fs::write(mail.with_extension("html"), writer.render(mailing)?.html)?;
+        fs::write(mail.with_extension("html"), self.linked(mailing, writer.render(mailing)?.html, folder)?)?;
         say!("    {} and .html", mail.display());
         Ok(())
     }
