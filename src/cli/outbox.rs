@@ -204,6 +204,7 @@ fn export(store: &Store, words: &[StateWord]) -> anyhow::Result<()> {
 
 fn eml(settings: &Settings, store: &Store, edition: i64, output: Option<PathBuf>) -> anyhow::Result<()> {
     let Some(mailing) = store.mailing(edition)? else { anyhow::bail!("there is no mail {edition}") };
+    wiring::note_unsigned(settings);
     let bytes = letter::Writer::new(store.clone(), wiring::sender(settings, store)?).write(&mailing)?;
     match output {
         Some(path) => std::fs::write(&path, bytes).with_context(|| path.display().to_string())?,

@@ -157,7 +157,10 @@ pub(super) fn preview(
     let bytes = match format {
         Format::Text => writer.render(&mailing)?.text.into_bytes(),
         Format::Html => writer.render(&mailing)?.html.into_bytes(),
-        Format::Eml => writer.write(&mailing)?,
+        Format::Eml => {
+            wiring::note_unsigned(settings);
+            writer.write(&mailing)?
+        }
         Format::Json => {
             let mail = writer.render(&mailing)?;
             output::json(&json!({

@@ -242,6 +242,13 @@ pub(super) fn sender(settings: &Settings, store: &Store) -> anyhow::Result<Sende
     })
 }
 
+/// Says that a mail which is shown has no signature, where the one that is sent has one.
+pub(super) fn note_unsigned(settings: &Settings) {
+    if let Some(missing) = settings.missing_secrets.iter().find(|missing| missing.key.starts_with("dkim.")) {
+        note!("warning: this mail is not signed, since {} can't be read here; the one that is sent is", missing.key);
+    }
+}
+
 /// How a mail comes back; without a database to nobody in particular.
 pub(super) fn returns(settings: &Settings, store: Option<&Store>) -> anyhow::Result<Returns> {
     let mail = &settings.mail;

@@ -72,8 +72,13 @@ fn no_command_prints_a_secret_however_its_line_is_written() {
 #[test]
 fn only_what_sends_mail_needs_the_mails_secrets() {
     // Not there rather than forbidden: the tests run as root, who may read all.
-    let folder = Folder::new(&format!("{SMTP}password_file = \"gone\"\n[tokens]\nkey_file = \"gone too\"\n"));
+    let folder = Folder::new(&format!(
+        "{SMTP}password_file = \"gone\"\n[tokens]\nkey_file = \"gone too\"\n\
+        [dkim]\nrsa_selector = \"s1\"\nrsa_key_file = \"gone as well\"\n"
+    ));
     assert_eq!(folder.run(&["publish"]).0, Some(0), "a database");
+    let (_, text) = folder.run(&["preview", "ada@example.org", "--format", "eml"]);
+    assert!(text.contains("this mail is not signed, since dkim.rsa_key can't be read"), "{text}");
     for arguments in [
         &["status"][..],
         &["list"],
