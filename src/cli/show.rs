@@ -79,6 +79,7 @@ pub(super) fn status(settings: &Settings, json: bool, check: bool) -> anyhow::Re
     let (sources, queue, subscribers) = (store.sources()?, store.queue()?, store.subscribers()?);
     let now = Clock::System.now();
     let held = pace::held(&store, &settings.pacing, now)?;
+    let hosts = store.hosts()?;
     let is_read = |status: &&SourceStatus| settings.sources.iter().any(|s| s.enabled && s.id == status.source);
     let read: Vec<&SourceStatus> = sources.iter().filter(is_read).collect();
     let mut needed = attention::needed(&store, &read, &held, &subscribers, now)?;
@@ -103,7 +104,7 @@ pub(super) fn status(settings: &Settings, json: bool, check: bool) -> anyhow::Re
             "wrong": count(Difference::Wrong), "held": missing,
         });
         output::json(&json!({
-            "sources": sources, "queue": queue, "held": held, "next": next, "bounces": came_back,
+            "sources": sources, "hosts": hosts, "queue": queue, "held": held, "next": next, "bounces": came_back,
             "suspicions": suspicions, "faults": faults,
             "files": describe_files(&listing, &taken).map(|(path, state)| json!({"path": path, "state": state}))
                 .collect::<Vec<_>>(),
@@ -120,6 +121,18 @@ pub(super) fn status(settings: &Settings, json: bool, check: bool) -> anyhow::Re
         match sources.iter().find(|status| status.source == source.id) {
             Some(status) => say!("  {}", describe_source(status)),
             None => say!("  {}: not read yet", source.id),
+        }
+    }
+    for (host, state) in &hosts {
+        if let Some(until) = state.closed_until(now) {
+            say!(
+                "  {host} is left alone until {}: {}",
+                local(until),
+                match state.failures {
+                    failures if state.is_broken() => format!("{failures} requests in a row failed; then one is tried"),
+                    _ => "it asked for that".to_owned(),
+                }
+            );
         }
     }
     say!("Subscription files");

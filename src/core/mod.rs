@@ -18,6 +18,7 @@ pub mod matching;
 pub mod order;
 pub mod pacing;
 pub mod paper;
+pub mod politeness;
 pub mod printable;
 pub mod query;
 pub mod quoted;

@@ -80,7 +80,13 @@ pub async fn run(
         }
         false => Vec::new(),
     };
+    let known = store.hosts()?;
+    client.hosts().recall(known.clone());
     let result = source.read(client, &visits, &followed, now).await;
+    let hosts = client.hosts().states();
+    if hosts != known {
+        store.keep_hosts(&hosts)?;
+    }
     let (state, message) = verdict(&result);
     let days = result.iter().flat_map(|reading| &reading.days);
     let unchanged = days.filter(|report| report.outcome == DayOutcome::Unchanged).map(|report| report.items);

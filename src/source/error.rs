@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 /// Why a GET brought nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
@@ -21,6 +23,19 @@ pub enum FetchError {
     RateLimited {
         /// How long the server wants to be left alone, when it said.
         retry_after: Option<Duration>,
+    },
+    /// Not asked at all: the host failed too often, or asked to be left alone for longer than our patience.
+    #[error("left alone until {}, because {}", .until.format("%Y-%m-%d %H:%M UTC"), match .failures {
+        0 => "it asked for that".to_owned(),
+        failures => format!("{failures} requests in a row failed"),
+    })]
+    LeftAlone {
+        /// When it is asked again.
+        until: DateTime<Utc>,
+        /// How long that is.
+        wait: Duration,
+        /// Requests in a row that failed; none when it asked for the wait.
+        failures: u32,
     },
     /// 5xx, on the last try too.
     #[error("the server failed with {status}")]
@@ -95,7 +110,7 @@ impl SourceError {
     /// Whether the source has had enough requests for now, on any route.
     pub fn is_rate_limited(&self) -> bool {
         match self {
-            SourceError::Fetch(FetchError::RateLimited { .. }) => true,
+            SourceError::Fetch(FetchError::RateLimited { .. } | FetchError::LeftAlone { .. }) => true,
             SourceError::EveryRoute(errors) => errors.iter().any(|(_, error)| error.is_rate_limited()),
             _ => false,
         }
@@ -105,6 +120,7 @@ impl SourceError {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             SourceError::Fetch(FetchError::RateLimited { retry_after }) => *retry_after,
+            SourceError::Fetch(FetchError::LeftAlone { wait, .. }) => Some(*wait),
             SourceError::EveryRoute(errors) => errors.iter().filter_map(|(_, error)| error.retry_after()).max(),
             _ => None,
         }

@@ -9,23 +9,23 @@
 //! the caller knows when what was read is safe, and a validator kept any earlier would lose papers.
 
 use std::collections::HashMap;
-use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use chrono::TimeDelta;
 use reqwest::StatusCode;
-use reqwest::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
-    LAST_MODIFIED,
-};
-use serde::{Deserialize, Serialize};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use url::Url;
 
 use super::FetchError;
+use super::answer::text;
+pub use super::answer::{Answer, Fetched, Token, Validators};
+use super::hosts::{Host, Hosts};
 use super::progress::{Listener, Wait};
 use super::redirect;
 use super::robots::{Robots, product_token};
 use super::wait;
+use crate::clock::Clock;
 use crate::core::paper::clean_text;
 
 /// How a [`Client`] behaves.
@@ -46,8 +46,8 @@ pub struct Options {
     pub backoff: Duration,
     /// For one GET with all its tries and pauses. A server that asks for a longer wait is left alone instead.
     pub patience: Duration,
-    /// The least time between two requests to one host; zero for none, as suits the few that one read of a list needs.
-    pub pause: Duration,
+    /// The least time between two requests to one host; `None` for what the kind of source asks for.
+    pub pause: Option<Duration>,
     /// How long a host may take for an answer until the listener is told, and again after each such time.
     pub slow: Duration,
 }
@@ -64,66 +64,10 @@ impl Options {
             tries: 4,
             backoff: Duration::from_secs(1),
             patience: Duration::from_secs(360),
-            pause: Duration::ZERO,
+            pause: None,
             slow: Duration::from_secs(5),
         }
     }
-}
-
-/// A bearer token (RFC 6750) and the one origin it is meant for. Prints masked.
-#[derive(Clone)]
-pub struct Token {
-    header: HeaderValue,
-    origin: url::Origin,
-}
-
-impl Token {
-    /// The token for `base` and nothing else: no other host, scheme or port ever sees it. `None` when it has characters
-    /// that no header can carry.
-    pub fn new(secret: &str, base: &Url) -> Option<Self> {
-        let mut header = HeaderValue::from_str(&format!("Bearer {}", secret.trim())).ok()?;
-        header.set_sensitive(true);
-        Some(Self { header, origin: base.origin() })
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(***)")
-    }
-}
-
-/// What a server gave to ask "has it changed?" with.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Validators {
-    /// Sent back as If-None-Match, byte for byte.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub etag: Option<String>,
-    /// Sent back as If-Modified-Since, byte for byte.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_modified: Option<String>,
-}
-
-/// How a GET ended well.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fetched {
-    /// The server has nothing newer than the validators that were sent (304).
-    NotModified,
-    /// A body.
-    Answer(Answer),
-}
-
-/// A body and where it came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// The address after redirects.
-    pub url: Url,
-    /// The media type as the server gave it.
-    pub content_type: Option<String>,
-    /// The body, decompressed.
-    pub body: Vec<u8>,
-    /// What to ask with next time, if the server gave anything.
-    pub validators: Option<Validators>,
 }
 
 /// How long a robots.txt holds (RFC 9309 section 2.4: no more than a day)…
@@ -132,29 +76,57 @@ const ROBOTS_HOLD: Duration = Duration::from_secs(24 * 60 * 60);
 /// …and how long a host that could not give it is left alone.
 const ROBOTS_RETRY: Duration = Duration::from_secs(10 * 60);
 
-/// The one HTTP client of all sources. Cheap to share by reference; connections are kept and reused.
-#[derive(Debug)]
+/// The one HTTP client of all sources. Clones share connections, and what is known of hosts.
+#[derive(Clone, Debug)]
 pub struct Client {
     http: reqwest::Client,
     options: Options,
-    /// When the next request to a host may start.
-    turns: Mutex<HashMap<String, Instant>>,
-    /// The rules of each origin and until when they hold; `None` where they could not be read.
-    robots: Mutex<HashMap<url::Origin, (Instant, Option<Robots>)>>,
+    clock: Clock,
+    hosts: Hosts,
+    robots: Arc<Mutex<Rules>>,
     listener: Option<Listener>,
 }
+
+/// The rules of each origin and until when they hold; `None` where they could not be read.
+type Rules = HashMap<url::Origin, (Instant, Option<Robots>)>;
 
 impl Client {
     /// Builds the client. Fails when the user agent can't stand in a header, or the system has no certificates.
     pub fn new(options: Options) -> Result<Self, FetchError> {
         let http = builder(&options).build().map_err(|error| FetchError::Network(root_cause(&error)))?;
-        Ok(Self { http, options, turns: Mutex::default(), robots: Mutex::default(), listener: None })
+        let (hosts, robots) = (Hosts::default(), Arc::default());
+        Ok(Self { http, options, clock: Clock::System, hosts, robots, listener: None })
     }
 
     /// The client with somebody who is told what it waits for.
     #[must_use]
     pub fn with_listener(self, listener: Listener) -> Self {
         Self { listener: Some(listener), ..self }
+    }
+
+    /// The client by another clock, which tells how long hosts are left alone.
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// The client with what another one knows of hosts.
+    #[must_use]
+    pub fn with_hosts(self, hosts: Hosts) -> Self {
+        Self { hosts, ..self }
+    }
+
+    /// The client with so much time between two requests to a host, if its options don't say how much.
+    #[must_use]
+    pub fn spaced(&self, least: Duration) -> Self {
+        let mut client = self.clone();
+        client.options.pause.get_or_insert(least);
+        client
+    }
+
+    /// What is known of hosts.
+    pub fn hosts(&self) -> &Hosts {
+        &self.hosts
     }
 
     /// Reads an address of an API or a feed. `validators` are those that the same address gave before.
@@ -164,19 +136,40 @@ impl Client {
         validators: Option<&Validators>,
         token: Option<&Token>,
     ) -> Result<Fetched, FetchError> {
-        let deadline = Instant::now() + self.options.patience;
+        let (server, least) = (self.hosts.of(url), self.options.pause.unwrap_or_default());
+        let mut deadline = None;
         let mut attempt = 1;
         loop {
-            self.take_turn(url).await;
+            let mut turn = server.turn.lock().await;
+            // Waiting for other sources costs no patience.
+            let deadline = *deadline.get_or_insert_with(|| Instant::now() + self.options.patience);
+            if let Some(wait) = self.left_alone(&server, deadline)? {
+                drop(turn);
+                tokio::time::sleep(wait).await;
+                continue;
+            }
+            let is_probe = server.state().is_broken();
+            if let Some(at) = turn.next(least) {
+                tokio::time::sleep_until(at.into()).await;
+            }
             let attempt_made = self.attempt(url, validators, token, deadline);
-            let failure = match self.telling(url, attempt_made).await {
-                Ok(fetched) => return Ok(fetched),
+            let result = self.telling(url, attempt_made).await;
+            turn.end(least);
+            let failure = match result {
+                Ok(fetched) => {
+                    server.state().worked();
+                    return Ok(fetched);
+                }
                 Err(failure) => failure,
             };
             let pause = failure.wait.unwrap_or_default().max(self.backoff(attempt));
-            if !failure.may_pass() || attempt >= self.options.tries || Instant::now() + pause > deadline {
+            let is_last = is_probe || attempt >= self.options.tries || Instant::now() + pause > deadline;
+            if !failure.may_pass() || is_last {
+                self.note(&server, &failure);
                 return Err(failure.error);
             }
+            turn.hold(failure.wait);
+            drop(turn);
             tracing::debug!(%url, attempt, error = %failure.error, pause_ms = pause.as_millis(), "will ask again");
             self.tell(|| Wait::Again { host: host(url), why: failure.error.clone(), pause });
             tokio::time::sleep(pause).await;
@@ -276,19 +269,30 @@ impl Client {
         Ok(Answer { url: response.url().clone(), content_type, body, validators: Validators::of(response.headers()) })
     }
 
-    /// Waits until the next request to the host may start, and takes that slot.
-    async fn take_turn(&self, url: &Url) {
-        if self.options.pause.is_zero() {
-            return;
+    /// Remembers of a server how a request to it ended, for good.
+    fn note(&self, server: &Host, failure: &Failure) {
+        let (now, mut state) = (self.clock.now(), server.state());
+        match &failure.error {
+            // It works, and says when it will answer again.
+            FetchError::RateLimited { retry_after: Some(_) } => {}
+            _ if failure.is_of_the_host() => state.failed(now),
+            _ => state.worked(),
         }
-        let turn = {
-            let mut turns = lock(&self.turns);
-            let next = turns.entry(url.authority().to_owned()).or_insert_with(Instant::now);
-            let turn = (*next).max(Instant::now());
-            *next = turn + self.options.pause;
-            turn
-        };
-        tokio::time::sleep_until(turn.into()).await;
+        if let Some(wait) = failure.wait.and_then(|wait| TimeDelta::from_std(wait).ok()) {
+            state.asked(now, wait);
+        }
+    }
+
+    /// How long to wait for a host that asked to be left alone; an error when that is too long, or when it fails.
+    fn left_alone(&self, host: &Host, deadline: Instant) -> Result<Option<Duration>, FetchError> {
+        let (now, state) = (self.clock.now(), host.state());
+        let Some(until) = state.closed_until(now) else { return Ok(None) };
+        let wait = (until - now).to_std().unwrap_or_default();
+        let failures = if state.is_broken() { state.failures } else { 0 };
+        if failures > 0 || Instant::now() + wait > deadline {
+            return Err(FetchError::LeftAlone { until, wait, failures });
+        }
+        Ok(Some(wait))
     }
 
     /// Waits for the end of a request, and says so while it takes long.
@@ -347,19 +351,6 @@ impl Client {
     }
 }
 
-impl Validators {
-    fn of(headers: &HeaderMap) -> Option<Self> {
-        let found = Self { etag: text(headers, ETAG), last_modified: text(headers, LAST_MODIFIED) };
-        (found != Self::default()).then_some(found)
-    }
-
-    fn headers(&self) -> Vec<(HeaderName, &str)> {
-        let etag = self.etag.as_deref().map(|value| (IF_NONE_MATCH, value));
-        let date = self.last_modified.as_deref().map(|value| (IF_MODIFIED_SINCE, value));
-        etag.into_iter().chain(date).collect()
-    }
-}
-
 /// How every request is sent. Redirects are followed by hand: see [`redirect`].
 fn builder(options: &Options) -> reqwest::ClientBuilder {
     reqwest::Client::builder()
@@ -392,6 +383,17 @@ impl Failure {
         Self { error, wait: None }
     }
 
+    /// Whether the host fails or refuses us, rather than the one address. A wait that it asked for is no failure.
+    fn is_of_the_host(&self) -> bool {
+        match self.error {
+            FetchError::RateLimited { retry_after } => retry_after.is_none(),
+            FetchError::Server { .. } | FetchError::Timeout | FetchError::Network(_) | FetchError::Blocked { .. } => {
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the same request may be answered later.
     fn may_pass(&self) -> bool {
         matches!(
@@ -404,10 +406,6 @@ impl Failure {
 /// A panic elsewhere leaves these maps whole, so a poisoned lock is taken all the same.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
-    headers.get(name)?.to_str().ok().map(str::to_owned)
 }
 
 /// The innermost cause, which says what happened: the layers around it only repeat the address.

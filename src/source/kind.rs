@@ -1,6 +1,7 @@
 //! What a kind of source says of itself, and how it reads its settings.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use url::Url;
 
@@ -25,6 +26,8 @@ pub struct About {
     pub tells_categories: bool,
     /// Whether votes change, so that older days are worth another look.
     pub has_votes: bool,
+    /// The least time between two requests to its host.
+    pub interval: Duration,
     /// Reads its settings. What is wrong in them is reported by the table.
     pub read: fn(&SourceId, &mut dyn Table) -> Kind,
 }

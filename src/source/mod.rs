@@ -13,9 +13,11 @@
 //! Answers are taken apart in time that grows with their length and no faster, whatever is in them, and on threads of their
 //! own: who awaits a read can drop it at any time.
 
+mod answer;
 mod error;
 pub mod fetch;
 pub mod health;
+mod hosts;
 pub mod huggingface;
 mod json;
 mod kind;
@@ -31,6 +33,7 @@ use crate::core::paper::SourceId;
 use crate::core::schedule::Schedule;
 pub use error::{FetchError, SourceError};
 use fetch::Client;
+pub use hosts::Hosts;
 pub use kind::{About, Table};
 pub use reading::{DayOutcome, DayReport, Lost, Reading, Visit, Visits};
 
@@ -72,6 +75,7 @@ impl Source {
         followed: &[NaiveDate],
         now: DateTime<Utc>,
     ) -> Result<Reading, SourceError> {
+        let client = &client.spaced(self.about.interval);
         match &self.kind {
             Kind::HuggingFace(lists) => huggingface::read(client, lists, visits, followed, now).await,
         }

@@ -21,6 +21,7 @@ mod files;
 mod follow;
 mod history;
 mod holds;
+mod hosts;
 mod ingest;
 mod joined;
 mod kept;
@@ -153,7 +154,7 @@ fn file(error: &rusqlite::Error) -> &'static str {
 /// Results of the store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-const MIGRATIONS: [&str; 18] = [
+const MIGRATIONS: [&str; 19] = [
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_leaving.sql"),
     include_str!("migrations/0003_faults.sql"),
@@ -172,6 +173,7 @@ const MIGRATIONS: [&str; 18] = [
     include_str!("migrations/0016_describers.sql"),
     include_str!("migrations/0017_near.sql"),
     include_str!("migrations/0018_renderer.sql"),
+    include_str!("migrations/0019_hosts.sql"),
 ];
 
 impl Store {

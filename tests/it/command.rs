@@ -261,6 +261,7 @@ async fn a_dead_server_or_source_is_named_and_costs_nothing() {
     assert_eq!(blind.status.code(), Some(1));
     assert!(said(&blind).contains("503") && said(&blind).contains("no source could be read"), "{}", said(&blind));
     site.mend();
+    home.forget_hosts();
     let settings = home.read("paperpost.toml");
     home.write("paperpost.toml", &settings.replace(&format!("port = {}", smtp.port()), "port = 1"));
     let mute = home.run(&["once"]).await;

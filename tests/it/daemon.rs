@@ -90,7 +90,7 @@ async fn a_second_one_on_the_same_database_is_refused() {
 /// The daemon as a task, over a world's parts and these sources.
 fn daemon_over(world: &World, sources: Vec<HuggingFace>) -> (CancellationToken, JoinHandle<()>) {
     let patient =
-        Options { timeout: Duration::from_secs(600), pause: Duration::ZERO, ..Options::new("paperpost-test/0") };
+        Options { timeout: Duration::from_secs(600), pause: Some(Duration::ZERO), ..Options::new("paperpost-test/0") };
     world.subscriptions();
     let parts = Parts {
         store: world.store.clone(),

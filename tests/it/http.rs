@@ -15,7 +15,7 @@ fn options() -> Options {
         tries: 3,
         backoff: Duration::from_millis(1),
         patience: Duration::from_secs(20),
-        pause: Duration::ZERO,
+        pause: None,
         ..Options::new("paperpost/0.1 (+https://example.org; papers@example.org)")
     }
 }
@@ -116,7 +116,7 @@ async fn the_wait_that_is_asked_for_is_kept() {
 async fn requests_to_one_host_keep_their_distance() {
     let site = Site::start().await;
     let pause = Duration::from_millis(40);
-    let polite = Client::new(Options { pause, ..options() }).expect("a client");
+    let polite = Client::new(Options { pause: Some(pause), ..options() }).expect("a client");
     let began = Instant::now();
     for _ in 0..3 {
         polite.get(&site.url("/api/daily_papers"), None, None).await.expect("an answer");
@@ -243,4 +243,61 @@ async fn a_source_on_a_local_address_may_send_us_to_another() {
     site.fail_next("/moved", Fault::Redirect(named.clone()));
     let Ok(Fetched::Answer(answer)) = get(&site, "/moved").await else { panic!("an answer") };
     assert_eq!(answer.url.as_str(), named);
+}
+
+#[tokio::test]
+async fn two_sources_on_one_host_never_overlap_and_keep_the_longer_interval() {
+    let site = Site::start().await;
+    site.fail("/api", Fault::Delay(Duration::from_millis(30)));
+    let first = Client::new(options()).expect("a client");
+    let second = first.spaced(Duration::from_millis(60));
+    let ask = async |client: Client, lines: &Mutex<Vec<(Instant, Instant)>>| {
+        for _ in 0..4 {
+            client.get(&site.url("/api/daily_papers"), None, None).await.expect("an answer");
+            // The answer took that long at least.
+            let ended = Instant::now();
+            lines.lock().expect("a lock").push((ended - Duration::from_millis(30), ended));
+        }
+    };
+    let lines = Mutex::default();
+    tokio::join!(ask(first, &lines), ask(second, &lines));
+    let mut lines = lines.into_inner().expect("a lock");
+    lines.sort();
+    assert_eq!(lines.len(), 8);
+    for pair in lines.windows(2) {
+        assert!(pair[1].0 >= pair[0].1, "one at a time: {pair:?}");
+    }
+    // Of eight requests, at least four have the second source's interval before or after them.
+    let whole = lines[7].1 - lines[0].0;
+    assert!(whole >= Duration::from_millis(8 * 30 + 4 * 60), "{whole:?}");
+}
+
+#[tokio::test]
+async fn a_wait_that_one_source_was_asked_for_holds_the_other() {
+    let site = Site::start().await;
+    site.robots("User-agent: *\nAllow: /\n");
+    let first = client();
+    let second = first.clone();
+    site.fail_next("/api/daily_papers", Fault::Headers(429, vec![("retry-after", "1")]));
+    let url = site.url("/api/daily_papers");
+    let began = Instant::now();
+    let other = async {
+        while site.asked("/api") == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        second.get(&site.url("/robots.txt"), None, None).await.expect("an answer");
+        began.elapsed()
+    };
+    let (answer, waited) = tokio::join!(first.get(&url, None, None), other);
+    assert!(answer.is_ok() && waited >= Duration::from_secs(1), "{waited:?}");
+
+    // One that is too long for our patience is remembered, and no request is made.
+    site.fail_next("/api/daily_papers", Fault::Headers(429, vec![("retry-after", "600")]));
+    let error = first.get(&url, None, None).await.expect_err("a long wait");
+    assert_eq!(error, FetchError::RateLimited { retry_after: Some(Duration::from_secs(600)) });
+    let asked = site.requests().len();
+    let error = second.get(&site.url("/robots.txt"), None, None).await.expect_err("the same host");
+    assert!(matches!(error, FetchError::LeftAlone { failures: 0, .. }), "{error}");
+    assert!(error.to_string().ends_with("because it asked for that"), "{error}");
+    assert_eq!(site.requests().len(), asked);
 }

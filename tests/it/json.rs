@@ -102,6 +102,7 @@ async fn status_check_ends_with_one_when_something_needs_a_person_and_says_what(
         assert_eq!((code, needed.contains("could not be read 3 times")), (expected, expected == 1), "{needed}");
     }
     site.mend();
+    home.forget_hosts();
     assert!(home.run(&["scrape"]).await.status.success());
     assert_eq!(code(&home).await.0, 0);
     home.write("subscriptions.toml", &(ADA.to_owned() + &ADA.replace("ada@", "bob@")));

@@ -319,3 +319,48 @@ async fn a_slow_source_is_told_while_it_happens() {
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(told.contains("waiting for 127.0.0.1 (429, retry in "), "{}", said(&output));
 }
+
+#[tokio::test]
+async fn a_host_that_fails_is_left_alone_also_after_a_restart_until_one_probe_works() {
+    let mut world = World::new().await;
+    world.site.list(day("2026-11-23"), paper("2611.00001", "Retrieval at scale"));
+    world.site.fail("/", Fault::Status(503));
+    world.scrape().await;
+    let asked = world.site.requests().len();
+    let report = world.scrape().await;
+    assert_eq!(world.site.requests().len(), asked, "the breaker is open");
+    let message = report.message.expect("a reason");
+    assert!(message.contains("left alone until 2026-11-23 12:05 UTC, because 5 requests in a row failed"), "{message}");
+    assert_eq!(report.retry_after, Some(Duration::from_secs(300)));
+
+    let state = |world: &World| world.store.hosts().expect("a database").into_values().next();
+    assert_eq!(state(&world).map(|host| host.failures), Some(5));
+    world.restart_client();
+    world.scrape().await;
+    assert_eq!(world.site.requests().len(), asked, "a restart keeps it open");
+
+    world.at("2026-11-23 12:05");
+    world.scrape().await;
+    assert_eq!(world.site.requests().len(), asked + 1, "one probe, which fails");
+    world.site.mend();
+    world.at("2026-11-23 12:14");
+    world.scrape().await;
+    assert_eq!(world.site.requests().len(), asked + 1, "and doubles the time");
+    world.at("2026-11-23 12:15");
+    assert!(world.scrape().await.is_good());
+    assert_eq!(state(&world), None);
+}
+
+#[tokio::test]
+async fn status_says_which_host_is_left_alone_and_until_when() {
+    let (site, smtp) = (Site::start().await, SmtpServer::start().await);
+    site.fail("/", Fault::Status(500));
+    let home = Home::new(&site, &smtp, "");
+    home.run(&["scrape"]).await;
+    let status = said(&home.run(&["status"]).await);
+    let host = site.base().authority().to_owned();
+    assert!(status.contains(&format!("{host} is left alone until ")), "{status}");
+    assert!(status.contains("5 requests in a row failed; then one is tried"), "{status}");
+    let json = said(&home.run(&["status", "--json"]).await);
+    assert!(json.contains(&format!("\"{host}\"")), "{json}");
+}

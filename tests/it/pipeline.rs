@@ -244,6 +244,7 @@ async fn a_failed_read_is_not_no_papers() {
     }
     let status = world.store.sources().expect("sources");
     assert_eq!((status[0].failures, status[0].items), (4, 2));
+    world.at("2026-11-23 12:30");
     // Nothing moved: the next read finds all as it was.
     let report = world.scrape().await;
     assert_eq!(
@@ -274,6 +275,7 @@ async fn before_any_source_was_read_no_edition_is_spent() {
     world.once().await;
     assert!(world.publish().is_waiting);
     world.site.mend();
+    world.at("2026-11-23 12:30");
     world.once().await;
     assert_eq!(world.inbox(ADA), ["Retrieval at scale"]);
 }

@@ -51,6 +51,12 @@ impl Home {
         command_in(self.folder.path(), arguments)
     }
 
+    /// As if the time were over for which failing hosts are left alone.
+    pub(crate) fn forget_hosts(&self) {
+        let store = paperpost::store::Store::open(&self.path("p.db")).expect("a database");
+        store.keep_hosts(&Default::default()).expect("a working database");
+    }
+
     /// Runs the program to its end.
     pub(crate) async fn run(&self, arguments: &[&str]) -> Output {
         let mut command = tokio::process::Command::from(self.command(arguments));

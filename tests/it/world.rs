@@ -59,6 +59,19 @@ pub(crate) fn utc(text: &str) -> DateTime<Utc> {
     NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M").expect("a time like 2026-11-23 08:00").and_utc()
 }
 
+fn client(clock: &Clock) -> Client {
+    let options = Options {
+        connect_timeout: Duration::from_secs(2),
+        timeout: Duration::from_secs(2),
+        tries: 2,
+        backoff: Duration::from_millis(2),
+        patience: Duration::from_secs(2),
+        pause: Some(Duration::ZERO),
+        ..Options::new("paperpost-test/0 (papers@example.org)")
+    };
+    Client::new(options).expect("a client").with_clock(clock.clone())
+}
+
 impl World {
     /// An empty world at noon of Monday, 23 November 2026, UTC.
     pub(crate) async fn new() -> Self {
@@ -73,20 +86,12 @@ impl World {
         let folder = tempfile::tempdir().expect("a folder");
         prepare(&folder.path().join("p.db"));
         let id = SourceId::parse("huggingface").expect("a name");
-        let options = Options {
-            connect_timeout: Duration::from_secs(2),
-            timeout: Duration::from_secs(2),
-            tries: 2,
-            backoff: Duration::from_millis(2),
-            patience: Duration::from_secs(2),
-            pause: Duration::ZERO,
-            ..Options::new("paperpost-test/0 (papers@example.org)")
-        };
+        let clock = Clock::fixed(utc("2026-11-23 12:00"));
         let from = Mailbox { name: Some("Paperpost".into()), address: address("papers@example.org") };
         Self {
-            clock: Clock::fixed(utc("2026-11-23 12:00")),
+            clock: clock.clone(),
             store: Store::open(&folder.path().join("p.db")).expect("a database"),
-            client: Client::new(options).expect("a client"),
+            client: client(&clock),
             source: HuggingFace { id: id.clone(), base: site.base(), lists: Lists::Daily { days: 5 }, token: None },
             transport: Arc::new(Smtp::new(smtp.settings(Tls::None)).expect("settings")),
             publish: publish::Settings { window: chrono::Duration::days(14), also: 5, domain: "example.org".into() },
@@ -209,6 +214,11 @@ impl World {
         let path = self.folder.path().join("paperpost.toml");
         std::fs::write(&path, "[subscriptions]\nfiles = [\"subscriptions.toml\"]\n").expect("written");
         config::load(Some(&path), &[], std::iter::empty()).expect("right settings")
+    }
+
+    /// What reads sources, as a new process has it.
+    pub(crate) fn restart_client(&mut self) {
+        self.client = client(&self.clock);
     }
 
     fn source(&self) -> Source {

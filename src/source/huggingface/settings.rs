@@ -1,5 +1,7 @@
 //! The settings of its two kinds.
 
+use std::time::Duration;
+
 use super::{HuggingFace, Lists};
 use crate::core::paper::SourceId;
 use crate::source::{About, Kind, Table};
@@ -12,6 +14,7 @@ pub static DAILY: About = About {
     preset: Some(("huggingface", true)),
     tells_categories: false,
     has_votes: true,
+    interval: INTERVAL,
     read: |id, table| {
         let days = table.whole("days", 1..=30);
         read(id, table, Lists::Daily { days })
@@ -27,12 +30,16 @@ pub static TRENDING: About = About {
     tells_categories: false,
     // Every read has all there is.
     has_votes: false,
+    interval: INTERVAL,
     read: |id, table| {
         // Of no use here, but it must be right: a change of `kind` would bring it into force.
         table.whole("days", 1..=30);
         read(id, table, Lists::Trending)
     },
 };
+
+/// The site allows 500 requests in five minutes.
+const INTERVAL: Duration = Duration::from_millis(100);
 
 const KEYS: &[(&str, &str)] = &[
     ("base_url", r#""https://huggingface.co""#),
