@@ -12,7 +12,7 @@ use std::path::Path;
 /// Lower than all is the crate `templates`, which `templates_depend_on_maud_alone` keeps there.
 const LAYERS: [&[&str]; 9] = [
     &["core"],
-    &["clock", "metrics", "scheduling", "telemetry", "zones"],
+    &["clock", "metrics", "telemetry", "threads", "zones"],
     &["source"],
     &["config"],
     &["store", "mail"],

@@ -35,7 +35,7 @@ use clap::{Parser, Subcommand};
 use crate::clock::Clock;
 use crate::config::{self, Problems};
 use crate::core::address::Address;
-use crate::{scheduling, telemetry, zones};
+use crate::{telemetry, zones};
 
 /// Trending papers in your inbox.
 ///
@@ -291,7 +291,6 @@ fn start(words: Vec<OsString>) -> ExitCode {
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         note!("paperpost: another TLS provider is installed already");
     }
-    scheduling::as_batch();
     zones::choose(std::env::var_os("TZDIR").as_deref().map(Path::new));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let result = match runtime {

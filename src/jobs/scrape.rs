@@ -9,11 +9,11 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::core::paper::{Paper, PaperKey, ReadOutcome, Route, SourceId};
-use crate::scheduling::off_thread;
 use crate::source::fetch::Client;
 use crate::source::health::verdict;
 use crate::source::{DayOutcome, Source, SourceError, Visits};
 use crate::store::{ReadRecord, Store, StoreError};
+use crate::threads::off_thread;
 
 /// How one read ended.
 #[derive(Clone, Debug)]

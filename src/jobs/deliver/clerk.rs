@@ -43,12 +43,6 @@ struct Out {
 /// Things taken in at once, at most.
 pub(super) const GROUP: usize = 64;
 
-/// How often a commit that waits for the outcomes of others looks whether they have come …
-const LOOK: std::time::Duration = std::time::Duration::from_micros(100);
-
-/// … and how many times at most: for less than a server takes for a mail.
-const LOOKS: usize = 5;
-
 /// How long a mail waits that met an outage together with others.
 const OUTAGE: Duration = Duration::minutes(1);
 
@@ -138,7 +132,6 @@ impl Clerk {
         let mut group = Vec::with_capacity(GROUP);
         self.claim();
         while hears.blocking_recv_many(&mut group, GROUP) > 0 {
-            self.linger(&mut group, &mut hears);
             let mut asking = Vec::new();
             let mut ended = Vec::new();
             let mut heeded = Vec::new();
@@ -158,24 +151,6 @@ impl Clerk {
             self.claim();
         }
         self.close()
-    }
-
-    /// Where others are let through as well, their mails end soon too: one commit does for what comes in a moment.
-    fn linger(&self, group: &mut Vec<Told>, hears: &mut mpsc::Receiver<Told>) {
-        let let_through = self.out.values().filter(|out| out.is_let_through).count();
-        let has_sent = |told: &Told| matches!(told, Told::Ended(recorded) if recorded.outcome == Outcome::Sent);
-        for _ in 0..LOOKS {
-            let sent = group.iter().filter(|told| has_sent(told)).count();
-            if sent == 0 || sent >= let_through || group.len() == GROUP {
-                break;
-            }
-            std::thread::sleep(LOOK);
-            while group.len() < GROUP
-                && let Ok(told) = hears.try_recv()
-            {
-                group.push(told);
-            }
-        }
     }
 
     /// Hands out what may begin, and claims more when there is room for it.

@@ -1,9 +1,7 @@
 //! Those who make mails of claims, one to a core, each on a thread of its own.
 //!
 //! They work ahead of those who send, who then never wait for a thread to wake: as many made mails as there are
-//! connections lie ready, and a few for each maker. Where cores are short they stand back: a mail that is made later is
-//! sent no later as long as some lie ready, but each moment that the clerk or a session waits for a core is one in which
-//! nothing is sent.
+//! connections lie ready, and a few for each maker.
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,7 +17,6 @@ use crate::clock::Clock;
 use crate::core::delivery::{Fault, Phase, SendError};
 use crate::jobs::letter::{WriteError, Writer};
 use crate::mail::Mail;
-use crate::scheduling;
 use crate::store::{Claim, StoreError};
 
 /// Mails that a maker makes one after the other, once there is room for them: a thread that wakes for each mail finds the
@@ -43,8 +40,7 @@ pub(super) struct Maker {
 pub(super) type AtWork = mpsc::Receiver<Infallible>;
 
 impl Maker {
-    /// Lets so many work, each on a thread of its own: one that has stood back can't be lent to others. Fewer where the system
-    /// has no more threads.
+    /// Lets so many work, each on a thread of its own. Fewer where the system has no more threads.
     ///
     /// # Panics
     /// Where it has none at all.
@@ -53,7 +49,6 @@ impl Maker {
         for (number, maker) in std::iter::repeat_n(self, makers).enumerate() {
             let (working, runtime) = (working.clone(), Handle::current());
             let thread = std::thread::Builder::new().name("maker".to_owned()).spawn(move || {
-                scheduling::in_background();
                 maker.work(&runtime);
                 drop(working);
             });

@@ -24,7 +24,7 @@ use super::{DayOutcome, DayReport, Kind, Lost, Reading, Source, SourceError, Vis
 use crate::core::paper::describe::Authority;
 use crate::core::paper::{PaperKey, Route, Snapshot, SourceId};
 use crate::core::schedule::Schedule;
-use crate::scheduling::off_thread;
+use crate::threads::off_thread;
 use items::Collected;
 pub use items::{Item, Items};
 pub use settings::{DAILY, TRENDING};
