@@ -93,6 +93,38 @@ fn upward_references(file: &File) -> Vec<String> {
     complaints
 }
 
+/// Modules beside each other, in one of these folders or below, that name each other, be it by way of others. Tests may.
+fn circles(files: &[File], folders: &[&str]) -> Vec<String> {
+    let is_in = |path: &str| folders.iter().any(|folder| path.starts_with(folder)) && !path.contains("tests");
+    let modules: BTreeSet<String> = files.iter().map(|file| file.modules().join("::")).collect();
+    let mut named: BTreeSet<(String, String)> = BTreeSet::new();
+    for file in files.iter().filter(|file| is_in(&file.path)) {
+        let own = file.modules();
+        let of_code = paths(&file.text).into_iter().filter(|path| path.depth == 0);
+        for path in of_code.filter_map(|path| path.absolute(&own)) {
+            let shared = own.iter().zip(&path).take_while(|(own, named)| *own == named).count();
+            if own.len() > shared && path.len() > shared {
+                named.insert((own[..=shared].join("::"), path[..=shared].join("::")));
+            }
+        }
+    }
+    named.retain(|(from, to)| modules.contains(from) && modules.contains(to));
+    // Each pair and what its second names makes another pair.
+    loop {
+        let further = |(from, by): &(String, String)| {
+            let of = named.iter().filter(move |(from, _)| from == by);
+            of.map(|(_, to)| (from.clone(), to.clone())).collect::<Vec<_>>()
+        };
+        let more: Vec<_> = named.iter().flat_map(further).filter(|pair| !named.contains(pair)).collect();
+        if more.is_empty() {
+            break;
+        }
+        named.extend(more);
+    }
+    let both = named.iter().filter(|(from, to)| from < to && named.contains(&(to.clone(), from.clone())));
+    both.map(|(from, to)| format!("`{from}` and `{to}` name each other")).collect()
+}
+
 /// Names in the file that bring the world into pure code.
 fn impurities(file: &File) -> Vec<String> {
     let names = |path: &Named| {
@@ -401,6 +433,11 @@ fn modules_reach_down_and_never_up() {
 }
 
 #[test]
+fn modules_beside_each_other_make_no_circle() {
+    none(circles(&read("src", &["rs"]), &["src/core/matching/", "src/core/query/", "src/mail/"]));
+}
+
+#[test]
 fn the_core_and_the_templates_are_pure() {
     none(read("src/core", &["rs"]).iter().chain(&read("templates", &["rs"])).flat_map(impurities).collect());
 }
@@ -489,6 +526,19 @@ fn an_import_from_above_or_beside_is_reported() {
     }
     let elsewhere = upward_references(&File::new("src/queue/mod.rs", ""));
     assert_eq!(elsewhere, ["src/queue/mod.rs: `queue` has no place in LAYERS"]);
+}
+
+#[test]
+fn a_circle_of_modules_is_reported() {
+    let of = |a: &str, b: &str, c: &str| {
+        let files = [("src/mail/a.rs", a), ("src/mail/b/c.rs", b), ("src/mail/b.rs", ""), ("src/mail/d.rs", c)];
+        circles(&files.map(|(path, text)| File::new(path, text)), &["src/mail/"])
+    };
+    assert_eq!(of("use super::b::B;", "use super::super::d::D;", "use crate::store::a;"), [""; 0]);
+    assert_eq!(of("use super::b::B;", "use super::super::a::A;", ""), ["`mail::a` and `mail::b` name each other"]);
+    assert_eq!(of("use super::b::B;", "use super::super::d::D;", "use crate::mail::a::A;").len(), 3);
+    let in_tests = "mod tests { use super::super::super::a::A; }";
+    assert_eq!(of("use super::b::B;", in_tests, ""), [""; 0], "of tests nothing is asked");
 }
 
 #[test]

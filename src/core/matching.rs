@@ -39,16 +39,18 @@ mod explain;
 mod kernel;
 mod likeness;
 mod likes;
+mod scratch;
 mod sets;
 mod vocabulary;
 mod wide;
 
 pub use compile::{CompiledProfile, LANGUAGE, Stale, source_clause};
 pub use explain::{Check, Explainer, Explanation, Finding, Judged, Percent, Verdict};
-pub use kernel::{Adapted, Matcher, Scratch, Skip};
+pub use kernel::{Adapted, Matcher, Skip};
 use likeness::{Closeness, Vectors};
 pub(in crate::core) use likes::MAX_TERMS;
 pub use likes::NearTerms;
+pub use scratch::Scratch;
 pub use vocabulary::Vocabulary;
 
 /// A chosen paper.

@@ -5,8 +5,8 @@
 //! taken as columns, and what enough columns exceed is exceeded by enough papers. The loops are written so that the compiler
 //! turns them into vector instructions.
 
-use super::kernel::BLOCK;
-
+/// The most papers in a block.
+pub(super) const BLOCK: usize = 1_024;
 /// Up to so many keys are sorted by counting.
 const FEW: usize = 64;
 /// Keys in a vector.

@@ -11,15 +11,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::best::Best;
+use super::best::BLOCK;
 use super::compile::CompiledProfile;
+use super::scratch::Scratch;
 use super::sets::{Block, Worth, block};
 use super::{Match, Place, Pool, as_match, day_number};
 use crate::core::index::Hit;
 use crate::core::query::{Likes, Literal};
-
-/// The most papers in a block.
-pub(super) const BLOCK: usize = 1_024;
 
 /// The sets of papers that the literals of one vocabulary find in one pool.
 #[derive(Debug)]
@@ -44,19 +42,6 @@ pub struct Adapted {
 pub struct Skip {
     /// By block and, within it, by paper.
     bits: Vec<[u64; BLOCK / 64]>,
-}
-
-/// Memory that one evaluation after another uses again.
-#[derive(Debug, Default)]
-pub struct Scratch {
-    pub(super) scores: Vec<i32>,
-    /// Begins with the rows of the singles that find something; behind them are those of earlier profiles.
-    pub(super) singles: Vec<u32>,
-    /// The same for the pairs that may; the second of them is `NEGATED` if it must not be there.
-    pub(super) pairs: Vec<[u32; 2]>,
-    pub(super) stack: Vec<u64>,
-    pub(super) best: Best,
-    matches: Vec<Match>,
 }
 
 impl Skip {

@@ -2,9 +2,9 @@
 
 use std::hint::black_box;
 
-use super::best::MOST_SCORE;
+use super::best::{BLOCK, MOST_SCORE};
 use super::compile::{CompiledProfile, NEGATED, Op, WEIGHT_ONE};
-use super::kernel::{BLOCK, Scratch};
+use super::scratch::Scratch;
 use super::wide::wide;
 use crate::core::index::Hit;
 use crate::core::subscription::Rank;

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::error::{cut, quoted};
-use super::names::{condition, field, is_known, measure, operator};
+use super::names::{condition, field, is_known, measure};
 use super::signs::{
     is_comma, is_comparison, is_dash, is_end, is_end_of_value, is_quote, is_single_quote, is_space, is_starred,
     is_weighable, last_closing, refuse_signs,
@@ -401,5 +401,15 @@ impl<'a> Lexer<'a> {
                 Err(QueryError::new(start..self.at, message, "`diffusion^2` counts twice"))
             }
         }
+    }
+}
+
+/// The operator of this name.
+pub(super) fn operator(name: &str) -> Option<TokenKind> {
+    match name {
+        "AND" => Some(TokenKind::And),
+        "OR" => Some(TokenKind::Or),
+        "NOT" => Some(TokenKind::Not),
+        _ => None,
     }
 }

@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use super::error::cut;
-use super::lexer::TokenKind;
 use super::{Clause, Extra, Field, Likes, Measure, QueryError};
 use crate::core::paper::PaperKey;
 
@@ -11,16 +10,6 @@ use crate::core::paper::PaperKey;
 pub(super) const DEFAULT_SHARE: u8 = 5;
 /// The greatest one.
 const MAX_SHARE: u8 = 50;
-
-/// The operator of this name.
-pub(super) fn operator(name: &str) -> Option<TokenKind> {
-    match name {
-        "AND" => Some(TokenKind::And),
-        "OR" => Some(TokenKind::Or),
-        "NOT" => Some(TokenKind::Not),
-        _ => None,
-    }
-}
 
 /// The number of this name, in any case.
 pub(super) fn measure(name: &str) -> Option<Measure> {

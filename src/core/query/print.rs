@@ -2,7 +2,8 @@
 
 use std::fmt::{self, Display, Formatter, Write};
 
-use super::names::{DEFAULT_SHARE, measure, operator};
+use super::lexer::operator;
+use super::names::{DEFAULT_SHARE, measure};
 use super::signs::is_weighable;
 use super::{Clause, Comparison, Expr, Extra, Field, Kind, Likes, Measure};
 

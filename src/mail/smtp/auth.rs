@@ -9,7 +9,7 @@ use super::Timeouts;
 use super::capabilities::Capabilities;
 use super::reply::Reply;
 use super::scram::{self, Scram, ScramError};
-use super::session::{command, fault, trouble};
+use super::verdict::{fault, trouble};
 use super::wire::Wire;
 use crate::core::delivery::{Phase, SendError};
 use crate::mail::login::{Login, Mechanism};
@@ -67,7 +67,7 @@ struct Dialogue<'a> {
 
 impl Dialogue<'_> {
     async fn say(&mut self, line: &str) -> Result<Reply, SendError> {
-        command(self.wire, line, self.timeouts).await.map_err(|t| trouble(Phase::Auth, &t))
+        self.wire.command(line, self.timeouts.command).await.map_err(|t| trouble(Phase::Auth, &t))
     }
 
     /// Says the lines one after another, as long as the server asks for more.

@@ -10,7 +10,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use super::super::connect::{Connector, Server};
-use super::session::{Session, fault};
+use super::session::Session;
+use super::verdict::fault;
 use super::{SettingsError, SmtpSettings, Tls};
 use crate::core::delivery::{Phase, Receipt, SendError};
 use crate::core::host::is_loopback;

@@ -11,11 +11,10 @@ use super::super::connect::{Connector, Route, Stream};
 use super::auth::log_in;
 use super::capabilities::Capabilities;
 use super::reply::Reply;
-use super::verdict::refusal;
+use super::verdict::{fault, refusal, trouble};
 use super::wire::{Trouble, Wire};
 use super::{SmtpSettings, Timeouts, Tls};
-use crate::core::delivery::{Fault, Phase, SendError};
-use crate::mail::one_line;
+use crate::core::delivery::{Phase, SendError};
 
 /// A connection on which MAIL may be said.
 pub(super) struct Session {
@@ -108,7 +107,7 @@ async fn greet(
         if !capabilities.starttls {
             return Err(fault(Phase::StartTls, "the server does not offer STARTTLS; nothing is sent in the clear"));
         }
-        expect(Phase::StartTls, command(&mut wire, "STARTTLS", &timeouts).await)?;
+        expect(Phase::StartTls, wire.command("STARTTLS", timeouts.command).await)?;
         let Some(stream) = wire.into_stream() else {
             return Err(fault(Phase::StartTls, "the server, or someone between, went on in the clear after STARTTLS"));
         };
@@ -137,14 +136,8 @@ fn cause(error: &std::io::Error) -> Option<&rustls::Error> {
 }
 
 async fn ehlo(wire: &mut Wire, settings: &SmtpSettings) -> Result<Capabilities, SendError> {
-    let reply = command(wire, &format!("EHLO {}", settings.hello), &settings.timeouts).await;
+    let reply = wire.command(&format!("EHLO {}", settings.hello), settings.timeouts.command).await;
     expect(Phase::Ehlo, reply).map(|reply| Capabilities::of(&reply))
-}
-
-/// One command and its reply.
-pub(super) async fn command(wire: &mut Wire, line: &str, timeouts: &Timeouts) -> Result<Reply, Trouble> {
-    wire.write(format!("{line}\r\n").as_bytes(), timeouts.command).await?;
-    wire.reply(timeouts.command).await
 }
 
 /// The reply, when it is 2yz.
@@ -154,15 +147,6 @@ fn expect(phase: Phase, reply: Result<Reply, Trouble>) -> Result<Reply, SendErro
         Ok(reply) => Err(refusal(phase, &reply)),
         Err(error) => Err(trouble(phase, &error)),
     }
-}
-
-/// A connection that failed in this phase.
-pub(super) fn trouble(phase: Phase, trouble: &Trouble) -> SendError {
-    fault(phase, &trouble.to_string())
-}
-
-pub(super) fn fault(phase: Phase, text: &str) -> SendError {
-    SendError::Transient(Fault::new(phase, one_line(text)))
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@
 use std::time::Instant;
 
 use super::reply::Reply;
-use super::session::{Announced, Session, command, fault, trouble};
-use super::verdict::refusal;
+use super::session::{Announced, Session};
+use super::verdict::{fault, refusal, trouble};
 use super::wire::Trouble;
 use super::{DOT, Pipelining, SmtpSettings};
 use crate::core::address::Address;
@@ -271,7 +271,7 @@ impl Session {
     /// RSET after a refusal; whether the session can be used again.
     async fn reset(&mut self) -> bool {
         self.wire.is_quiet()
-            && matches!(command(&mut self.wire, "RSET", &self.timeouts).await, Ok(reply) if reply.is_positive())
+            && matches!(self.wire.command("RSET", self.timeouts.command).await, Ok(reply) if reply.is_positive())
     }
 }
 

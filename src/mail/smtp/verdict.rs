@@ -6,8 +6,10 @@
 //! large, that its addresses are of a kind that it doesn't take. Nor is a limit on what we send, whatever its code.
 
 use super::reply::Reply;
+use super::wire::Trouble;
 use crate::core::bounce;
-use crate::core::delivery::{Phase, SendError};
+use crate::core::delivery::{Fault, Phase, SendError};
+use crate::mail::one_line;
 
 /// The error that a refusal in this phase amounts to.
 pub(super) fn refusal(phase: Phase, reply: &Reply) -> SendError {
@@ -32,6 +34,16 @@ fn is_final(phase: Phase, reply: &Reply) -> bool {
         (Phase::Mail, _) => matches!(enhanced, Some("5.3.4" | "5.6.7")),
         _ => false,
     }
+}
+
+/// A connection that failed in this phase.
+pub(super) fn trouble(phase: Phase, trouble: &Trouble) -> SendError {
+    fault(phase, &trouble.to_string())
+}
+
+/// A failure of ours in this phase, which may pass.
+pub(super) fn fault(phase: Phase, text: &str) -> SendError {
+    SendError::Transient(Fault::new(phase, one_line(text)))
 }
 
 #[cfg(test)]

@@ -53,6 +53,12 @@ impl Wire {
         Ok(tokio::time::timeout(limit, write).await.map_err(|_| Trouble::TimedOut(limit))??)
     }
 
+    /// Says one command and waits for its reply, each within `limit`.
+    pub(super) async fn command(&mut self, line: &str, limit: Duration) -> Result<Reply, Trouble> {
+        self.write(format!("{line}\r\n").as_bytes(), limit).await?;
+        self.reply(limit).await
+    }
+
     /// Writes two things one after the other, in one write where the stream can: a small one behind a large one would else be
     /// a packet of its own. When it fails, with the number of octets that may be out.
     pub(super) async fn write_both(
