@@ -42,6 +42,7 @@ mod likes;
 mod scratch;
 mod sets;
 mod vocabulary;
+mod weight;
 mod wide;
 
 pub use compile::{CompiledProfile, LANGUAGE, Stale, source_clause};

@@ -16,6 +16,7 @@ use std::borrow::Cow;
 
 use super::Vocabulary;
 use super::likes::joined;
+use super::weight::{MOST_WEIGHT, WEIGHT_ONE, hundredths};
 use crate::core::paper::SourceId;
 use crate::core::query::{Clause, Comparison, Expr, Field, Kind, Measure, Query};
 use crate::core::subscription::{Profile, Rank};
@@ -27,10 +28,6 @@ pub const LANGUAGE: u32 = 5;
 pub(super) const EVERY_PAPER: u32 = 1 << 8;
 /// On a pair's second literal, and on its row.
 pub(super) const NEGATED: u32 = 1 << 31;
-/// A keyword's weight is given in hundredths.
-pub(super) const WEIGHT_ONE: u32 = 100;
-/// The most that a keyword's and a clause's weight come to together.
-pub(super) const MOST_WEIGHT: u32 = 100 * WEIGHT_ONE;
 
 /// A profile, ready to be evaluated: words of its own, or borrowed from an array of many profiles, which is the faster to
 /// walk through.
@@ -388,8 +385,4 @@ fn unweighted(expr: &Expr, weight: f32) -> (&Expr, f32) {
         Expr::Weighted(inner, factor) => unweighted(inner, weight * factor),
         _ => (expr, weight),
     }
-}
-
-pub(super) fn hundredths(weight: f32) -> u32 {
-    (weight * WEIGHT_ONE as f32).round().clamp(1.0, MOST_WEIGHT as f32) as u32
 }

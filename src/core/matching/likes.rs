@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::compile::hundredths;
+use super::weight::hundredths;
 use crate::core::query::walk::Known;
 use crate::core::query::{Clause, Expr, Likes, Literal, Query};
 use crate::core::subscription::{Keyword, Profile};

@@ -3,8 +3,9 @@
 use std::hint::black_box;
 
 use super::best::{BLOCK, MOST_SCORE};
-use super::compile::{CompiledProfile, NEGATED, Op, WEIGHT_ONE};
+use super::compile::{CompiledProfile, NEGATED, Op};
 use super::scratch::Scratch;
+use super::weight::WEIGHT_ONE;
 use super::wide::wide;
 use crate::core::index::Hit;
 use crate::core::subscription::Rank;
@@ -479,7 +480,8 @@ fn pop<const W: usize>(stack: &mut Vec<u64>) -> [u64; W] {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::compile::{LANGUAGE, MOST_WEIGHT};
+    use super::super::compile::LANGUAGE;
+    use super::super::weight::MOST_WEIGHT;
     use super::*;
     use crate::core::matching::Vocabulary;
     use crate::core::paper::SourceId;
