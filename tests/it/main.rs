@@ -2,6 +2,7 @@
 
 mod ask;
 mod bounces;
+mod cases;
 mod choice;
 mod clock;
 mod command;
