@@ -251,6 +251,21 @@ mod tests {
     }
 
     #[test]
+    fn an_outage_of_three_days_fails_no_mail_not_even_one_that_was_tried_before_it() {
+        let session = [Phase::Connect, Phase::Greeting, Phase::Ehlo, Phase::StartTls, Phase::Tls, Phase::Certificate];
+        for phase in session.into_iter().chain([Phase::Auth, Phase::Mail, Phase::Program, Phase::File]) {
+            let outage = transient(phase);
+            for tries in [tries(1, 0), tries(9, 1), Tries::default()] {
+                let after = tries.and(&outage, at(3 * 1_440));
+                assert_eq!(after, tries, "{phase}: it is no attempt at the mail");
+                assert_eq!(outcome(&outage, after, at(3 * 1_440), 0.0), Outcome::Retry(at(3 * 1_440 + 1)), "{phase}");
+            }
+        }
+        // The mail's own fault ends it.
+        assert_eq!(outcome(&transient(Phase::Rcpt), tries(2, 0), at(3 * 1_440), 0.0), Outcome::Failed);
+    }
+
+    #[test]
     fn a_greylisted_mail_is_tried_for_two_days_and_then_fails() {
         let (mut now, mut tries, mut waits) = (at(0), Tries::default(), Vec::new());
         loop {
