@@ -3,25 +3,25 @@
 //! A claimed mail is made from what its edition froze: the papers as they were known then, the order as it was then, the
 //! Date, the Message-ID and the boundary. So a second attempt is the same mail.
 //!
-//! Nothing waits that need not. The makers make mails ahead of the workers, each of which begins to send its next one while
+//! No stage waits unless it has to. The renderers make mails ahead of the workers, each of which begins to send its next one while
 //! the outcome of the last one is being committed; only the step by which the other side takes the mail waits for that
-//! commit, at a [`Gate`]. The clerk commits outcomes in groups, opens the gates, and claims more before the makers run dry.
+//! commit, at a [`Gate`]. The dispatcher commits outcomes in groups, opens the gates, and claims more before the renderers run dry.
 //! So nothing is marked sent before the server has taken it, and a crash repeats at most one mail a worker.
 //!
 //! ```text
-//!  clerk ──claims──▶ makers ──mails──▶ workers ──outcome, "may I?"──▶ clerk
+//!  dispatcher ──claims──▶ renderers ──mails──▶ workers ──outcome, "may I?"──▶ dispatcher
 //!    └──────────────────────────────────gate──────┘
 //! ```
 //!
-//! How fast mails leave, and which domain has to wait, is the clerk's matter ([`crate::core::pacing`]). A run never sleeps:
+//! How fast mails leave, and which domain has to wait, is the dispatcher's matter ([`crate::core::pacing`]). A run never sleeps:
 //! when nothing may go now, it ends and says when something may.
 //!
 //! A fault of the session (no connection, no greeting, no login) is no fault of any mail: the worker that met it leaves its
 //! work to the others. When the last one has left, untried claims are given back, and the caller waits before it asks again.
 
-mod clerk;
-mod maker;
-mod news;
+mod dispatcher;
+mod events;
+mod renderer;
 mod rests;
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -38,9 +38,9 @@ use crate::core::delivery::{Fault, Outcome, Receipt, SendError, outcome};
 use crate::core::pacing::Ending;
 use crate::mail::{Gate, Mail, Transport, Turn};
 use crate::store::{Claim, Recorded, Store, StoreError};
-use clerk::Clerk;
-use maker::{AtWork, Maker};
-use news::Told;
+use dispatcher::Dispatcher;
+use events::WorkerEvent;
+use renderer::{AtWork, Renderer};
 use rests::Rests;
 
 /// What delivering depends on besides the database.
@@ -88,12 +88,13 @@ pub async fn run<T: Transport + 'static>(
     let halt = stop.child_token();
     let connections = settings.connections.max(1);
     let rests = Arc::new(Rests::default());
-    let (clerk, claims) = Clerk::new(store.clone(), settings.clone(), clock.clone(), halt.clone(), rests.clone())?;
-    let (told, hears) = mpsc::channel(clerk::GROUP);
+    let (dispatcher, claims) =
+        Dispatcher::new(store.clone(), settings.clone(), clock.clone(), halt.clone(), rests.clone())?;
+    let (told, hears) = mpsc::channel(dispatcher::GROUP);
     let claims = Arc::new(tokio::sync::Mutex::new(claims));
-    let makers = std::thread::available_parallelism().map_or(1, usize::from).min(connections);
-    let (made, ready) = mpsc::channel(connections + makers * maker::IN_A_ROW);
-    let maker = Maker {
+    let renderers = std::thread::available_parallelism().map_or(1, usize::from).min(connections);
+    let (made, ready) = mpsc::channel(connections + renderers * renderer::IN_A_ROW);
+    let renderer = Renderer {
         claims: claims.clone(),
         ready: made,
         mails: Writer::sharing(store.clone(), settings.sender.clone(), settings.shared.clone()),
@@ -101,9 +102,9 @@ pub async fn run<T: Transport + 'static>(
         halt: halt.clone(),
         told: told.clone(),
     };
-    let at_work = maker.start(makers);
+    let at_work = renderer.start(renderers);
     // Not before there is somebody to claim for.
-    let clerk = tokio::task::spawn_blocking(move || clerk.keep_books(hears));
+    let dispatcher = tokio::task::spawn_blocking(move || dispatcher.keep_books(hears));
     let worker = Worker {
         ready: Arc::new(tokio::sync::Mutex::new(ready)),
         passed_on: Arc::default(),
@@ -117,13 +118,13 @@ pub async fn run<T: Transport + 'static>(
     while let Some(ended) = workers.join_next().await {
         if let Err(error) = ended {
             tracing::error!(%error, "a fault in the program ended one of those who send");
-            worker.tell(Told::Broken).await;
+            worker.tell(WorkerEvent::Broken).await;
             // What waits for its mail's end would wait for ever.
             halt.cancel();
         }
     }
     worker.give_back_the_rest(&claims, at_work).await;
-    match clerk.await {
+    match dispatcher.await {
         Ok(report) => {
             if !report.as_ref().is_ok_and(|report| report.has_more) {
                 settings.shared.forget();
@@ -136,7 +137,7 @@ pub async fn run<T: Transport + 'static>(
 
 /// One of those who send at the same time.
 struct Worker<T> {
-    /// From the makers.
+    /// From the renderers.
     ready: Arc<tokio::sync::Mutex<mpsc::Receiver<Ready>>>,
     /// Mails of workers that have left, for the others to send, and the news of them.
     passed_on: Arc<(Mutex<Vec<Ready>>, Notify)>,
@@ -144,14 +145,14 @@ struct Worker<T> {
     transport: Arc<T>,
     clock: Clock,
     halt: CancellationToken,
-    told: mpsc::Sender<Told>,
+    told: mpsc::Sender<WorkerEvent>,
 }
 
 /// A claim, and when it was handed out.
-type Handed = (Arc<Claim>, DateTime<Utc>);
+type Dispatched = (Arc<Claim>, DateTime<Utc>);
 
 /// The same and its mail.
-type Ready = (Handed, Mail);
+type Ready = (Dispatched, Mail);
 
 impl<T: Transport> Worker<T> {
     async fn work(self) {
@@ -159,10 +160,10 @@ impl<T: Transport> Worker<T> {
         while let Some((handed, mail)) = ready {
             let (claim, begun) = &handed;
             if self.halt.is_cancelled() {
-                return self.tell(Told::Untried(key(claim))).await;
+                return self.tell(WorkerEvent::Untried(key(claim))).await;
             }
             if self.rests.hold(mail.to.domain(), *begun) {
-                self.tell(Told::Untried(key(claim))).await;
+                self.tell(WorkerEvent::Untried(key(claim))).await;
                 ready = self.take_up().await;
                 continue;
             }
@@ -183,13 +184,13 @@ impl<T: Transport> Worker<T> {
         }
     }
 
-    /// Sends a mail and tells the clerk how that ended. Whether this worker may go on.
+    /// Sends a mail and tells the dispatcher how that ended. Whether this worker may go on.
     async fn deliver(&self, claim: &Claim, mail: &Mail, next: &OnceLock<Mail>) -> bool {
         let (answer, gate) = Gate::waiting();
-        self.tell(Told::MaySend(key(claim), answer)).await;
+        self.tell(WorkerEvent::MaySend(key(claim), answer)).await;
         let result = match self.transport.send_in_turn(mail, Turn { gate, next }).await {
             Ok(Some(receipt)) => Ok(receipt),
-            // The clerk refused, and has taken the claim back.
+            // The dispatcher refused, and has taken the claim back.
             Ok(None) => return true,
             Err(error) => Err(error),
         };
@@ -199,11 +200,11 @@ impl<T: Transport> Worker<T> {
             // The others would be refused as well, and too many refusals lock an account.
             self.halt.cancel();
         }
-        self.tell(Told::Ended(ended(claim, result, self.clock.now()))).await;
+        self.tell(WorkerEvent::Ended(ended(claim, result, self.clock.now()))).await;
         if has_failed {
-            // The clerk may make a rest of it, which the next mail has to keep.
+            // The dispatcher may make a rest of it, which the next mail has to keep.
             let (answer, noted) = oneshot::channel();
-            self.tell(Told::Heed(answer)).await;
+            self.tell(WorkerEvent::Barrier(answer)).await;
             noted.await.ok();
         }
         !has_no_session
@@ -225,22 +226,22 @@ impl<T: Transport> Worker<T> {
         }
     }
 
-    /// Gives back what nobody will send, and hangs up on the clerk.
-    async fn give_back_the_rest(self, claims: &tokio::sync::Mutex<mpsc::Receiver<Handed>>, mut at_work: AtWork) {
+    /// Gives back what nobody will send, and hangs up on the dispatcher.
+    async fn give_back_the_rest(self, claims: &tokio::sync::Mutex<mpsc::Receiver<Dispatched>>, mut at_work: AtWork) {
         let passed_on = std::mem::take(&mut *self.passed_on());
         for (handed, _) in passed_on {
-            self.tell(Told::Untried(key(&handed.0))).await;
+            self.tell(WorkerEvent::Untried(key(&handed.0))).await;
         }
         let mut ready = self.ready.lock().await;
         ready.close();
         while let Some((handed, _)) = ready.recv().await {
-            self.tell(Told::Untried(key(&handed.0))).await;
+            self.tell(WorkerEvent::Untried(key(&handed.0))).await;
         }
         at_work.recv().await;
         let mut claims = claims.lock().await;
         claims.close();
         while let Some((claim, _)) = claims.recv().await {
-            self.tell(Told::Untried(key(&claim))).await;
+            self.tell(WorkerEvent::Untried(key(&claim))).await;
         }
     }
 
@@ -248,8 +249,8 @@ impl<T: Transport> Worker<T> {
         self.passed_on.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The clerk listens until the last worker has hung up.
-    async fn tell(&self, told: Told) {
+    /// The dispatcher listens until the last worker has hung up.
+    async fn tell(&self, told: WorkerEvent) {
         self.told.send(told).await.ok();
     }
 }

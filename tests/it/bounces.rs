@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use crate::process::recorded;
 use chrono::DateTime;
 use paperpost::core::bounce::Class;
 use paperpost::core::subscription::Consent;
@@ -339,10 +340,7 @@ async fn a_mail_made_to_exhaust_its_reader_is_refused_at_the_pipe() {
 /// they are (`dsn-failed-5.1.1-…`). None is about a mail of ours, so none may change anything.
 #[tokio::test]
 async fn reports_of_real_servers_are_understood() {
-    let Some(folder) = std::env::var_os("PAPERPOST_MAILLAB") else {
-        println!("PAPERPOST_MAILLAB is not set: there are no reports of real servers to read");
-        return;
-    };
+    let Some(folder) = recorded("PAPERPOST_MAILLAB") else { return };
     let world = sent().await;
     let mut count = 0;
     for entry in std::fs::read_dir(folder).expect("a folder") {

@@ -1,7 +1,5 @@
 //! Small days that were matched or shown wrongly once. They are not part of the project: `PAPERPOST_CASES` names their folder.
 
-use std::path::PathBuf;
-
 use chrono::{TimeZone, Utc};
 use paperpost::core::candidate::Candidate;
 use paperpost::core::matching::Pool;
@@ -9,6 +7,7 @@ use paperpost::core::paper::SourceId;
 use paperpost::core::query::Query;
 use paperpost::source::huggingface::{HuggingFace, Lists, api};
 
+use crate::process::recorded;
 use crate::site::day;
 use crate::world::World;
 
@@ -26,11 +25,8 @@ const FOUND: &[(&str, &[&str], &[u32])] = &[
 ];
 
 /// The day of a folder as the API answers; `None`, and a line that says so, where there are no cases.
-fn recorded(folder: &str) -> Option<Vec<u8>> {
-    let Some(cases) = std::env::var_os("PAPERPOST_CASES").map(PathBuf::from) else {
-        eprintln!("skipped: PAPERPOST_CASES is not set");
-        return None;
-    };
+fn a_day(folder: &str) -> Option<Vec<u8>> {
+    let cases = recorded("PAPERPOST_CASES")?;
     Some(std::fs::read(cases.join("papers").join(folder).join("2026-08-21.json")).expect("a recorded day"))
 }
 
@@ -45,7 +41,7 @@ fn names_are_found_in_each_of_their_spellings() {
     };
     let mut wrong = Vec::new();
     for (folder, expressions, expected) in FOUND {
-        let Some(body) = recorded(folder) else { return };
+        let Some(body) = a_day(folder) else { return };
         let (items, length) = api::parse(&body, &source).expect("a day");
         assert_eq!(items.items.len(), length, "{folder}: none is lost");
         for expression in *expressions {
@@ -67,7 +63,7 @@ fn names_are_found_in_each_of_their_spellings() {
 
 #[tokio::test]
 async fn latex_is_readable_in_a_mail() {
-    let Some(body) = recorded("latex-shown") else { return };
+    let Some(body) = a_day("latex-shown") else { return };
     let items: Vec<serde_json::Value> = serde_json::from_slice(&body).expect("a list");
     let mut world = World::new().await;
     world.at("2026-08-21 06:00");

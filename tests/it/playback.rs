@@ -3,19 +3,16 @@
 //! The recordings are not part of the project: `PAPERPOST_CORPUS` names their folder.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use chrono::NaiveDate;
 use serde_json::Value;
 
+use crate::process::recorded;
 use crate::world::World;
 
 #[tokio::test]
 async fn recorded_days_reach_every_reader_whole_and_once() {
-    let Some(corpus) = std::env::var_os("PAPERPOST_CORPUS").map(PathBuf::from) else {
-        println!("PAPERPOST_CORPUS is not set: no recorded days to play back");
-        return;
-    };
+    let Some(corpus) = recorded("PAPERPOST_CORPUS") else { return };
     let mut days: Vec<(NaiveDate, Vec<Value>)> = std::fs::read_dir(corpus.join("huggingface/daily_papers"))
         .expect("the recorded days")
         .map(|entry| {

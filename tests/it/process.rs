@@ -1,5 +1,6 @@
 //! The program as a process: its binary, a folder of its own, and signals.
 
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -128,4 +129,15 @@ pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 /// Both streams of a finished program.
 pub(crate) fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// The folder of recorded inputs that a variable names. Where it names none, the test is skipped, and says so: past what the
+/// test runner keeps to itself.
+pub(crate) fn recorded(variable: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os(variable).map(PathBuf::from);
+    if folder.is_none() {
+        let test = std::thread::current().name().unwrap_or("a test").to_owned();
+        writeln!(std::io::stderr(), "{test}: skipped, since {variable} is not set").expect("a line");
+    }
+    folder
 }

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::process::recorded;
 use chrono::DateTime;
 use paperpost::jobs::bounce::Outcome;
 use paperpost::store::Taken;
@@ -79,11 +80,8 @@ async fn reports_in_words_alone_mean_what_they_say_and_only_with_proof() {
 
 #[tokio::test]
 async fn reports_that_were_misread_once_are_understood() {
-    let Some(folder) = std::env::var_os("PAPERPOST_CASES") else {
-        println!("PAPERPOST_CASES is not set: there are no such reports to read");
-        return;
-    };
-    let (table, wrong) = judge(&Path::new(&folder).join("reports"), |name| {
+    let Some(folder) = recorded("PAPERPOST_CASES") else { return };
+    let (table, wrong) = judge(&folder.join("reports"), |name| {
         let expected = match name {
             _ if name.starts_with("text-only") || name.starts_with("dead-mailbox") => "hard",
             _ if name.starts_with("status-511") => "sender",

@@ -1,8 +1,8 @@
 //! How Hugging Face's lists are read, from a site that does all that the real one does and may do.
 
-use std::path::Path;
 use std::time::Duration;
 
+use crate::process::recorded;
 use chrono::{DateTime, Utc};
 use paperpost::cli::demo::{sample, site::DemoSite};
 use paperpost::core::paper::{Route, SourceId};
@@ -351,11 +351,8 @@ proptest! {
 
 #[test]
 fn recorded_answers_of_the_real_site_are_read_without_a_loss() {
-    let Some(corpus) = std::env::var_os("PAPERPOST_CORPUS") else {
-        println!("PAPERPOST_CORPUS is not set: there are no recorded answers to read");
-        return;
-    };
-    let corpus = Path::new(&corpus).join("huggingface");
+    let Some(corpus) = recorded("PAPERPOST_CORPUS") else { return };
+    let corpus = corpus.join("huggingface");
     let source = source(Url::parse("https://huggingface.co").expect("an address"), Lists::Trending);
     let text = |name: &str| std::fs::read_to_string(corpus.join(name)).expect("a file of the corpus");
 

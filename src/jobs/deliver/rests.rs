@@ -1,6 +1,6 @@
-//! Which rests have begun in this run: the clerk's word to the workers.
+//! Which rests have begun in this run: the dispatcher's word to the workers.
 //!
-//! What the clerk hands out may begin, but some of it waits in a worker's hands when a server says no. Such a mail is not
+//! What the dispatcher hands out may begin, but some of it waits in a worker's hands when a server says no. Such a mail is not
 //! sent: it would only be refused as well, and a refusal for a reason of ours would end it.
 
 use std::collections::HashMap;

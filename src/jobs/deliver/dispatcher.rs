@@ -1,4 +1,4 @@
-//! The clerk of a run: the only one who writes to the database meanwhile, on a thread of its own.
+//! The dispatcher of a run: the only one who writes to the database meanwhile, on a thread of its own.
 //!
 //! Workers tell it things in order. It takes what has come in together, commits the outcomes in one transaction, and only
 //! then answers who asked whether a claim may be sent. So whoever tells an outcome and then asks is answered when that
@@ -11,7 +11,7 @@
 //!
 //! When a commit fails, what is out is out: nobody is let through any more, the mails that are past their gate come to their
 //! end, and at the close of the books everything is recorded once more. Of a worker that a fault in the program ended the
-//! clerk knows what it had: a mail past its gate may be out, and counts as unknown; any other as tried and put off.
+//! dispatcher knows what it had: a mail past its gate may be out, and counts as unknown; any other as tried and put off.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -20,9 +20,9 @@ use chrono::{DateTime, Duration, Utc};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::news::{self, Told};
+use super::events::{self, WorkerEvent};
 use super::rests::Rests;
-use super::{Handed, Report, Settings, ended, ended_as};
+use super::{Dispatched, Report, Settings, ended, ended_as};
 use crate::clock::Clock;
 use crate::core::bounce;
 use crate::core::delivery::{Fault, Outcome, Phase, SendError};
@@ -30,7 +30,7 @@ use crate::core::pacing::{Change, Ending, Pacer, Room};
 use crate::store::{Claim, Recorded, Store, StoreError};
 
 /// A claim, and where whoever asks whether it may be sent hears the answer.
-type Asking = ((i64, u32), oneshot::Sender<bool>);
+type SendRequest = ((i64, u32), oneshot::Sender<bool>);
 
 /// What was handed out and has not ended.
 struct Out {
@@ -58,12 +58,12 @@ const BATCH: usize = 64;
 const LEASE: Duration = Duration::hours(2);
 
 /// See the module's page.
-pub(super) struct Clerk {
+pub(super) struct Dispatcher {
     store: Store,
     clock: Clock,
     halt: CancellationToken,
     /// To the workers; `None` once nothing more is claimed.
-    claims: Option<mpsc::Sender<Handed>>,
+    claims: Option<mpsc::Sender<Dispatched>>,
     claimed: usize,
     settings: Settings,
     pacer: Pacer,
@@ -71,7 +71,7 @@ pub(super) struct Clerk {
     rests: Arc<Rests>,
     /// Claimed, and not to begin yet.
     waiting: VecDeque<Arc<Claim>>,
-    /// Handed out and not ended.
+    /// Dispatched out and not ended.
     out: HashMap<(i64, u32), Out>,
     /// Whether some of it never will be.
     is_broken: bool,
@@ -92,18 +92,18 @@ pub(super) struct Clerk {
     error: Option<StoreError>,
 }
 
-impl Clerk {
-    /// A clerk, and where workers find what it claims.
+impl Dispatcher {
+    /// A dispatcher, and where workers find what it claims.
     pub(super) fn new(
         store: Store,
         settings: Settings,
         clock: Clock,
         halt: CancellationToken,
         rests: Arc<Rests>,
-    ) -> Result<(Self, mpsc::Receiver<Handed>), StoreError> {
+    ) -> Result<(Self, mpsc::Receiver<Dispatched>), StoreError> {
         let (claims, taken_up) = mpsc::channel(2 * BATCH);
         let (pacer, lane) = settings.pace.take(&store, clock.now())?;
-        let clerk = Self {
+        let dispatcher = Self {
             pacer,
             lane,
             store,
@@ -124,11 +124,11 @@ impl Clerk {
             untried: Vec::new(),
             error: None,
         };
-        Ok((clerk, taken_up))
+        Ok((dispatcher, taken_up))
     }
 
     /// Works until the last worker has hung up. Blocks.
-    pub(super) fn keep_books(mut self, mut hears: mpsc::Receiver<Told>) -> Result<Report, StoreError> {
+    pub(super) fn keep_books(mut self, mut hears: mpsc::Receiver<WorkerEvent>) -> Result<Report, StoreError> {
         let mut group = Vec::with_capacity(GROUP);
         self.claim();
         while hears.blocking_recv_many(&mut group, GROUP) > 0 {
@@ -137,11 +137,11 @@ impl Clerk {
             let mut heeded = Vec::new();
             for told in group.drain(..) {
                 match told {
-                    Told::MaySend(claim, answer) => asking.push((claim, answer)),
-                    Told::Ended(recorded) => ended.push(recorded),
-                    Told::Heed(answer) => heeded.push(answer),
-                    Told::Untried(claim) => self.give_back(claim),
-                    Told::Broken => self.is_broken = true,
+                    WorkerEvent::MaySend(claim, answer) => asking.push((claim, answer)),
+                    WorkerEvent::Ended(recorded) => ended.push(recorded),
+                    WorkerEvent::Barrier(answer) => heeded.push(answer),
+                    WorkerEvent::Untried(claim) => self.give_back(claim),
+                    WorkerEvent::Broken => self.is_broken = true,
                 }
             }
             self.record(ended, asking);
@@ -263,7 +263,7 @@ impl Clerk {
                 self.rests.begin(change.domain.clone(), now);
                 met.push(change.domain.clone().unwrap_or_default());
             }
-            news::rests(change, claim.0, now);
+            events::rests(change, claim.0, now);
         }
         self.changes.extend(changes);
         met
@@ -287,7 +287,7 @@ impl Clerk {
     }
 
     /// Commits the outcomes, then answers who asked, by the state of that moment.
-    fn record(&mut self, mut ended: Vec<Recorded>, asking: Vec<Asking>) {
+    fn record(&mut self, mut ended: Vec<Recorded>, asking: Vec<SendRequest>) {
         for recorded in &mut ended {
             let key = (recorded.edition, recorded.attempt);
             let claim = self.out.get(&key).map(|out| out.claim.clone());
@@ -354,7 +354,7 @@ impl Clerk {
     }
 
     /// `may` is by place in `asking`; whoever has none may not.
-    fn answer(&mut self, asking: Vec<Asking>, may: &[bool]) {
+    fn answer(&mut self, asking: Vec<SendRequest>, may: &[bool]) {
         let mut refused = Vec::new();
         for (index, (claim, answer)) in asking.into_iter().enumerate() {
             let yes = may.get(index).copied().unwrap_or(false);
@@ -425,7 +425,7 @@ impl Clerk {
             Outcome::Failed => self.report.failed += 1,
         }
         if let Err(error) = &recorded.result {
-            news::not_sent(recorded, error);
+            events::not_sent(recorded, error);
             if error.is_outage() {
                 self.workers = self.workers.saturating_sub(1);
                 self.report.outage.get_or_insert_with(|| error.fault().clone());

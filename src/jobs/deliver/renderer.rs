@@ -1,7 +1,7 @@
 //! Those who make mails of claims, one to a core, each on a thread of its own.
 //!
 //! They work ahead of those who send, who then never wait for a thread to wake: as many made mails as there are
-//! connections lie ready, and a few for each maker.
+//! connections lie ready, and a few for each renderer.
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,51 +11,51 @@ use tokio::runtime::Handle;
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::news::Told;
-use super::{Handed, Ready, ended};
+use super::events::WorkerEvent;
+use super::{Dispatched, Ready, ended};
 use crate::clock::Clock;
 use crate::core::delivery::{Fault, Phase, SendError};
 use crate::jobs::letter::{WriteError, Writer};
 use crate::mail::Mail;
 use crate::store::{Claim, StoreError};
 
-/// Mails that a maker makes one after the other, once there is room for them: a thread that wakes for each mail finds the
+/// Mails that a renderer makes one after the other, once there is room for them: a thread that wakes for each mail finds the
 /// core's caches full of what others did meanwhile.
 pub(super) const IN_A_ROW: usize = 4;
 
 /// See the module's page.
 #[derive(Clone)]
-pub(super) struct Maker {
-    /// What the clerk has claimed.
-    pub(super) claims: Arc<Mutex<mpsc::Receiver<Handed>>>,
+pub(super) struct Renderer {
+    /// What the dispatcher has claimed.
+    pub(super) claims: Arc<Mutex<mpsc::Receiver<Dispatched>>>,
     /// To those who send.
     pub(super) ready: mpsc::Sender<Ready>,
     pub(super) mails: Writer,
     pub(super) clock: Clock,
     pub(super) halt: CancellationToken,
-    pub(super) told: mpsc::Sender<Told>,
+    pub(super) told: mpsc::Sender<WorkerEvent>,
 }
 
-/// Nothing comes of it, and it closes when the last maker has ended.
+/// Nothing comes of it, and it closes when the last renderer has ended.
 pub(super) type AtWork = mpsc::Receiver<Infallible>;
 
-impl Maker {
+impl Renderer {
     /// Lets so many work, each on a thread of its own. Fewer where the system has no more threads.
     ///
     /// # Panics
     /// Where it has none at all.
-    pub(super) fn start(self, makers: usize) -> AtWork {
+    pub(super) fn start(self, renderers: usize) -> AtWork {
         let (working, at_work) = mpsc::channel(1);
-        for (number, maker) in std::iter::repeat_n(self, makers).enumerate() {
+        for (number, renderer) in std::iter::repeat_n(self, renderers).enumerate() {
             let (working, runtime) = (working.clone(), Handle::current());
-            let thread = std::thread::Builder::new().name("maker".to_owned()).spawn(move || {
-                maker.work(&runtime);
+            let thread = std::thread::Builder::new().name("renderer".to_owned()).spawn(move || {
+                renderer.work(&runtime);
                 drop(working);
             });
             match thread {
                 Ok(_) => {}
                 Err(error) if number == 0 => panic!("no thread for who makes the mails: {error}"),
-                Err(error) => tracing::warn!(%error, makers = number, "too few threads: fewer make mails"),
+                Err(error) => tracing::warn!(%error, renderers = number, "too few threads: fewer make mails"),
             }
         }
         at_work
@@ -70,14 +70,14 @@ impl Maker {
                     Ok(mail) => place.send((handed, mail)),
                     Err(error) => {
                         let ended = ended(&handed.0, Err(error), self.clock.now());
-                        self.told.blocking_send(Told::Ended(ended)).ok();
+                        self.told.blocking_send(WorkerEvent::Ended(ended)).ok();
                     }
                 }
             }
         }
     }
 
-    async fn next_claim(&self) -> Option<Handed> {
+    async fn next_claim(&self) -> Option<Dispatched> {
         tokio::select! {
             biased;
             () = self.halt.cancelled() => None,

@@ -1,4 +1,4 @@
-//! What is told in a run: by the workers to the clerk, and by the clerk to the log.
+//! Events of a run: from the workers to the dispatcher, and from the dispatcher to the log.
 
 use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
@@ -7,17 +7,17 @@ use crate::core::delivery::{Outcome, SendError};
 use crate::core::pacing::{Cause, Change};
 use crate::store::Recorded;
 
-/// What a worker tells the clerk.
-pub(super) enum Told {
+/// What a worker reports to the dispatcher.
+pub(super) enum WorkerEvent {
     /// May this claim be sent? Answered once everything told before is committed.
     MaySend((i64, u32), oneshot::Sender<bool>),
     /// An attempt has ended.
     Ended(Recorded),
-    /// Whoever tells this waits until what was told before has its consequences.
-    Heed(oneshot::Sender<()>),
+    /// Answered once the events before it are committed.
+    Barrier(oneshot::Sender<()>),
     /// A claim that nobody will try.
     Untried((i64, u32)),
-    /// A fault in the program ended a worker, which tells no more of what it had.
+    /// A bug: a worker panicked, and reports no more of what it had.
     Broken,
 }
 
