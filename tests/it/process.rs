@@ -133,6 +133,7 @@ pub(crate) fn said(output: &Output) -> String {
 
 /// The folder of recorded inputs that a variable names. Where it names none, the test is skipped, and says so: past what the
 /// test runner keeps to itself.
+#[expect(clippy::disallowed_methods, reason = "what is printed through macros nobody sees")]
 pub(crate) fn recorded(variable: &str) -> Option<PathBuf> {
     let folder = std::env::var_os(variable).map(PathBuf::from);
     if folder.is_none() {
