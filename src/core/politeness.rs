@@ -13,7 +13,7 @@ pub const MOST_FAILURES: u32 = 5;
 const SHORTEST: TimeDelta = TimeDelta::minutes(5);
 
 /// …and at most.
-const LONGEST: TimeDelta = TimeDelta::hours(6);
+const LONGEST: TimeDelta = TimeDelta::hours(1);
 
 /// The longest time that a host can ask for. What ends later was written by a clock that was ahead.
 const LONGEST_ASKED: TimeDelta = TimeDelta::hours(24);
