@@ -324,7 +324,9 @@ impl Heard {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let error = kept.split_inclusive(|byte| *byte == b'\n').rev().find_map(|line| {
             let (_, answer) = Response::parse(line).ok()?;
-            refusal(&answer)
+            // An untagged NO is a warning, and ends nothing.
+            let is_end = matches!(answer, Response::Done { .. } | Response::Data { status: Status::Bye, .. });
+            is_end.then(|| refusal(&answer))?
         })?;
         Some(words(&error))
     }

@@ -127,16 +127,15 @@ impl Store {
                 Verdict::Complaint => Some(Reason::Complained),
                 // Whatever is said while we are refused for a reason of ours.
                 _ if is_held => None,
-                Verdict::Failed(Class::Hard) if reports::waits(tx, sent(tx, edition, bounce.at)?)? => {
-                    tx.prepare_cached("UPDATE bounces SET doubted = 1 WHERE message = ?")?
-                        .execute([&bounce.message])?;
-                    return Ok(Taken::Doubted);
-                }
                 Verdict::Failed(Class::Hard) => Some(Reason::Bounced),
                 Verdict::Failed(Class::Soft) if is_lasting(&came_back(tx, subscription, 0)?) => Some(Reason::Bounced),
                 Verdict::Failed(_) | Verdict::Unclear => None,
             };
             let Some(reason) = reason else { return Ok(Taken::Noted) };
+            if reason == Reason::Bounced && reports::waits(tx, sent(tx, edition, bounce.at)?)? {
+                tx.prepare_cached("UPDATE bounces SET doubted = 1 WHERE message = ?")?.execute([&bounce.message])?;
+                return Ok(Taken::Doubted);
+            }
             suppress_address(tx, &address_key, reason, Some(&bounce.reply), bounce.at)?;
             Ok(Taken::Suppressed)
         })

@@ -1,11 +1,12 @@
-//! Reports of missing mailboxes, believed once it shows that they are about their mailbox and not about us.
+//! Reports that a mailbox is missing, or lastingly in trouble, believed once it shows that they are about that mailbox and not
+//! about us.
 //!
-//! A relay may accept every mail and then report of each that there is no such mailbox, or that we may not send it. The first
-//! of these reports looks like that of a single dead mailbox. So a report waits ([`waits`]) until its mail is an hour old; then
-//! it is weighed against the mails that were sent at about the same time ([`Store::weigh_reports`]). If more than half of at
-//! least three came back, nobody is suppressed: the mailboxes are tried with their next editions, and after
-//! [`super::FOR_A_PERSON`] days a person decides. Where no two others were sent to, there is nothing to weigh, and a report
-//! counts at once.
+//! A relay may accept every mail and then report of each that there is no such mailbox, or that nothing could be delivered. The
+//! first of these reports looks like that of a single dead mailbox. So a report waits ([`waits`]) until its mail is
+//! [`MAIL_AGE`] old and itself [`REPORT_AGE`]; then it is weighed against the mails that were sent at about the same time
+//! ([`Store::weigh_reports`]). If more than half of at least three came back, of all or of those to its domain, nobody is
+//! suppressed: the mailboxes are tried with their next editions, and after [`super::FOR_A_PERSON`] days a person decides. A later mail
+//! that does not come back ends the doubt. Where no two others were sent to, there is nothing to weigh, and a report counts at once.
 
 use std::collections::BTreeMap;
 
@@ -15,15 +16,23 @@ use rusqlite::{Transaction, params};
 use super::suppressions::suppress_address;
 use super::{Reason, Result, Store, suspicions};
 
-/// Seconds: mails that were sent within this time of each other belong to the same state of the relay, and a mail that is older
-/// has come back if it ever does.
+/// Seconds. Mails that were sent within this time of each other belong to the same state of the relay.
 const HOUR: i64 = 3_600;
+
+/// By then most of what comes back has come back, also where a relay takes its time.
+const MAIL_AGE: Duration = Duration::hours(6);
+
+/// Reports of one relay come close together.
+const REPORT_AGE: Duration = Duration::hours(1);
+
+/// A mail that has not come back for so long was delivered.
+const DELIVERED: Duration = Duration::hours(12);
 
 /// From so many mails on, more than half of them is everybody.
 const SEVERAL: u32 = 3;
 
-/// Reports that are older were weighed often enough: what keeps them in doubt is for a person.
-const WEIGHED_FOR: Duration = Duration::hours(24);
+/// Reports that are older were weighed often enough: what keeps them in doubt is for a person, or ends with a later mail.
+const WEIGHED_FOR: Duration = Duration::hours(48);
 
 /// Whether a report about a mail that was sent at `sent` (seconds) has to wait: others were sent at about that time.
 pub(super) fn waits(tx: &Transaction<'_>, sent: i64) -> Result<bool> {
@@ -35,20 +44,31 @@ pub(super) fn waits(tx: &Transaction<'_>, sent: i64) -> Result<bool> {
 }
 
 impl Store {
-    /// Weighs the reports that wait and whose mails are an hour old. Returns how many addresses are suppressed for it.
+    /// Weighs the reports that have waited long enough. Returns how many addresses are suppressed for it.
     pub fn weigh_reports(&self, now: DateTime<Utc>) -> Result<usize> {
-        if !self.read(|tx| any_waits(tx, now))? {
+        let any = |tx: &Transaction<'_>| {
+            let sql = "SELECT EXISTS (SELECT 1 FROM bounces WHERE doubted = 1)";
+            Ok(tx.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+        };
+        if !self.read(any)? {
             return Ok(0);
         }
         self.write(|tx| {
+            end_doubts(tx, now)?;
             let mut suppressed = 0;
-            let mut is_everybody = BTreeMap::new();
+            let mut weighed = BTreeMap::new();
             for report in waiting(tx, now)? {
                 let hour = report.sent / HOUR;
-                if let std::collections::btree_map::Entry::Vacant(entry) = is_everybody.entry(hour) {
-                    entry.insert(came_back_for_everybody(tx, hour * HOUR)?);
+                let domain = report.address_key.rsplit_once('@').map_or("", |(_, domain)| domain);
+                let mut is_everybody = false;
+                for domain in [None, Some(domain)] {
+                    let key = (hour, domain.map(str::to_owned));
+                    if !weighed.contains_key(&key) {
+                        weighed.insert(key.clone(), came_back_for_everybody(tx, hour * HOUR, domain)?);
+                    }
+                    is_everybody |= weighed[&key];
                 }
-                if is_everybody[&hour] || suspicions::is_held(tx, &report.address_key)? {
+                if is_everybody || suspicions::is_held(tx, &report.address_key)? {
                     continue;
                 }
                 suppress_address(tx, &report.address_key, Reason::Bounced, Some(&report.reply), now)?;
@@ -67,36 +87,41 @@ struct Waiting {
     sent: i64,
 }
 
+/// Doubt ends with a later mail that has not come back.
+fn end_doubts(tx: &Transaction<'_>, now: DateTime<Utc>) -> Result<()> {
+    let sql = "UPDATE bounces SET doubted = 0 WHERE doubted = 1 AND EXISTS (
+                   SELECT 1 FROM editions e JOIN outbox o ON o.edition = e.id
+                   WHERE e.subscription = bounces.subscription AND o.state = 'sent'
+                     AND o.due > bounces.at AND o.due <= ?
+                     AND NOT EXISTS (SELECT 1 FROM bounces b WHERE b.subscription = e.subscription AND b.edition = e.id))";
+    tx.prepare_cached(sql)?.execute([(now - DELIVERED).timestamp()])?;
+    Ok(())
+}
+
 const WAITING: &str = "FROM bounces b JOIN subscriptions s ON s.id = b.subscription
      LEFT JOIN outbox o ON o.edition = b.edition AND o.state = 'sent'
-     WHERE b.doubted = 1 AND b.at >= ?1 AND coalesce(o.due, b.at) <= ?2 AND s.consent = 'confirmed'";
-
-fn any_waits(tx: &Transaction<'_>, now: DateTime<Utc>) -> Result<bool> {
-    let sql = format!("SELECT EXISTS (SELECT 1 {WAITING})");
-    let between = params![(now - WEIGHED_FOR).timestamp(), now.timestamp() - HOUR];
-    Ok(tx.prepare_cached(&sql)?.query_row(between, |row| row.get(0))?)
-}
+     WHERE b.doubted = 1 AND b.at BETWEEN ?1 AND ?2 AND coalesce(o.due, b.at) <= ?3 AND s.consent = 'confirmed'";
 
 fn waiting(tx: &Transaction<'_>, now: DateTime<Utc>) -> Result<Vec<Waiting>> {
     let sql = format!("SELECT s.address_key, b.reply, coalesce(o.due, b.at) {WAITING}");
     let mut waiting = tx.prepare_cached(&sql)?;
-    let between = params![(now - WEIGHED_FOR).timestamp(), now.timestamp() - HOUR];
+    let ages = [now - WEIGHED_FOR, now - REPORT_AGE, now - MAIL_AGE].map(|at| at.timestamp());
     let rows = waiting
-        .query_map(between, |row| Ok(Waiting { address_key: row.get(0)?, reply: row.get(1)?, sent: row.get(2)? }))?;
+        .query_map(ages, |row| Ok(Waiting { address_key: row.get(0)?, reply: row.get(1)?, sent: row.get(2)? }))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Whether more than half of the mails that were sent in the hour that begins at `start`, or in the one before or after it, came
-/// back for good or for a reason of ours.
-fn came_back_for_everybody(tx: &Transaction<'_>, start: i64) -> Result<bool> {
+/// Whether more than half of the mails came back, whatever was said of them, that were sent in the hour that begins at `start`, or in
+/// the one before or after it: of all, or of those to a domain.
+fn came_back_for_everybody(tx: &Transaction<'_>, start: i64, domain: Option<&str>) -> Result<bool> {
     let mut mails = tx.prepare_cached(
         "SELECT count(*), coalesce(sum(EXISTS (
                  SELECT 1 FROM editions e JOIN bounces b ON b.subscription = e.subscription AND b.edition = e.id
-                 WHERE e.id = o.edition AND b.class IN ('hard', 'sender'))), 0)
-         FROM outbox o WHERE o.state = 'sent' AND o.due BETWEEN ? AND ?",
+                 WHERE e.id = o.edition AND b.class IN ('hard', 'sender', 'soft'))), 0)
+         FROM outbox o WHERE o.state = 'sent' AND o.due BETWEEN ?1 AND ?2 AND (?3 IS NULL OR o.domain = ?3)",
     )?;
     let (sent, back): (u32, u32) =
-        mails.query_row([start - HOUR, start + 2 * HOUR], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        mails.query_row(params![start - HOUR, start + 2 * HOUR, domain], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(sent >= SEVERAL && back > sent / 2)
 }
 

@@ -339,46 +339,92 @@ fn report_missing(world: &World, to: &str) -> bounce::Outcome {
     take(world, &Dsn { about: to, words: &words, returned: &returned, ..Dsn::default() }.text())
 }
 
-#[tokio::test]
-async fn a_relay_that_takes_everything_and_reports_everybody_missing_suppresses_nobody() {
-    let readers = at_many_domains(12);
-    let world = self::readers(&readers).await;
-    for number in 0..4 {
-        day(&world, number);
-        world.once().await;
-        for minutes in [1, 30, 61, 240] {
-            world.clock.set(utc("2026-11-23 12:00") + Duration::days(number) + Duration::minutes(minutes));
-            if minutes == 1 {
-                for reader in &readers {
-                    assert_eq!(report_missing(&world, reader), Report(Taken::Doubted));
-                }
-            }
-            world.publish();
-        }
-    }
-    assert_eq!(suppressed(&world), [""; 0]);
-    let suspicions = world.store.suspicions().expect("a list");
-    assert_eq!(suspicions.iter().filter(|suspicion| suspicion.is_for_a_person()).count(), 12, "a person decides");
-    // Mended: whoever is reported now is reported alone.
-    day(&world, 4);
-    world.once().await;
-    assert_eq!(report_missing(&world, &readers[3]), Report(Taken::Doubted));
-    world.clock.set(utc("2026-11-27 13:10"));
-    world.publish();
-    assert_eq!(suppressed(&world), [&*readers[3]]);
+/// The clock at so many minutes after the noon of a day.
+fn minutes_after(world: &World, number: i64, minutes: i64) {
+    world.clock.set(utc("2026-11-23 12:00") + Duration::days(number) + Duration::minutes(minutes));
 }
 
 #[tokio::test]
-async fn one_dead_mailbox_of_twelve_is_given_up_when_its_mail_is_an_hour_old() {
+async fn a_relay_that_takes_everything_and_reports_everybody_missing_suppresses_nobody() {
+    let readers = at_many_domains(12);
+    // All reports at once; one every half hour, beginning late.
+    for (first, apart) in [(1, 0), (90, 30)] {
+        let world = self::readers(&readers).await;
+        for number in 0..4 {
+            day(&world, number);
+            world.once().await;
+            for (at, reader) in (0..).zip(&readers) {
+                minutes_after(&world, number, first + at * apart);
+                assert_eq!(report_missing(&world, reader), Report(Taken::Doubted));
+                world.publish();
+            }
+            for minutes in [480, 600, 900] {
+                minutes_after(&world, number, minutes);
+                world.publish();
+            }
+        }
+        assert_eq!(suppressed(&world), [""; 0], "{first} {apart}");
+        let persons = |world: &World| {
+            let suspicions = world.store.suspicions().expect("a list");
+            suspicions.iter().filter(|suspicion| suspicion.is_for_a_person()).count()
+        };
+        assert_eq!(persons(&world), 12, "a person decides");
+        // Mended: whoever is reported now is reported alone, and for the others the doubt is over.
+        day(&world, 4);
+        world.once().await;
+        assert_eq!(report_missing(&world, &readers[3]), Report(Taken::Doubted));
+        minutes_after(&world, 4, 361);
+        world.publish();
+        assert_eq!(suppressed(&world), [&*readers[3]]);
+        minutes_after(&world, 4, 12 * 60 + 1);
+        world.publish();
+        assert_eq!(persons(&world), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_domain_that_reports_all_its_mailboxes_missing_loses_none() {
+    let (ill, well) = (at_one_domain(12), at_many_domains(30));
+    let world = self::readers(&[ill.clone(), well].concat()).await;
+    day(&world, 0);
+    world.once().await;
+    ill.iter().for_each(|reader| assert_eq!(report_missing(&world, reader), Report(Taken::Doubted)));
+    minutes_after(&world, 0, 420);
+    world.publish();
+    assert_eq!(suppressed(&world), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_relay_that_reports_a_passing_trouble_of_everybody_for_weeks_suppresses_nobody() {
+    let readers = at_many_domains(4);
+    let world = self::readers(&readers).await;
+    for number in 0..16 {
+        day(&world, number);
+        world.once().await;
+        for reader in &readers {
+            let id = world.mails(reader).pop().expect("a mail").message_id;
+            let returned = format!("Message-ID: <{id}>");
+            let words = "442 4.4.7 delivery time expired";
+            take(&world, &Dsn { about: reader, status: "4.4.7", words, returned: &returned, ..Dsn::default() }.text());
+        }
+        minutes_after(&world, number, 420);
+        world.publish();
+    }
+    assert_eq!(suppressed(&world), [""; 0]);
+}
+
+#[tokio::test]
+async fn one_dead_mailbox_of_twelve_is_given_up_when_its_mail_is_six_hours_old() {
     let readers = at_one_domain(12);
     let world = self::readers(&readers).await;
     day(&world, 0);
     world.once().await;
-    world.clock.set(utc("2026-11-23 12:05"));
+    minutes_after(&world, 0, 5);
     assert_eq!(report_missing(&world, &readers[5]), Report(Taken::Doubted));
+    minutes_after(&world, 0, 350);
     world.publish();
     assert_eq!(suppressed(&world), [""; 0], "others may yet come back");
-    world.clock.set(utc("2026-11-23 13:01"));
+    minutes_after(&world, 0, 361);
     world.publish();
     assert_eq!(suppressed(&world), [&*readers[5]]);
     assert!(world.store.suspicions().expect("a list").is_empty());
