@@ -223,6 +223,15 @@ mod tests {
         assert_eq!(display(&deep), deep);
     }
 
+    #[test]
+    fn what_cannot_be_turned_is_not_tried_again_from_its_inside() {
+        // Tries that double with every brace would take years.
+        for name in ["text", "textbf", "sqrt", "mathrm"] {
+            let deep = format!("{}\\zz{}", format!("{name}{{").repeat(60), "}".repeat(60));
+            assert_eq!(display(&deep), deep, "{name}");
+        }
+    }
+
     proptest! {
         #[test]
         fn no_text_makes_it_panic_and_clean_text_stays_clean(text in any::<String>()) {

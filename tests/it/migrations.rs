@@ -12,7 +12,7 @@ use crate::site::{day, paper};
 use crate::world::{World, utc};
 
 /// Every version that was shipped before the newest; a new migration moves the last one here.
-const VERSIONS: [&str; 17] = [
+const VERSIONS: [&str; 18] = [
     include_str!("../../src/store/migrations/0001_start.sql"),
     include_str!("../../src/store/migrations/0002_leaving.sql"),
     include_str!("../../src/store/migrations/0003_faults.sql"),
@@ -30,6 +30,7 @@ const VERSIONS: [&str; 17] = [
     include_str!("../../src/store/migrations/0015_routes.sql"),
     include_str!("../../src/store/migrations/0016_describers.sql"),
     include_str!("../../src/store/migrations/0017_near.sql"),
+    include_str!("../../src/store/migrations/0018_renderer.sql"),
 ];
 
 const READERS: [&str; 3] = ["ada@example.org", "bob@example.org", "cyd@example.org"];

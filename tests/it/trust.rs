@@ -33,7 +33,7 @@ async fn nothing_is_said_to_a_server_that_cannot_prove_its_name() {
         let mut other_name = server.settings(tls);
         other_name.host = "127.0.0.1".into();
         for settings in [unknown_authority, other_name] {
-            assert_eq!(word(&smtp(settings).send(&mail("1")).await), "transient tls", "{tls:?}");
+            assert_eq!(word(&smtp(settings).send(&mail("1")).await), "transient certificate", "{tls:?}");
         }
         assert!(
             server.lines().iter().all(|line| line.starts_with("EHLO") || line == "STARTTLS"),

@@ -308,10 +308,10 @@ impl<'s, 'a> Prose<'s, 'a> {
                 true => self.inner(group),
                 false => Math::new(self.latex, self.at..self.end, self.depth).with_argument(&name),
             };
-            if let Some(shown) = shown {
-                self.out.text.truncate(begin);
-                return self.put(&shown, length);
-            }
+            // What was tried and can't be turned is not tried again from its inside: that would double with every brace.
+            let Some(shown) = shown else { return self.leave(0) };
+            self.out.text.truncate(begin);
+            return self.put(&shown, length);
         }
         self.copy(1);
     }
