@@ -16,7 +16,7 @@ use crate::core::subscription::{Keyword, Profile};
 pub(in crate::core) const MAX_TERMS: usize = 72;
 
 /// The terms that make papers close to what a reader likes, as a mail names them: by paper number, then by the place of the
-/// `like:` in [`of_profile`].
+/// `like:` among those of its profile.
 pub type NearTerms = BTreeMap<u32, BTreeMap<usize, Vec<String>>>;
 
 /// What the `like:` clauses of a profile's keywords and `must` name, in their order and as they are evaluated.
