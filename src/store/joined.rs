@@ -2,7 +2,7 @@
 //!
 //! To join them is one row, in the transaction of the read that found it out: no list of papers is written anew. What is known of
 //! the paper that was given up stays under its number, so that a mail that waits is made of what it was decided by (I5). From that read
-//! on, whoever asks for the other one gets both; and whoever reads the ledger finds the other one's number wherever the lists have either
+//! on, a query for the other one returns both; and a query of the ledger finds the other one's number wherever the lists have either
 //! (I4). The other one has the smaller number, so that an edition never looks too old to have it.
 
 use std::collections::BTreeMap;

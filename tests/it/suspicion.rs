@@ -369,7 +369,7 @@ async fn a_relay_that_takes_everything_and_reports_everybody_missing_suppresses_
             suspicions.iter().filter(|suspicion| suspicion.is_for_a_person()).count()
         };
         assert_eq!(persons(&world), 12, "a person decides");
-        // Mended: whoever is reported now is reported alone, and for the others the doubt is over.
+        // Mended: a mailbox that is reported now is reported alone, and for the others the doubt ends.
         day(&world, 4);
         world.once().await;
         assert_eq!(report_missing(&world, &readers[3]), Report(Taken::Doubted));

@@ -1,7 +1,7 @@
 //! The dispatcher of a run: the only one who writes to the database meanwhile, on a thread of its own.
 //!
 //! Workers tell it things in order. It takes what has come in together, commits the outcomes in one transaction, and only
-//! then answers who asked whether a claim may be sent. So whoever tells an outcome and then asks is answered when that
+//! then answers who asked whether a claim may be sent. So a worker that reports an outcome and then asks is answered when that
 //! outcome is on the disk; and what is asked is answered by the state of that moment: who has left since the claim gets
 //! nothing.
 //!
@@ -29,7 +29,7 @@ use crate::core::delivery::{Fault, Outcome, Phase, SendError};
 use crate::core::pacing::{Change, Ending, Pacer, Room};
 use crate::store::{Claim, Recorded, Store, StoreError};
 
-/// A claim, and where whoever asks whether it may be sent hears the answer.
+/// A claim, and where the worker that asks whether it may be sent gets the answer.
 type SendRequest = ((i64, u32), oneshot::Sender<bool>);
 
 /// What was handed out and has not ended.
@@ -134,18 +134,18 @@ impl Dispatcher {
         while hears.blocking_recv_many(&mut group, GROUP) > 0 {
             let mut asking = Vec::new();
             let mut ended = Vec::new();
-            let mut heeded = Vec::new();
+            let mut barriers = Vec::new();
             for told in group.drain(..) {
                 match told {
                     WorkerEvent::MaySend(claim, answer) => asking.push((claim, answer)),
                     WorkerEvent::Ended(recorded) => ended.push(recorded),
-                    WorkerEvent::Barrier(answer) => heeded.push(answer),
+                    WorkerEvent::Barrier(answer) => barriers.push(answer),
                     WorkerEvent::Untried(claim) => self.give_back(claim),
                     WorkerEvent::Broken => self.is_broken = true,
                 }
             }
             self.record(ended, asking);
-            for answer in heeded {
+            for answer in barriers {
                 answer.send(()).ok();
             }
             self.claim();
@@ -353,7 +353,7 @@ impl Dispatcher {
         Ok(may)
     }
 
-    /// `may` is by place in `asking`; whoever has none may not.
+    /// `may` is by place in `asking`; a claim without an answer may not be sent.
     fn answer(&mut self, asking: Vec<SendRequest>, may: &[bool]) {
         let mut refused = Vec::new();
         for (index, (claim, answer)) in asking.into_iter().enumerate() {
