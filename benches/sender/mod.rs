@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use paperpost::core::address::Address;
+use paperpost::core::address::Mailbox;
 use paperpost::core::paper::SourceId;
 use paperpost::core::token::Keyring;
 use paperpost::jobs::letter::Sender;
 use paperpost::jobs::returns::Returns;
 use paperpost::mail::dkim::Signer;
-use paperpost::mail::mime::Mailbox;
 
 /// Whoever sends them, and with which key.
 pub(crate) fn sender(signer: Option<Signer>) -> Sender {

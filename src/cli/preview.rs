@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use super::work::plural;
 use super::{files, json, output, wiring};
 use crate::clock::Clock;
-use crate::config::settings::Tls;
 use crate::config::{self, Settings};
-use crate::core::address::Address;
+use crate::core::address::{Address, Mailbox};
 use crate::core::delivery::{Fault, Phase};
+use crate::core::server::Tls;
 use crate::core::subscription::Subscription;
 use crate::jobs::letter::Writer;
 use crate::jobs::publish::{Plan, Planner};
@@ -187,13 +187,12 @@ pub(super) async fn test_mail(settings: &Settings, address: &Address) -> anyhow:
     let now = Clock::System.now();
     let way_out = wiring::way_out(settings);
     let notice = templates::notice::Notice::test_mail(&way_out, &now.format("on %-d %B %Y at %H:%M UTC").to_string());
-    let from = wiring::mailbox(&settings.mail.from);
+    let from = &settings.mail.from;
     let id = format!("test.{}.{:016x}", now.timestamp(), fastrand::u64(..));
     let message_id = format!("<{id}@{}>", from.address.domain());
-    let reply_to = settings.mail.reply_to.as_ref().map(wiring::mailbox);
     let bytes = mime::compose(&Letter {
-        letterhead: Arc::new(Letterhead::new(&from, reply_to.as_ref(), None, Vec::new())),
-        to: mime::Mailbox { name: None, address: address.clone() },
+        letterhead: Arc::new(Letterhead::new(from, settings.mail.reply_to.as_ref(), None, Vec::new())),
+        to: Mailbox { name: None, address: address.clone() },
         subject: notice.subject.clone(),
         date: now,
         message_id: message_id.clone(),
@@ -209,7 +208,7 @@ pub(super) async fn test_mail(settings: &Settings, address: &Address) -> anyhow:
     // By a return path as digests have it, which names nobody: a relay may let the sender through and not that.
     let path = wiring::returns(settings, wiring::look(settings)?.as_ref())?.path(&[0; 16]);
     let mail = Mail {
-        from: path.or(Some(from.address)),
+        from: path.or_else(|| Some(from.address.clone())),
         to: address.clone(),
         message_id: message_id.clone(),
         message: bytes.into(),

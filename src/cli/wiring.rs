@@ -9,7 +9,7 @@ use chrono::{Duration, NaiveDate};
 use tokio::net::TcpListener;
 
 use crate::clock::Clock;
-use crate::config::settings::{self, Mailbox, Settings, Transport};
+use crate::config::settings::{self, Settings, Transport};
 use crate::core::address::Address;
 use crate::core::paper::SourceId;
 use crate::core::token::Keyring;
@@ -22,9 +22,8 @@ use crate::jobs::returns::Returns;
 use crate::jobs::{bounce, deliver, publish};
 use crate::mail::dkim::{Algorithm, Key, Signer};
 use crate::mail::imap::{Imap, ImapSettings};
-use crate::mail::login::{Credential, Login, Mechanism};
-use crate::mail::smtp::{Pipelining, Smtp, SmtpSettings, Timeouts, Tls};
-use crate::mail::{AnyTransport, file::Files, mime, sendmail::Sendmail};
+use crate::mail::smtp::{Smtp, SmtpSettings, Timeouts};
+use crate::mail::{AnyTransport, file::Files, sendmail::Sendmail};
 use crate::source::fetch::{Client, Options};
 use crate::store::{Lock, Store, StoreError};
 use crate::web::Web;
@@ -150,44 +149,15 @@ fn smtp(smtp: &settings::Smtp, settings: &Settings) -> SmtpSettings {
         ..Timeouts::default()
     };
     SmtpSettings {
-        tls: tls(smtp.tls),
+        tls: smtp.tls,
         ca_file: smtp.ca_file.clone(),
-        login: smtp.login.as_ref().map(login),
+        login: smtp.login.clone(),
         connections: smtp.connections as usize,
         mails_per_connection: smtp.mails_per_connection,
-        pipelining: match smtp.pipelining {
-            settings::Pipelining::Off => Pipelining::Off,
-            settings::Pipelining::Commands => Pipelining::Commands,
-            settings::Pipelining::Mails => Pipelining::Mails,
-        },
+        pipelining: smtp.pipelining,
         dsn: smtp.dsn,
         timeouts,
         ..SmtpSettings::new(&smtp.host, smtp.port, hello)
-    }
-}
-
-fn login(login: &settings::Login) -> Login {
-    Login {
-        user: login.username.clone(),
-        secret: match &login.password_file {
-            Some(path) => Credential::File(path.clone()),
-            None => login.password.reveal().into(),
-        },
-        mechanism: match login.auth {
-            settings::Auth::Password => Mechanism::Best,
-            settings::Auth::ScramSha256 => Mechanism::ScramSha256,
-            settings::Auth::Plain => Mechanism::Plain,
-            settings::Auth::Login => Mechanism::Login,
-            settings::Auth::XOAuth2 => Mechanism::XOAuth2,
-        },
-    }
-}
-
-fn tls(tls: settings::Tls) -> Tls {
-    match tls {
-        settings::Tls::Implicit => Tls::Implicit,
-        settings::Tls::StartTls => Tls::StartTls,
-        settings::Tls::None => Tls::None,
     }
 }
 
@@ -230,8 +200,8 @@ pub(super) fn sender(settings: &Settings, store: &Store) -> anyhow::Result<Sende
     let mail = &settings.mail;
     let contact = person(settings).reveal();
     Ok(Sender {
-        from: mailbox(&mail.from),
-        reply_to: mail.reply_to.as_ref().map(mailbox),
+        from: mail.from.clone(),
+        reply_to: mail.reply_to.clone(),
         list_id: ("Paperpost digest".to_owned(), mail.list_id.clone()),
         change: Some(format!(
             "Your keywords and schedule stand in the subscriptions file; write to {contact} to have them changed."
@@ -301,9 +271,9 @@ fn imap(imap: &settings::Imap) -> ImapSettings {
     ImapSettings {
         host: imap.host.clone(),
         port: imap.port,
-        tls: tls(imap.tls),
+        tls: imap.tls,
         ca_file: imap.ca_file.clone(),
-        login: login(&imap.login),
+        login: imap.login.clone(),
         mailbox: imap.mailbox.clone(),
         delete: imap.delete,
         connect_timeout: imap.timeout,
@@ -348,10 +318,6 @@ pub(super) fn dkim_keys(dkim: &settings::Dkim) -> anyhow::Result<Vec<Key>> {
 fn source_names(settings: &Settings) -> HashMap<SourceId, String> {
     let enabled = settings.sources.iter().filter(|source| source.enabled);
     enabled.map(|source| (source.id.clone(), source.about.title.to_owned())).collect()
-}
-
-pub(super) fn mailbox(mailbox: &Mailbox) -> mime::Mailbox {
-    mime::Mailbox { name: mailbox.name.clone(), address: mailbox.address.clone() }
 }
 
 #[cfg(test)]

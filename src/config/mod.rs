@@ -18,7 +18,6 @@ mod mask;
 mod node;
 pub mod problem;
 mod reader;
-mod secret;
 pub mod settings;
 mod subscriptions;
 mod values;
@@ -29,7 +28,6 @@ use std::path::{Path, PathBuf};
 pub use files::{Snapshot, Stamp, SubscriptionFiles};
 pub use listing::Listing;
 pub use problem::{Place, Problem, Problems, Severity};
-pub use secret::Secret;
 pub use settings::Settings;
 pub use values::nearest_zone;
 

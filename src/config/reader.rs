@@ -11,14 +11,15 @@ use super::keys;
 use super::layers::Merged;
 use super::node::{self, Node, Wrong};
 use super::problem::{Place, Problem, Severity};
-use super::secret::Secret;
 use super::settings::{
-    Auth, Bounces, Database, Digest, FilePattern, Http, Log, LogFormat, Login, Mail, MissingSecret, Pipelining,
-    Privacy, Settings, Smtp, Tls, Transport,
+    Bounces, Database, Digest, FilePattern, Http, Log, LogFormat, Mail, MissingSecret, Privacy, Settings, Smtp,
+    Transport,
 };
 use super::values;
 use crate::core::host::is_loopback;
 use crate::core::schedule::Schedule;
+use crate::core::secret::Secret;
+use crate::core::server::{Credential, Login, Mechanism, Pipelining, Tls};
 
 mod leaving;
 mod pacing;
@@ -308,26 +309,27 @@ impl Reader {
 
     /// The user name and password of a section, both or neither.
     fn login(&mut self, section: &str) -> Option<Login> {
-        let auth = self.need(&format!("{section}.auth"), |node| match section {
+        let mechanism = self.need(&format!("{section}.auth"), |node| match section {
             "smtp" => node.choice(&[
-                ("password", Auth::Password),
-                ("xoauth2", Auth::XOAuth2),
-                ("scram-sha-256", Auth::ScramSha256),
-                ("plain", Auth::Plain),
-                ("login", Auth::Login),
+                ("password", Mechanism::Best),
+                ("xoauth2", Mechanism::XOAuth2),
+                ("scram-sha-256", Mechanism::ScramSha256),
+                ("plain", Mechanism::Plain),
+                ("login", Mechanism::Login),
             ]),
-            _ => node.choice(&[("password", Auth::Password), ("xoauth2", Auth::XOAuth2)]),
+            _ => node.choice(&[("password", Mechanism::Best), ("xoauth2", Mechanism::XOAuth2)]),
         });
         let [username_key, key] = ["username", "password"].map(|last| format!("{section}.{last}"));
         let credential = format!("{section}-password");
-        let username = self.get(&username_key, |node| Ok(node.line()?.to_owned()));
+        let user = self.get(&username_key, |node| Ok(node.line()?.to_owned()));
         let errors = self.merged.problems.len();
         let password = self.secret_and_file(&key, &credential);
-        match (username, password) {
-            (Some(username), Some((password, password_file))) => {
-                return Some(Login { auth, username, password, password_file });
+        match (user, password) {
+            (Some(user), Some((password, file))) => {
+                let secret = file.map_or(Credential::Given(password), Credential::File);
+                return Some(Login { user, secret, mechanism });
             }
-            (Some(username), None) if self.merged.problems.len() == errors => {
+            (Some(user), None) if self.merged.problems.len() == errors => {
                 if self.missing_secrets.iter().all(|missing| missing.key != key) {
                     let place = self.place(&username_key).unwrap_or(Place::Default);
                     let variable = format!("PAPERPOST__{}__PASSWORD", section.to_uppercase());
@@ -336,7 +338,7 @@ impl Reader {
                     self.miss(key, place, message, hint);
                 }
                 // Nobody logs in with it: the commands that would refuse to start.
-                return Some(Login { auth, username, password: Secret::new(""), password_file: None });
+                return Some(Login { user, secret: "".into(), mechanism });
             }
             // A credential that the service manager offers and nobody asks for is no mistake.
             (None, Some(_)) => {

@@ -10,10 +10,11 @@ use std::time::Duration;
 use url::Url;
 
 use super::problem::{Place, Problem};
-use super::secret::Secret;
-use crate::core::address::Address;
+use crate::core::address::{Address, Mailbox};
 use crate::core::pacing::Policy;
 use crate::core::schedule::Schedule;
+use crate::core::secret::Secret;
+use crate::core::server::{Login, Pipelining, Tls};
 use crate::core::subscription::WhenEmpty;
 use crate::core::zone::Zone;
 use crate::source::Source;
@@ -115,15 +116,6 @@ pub struct Mail {
     pub transport: Transport,
 }
 
-/// A name and an address, as a From header has them.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Mailbox {
-    /// The name shown; one line.
-    pub name: Option<String>,
-    /// The address.
-    pub address: Address,
-}
-
 /// How mails leave: `mail.transport` with the section that it names.
 #[derive(Clone, Debug)]
 pub enum Transport {
@@ -170,56 +162,6 @@ pub struct Smtp {
     pub final_timeout: Duration,
     /// What EHLO says, a name or an address literal; the domain of `mail.from` when `None`.
     pub ehlo: Option<String>,
-}
-
-/// A user name and its password.
-#[derive(Clone, Debug)]
-pub struct Login {
-    /// How the two are shown to the server.
-    pub auth: Auth,
-    /// The user name.
-    pub username: String,
-    /// The password, or an access token.
-    pub password: Secret,
-    /// Where it stands, to be read anew at each login; `None` when it was given outright.
-    pub password_file: Option<PathBuf>,
-}
-
-/// What a password is, and how it is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Auth {
-    /// A password, by the best way that the server has.
-    Password,
-    /// A password, by SCRAM-SHA-256.
-    ScramSha256,
-    /// A password, by PLAIN.
-    Plain,
-    /// A password, by LOGIN.
-    Login,
-    /// An OAuth 2.0 access token.
-    XOAuth2,
-}
-
-/// What goes out in one write, where the server offers PIPELINING (RFC 2920).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pipelining {
-    /// Every command alone.
-    Off,
-    /// The commands of one mail.
-    Commands,
-    /// The end of one mail and the commands of the next, too.
-    Mails,
-}
-
-/// How a connection to a mail server is protected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tls {
-    /// TLS from the first byte (RFC 8314 section 3.3).
-    Implicit,
-    /// TLS after STARTTLS (RFC 3207, RFC 9051 section 6.2.1); without it nothing goes on.
-    StartTls,
-    /// In clear: only to this machine.
-    None,
 }
 
 /// `[digest]`

@@ -10,8 +10,7 @@ use chrono::NaiveDate;
 use url::{Host, Url};
 
 use super::node::{Node, Wrong, nearest, parse_duration};
-use super::settings::Mailbox;
-use crate::core::address::Address;
+use crate::core::address::{Address, Mailbox};
 use crate::core::host::is_dns_name;
 use crate::core::pacing::Rate;
 use crate::core::query::Query;

@@ -19,6 +19,15 @@ pub struct Address {
     domain: String,
 }
 
+/// An address with the name shown before it, as a From header has them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mailbox {
+    /// The name, one line; `None` or blank for none.
+    pub name: Option<String>,
+    /// The address.
+    pub address: Address,
+}
+
 /// Why a text is no address, in words that follow the text itself.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {

@@ -23,6 +23,8 @@ pub mod printable;
 pub mod query;
 pub mod quoted;
 pub mod schedule;
+pub mod secret;
+pub mod server;
 pub mod subscription;
 pub mod terms;
 pub mod text;

@@ -7,14 +7,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::returns::{Returns, WayOut};
-use crate::core::address::Address;
+use crate::core::address::{Address, Mailbox};
 use crate::core::candidate::Candidate;
 use crate::core::digest::{self, Chosen, Facts, Rendered, Section, SourceNote, Welcome};
 use crate::core::matching::Reasoner;
 use crate::core::paper::SourceId;
 use crate::core::subscription::Subscription;
 use crate::mail::dkim::{DkimError, Signer};
-use crate::mail::mime::{self, Letter, Letterhead, Mailbox, QuotedPrintable};
+use crate::mail::mime::{self, Letter, Letterhead, QuotedPrintable};
 use crate::source::health;
 use crate::store::{Mailing, SourceStatus, Store, StoreError};
 use shared::Papers;

@@ -23,10 +23,11 @@ use tokio::time::timeout;
 
 use super::connect::{Connector, Server, ServerError, Stream, too_late};
 use super::inbound::LONGEST_MESSAGE;
-use super::login::{Login, Mechanism};
-use super::smtp::Tls;
+use super::login;
 use crate::core::bounce::masked;
+use crate::core::delivery::SendError;
 use crate::core::host::is_loopback;
+use crate::core::server::{Login, Mechanism, Tls};
 
 /// The most that a server may say in answer to one command, octets: a message and what stands around it, or the numbers
 /// of some hundred thousand unread ones.
@@ -276,11 +277,8 @@ fn refusal(answer: &Response<'_>) -> Option<Error> {
 /// LOGIN, which every server has, where it can carry the password: in ASCII (RFC 9051 section 6.2.3). Else AUTHENTICATE
 /// PLAIN (RFC 4616), which carries any; XOAUTH2 for a token. Only ever reached over TLS or on this machine.
 async fn log_in(client: Client<Bounded>, login: &Login) -> Result<async_imap::Session<Bounded>, Error> {
-    let secret = login
-        .secret
-        .read()
-        .await
-        .map_err(|error| io::Error::new(io::ErrorKind::NotFound, error.fault().text.clone()))?;
+    let unreadable = |error: SendError| io::Error::new(io::ErrorKind::NotFound, error.fault().text.clone());
+    let secret = login::secret(&login.secret).await.map_err(unreadable)?;
     let (user, secret) = (login.user.as_str(), secret.reveal());
     let session = match login.mechanism {
         Mechanism::XOAuth2 => {

@@ -17,7 +17,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use chrono::{DateTime, Utc};
 use lettre::message::header::{self, HeaderName, HeaderValue, Headers};
 
-use crate::core::address::Address;
+use crate::core::address::Mailbox;
 use crate::core::paper::clean_text;
 pub use crate::core::quoted::QuotedPrintable;
 
@@ -91,15 +91,6 @@ impl Letterhead {
         }
         Self { who: who.to_string(), what: what.to_string() }
     }
-}
-
-/// An address with the name shown before it.
-#[derive(Clone)]
-pub struct Mailbox {
-    /// The name; `None` or blank for none.
-    pub name: Option<String>,
-    /// The address.
-    pub address: Address,
 }
 
 /// Characters of a subject, a name or another header's value that are kept. More would be an accident or an attack, and
@@ -234,6 +225,7 @@ fn is_id_char(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::address::Address;
     use mail_parser::{MessageParser, MimeHeaders};
     use proptest::prelude::*;
 

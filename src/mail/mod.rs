@@ -8,7 +8,7 @@ pub mod dkim;
 pub mod file;
 pub mod imap;
 pub mod inbound;
-pub mod login;
+mod login;
 mod message;
 pub mod mime;
 pub mod sendmail;

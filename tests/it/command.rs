@@ -4,7 +4,7 @@ use crate::process::{Home, command_in, said, until};
 use crate::site::{Fault, Site, paper};
 use crate::smtp::{Act, Offer, SmtpServer};
 use paperpost::clock::Clock;
-use paperpost::mail::smtp::Tls;
+use paperpost::core::server::Tls;
 
 // The first edition comes at once; the next slot must not come while a test runs.
 const ADA: &str = "# Our subscribers\n[[subscription]]\nemail = \"ada@example.org\"\nkeywords = [\"retrieval\"]\n\

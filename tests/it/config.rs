@@ -4,9 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use paperpost::config::settings::{Inbox, LogFormat, Tls, Transport};
+use paperpost::config::settings::{Inbox, LogFormat, Transport};
 use paperpost::config::{self, Problems, Settings};
 use paperpost::core::query::Holdings;
+use paperpost::core::server::{Credential, Tls};
 use paperpost::core::subscription::{Rank, Subscription, WhenEmpty};
 use paperpost::core::zone::Zone;
 use tempfile::TempDir;
@@ -430,7 +431,10 @@ fn a_password_comes_from_a_file_the_environment_or_the_service_manager_and_never
     ]);
     let password = |settings: &Settings| {
         assert!(!format!("{settings:?}").contains("from the"), "a secret printed");
-        smtp(settings).login.as_ref().expect("a login").password.reveal().to_owned()
+        match &smtp(settings).login.as_ref().expect("a login").secret {
+            Credential::Given(secret) => secret.reveal().to_owned(),
+            Credential::File(path) => std::fs::read_to_string(path).expect("a file").trim_end().to_owned(),
+        }
     };
     assert_eq!(password(&folder.load().expect("settings")), "from the file");
     let variable = [("PAPERPOST__SMTP__PASSWORD", "from the environment")];

@@ -1,9 +1,8 @@
 //! Every step of a session and of a mail × every way to fail, in one table.
 
 use paperpost::core::delivery::AttemptOutcome;
+use paperpost::core::server::{Login, Mechanism, Tls};
 use paperpost::mail::Transport;
-use paperpost::mail::login::{Login, Mechanism};
-use paperpost::mail::smtp::Tls;
 
 use crate::mail::{mail, smtp, word};
 use crate::smtp::{Act, Offer, SmtpServer};

@@ -5,13 +5,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use paperpost::clock::Clock;
+use paperpost::core::server::{Login, Mechanism, Tls};
 use paperpost::core::subscription::Consent;
 use paperpost::jobs::bounce::{self, Outcome::Report};
 use paperpost::jobs::inbox::{self, Inbox};
 use paperpost::mail::imap::{Imap, ImapSettings};
 use paperpost::mail::inbound::LONGEST_MESSAGE;
-use paperpost::mail::login::{Login, Mechanism};
-use paperpost::mail::smtp::Tls;
 use paperpost::store::Taken;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;

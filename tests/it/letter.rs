@@ -12,9 +12,10 @@ use chrono::DateTime;
 use mail_auth::common::parse::TxtRecordParser;
 use mail_auth::common::verify::DomainKey;
 use mail_auth::{AuthenticatedMessage, DkimResult, MessageAuthenticator, Parameters, ResolverCache, Txt};
+use paperpost::core::address::Mailbox;
+use paperpost::core::server::Tls;
 use paperpost::mail::dkim::{Algorithm, Key, Signer, new_key};
-use paperpost::mail::mime::{Letter, Letterhead, Mailbox, compose};
-use paperpost::mail::smtp::Tls;
+use paperpost::mail::mime::{Letter, Letterhead, compose};
 use paperpost::mail::{Mail, Transport};
 
 use crate::mail::{address, smtp, word};

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use paperpost::core::address::Address;
 use paperpost::core::delivery::{Receipt, SendError};
-use paperpost::mail::smtp::{SettingsError, Smtp, SmtpSettings, Timeouts, Tls};
+use paperpost::core::server::Tls;
+use paperpost::mail::smtp::{SettingsError, Smtp, SmtpSettings, Timeouts};
 use paperpost::mail::{Mail, ServerError, Transport};
 
 use crate::smtp::{Act, Offer, SmtpServer};

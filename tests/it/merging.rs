@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use paperpost::core::server::Tls;
 use paperpost::jobs::deliver;
-use paperpost::mail::smtp::{Smtp, Tls};
+use paperpost::mail::smtp::Smtp;
 use paperpost::store::OutboxState;
 use tokio_util::sync::CancellationToken;
 

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use mail_parser::MessageParser;
 use paperpost::clock::Clock;
 use paperpost::core::address::Address;
+use paperpost::core::server::{Login, Pipelining, Tls};
 use paperpost::mail::dkim::{Algorithm, Key, new_key};
-use paperpost::mail::login::Login;
-use paperpost::mail::smtp::{Pipelining, Smtp, SmtpSettings, Tls};
+use paperpost::mail::smtp::{Smtp, SmtpSettings};
 use paperpost::mail::{Gate, Mail, Transport, Turn};
 
 use crate::letter::Records;

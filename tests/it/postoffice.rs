@@ -16,9 +16,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use paperpost::core::server::{Login, Tls};
 use paperpost::mail::imap::{Imap, ImapSettings};
-use paperpost::mail::login::Login;
-use paperpost::mail::smtp::Tls;
 use tempfile::TempDir;
 
 use crate::smtp::Identity;

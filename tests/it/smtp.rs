@@ -20,7 +20,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use paperpost::mail::smtp::{SmtpSettings, Timeouts, Tls};
+use paperpost::core::server::Tls;
+use paperpost::mail::smtp::{SmtpSettings, Timeouts};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 

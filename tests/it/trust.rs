@@ -1,9 +1,9 @@
 //! What a server has to prove and what it is shown: TLS and logins.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
+use paperpost::core::server::{Credential, Login, Mechanism, Tls};
 use paperpost::mail::Transport;
-use paperpost::mail::login::{Credential, Login, Mechanism};
-use paperpost::mail::smtp::{SmtpSettings, Tls};
+use paperpost::mail::smtp::SmtpSettings;
 
 use crate::mail::{mail, smtp, word};
 use crate::smtp::{Act, Offer, SmtpServer};

@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use paperpost::core::delivery::{AttemptOutcome, Phase, Receipt, SendError};
+use paperpost::core::server::{Pipelining, Tls};
 use paperpost::jobs::deliver;
 use paperpost::mail::file::Files;
 use paperpost::mail::sendmail::Sendmail;
-use paperpost::mail::smtp::{Pipelining, Smtp, SmtpSettings, Tls};
+use paperpost::mail::smtp::{Smtp, SmtpSettings};
 use paperpost::mail::{Gate, Mail, Transport, Turn};
 use tokio_util::sync::CancellationToken;
 

@@ -2,11 +2,12 @@
 
 use super::super::node::{Node, Wrong};
 use super::super::problem::{Place, Problem};
-use super::super::secret::Secret;
-use super::super::settings::{Dkim, DkimKey, Imap, Inbox, Tls, Web};
+use super::super::settings::{Dkim, DkimKey, Imap, Inbox, Web};
 use super::super::values;
 use super::Reader;
 use crate::core::address::Address;
+use crate::core::secret::Secret;
+use crate::core::server::Tls;
 
 /// What is left of an address's 64 characters before the @ when a token and a plus sign have their place.
 const MAX_BOUNCE_LOCAL: usize = 16;

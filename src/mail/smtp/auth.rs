@@ -12,7 +12,8 @@ use super::scram::{self, Scram, ScramError};
 use super::verdict::{fault, trouble};
 use super::wire::Wire;
 use crate::core::delivery::{Phase, SendError};
-use crate::mail::login::{Login, Mechanism};
+use crate::core::server::{Login, Mechanism};
+use crate::mail::login;
 
 /// Logs in. Every failure is transient: none says anything about a mail.
 pub(super) async fn log_in(
@@ -29,7 +30,7 @@ pub(super) async fn log_in(
     let Some(mechanism) = accepted.iter().find(offers) else {
         return Err(fault(Phase::Auth, "the server offers no way to log in that fits the settings"));
     };
-    let (user, password) = (&login.user, login.secret.read().await?);
+    let (user, password) = (&login.user, login::secret(&login.secret).await?);
     let (password, mut dialogue) = (password.reveal(), Dialogue { wire, timeouts });
     match mechanism {
         Mechanism::ScramSha256 => dialogue.scram(user, password).await,

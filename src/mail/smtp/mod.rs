@@ -31,8 +31,8 @@ pub use pool::Smtp;
 pub use reply::reply_codes;
 
 use super::connect::ServerError;
-use super::login::Login;
 use crate::core::host::is_loopback;
+use crate::core::server::{Login, Pipelining, Tls};
 
 /// How to reach the server and how to behave towards it.
 #[derive(Clone, Debug)]
@@ -90,28 +90,6 @@ impl SmtpSettings {
             timeouts: Timeouts::default(),
         }
     }
-}
-
-/// When TLS begins. There is no "if possible".
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tls {
-    /// With the first octet (RFC 8314 section 3.3), as on port 465.
-    Implicit,
-    /// After STARTTLS, without which nothing goes on (RFC 3207), as on port 587.
-    StartTls,
-    /// Never; only to this machine.
-    None,
-}
-
-/// What goes out in one write (RFC 2920). The fewer writes, the fewer times a mail waits for the way there and back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pipelining {
-    /// Each command waits for the answer to the one before: four waits a mail.
-    Off,
-    /// MAIL, RCPT and DATA together: two waits.
-    Commands,
-    /// The end of a mail and the commands of the next together, in a run of mails: one wait.
-    Mails,
 }
 
 /// How long each step may take. The defaults are RFC 5321's, section 4.5.3.2; a shorter `end_of_data` makes duplicates.

@@ -12,9 +12,10 @@ use tokio::task::JoinSet;
 use super::super::connect::{Connector, Server};
 use super::session::Session;
 use super::verdict::fault;
-use super::{SettingsError, SmtpSettings, Tls};
+use super::{SettingsError, SmtpSettings};
 use crate::core::delivery::{Phase, Receipt, SendError};
 use crate::core::host::is_loopback;
+use crate::core::server::Tls;
 use crate::mail::{Mail, Transport, Turn};
 
 /// A [`Transport`] over SMTP. Cloning shares the sessions.

@@ -13,8 +13,9 @@ use super::capabilities::Capabilities;
 use super::reply::Reply;
 use super::verdict::{fault, refusal, trouble};
 use super::wire::{Trouble, Wire};
-use super::{SmtpSettings, Timeouts, Tls};
+use super::{SmtpSettings, Timeouts};
 use crate::core::delivery::{Phase, SendError};
+use crate::core::server::Tls;
 
 /// A connection on which MAIL may be said.
 pub(super) struct Session {
@@ -160,7 +161,7 @@ mod tests {
 
     use super::super::super::connect::Server;
     use super::*;
-    use crate::mail::login::{Login, Mechanism};
+    use crate::core::server::{Login, Mechanism};
 
     /// Answers every connection with these lines, the first at once, the others as somebody speaks; then it is silent.
     async fn server(replies: &'static [&'static str]) -> SocketAddr {

@@ -12,9 +12,10 @@ use super::reply::Reply;
 use super::session::{Announced, Session};
 use super::verdict::{fault, refusal, trouble};
 use super::wire::Trouble;
-use super::{DOT, Pipelining, SmtpSettings};
+use super::{DOT, SmtpSettings};
 use crate::core::address::Address;
 use crate::core::delivery::{Fault, Phase, Receipt, SendError};
+use crate::core::server::Pipelining;
 use crate::mail::{Mail, Turn, quoted};
 
 /// How a transaction ended.

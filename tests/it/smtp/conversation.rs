@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_lc_rs::{digest, hmac, pbkdf2};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use paperpost::mail::smtp::Tls;
+use paperpost::core::server::Tls;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;

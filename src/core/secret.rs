@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// A password or token. `Debug`, `Display` and serde print `***`; only [`Secret::reveal`] gives it away.
+/// A password, a key or an access token. `Debug`, `Display` and serde print `***`; only [`Secret::reveal`] gives it away.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -15,7 +15,7 @@ impl Secret {
     }
 
     /// A secret as it was written down: one newline at the end, which editors and `echo` add, is no part of it.
-    pub(super) fn without_newline(text: &str) -> Self {
+    pub fn without_newline(text: &str) -> Self {
         let text = text.strip_suffix('\n').unwrap_or(text);
         Self(text.strip_suffix('\r').unwrap_or(text).to_owned())
     }
@@ -23,6 +23,12 @@ impl Secret {
     /// The secret in clear, for the server that asks for it.
     pub fn reveal(&self) -> &str {
         &self.0
+    }
+}
+
+impl<S: Into<String>> From<S> for Secret {
+    fn from(text: S) -> Self {
+        Self::new(text)
     }
 }
 
