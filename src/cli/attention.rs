@@ -8,8 +8,8 @@ use chrono::{DateTime, Duration, Utc};
 use super::wiring;
 use super::work::plural;
 use crate::core::paper::ReadOutcome;
-use crate::jobs::pace::Held;
-use crate::store::{OutboxState, SourceStatus, Store, SubscriberStatus};
+use crate::jobs::pace::{Held, HeldBy};
+use crate::store::{BounceClass, OutboxState, SourceStatus, Store, SubscriberStatus};
 
 /// As many reads in a row may fail.
 const FAILED_READS: u32 = 3;
@@ -46,7 +46,7 @@ pub(super) fn needed(
     if faults > 0 {
         needed.push(format!("{faults} {} could not be decided (paperpost list)", plural(faults, "edition")));
     }
-    for held in held.iter().filter(|held| held.cause == "refused") {
+    for held in held.iter().filter(|held| held.by == HeldBy::Refused) {
         let whose = held.domain.as_deref().unwrap_or("everybody");
         needed.push(format!("mails to {whose} are refused for a reason of ours (paperpost status)"));
     }
@@ -60,8 +60,11 @@ pub(super) fn needed(
         needed.push(format!("{suspected} {} refused again and again", plural(suspected, "reader")));
     }
     let came_back = store.bounces(now - UNCLEAR)?;
-    let unclear =
-        came_back.iter().filter(|bounces| bounces.class == "unclear").map(|bounces| bounces.count).sum::<u64>();
+    let unclear = came_back
+        .iter()
+        .filter(|bounces| bounces.class == BounceClass::Unclear)
+        .map(|bounces| bounces.count)
+        .sum::<u64>();
     if unclear > 0 {
         let (reports, are) = (plural(unclear as usize, "report"), if unclear == 1 { "is" } else { "are" });
         needed.push(format!("{unclear} {reports} in the bounce mailbox {are} flagged: nobody understands them"));

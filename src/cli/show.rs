@@ -14,8 +14,10 @@ use crate::config::{Listing, Report, Settings};
 use crate::core::address::Address;
 use crate::core::subscription::Consent;
 use crate::core::zone::{Zone, Zones};
-use crate::jobs::pace::{self, Held};
-use crate::store::{Difference, EditionStatus, FileStatus, SourceStatus, Store, SubscriberStatus, Suspicion};
+use crate::jobs::pace::{self, Held, HeldBy};
+use crate::store::{
+    BounceClass, Difference, EditionStatus, FileStatus, SourceStatus, Store, SubscriberStatus, Suspicion,
+};
 use crate::zones;
 
 /// Prints every problem, or that there is none.
@@ -170,12 +172,12 @@ pub(super) fn status(settings: &Settings, json: bool, check: bool) -> anyhow::Re
         say!("Mails that came back in the last 30 days");
     }
     for bounces in &came_back {
-        let word = match bounces.class.as_str() {
-            "sender" => "refused for a reason of ours",
-            "complaint" => "called spam by their readers",
-            "hard" => "came back: no such mailbox",
-            "unclear" => "came back with a report that nobody understands: a person should read it",
-            _ => "came back: a passing trouble",
+        let word = match bounces.class {
+            BounceClass::Sender => "refused for a reason of ours",
+            BounceClass::Complaint => "called spam by their readers",
+            BounceClass::Hard => "came back: no such mailbox",
+            BounceClass::Unclear => "came back with a report that nobody understands: a person should read it",
+            BounceClass::Soft => "came back: a passing trouble",
         };
         say!("  {} {word}, the last {}: {}", bounces.count, local(bounces.last), bounces.reply);
     }
@@ -248,10 +250,10 @@ fn describe_held(held: &Held) -> String {
         mails => format!("{mails} mails wait"),
     };
     let words = held.words.as_ref().map(|words| format!(": {words}")).unwrap_or_default();
-    let why = match held.cause {
-        "deferred" => format!("the other side asks us to slow down{words}"),
-        "refused" => format!("refused for a reason of ours{words}"),
-        _ => "as much as [pacing] allows has gone out".to_owned(),
+    let why = match held.by {
+        HeldBy::Deferred => format!("the other side asks us to slow down{words}"),
+        HeldBy::Refused => format!("refused for a reason of ours{words}"),
+        HeldBy::Limit => "as much as [pacing] allows has gone out".to_owned(),
     };
     format!("{whose}: {mails} until {}: {why}", local(held.until))
 }

@@ -5,11 +5,10 @@
 
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
-
 use super::problem::Problems;
 use crate::core::address::Address;
 use crate::core::subscription::Subscription;
+use crate::core::word_enum;
 
 /// The SHA-256 of a file's bytes.
 pub type FileHash = [u8; 32];
@@ -62,34 +61,17 @@ pub struct ListedFile {
     pub errors: Vec<String>,
 }
 
-/// How much of a file could be understood.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum FileState {
-    /// All of it, or at least whose each entry is.
-    Read,
-    /// It has entries of which nobody can say whose they are.
-    Incomplete,
-    /// Nothing: it can't be read, or is not TOML.
-    Unreadable,
-    /// It isn't there.
-    Missing,
-}
-
-impl FileState {
-    /// The word in the database and in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Incomplete => "incomplete",
-            Self::Unreadable => "unreadable",
-            Self::Missing => "missing",
-        }
-    }
-
-    /// The state of this word.
-    pub fn of(word: &str) -> Option<Self> {
-        [Self::Read, Self::Incomplete, Self::Unreadable, Self::Missing].into_iter().find(|state| state.as_str() == word)
+word_enum! {
+    /// How much of a file could be understood.
+    pub enum FileState {
+        /// All of it, or at least whose each entry is.
+        Read,
+        /// It has entries of which nobody can say whose they are.
+        Incomplete,
+        /// Nothing: it can't be read, or is not TOML.
+        Unreadable,
+        /// It isn't there.
+        Missing,
     }
 }
 

@@ -11,6 +11,7 @@ mod words;
 
 use chrono::{DateTime, Duration, Utc};
 
+use super::word_enum;
 use judge::status as code;
 pub use judge::{Class, Context, Verdict, is_limit, judge, refusal};
 pub use notice::{Notice, Reported, read_notice};
@@ -23,12 +24,32 @@ pub struct Recipient {
     pub final_recipient: String,
     /// The address that was asked for, where the server says.
     pub original_recipient: String,
-    /// `failed`, `delayed`, `delivered`, `relayed` or `expanded`, in lower case; another word where its meaning is unknown.
-    pub action: String,
+    /// What became of the mail.
+    pub action: Action,
     /// `5.1.1` (RFC 3463).
     pub status: String,
     /// The other server's words.
     pub diagnostic: String,
+}
+
+word_enum! {
+    /// What became of a mail, in the words of RFC 3464 (section 2.3.3).
+    #[derive(Default)]
+    pub enum Action {
+        /// It was given up.
+        Failed,
+        /// It is tried again.
+        Delayed,
+        /// It is in the mailbox.
+        Delivered,
+        /// It went on to a server that sends no reports.
+        Relayed,
+        /// It went to several addresses.
+        Expanded,
+        /// Another word, of which nobody knows the meaning.
+        #[default]
+        Other,
+    }
 }
 
 /// What a report says of its recipients together.
@@ -70,13 +91,12 @@ pub fn read(text: &str) -> (Option<String>, Vec<Recipient>) {
 
 /// What became of a recipient; `None` where nothing is said of one. Some servers leave the action out, or have a word of their
 /// own for it. Its status tells as much: 5 is a failure for good, 4 one that may pass (RFC 3463 section 3.1).
-fn action(action: &str, status: &str) -> Option<String> {
-    let action = word(action).to_ascii_lowercase();
-    let is_known = ["failed", "delayed", "delivered", "relayed", "expanded"].contains(&action.as_str());
-    match code(status) {
-        Some((5, ..)) if !is_known => Some("failed".to_owned()),
-        Some((4, ..)) if !is_known => Some("delayed".to_owned()),
-        _ => Some(action).filter(|action| !action.is_empty()),
+fn action(action: &str, status: &str) -> Option<Action> {
+    let action = word(action);
+    match (action.to_ascii_lowercase().parse().unwrap_or_default(), code(status)) {
+        (Action::Other, Some((5, ..))) => Some(Action::Failed),
+        (Action::Other, Some((4, ..))) => Some(Action::Delayed),
+        (known, _) => (!action.is_empty()).then_some(known),
     }
 }
 
@@ -86,7 +106,7 @@ const RECIPIENTS: usize = 64;
 /// What failed for good; `None` when nothing did. We send to one recipient at a time, so several of them are one address
 /// that was expanded: then the mildest failure counts.
 pub fn failure(recipients: &[Recipient]) -> Option<Failure> {
-    let failed = recipients.iter().filter(|recipient| recipient.action == "failed").take(RECIPIENTS);
+    let failed = recipients.iter().filter(|recipient| recipient.action == Action::Failed).take(RECIPIENTS);
     let failures = failed.map(|recipient| Failure {
         verdict: judge(None, &recipient.status, &recipient.diagnostic, Context::Report),
         status: recipient.status.clone(),
@@ -230,7 +250,7 @@ mod tests {
             [Recipient {
                 final_recipient: "ada@example.net".into(),
                 original_recipient: "ada+x@example.org".into(),
-                action: "failed".into(),
+                action: Action::Failed,
                 status: "5.1.1".into(),
                 diagnostic: "550 5.1.1 <ada@example.net>: unknown".into(),
             }]
@@ -241,19 +261,19 @@ mod tests {
     #[test]
     fn what_the_action_leaves_open_the_status_says() {
         for (fields, expected) in [
-            ("Status: 5.1.1", Some("failed")),
-            ("Action: failure\nStatus: 5.1.1 (no such user)", Some("failed")),
-            ("Status: 4.4.1", Some("delayed")),
-            ("Action: retrying\nStatus: 4.4.1", Some("delayed")),
-            ("Action: failed\nStatus: 4.4.1", Some("failed")),
-            ("Action: delivered\nStatus: 5.1.1", Some("delivered")),
-            ("Action: odd\nStatus: 2.0.0", Some("odd")),
-            ("Action: odd", Some("odd")),
+            ("Status: 5.1.1", Some(Action::Failed)),
+            ("Action: failure\nStatus: 5.1.1 (no such user)", Some(Action::Failed)),
+            ("Status: 4.4.1", Some(Action::Delayed)),
+            ("Action: retrying\nStatus: 4.4.1", Some(Action::Delayed)),
+            ("Action: failed\nStatus: 4.4.1", Some(Action::Failed)),
+            ("Action: delivered\nStatus: 5.1.1", Some(Action::Delivered)),
+            ("Action: odd\nStatus: 2.0.0", Some(Action::Other)),
+            ("Action: odd", Some(Action::Other)),
             ("Arrival-Date: today", None),
         ] {
             let (_, recipients) =
                 read(&format!("Reporting-MTA: dns; a.example\n\nFinal-Recipient: rfc822; a@b.example\n{fields}"));
-            assert_eq!(recipients.first().map(|recipient| recipient.action.as_str()), expected, "{fields}");
+            assert_eq!(recipients.first().map(|recipient| recipient.action), expected, "{fields}");
         }
     }
 
@@ -277,15 +297,12 @@ mod tests {
 
     #[test]
     fn only_failed_is_final_and_the_mildest_failure_counts() {
-        let recipient = |action: &str, status: &str| Recipient {
-            action: action.into(),
-            status: status.into(),
-            ..Recipient::default()
-        };
-        for action in ["delayed", "delivered", "relayed", "expanded", ""] {
+        let recipient =
+            |action: Action, status: &str| Recipient { action, status: status.into(), ..Recipient::default() };
+        for action in Action::ALL.into_iter().filter(|action| *action != Action::Failed) {
             assert_eq!(failure(&[recipient(action, "5.1.1")]), None, "{action}");
         }
-        let both = [recipient("failed", "5.1.1"), recipient("failed", "4.2.2")];
+        let both = [recipient(Action::Failed, "5.1.1"), recipient(Action::Failed, "4.2.2")];
         assert_eq!(failure(&both).map(|f| f.verdict.class), Some(Class::Soft));
     }
 

@@ -6,6 +6,8 @@
 
 use chrono::{DateTime, Duration, Utc};
 
+use crate::core::word_enum;
+
 /// The server took responsibility for the mail (RFC 5321 section 6.1: the 250 after the final dot).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
@@ -57,61 +59,61 @@ impl SendError {
     }
 }
 
-/// How an attempt ended, or what ended a mail without one. The words are those of the table `attempts`, of the log and of the
-/// metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::EnumString, strum::IntoStaticStr)]
-#[strum(serialize_all = "lowercase")]
-pub enum AttemptOutcome {
-    /// Taken.
-    Sent,
-    /// [`SendError::Transient`].
-    Transient,
-    /// [`SendError::Permanent`].
-    Permanent,
-    /// [`SendError::Unknown`].
-    Unknown,
-    /// Not attempted: a newer mail has its papers.
-    Merged,
-    /// Not attempted: its subscriber left, or the operator dropped it.
-    Dropped,
+word_enum! {
+    /// How an attempt ended, or what ended a mail without one. The words are those of the table `attempts`, of the log and
+    /// of the metrics.
+    pub enum AttemptOutcome {
+        /// Taken.
+        Sent,
+        /// [`SendError::Transient`].
+        Transient,
+        /// [`SendError::Permanent`].
+        Permanent,
+        /// [`SendError::Unknown`].
+        Unknown,
+        /// Not attempted: a newer mail has its papers.
+        Merged,
+        /// Not attempted: its subscriber left, or the operator dropped it.
+        Dropped,
+    }
 }
 
-/// The step of a send at which it failed. The words are those of the table `attempts` and of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::EnumString, strum::IntoStaticStr)]
-#[strum(serialize_all = "lowercase")]
-pub enum Phase {
-    /// Rendering, before any transport.
-    Render,
-    /// TCP.
-    Connect,
-    /// TLS, from the first byte or after STARTTLS.
-    Tls,
-    /// The server's certificate, within TLS.
-    Certificate,
-    /// SMTP's greeting.
-    Greeting,
-    /// EHLO.
-    Ehlo,
-    /// STARTTLS.
-    StartTls,
-    /// AUTH, or a password that could not be read.
-    Auth,
-    /// MAIL FROM.
-    Mail,
-    /// RCPT TO.
-    Rcpt,
-    /// DATA.
-    Data,
-    /// The message, up to the reply to its final dot.
-    Body,
-    /// sendmail could not be run.
-    Program,
-    /// What sendmail said.
-    Sendmail,
-    /// Writing a mail to a file.
-    File,
-    /// A bug: the attempt panicked.
-    Crash,
+word_enum! {
+    /// The step of a send at which it failed. The words are those of the table `attempts` and of the log.
+    pub enum Phase {
+        /// Rendering, before any transport.
+        Render,
+        /// TCP.
+        Connect,
+        /// TLS, from the first byte or after STARTTLS.
+        Tls,
+        /// The server's certificate, within TLS.
+        Certificate,
+        /// SMTP's greeting.
+        Greeting,
+        /// EHLO.
+        Ehlo,
+        /// STARTTLS.
+        StartTls,
+        /// AUTH, or a password that could not be read.
+        Auth,
+        /// MAIL FROM.
+        Mail,
+        /// RCPT TO.
+        Rcpt,
+        /// DATA.
+        Data,
+        /// The message, up to the reply to its final dot.
+        Body,
+        /// sendmail could not be run.
+        Program,
+        /// What sendmail said.
+        Sendmail,
+        /// Writing a mail to a file.
+        File,
+        /// A bug: the attempt panicked.
+        Crash,
+    }
 }
 
 impl Phase {

@@ -30,4 +30,7 @@ pub mod terms;
 pub mod text;
 pub mod token;
 pub mod trend;
+mod word_enum;
 pub mod zone;
+
+pub(crate) use word_enum::word_enum;

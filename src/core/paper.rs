@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 use super::display::display;
+use super::word_enum;
 use describe::Authority;
 
 pub mod describe;
@@ -254,63 +255,35 @@ pub struct Listed {
     pub listing: Listing,
 }
 
-/// How one read of a source ended. The words are those of the table `reads`, of the log and of the metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, strum::Display, strum::EnumString, strum::IntoStaticStr)]
-#[serde(rename_all = "lowercase")]
-#[strum(serialize_all = "lowercase")]
-pub enum ReadOutcome {
-    /// Every list was read, and there are papers.
-    Fresh,
-    /// Every list was read, and there are no papers, as on weekends.
-    Quiet,
-    /// Some lists, or some of a list, could not be read.
-    Partial,
-    /// The source refuses us as a robot.
-    Blocked,
-    /// No list could be read.
-    Failed,
-}
-
-impl ReadOutcome {
-    /// The word in logs, tables and metrics.
-    pub fn as_str(self) -> &'static str {
-        self.into()
+word_enum! {
+    /// How one read of a source ended. The words are those of the table `reads`, of the log and of the metrics.
+    pub enum ReadOutcome {
+        /// Every list was read, and there are papers.
+        Fresh,
+        /// Every list was read, and there are no papers, as on weekends.
+        Quiet,
+        /// Some lists, or some of a list, could not be read.
+        Partial,
+        /// The source refuses us as a robot.
+        Blocked,
+        /// No list could be read.
+        Failed,
     }
 }
 
-/// How a source was read: each is the fallback of the one before it. Which way that is, is for the kind of source to say. The
-/// words are those of the table `reads` and of the log.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Serialize,
-    Deserialize,
-    strum::Display,
-    strum::EnumString,
-    strum::IntoStaticStr,
-)]
-#[serde(rename_all = "lowercase")]
-#[strum(serialize_all = "lowercase")]
-pub enum Route {
-    /// The way that is tried first.
-    Main,
-    /// Another way, which brings as much.
-    Fallback,
-    /// One that brings no abstracts.
-    #[serde(rename = "titles")]
-    #[strum(serialize = "titles")]
-    TitlesOnly,
-}
-
-impl Route {
-    /// The word in logs and tables.
-    pub fn as_str(self) -> &'static str {
-        self.into()
+word_enum! {
+    /// How a source was read: each is the fallback of the one before it. Which way that is, is for the kind of source to
+    /// say. The words are those of the table `reads` and of the log.
+    #[derive(PartialOrd, Ord)]
+    pub enum Route {
+        /// The way that is tried first.
+        Main,
+        /// Another way, which brings as much.
+        Fallback,
+        /// One that brings no abstracts.
+        #[serde(rename = "titles")]
+        #[strum(serialize = "titles")]
+        TitlesOnly,
     }
 }
 

@@ -10,6 +10,7 @@ use super::address::Address;
 use super::paper::SourceId;
 use super::query::Query;
 use super::schedule::Schedule;
+use super::word_enum;
 use super::zone::Zone;
 
 /// One person's order for digests.
@@ -33,43 +34,28 @@ pub struct Subscription {
     pub when_empty: WhenEmpty,
 }
 
-/// Whether a subscriber wants mail. The words are those of the table `subscriptions`.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    Serialize,
-    Deserialize,
-    strum::Display,
-    strum::EnumString,
-    strum::IntoStaticStr,
-    strum::VariantNames,
-)]
-#[serde(rename_all = "lowercase")]
-#[strum(serialize_all = "lowercase")]
-pub enum Consent {
-    /// Asked by mail and not yet answered.
-    Pending,
-    /// Yes.
-    Confirmed,
-    /// They left.
-    Withdrawn,
-    /// Their address bounced, they complained, or the operator said so.
-    Suppressed,
+word_enum! {
+    /// Whether a subscriber wants mail. The words are those of the table `subscriptions`.
+    pub enum Consent {
+        /// Asked by mail and not yet answered.
+        Pending,
+        /// Yes.
+        Confirmed,
+        /// They left.
+        Withdrawn,
+        /// Their address bounced, they complained, or the operator said so.
+        Suppressed,
+    }
 }
 
-/// Where a subscription came from.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantNames,
-)]
-#[strum(serialize_all = "lowercase")]
-pub enum Origin {
-    /// A subscriptions file.
-    File,
-    /// The web.
-    Web,
+word_enum! {
+    /// Where a subscription came from.
+    pub enum Origin {
+        /// A subscriptions file.
+        File,
+        /// The web.
+        Web,
+    }
 }
 
 /// What a subscriber gets for an edition without papers.

@@ -13,11 +13,11 @@ use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{DateTime, Utc};
 
 use crate::core::address::Address;
-use crate::core::bounce::{self, Class, Failure, Recipient};
+use crate::core::bounce::{self, Action, Failure, Recipient};
 use crate::core::leaving;
 use crate::core::token::{Keyring, Purpose, SubscriberId};
 use crate::mail::inbound::{self, Inbound, Kind};
-use crate::store::{Bounce, Reason, Store, StoreError, Taken, Verdict};
+use crate::store::{Bounce, BounceClass, Reason, Store, StoreError, Taken};
 
 /// What bounces are judged by.
 #[derive(Clone, Debug)]
@@ -72,7 +72,7 @@ pub fn run(store: &Store, settings: &Settings, message: &[u8], now: DateTime<Utc
             let is_lasting = |sent: &[_]| bounce::is_lasting(sent, settings.soft_limit, settings.soft_days);
             let taken = store.take_bounce(&bounce, is_lasting)?;
             log(&bounce, taken);
-            Ok(if bounce.verdict == Verdict::Unclear { Outcome::Unclear } else { Outcome::Report(taken) })
+            Ok(if bounce.class == BounceClass::Unclear { Outcome::Unclear } else { Outcome::Report(taken) })
         }
     }
 }
@@ -99,17 +99,17 @@ enum Claim {
 /// Pure: all that a stranger's octets have to do with.
 fn understand(keyring: &Keyring, message: &[u8], now: DateTime<Utc>) -> Meaning {
     let Some(inbound) = inbound::read(message) else { return Meaning::None(Outcome::Unknown) };
-    let unclear = || (Verdict::Unclear, false, String::new(), "a report that can't be understood".to_owned());
-    let (verdict, is_plain, status, words) = match &inbound.kind {
+    let unclear = || (BounceClass::Unclear, false, String::new(), "a report that can't be understood".to_owned());
+    let (class, is_plain, status, words) = match &inbound.kind {
         Kind::Report(recipients) => match bounce::failure(recipients) {
             Some(Failure { verdict, status, diagnostic }) => {
-                (Verdict::Failed(verdict.class), verdict.is_plain, status, diagnostic)
+                (verdict.class.into(), verdict.is_plain, status, diagnostic)
             }
             None if recipients.iter().all(is_no_failure) => return Meaning::None(Outcome::Ignored),
             None => unclear(),
         },
         Kind::Unclear => unclear(),
-        Kind::Complaint => (Verdict::Complaint, false, String::new(), "the reader called a mail spam".to_owned()),
+        Kind::Complaint => (BounceClass::Complaint, false, String::new(), "the reader called a mail spam".to_owned()),
         Kind::Automatic | Kind::Letter => {
             let is_automatic = inbound.kind == Kind::Automatic;
             let otherwise = Meaning::None(if is_automatic { Outcome::Ignored } else { Outcome::Unknown });
@@ -122,7 +122,7 @@ fn understand(keyring: &Keyring, message: &[u8], now: DateTime<Utc>) -> Meaning 
         message_ids: inbound.message_ids,
         recipients: inbound.recipients.iter().filter_map(|text| Address::parse(text).ok()).collect(),
         at: now,
-        verdict,
+        class,
         is_plain,
         status: bounce::masked(&status),
         reply: bounce::masked(&format!("{status} {words}")),
@@ -140,7 +140,7 @@ fn guarded(understand: impl FnOnce() -> Meaning) -> Meaning {
 
 /// Whether it is known that nothing has failed: a delay, a success.
 fn is_no_failure(recipient: &Recipient) -> bool {
-    ["delayed", "delivered", "relayed", "expanded"].contains(&&recipient.action[..])
+    !matches!(recipient.action, Action::Failed | Action::Other)
 }
 
 /// Whose mail a report is about, by a token that only they and the servers on the way could know.
@@ -173,9 +173,9 @@ fn unfolded(text: &str) -> String {
     text.chars().filter(|c| !c.is_whitespace()).collect()
 }
 
-fn log(Bounce { verdict, status, reply, .. }: &Bounce, taken: Taken) {
-    match (taken, verdict) {
-        (_, Verdict::Unclear) => {
+fn log(Bounce { class, status, reply, .. }: &Bounce, taken: Taken) {
+    match (taken, class) {
+        (_, BounceClass::Unclear) => {
             tracing::warn!("a report that can't be understood: nothing changes, and a person should read it");
         }
         (Taken::Unproven, _) => tracing::warn!(%status, "a bounce that names no mail of ours: nothing changes"),
@@ -183,7 +183,7 @@ fn log(Bounce { verdict, status, reply, .. }: &Bounce, taken: Taken) {
         (Taken::Doubted, _) => {
             tracing::warn!(%status, %reply, "a mailbox is said not to exist: that counts once others' mails have not come back");
         }
-        (_, Verdict::Failed(Class::Sender)) => tracing::error!(
+        (_, BounceClass::Sender) => tracing::error!(
             %status, %reply,
             "a server refuses our mail for a reason of ours: its domain rests; look at the sender's DNS, its standing, the mail",
         ),

@@ -11,7 +11,8 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Duration, Utc};
 
-use crate::core::pacing::{Pacer, Policy, Room};
+use crate::core::pacing::{Cause, Pacer, Policy, Room};
+use crate::core::word_enum;
 use crate::store::{Store, StoreError};
 
 /// The limits, and between two runs what they know of the past.
@@ -46,6 +47,27 @@ impl Pace {
     }
 }
 
+word_enum! {
+    /// What holds mails that are due.
+    pub enum HeldBy {
+        /// A rest: the other side asked us to come later.
+        Deferred,
+        /// A rest: the other side refuses us for a reason of ours.
+        Refused,
+        /// As much as the settings allow has gone out.
+        Limit,
+    }
+}
+
+impl From<Cause> for HeldBy {
+    fn from(cause: Cause) -> Self {
+        match cause {
+            Cause::Deferred => Self::Deferred,
+            Cause::Refused => Self::Refused,
+        }
+    }
+}
+
 /// Why mails that are due don't go.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Held {
@@ -55,8 +77,9 @@ pub struct Held {
     pub mails: u64,
     /// When the next one may go.
     pub until: DateTime<Utc>,
-    /// `deferred` or `refused` for a rest, `limit` for what the settings allow.
-    pub cause: &'static str,
+    /// What holds them.
+    #[serde(rename = "cause")]
+    pub by: HeldBy,
     /// What the other side said, when it is a rest.
     pub words: Option<String>,
 }
@@ -86,9 +109,9 @@ pub fn held(store: &Store, policy: &Policy, now: DateTime<Utc>) -> Result<Vec<He
     let held = rooms.into_iter().filter_map(|(domain, mails, room)| {
         let Room::Closed(Some(until)) = room else { return None };
         let rest = is_at_rest(&domain);
-        let cause = rest.map_or("limit", |hold| hold.cause.as_str());
+        let by = rest.map_or(HeldBy::Limit, |hold| hold.cause.into());
         let words = rest.map(|hold| hold.words.clone());
-        (mails > 0 || rest.is_some()).then_some(Held { domain, mails, until, cause, words })
+        (mails > 0 || rest.is_some()).then_some(Held { domain, mails, until, by, words })
     });
     Ok(held.collect())
 }

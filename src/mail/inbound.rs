@@ -15,7 +15,7 @@ use mail_parser::decoders::base64::base64_decode;
 use mail_parser::decoders::quoted_printable::quoted_printable_decode;
 use mail_parser::{Message, MessageParser, MimeHeaders};
 
-use crate::core::bounce::{self, Notice, Recipient, Reported};
+use crate::core::bounce::{self, Action, Notice, Recipient, Reported};
 
 /// What is read of a message, octets. A report says what it has to say long before; what follows is the mail that came
 /// back, or somebody's attachment.
@@ -263,7 +263,7 @@ impl Inbound {
 
     /// What a report says in words alone; of one with fields that say nothing, or not why, what the words say.
     fn take_notice(&mut self, notice: &Notice<'_>) {
-        let is_wordless = |recipient: &Recipient| recipient.action == "failed" && recipient.diagnostic.is_empty();
+        let is_wordless = |recipient: &Recipient| recipient.action == Action::Failed && recipient.diagnostic.is_empty();
         if self.kind == Kind::Report(Vec::new()) {
             self.kind = Kind::Unclear;
         }
@@ -366,8 +366,8 @@ mod tests {
         let inbound = read(text.as_bytes()).expect("a message");
         let Kind::Report(recipients) = inbound.kind else { panic!("{:?}", inbound.kind) };
         assert_eq!(
-            recipients.iter().map(|recipient| &recipient.action[..]).collect::<Vec<_>>(),
-            ["failed", "delivered"]
+            recipients.iter().map(|recipient| recipient.action).collect::<Vec<_>>(),
+            [Action::Failed, Action::Delivered]
         );
         assert_eq!(inbound.message_ids, ["1.a@example.org"]);
     }

@@ -18,26 +18,30 @@ use crate::core::bounce::{self, Class, Said};
 use crate::core::delivery::{Fault, Outcome, SendError};
 use crate::core::pacing::{self, Change};
 use crate::core::token::SubscriberId;
+use crate::core::word_enum;
 
-/// What a report comes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// A failed delivery.
-    Failed(Class),
-    /// The reader called the mail spam.
-    Complaint,
-    /// A report that can't be understood.
-    Unclear,
+word_enum! {
+    /// What a report, or a refusal, comes to. The words are those of the table `bounces` and of the metrics.
+    pub enum BounceClass {
+        /// There is no such mailbox.
+        Hard,
+        /// A passing trouble.
+        Soft,
+        /// Refused for a reason of ours.
+        Sender,
+        /// The reader called the mail spam.
+        Complaint,
+        /// A report that can't be understood.
+        Unclear,
+    }
 }
 
-impl Verdict {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Failed(Class::Hard) => "hard",
-            Self::Failed(Class::Soft) => "soft",
-            Self::Failed(Class::Sender) => "sender",
-            Self::Complaint => "complaint",
-            Self::Unclear => "unclear",
+impl From<Class> for BounceClass {
+    fn from(class: Class) -> Self {
+        match class {
+            Class::Hard => Self::Hard,
+            Class::Soft => Self::Soft,
+            Class::Sender => Self::Sender,
         }
     }
 }
@@ -57,7 +61,7 @@ pub struct Bounce {
     /// When the report was read.
     pub at: DateTime<Utc>,
     /// What it comes to.
-    pub verdict: Verdict,
+    pub class: BounceClass,
     /// Whether it is said of all our mail beyond doubt.
     pub is_plain: bool,
     /// The status code.
@@ -84,8 +88,8 @@ pub enum Taken {
 /// How many mails came back in one way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BounceStatus {
-    /// `hard`, `soft`, `sender`, `complaint` or `unclear`.
-    pub class: String,
+    /// In which way.
+    pub class: BounceClass,
     /// How many.
     pub count: u64,
     /// The newest one.
@@ -109,7 +113,7 @@ impl Store {
                     subscription,
                     edition,
                     bounce.at.timestamp(),
-                    bounce.verdict.as_str(),
+                    bounce.class,
                     bounce.status,
                     bounce.reply,
                     is_held
@@ -118,18 +122,17 @@ impl Store {
             if inserted == 0 {
                 return Ok(Taken::Again);
             }
-            if bounce.verdict == Verdict::Failed(Class::Sender)
-                && is_of_the_domain(tx, subscription, &address_key, edition, bounce)?
+            if bounce.class == BounceClass::Sender && is_of_the_domain(tx, subscription, &address_key, edition, bounce)?
             {
                 rest(tx, &address_key, edition, bounce)?;
             }
-            let reason = match bounce.verdict {
-                Verdict::Complaint => Some(Reason::Complained),
+            let reason = match bounce.class {
+                BounceClass::Complaint => Some(Reason::Complained),
                 // Whatever is said while we are refused for a reason of ours.
                 _ if is_held => None,
-                Verdict::Failed(Class::Hard) => Some(Reason::Bounced),
-                Verdict::Failed(Class::Soft) if is_lasting(&came_back(tx, subscription, 0)?) => Some(Reason::Bounced),
-                Verdict::Failed(_) | Verdict::Unclear => None,
+                BounceClass::Hard => Some(Reason::Bounced),
+                BounceClass::Soft if is_lasting(&came_back(tx, subscription, 0)?) => Some(Reason::Bounced),
+                BounceClass::Soft | BounceClass::Sender | BounceClass::Unclear => None,
             };
             let Some(reason) = reason else { return Ok(Taken::Noted) };
             if reason == Reason::Bounced && reports::waits(tx, sent(tx, edition, bounce.at)?)? {
@@ -301,7 +304,7 @@ fn keep(
         subscription,
         edition,
         at.timestamp(),
-        Verdict::Failed(class).as_str(),
+        BounceClass::from(class),
         status,
         words
     ])?;

@@ -37,10 +37,10 @@ impl Store {
             suppressions::suppress_address(tx, &key, Reason::Unsubscribed, Some(note), now)?;
             let hash = suppressions::hash_of(tx, &key)?;
             let sql = "SELECT at, undo, reason FROM suppressions WHERE hash = ?";
-            let (at, undo, reason): (i64, Option<[u8; 16]>, String) =
+            let (at, undo, reason): (i64, Option<[u8; 16]>, Reason) =
                 tx.query_row(sql, [hash], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
             let at = instant(at);
-            let can_undo = reason == Reason::Unsubscribed.as_str() && now - at < UNDO;
+            let can_undo = reason == Reason::Unsubscribed && now - at < UNDO;
             Ok(Some(Departure { at, undo: undo.filter(|_| can_undo) }))
         })
     }

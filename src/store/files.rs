@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::removals::{self, Accepted, Fate, Missing};
 use super::subscriptions::{self, Definition, SyncReport};
-use super::{Result, Store, StoreError, from_json, hex, instant, to_json};
+use super::{Result, Store, from_json, hex, instant, to_json};
 use crate::config::listing::{FileHash, FileState, Listing};
 use crate::core::address::Address;
 
@@ -107,12 +107,10 @@ impl Store {
             let mut rows = rows.query([])?;
             let mut files = Vec::new();
             while let Some(row) = rows.next()? {
-                let state: String = row.get(2)?;
                 files.push(FileStatus {
                     path: row.get(0)?,
                     hash: row.get(1)?,
-                    state: FileState::of(&state)
-                        .ok_or_else(|| StoreError::Unreadable { what: "file's state", why: state.clone() })?,
+                    state: row.get(2)?,
                     taken: instant(row.get(3)?),
                     errors: from_json("list of errors", &row.get::<_, String>(4)?)?,
                 });
@@ -213,7 +211,7 @@ pub(super) fn record(tx: &Transaction<'_>, listing: &Listing, report: &SyncRepor
         insert.execute(params![
             file.path.display().to_string(),
             file.hash,
-            file.state.as_str(),
+            file.state,
             now.timestamp(),
             to_json("list of errors", &file.errors)?
         ])?;

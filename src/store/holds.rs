@@ -7,8 +7,8 @@ use chrono::{DateTime, Duration, Utc};
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde::Serialize;
 
-use super::{Result, Store, StoreError, instant};
-use crate::core::pacing::{Cause, Change, Hold};
+use super::{Result, Store, instant};
+use crate::core::pacing::{Change, Hold};
 
 /// What was sent to a domain within a few minutes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,10 +124,9 @@ pub(super) fn holds(tx: &Transaction<'_>) -> Result<Vec<Change>> {
     let mut rows = holds.query([])?;
     let mut out = Vec::new();
     while let Some(row) = rows.next()? {
-        let (domain, cause): (String, String) = (row.get(0)?, row.get(1)?);
-        let cause = Cause::of(&cause).ok_or(StoreError::Unreadable { what: "cause of a hold", why: cause })?;
+        let domain: String = row.get(0)?;
         let hold = Hold {
-            cause,
+            cause: row.get(1)?,
             level: row.get(2)?,
             since: instant(row.get(3)?),
             until: instant(row.get(4)?),
@@ -168,7 +167,7 @@ pub(super) fn keep(tx: &Transaction<'_>, changes: &[Change]) -> Result<()> {
                 )?
                 .execute(params![
                     domain,
-                    hold.cause.as_str(),
+                    hold.cause,
                     hold.level,
                     hold.since.timestamp(),
                     hold.until.timestamp(),

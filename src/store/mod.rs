@@ -52,7 +52,7 @@ use parking_lot::Mutex;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-pub use bounces::{Bounce, BounceStatus, Taken, Verdict};
+pub use bounces::{Bounce, BounceClass, BounceStatus, Taken};
 pub use claims::{Claim, Claimed, Mailing};
 pub use clock::{FAR_AHEAD, STEP};
 pub use departures::Departure;

@@ -12,44 +12,23 @@ use crate::core::delivery::{AttemptOutcome, Outcome, Receipt, SendError, Tries};
 use crate::core::digest::RENDERER;
 use crate::core::pacing::Change;
 use crate::core::paper::PaperKey;
+use crate::core::word_enum;
 
-/// Where a queued mail stands.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    Serialize,
-    strum::EnumString,
-    strum::IntoStaticStr,
-    strum::VariantNames,
-    strum::Display,
-)]
-#[strum(serialize_all = "lowercase")]
-#[serde(rename_all = "lowercase")]
-pub enum OutboxState {
-    /// Waits for its time.
-    Queued,
-    /// Someone works on it.
-    Claimed,
-    /// The other side has taken it.
-    Sent,
-    /// Given up, visibly; can be retried by hand.
-    Failed,
-    /// Not to be sent any more: the subscriber left, or the operator said so.
-    Dropped,
-    /// Not sent: a newer edition came first and has its papers.
-    Merged,
-}
-
-impl OutboxState {
-    /// Every state, in the order of a mail's life.
-    pub const ALL: [Self; 6] = [Self::Queued, Self::Claimed, Self::Sent, Self::Failed, Self::Dropped, Self::Merged];
-
-    /// The word in tables and on the command line.
-    pub fn as_str(self) -> &'static str {
-        self.into()
+word_enum! {
+    /// Where a queued mail stands.
+    pub enum OutboxState {
+        /// Waits for its time.
+        Queued,
+        /// Someone works on it.
+        Claimed,
+        /// The other side has taken it.
+        Sent,
+        /// Given up, visibly; can be retried by hand.
+        Failed,
+        /// Not to be sent any more: the subscriber left, or the operator said so.
+        Dropped,
+        /// Not sent: a newer edition came first and has its papers.
+        Merged,
     }
 }
 

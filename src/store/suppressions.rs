@@ -16,42 +16,23 @@ use super::{Result, Store, departures, hex, instant, suspicions};
 use crate::core::address::Address;
 use crate::core::subscription::Consent;
 use crate::core::token::SubscriberId;
+use crate::core::word_enum;
 
-/// Why an address must not be written to.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    Serialize,
-    strum::EnumString,
-    strum::IntoStaticStr,
-    strum::VariantNames,
-    strum::Display,
-)]
-#[serde(rename_all = "lowercase")]
-#[strum(serialize_all = "lowercase")]
-pub enum Reason {
-    /// The subscriber said so.
-    Unsubscribed,
-    /// Mail to it comes back.
-    Bounced,
-    /// The subscriber called a mail spam.
-    Complained,
-    /// The operator said so.
-    Operator,
+word_enum! {
+    /// Why an address must not be written to.
+    pub enum Reason {
+        /// The subscriber said so.
+        Unsubscribed,
+        /// Mail to it comes back.
+        Bounced,
+        /// The subscriber called a mail spam.
+        Complained,
+        /// The operator said so.
+        Operator,
+    }
 }
 
 impl Reason {
-    /// Every reason.
-    pub const ALL: [Self; 4] = [Self::Unsubscribed, Self::Bounced, Self::Complained, Self::Operator];
-
-    /// The word in tables, files and on the command line.
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
-
     /// The consent of a subscription to a suppressed address.
     fn consent(self) -> Consent {
         if self == Self::Unsubscribed { Consent::Withdrawn } else { Consent::Suppressed }

@@ -53,7 +53,7 @@ fn text(store: &Store, now: DateTime<Utc>) -> Result<String, StoreError> {
     line(&mut out, "paperpost_subscribers", "state", "held", held);
     family(&mut out, "paperpost_rests", "gauge", "Recipient domains whose mails rest; the rest of everything is one.");
     let holds = store.holds()?;
-    for cause in [Cause::Deferred, Cause::Refused] {
+    for cause in Cause::ALL {
         let in_force = holds.iter().filter_map(|change| change.hold.as_ref()).filter(|hold| hold.until > now);
         line(&mut out, "paperpost_rests", "cause", cause.as_str(), in_force.filter(|hold| hold.cause == cause).count());
     }
@@ -65,7 +65,7 @@ fn text(store: &Store, now: DateTime<Utc>) -> Result<String, StoreError> {
     line(&mut out, name, "state", "undecided", persons);
     family(&mut out, "paperpost_bounces", "gauge", "Mails that came back in the last 30 days, by what it means.");
     for bounces in store.bounces(now - Duration::days(30))? {
-        line(&mut out, "paperpost_bounces", "class", &bounces.class, bounces.count);
+        line(&mut out, "paperpost_bounces", "class", bounces.class.as_str(), bounces.count);
     }
     let sources = store.sources()?;
     let name = "paperpost_source_last_good_read_timestamp_seconds";

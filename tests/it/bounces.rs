@@ -9,6 +9,7 @@ use paperpost::core::bounce::Class;
 use paperpost::core::subscription::Consent;
 use paperpost::core::token::{Keyring, Purpose};
 use paperpost::jobs::bounce::{self, Outcome, Outcome::Report};
+use paperpost::jobs::pace::HeldBy;
 use paperpost::mail::inbound::{self, Kind, LONGEST_MESSAGE};
 use paperpost::store::{Reason, Taken};
 
@@ -187,7 +188,7 @@ async fn a_report_of_a_fault_of_ours_makes_its_domain_rest_until_somebody_wakes_
     world.at("2026-11-23 12:05");
     take(&world, &Dsn { to: &to, status: "5.7.26", words: "550 5.7.26 unauthenticated", ..Dsn::default() }.text());
     let held = world.held();
-    assert_eq!((held[0].domain.as_deref(), held[0].cause), (Some("example.org"), "refused"));
+    assert_eq!((held[0].domain.as_deref(), held[0].by), (Some("example.org"), HeldBy::Refused));
     assert!(held[0].words.as_ref().is_some_and(|words| words.contains("5.7.26")));
     // Another report of the same mails is no news.
     let until = held[0].until;

@@ -3,6 +3,7 @@
 use chrono::Duration;
 use paperpost::core::pacing::{Limits, Policy, Ramp, Rate};
 use paperpost::jobs::deliver::Report;
+use paperpost::jobs::pace::HeldBy;
 use paperpost::store::{OutboxState, Reason};
 
 use crate::site::{day, paper};
@@ -62,7 +63,10 @@ async fn a_slow_domain_that_is_first_in_line_holds_no_other() {
     );
     assert_eq!(report.next, Some(utc("2026-11-23 13:00")), "it says when to come again");
     let held = world.held();
-    assert_eq!((held.len(), held[0].mails, held[0].cause, held[0].until), (1, 398, "limit", utc("2026-11-23 13:00")));
+    assert_eq!(
+        (held.len(), held[0].mails, held[0].by, held[0].until),
+        (1, 398, HeldBy::Limit, utc("2026-11-23 13:00"))
+    );
     let queued = world.store.outbox(&[OutboxState::Queued], 1_000).expect("an outbox");
     assert!(queued.iter().all(|entry| entry.attempts == 0), "waiting is no attempt");
     world.at("2026-11-23 13:00");
@@ -133,7 +137,7 @@ async fn a_domain_that_asks_us_to_slow_down_rests_alone_and_comes_back() {
     let report = deliver(&world).await;
     assert_eq!((mails(&world, "a.example.org"), mails(&world, "b.example.org")), (0, 5), "{report:?}");
     let held = world.held();
-    assert_eq!((held[0].domain.as_deref(), held[0].cause), (Some("a.example.org"), "deferred"));
+    assert_eq!((held[0].domain.as_deref(), held[0].by), (Some("a.example.org"), HeldBy::Deferred));
     assert!(held[0].words.as_ref().is_some_and(|words| words.contains("too much from you")));
     let until = held[0].until;
     // A restart doesn't wake it.
@@ -199,7 +203,7 @@ async fn a_domain_that_knows_none_of_its_mailboxes_any_more_is_not_believed() {
         "as long as it can be true"
     );
     let held = world.held();
-    assert_eq!((held[0].domain.as_deref(), held[0].cause), (Some("a.example.org"), "refused"));
+    assert_eq!((held[0].domain.as_deref(), held[0].by), (Some("a.example.org"), HeldBy::Refused));
     let failed = in_state(&world, OutboxState::Failed);
     assert_eq!(failed, 5, "the others wait: the first that isn't believed is the last one tried");
     // One that is refused after the rest is not even suspected.
@@ -223,7 +227,7 @@ async fn a_refusal_for_a_reason_of_ours_suppresses_nobody_and_pauses_that_domain
     assert_eq!(mails(&world, "b.example.org"), 5);
     assert!(world.store.suppressions().expect("suppressions").is_empty());
     let held = world.held();
-    assert_eq!((held[0].domain.as_deref(), held[0].cause), (Some("a.example.org"), "refused"));
+    assert_eq!((held[0].domain.as_deref(), held[0].by), (Some("a.example.org"), HeldBy::Refused));
     assert_eq!(held[0].until, utc("2026-11-23 12:15"));
     assert!(in_state(&world, OutboxState::Queued) >= 2, "the others are not burnt");
     world.smtp.forgives();
@@ -245,7 +249,7 @@ async fn a_relay_that_refuses_our_sender_pauses_everything() {
     assert_eq!(queued.len(), 100, "nobody's fault but ours: no mail is given up");
     assert!(queued.iter().filter(|entry| entry.attempts > 0).count() <= 8, "and few are tried");
     let held = world.held();
-    assert_eq!((held[0].domain.as_deref(), held[0].mails, held[0].cause), (None, held[0].mails, "refused"));
+    assert_eq!((held[0].domain.as_deref(), held[0].mails, held[0].by), (None, held[0].mails, HeldBy::Refused));
 }
 
 #[tokio::test]
@@ -257,7 +261,7 @@ async fn a_relay_that_wants_nothing_now_gets_nothing_and_no_mail_pays_for_it() {
         }
         let report = deliver(&world).await;
         let held = world.held();
-        assert_eq!((held[0].domain.as_deref(), held[0].cause, report.next), (None, "deferred", Some(held[0].until)));
+        assert_eq!((held[0].domain.as_deref(), held[0].by, report.next), (None, HeldBy::Deferred, Some(held[0].until)));
         let queued = world.store.outbox(&[OutboxState::Queued], 200).expect("an outbox");
         assert_eq!((queued.len(), world.smtp.mails().len()), (100, 0), "{reply}");
         assert!(queued.iter().filter(|entry| entry.attempts > 0).count() <= 8, "{reply}: and few are tried");
@@ -290,7 +294,7 @@ async fn a_limit_on_what_we_send_fails_no_mail_whatever_its_code() {
         deliver(&world).await;
         assert_eq!(in_state(&world, OutboxState::Queued), 20, "{reply}");
         let held = world.held();
-        assert_eq!((held[0].domain.as_deref(), held[0].cause), (None, "deferred"), "{reply}");
+        assert_eq!((held[0].domain.as_deref(), held[0].by), (None, HeldBy::Deferred), "{reply}");
         world.smtp.forgives();
         world.at("2026-11-24 11:00");
         deliver(&world).await;
@@ -308,7 +312,7 @@ async fn a_relay_that_refuses_everybody_in_words_of_its_own_gets_few_and_suppres
         deliver(&world).await;
         assert!(in_state(&world, OutboxState::Failed) <= 12, "{reply}: {}", in_state(&world, OutboxState::Failed));
         let held = world.held();
-        assert_eq!((held[0].domain.as_deref(), held[0].cause), (None, "refused"), "{reply}");
+        assert_eq!((held[0].domain.as_deref(), held[0].by), (None, HeldBy::Refused), "{reply}");
         assert!(world.store.suppressions().expect("suppressions").is_empty(), "{reply}");
     }
 }

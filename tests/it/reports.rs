@@ -29,7 +29,7 @@ async fn result(message: &str, is_proven: bool) -> &'static str {
     let outcome = take(&world, &message.replace("\r\n", "\n").replace('\n', "\r\n"));
     let noted = world.store.bounces(DateTime::UNIX_EPOCH).expect("a list");
     let suppressed = world.store.suppressions().expect("a list").len();
-    match (outcome, noted.first().map(|status| &status.class[..]), suppressed) {
+    match (outcome, noted.first().map(|status| status.class.as_str()), suppressed) {
         (Outcome::Report(Taken::Suppressed), Some("hard"), 1) => "hard",
         (Outcome::Report(Taken::Suppressed), Some("complaint"), 1) => "complaint",
         (Outcome::Report(Taken::Noted), Some("soft"), 0) => "soft",

@@ -8,6 +8,7 @@ use chrono::Duration;
 use paperpost::core::address::Address;
 use paperpost::jobs::bounce::{self, Outcome::Report};
 use paperpost::jobs::deliver;
+use paperpost::jobs::pace::HeldBy;
 use paperpost::mail::sendmail::Sendmail;
 use paperpost::store::{Reason, Store, Taken};
 use tokio_util::sync::CancellationToken;
@@ -180,7 +181,7 @@ async fn while_we_are_refused_for_a_reason_of_ours_nobody_is_counted_but_who_lea
     world.publish();
     world.smtp.will("rcpt", Act::Say("550 5.7.26 unauthenticated"));
     world.deliver().await;
-    assert_eq!(world.held()[0].cause, "refused");
+    assert_eq!(world.held()[0].by, HeldBy::Refused);
     // The one that finds out whether it is over meets something else.
     world.at("2026-11-23 12:15");
     world.smtp.will("rcpt", Act::Say("550 5.1.1 no such user"));
@@ -327,7 +328,7 @@ fn what_came_back_before_an_upgrade_is_still_known_after_it() {
     drop(connection);
     let store = Store::open(&path).expect("migrated");
     let bounces = store.bounces(chrono::DateTime::UNIX_EPOCH).expect("a list");
-    assert_eq!((bounces.len(), &bounces[0].class[..], &bounces[0].reply[..]), (1, "soft", "full"));
+    assert_eq!((bounces.len(), bounces[0].class.as_str(), &bounces[0].reply[..]), (1, "soft", "full"));
     assert_eq!(store.holds().expect("holds").len(), 1);
     assert_eq!(store.suspicions().expect("a list"), []);
 }

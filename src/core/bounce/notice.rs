@@ -6,7 +6,7 @@
 //! says, as for any other refusal.
 
 use super::families::{ARRIVALS, DELAYS, ENDS, FAILURES, FAMILIES, Family, Mark, RETURNED, SERVERS};
-use super::{Context, Recipient, Said, judge, read};
+use super::{Action, Context, Recipient, Said, judge, read};
 
 /// What is read of a report, octets: its words come early.
 const LONGEST: usize = 32 << 10;
@@ -72,13 +72,13 @@ impl Seen<'_> {
         }
     }
 
-    /// What became of the mail, in the word of RFC 3464.
-    fn action(&self, report: &str) -> &'static str {
+    /// What became of the mail.
+    fn action(&self, report: &str) -> Action {
         let says = |some: &[&str]| some.iter().any(|some| self.subject.contains(some) || report.contains(some));
         match () {
-            () if says(DELAYS) => "delayed",
-            () if says(ARRIVALS) => "delivered",
-            () => "failed",
+            () if says(DELAYS) => Action::Delayed,
+            () if says(ARRIVALS) => Action::Delivered,
+            () => Action::Failed,
         }
     }
 }
@@ -110,11 +110,11 @@ fn recipients(seen: &Seen<'_>, family: &Family, report: &str) -> Vec<Recipient> 
     let recipients = found.into_iter().take(RECIPIENTS).map(|(address, words)| Recipient {
         final_recipient: address,
         original_recipient: String::new(),
-        action: action.to_owned(),
+        action,
         status: String::new(),
         diagnostic: words.split_whitespace().collect::<Vec<_>>().join(" "),
     });
-    recipients.filter(|recipient| action != "failed" || is_understood(&recipient.diagnostic)).collect()
+    recipients.filter(|recipient| action != Action::Failed || is_understood(&recipient.diagnostic)).collect()
 }
 
 /// Whether the words say anything, or a code among them does.

@@ -3,29 +3,16 @@
 use chrono::{DateTime, Duration, Utc};
 
 use super::Room;
+use crate::core::word_enum;
 
-/// Why a domain, or everything, rests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// The other side asked us to come later.
-    Deferred,
-    /// The other side refuses us for a reason of ours: policy, standing, a malformed mail. Or it knows none of its
-    /// mailboxes any more, which is hardly their reason.
-    Refused,
-}
-
-impl Cause {
-    /// The word in tables and on the command line.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Deferred => "deferred",
-            Self::Refused => "refused",
-        }
-    }
-
-    /// The cause of this word.
-    pub fn of(word: &str) -> Option<Self> {
-        [Self::Deferred, Self::Refused].into_iter().find(|cause| cause.as_str() == word)
+word_enum! {
+    /// Why a domain, or everything, rests.
+    pub enum Cause {
+        /// The other side asked us to come later.
+        Deferred,
+        /// The other side refuses us for a reason of ours: policy, standing, a malformed mail. Or it knows none of its
+        /// mailboxes any more, which is hardly their reason.
+        Refused,
     }
 }
 

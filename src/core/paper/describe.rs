@@ -15,38 +15,23 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Paper, PaperKey, SourceId};
+use crate::core::word_enum;
 
-/// How near a source is to the papers that it lists; the nearest first.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    strum::Display,
-    strum::EnumString,
-    strum::IntoStaticStr,
-)]
-#[serde(rename_all = "lowercase")]
-#[strum(serialize_all = "lowercase")]
-pub enum Authority {
-    /// It publishes them: arXiv, a journal.
-    Publisher,
-    /// It collects whole records of papers that others have published.
-    #[default]
-    Index,
-    /// It passes snippets on: a feed, an alert.
-    Feed,
+word_enum! {
+    /// How near a source is to the papers that it lists; the nearest first.
+    #[derive(Default, PartialOrd, Ord, Hash)]
+    pub enum Authority {
+        /// It publishes them: arXiv, a journal.
+        Publisher,
+        /// It collects whole records of papers that others have published.
+        #[default]
+        Index,
+        /// It passes snippets on: a feed, an alert.
+        Feed,
+    }
 }
 
 /// What one source says of a paper.

@@ -63,7 +63,7 @@ fn a_delay_is_no_failure_and_what_says_nothing_is_not_understood() {
                  The message has not yet been delivered:\n  a@example.org\n  connection timed out\n\
                  No action is required on your part. Delivery attempts will continue.\n";
     let reported = read_notice(&from_server(delay)).expect("a report");
-    assert_eq!(reported.recipients[0].action, "delayed");
+    assert_eq!(reported.recipients[0].action, Action::Delayed);
     assert_eq!(class(&reported), None);
     let reported = read_notice(&from_server("Something went wrong with a@example.org.\n")).expect("a report");
     assert_eq!((reported.family, reported.recipients), ("any mail server", vec![]));
