@@ -322,6 +322,7 @@ mod tests {
             masked("550 5.1.1 <ada@example.org>:\r\n unknown; mailto:x@y to=ada@example.org."),
             "550 5.1.1 <***>: unknown; mailto:*** to=***"
         );
+        assert_eq!(masked("unknown\u{7}ada@example.org\u{A0}gone"), "unknown *** gone");
         assert_eq!(masked(&"x ".repeat(400)).chars().count(), 300);
     }
 

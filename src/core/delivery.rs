@@ -275,6 +275,7 @@ mod tests {
             match outcome(&transient(Phase::Rcpt), tries, now, 0.0) {
                 Outcome::Retry(next) => {
                     waits.push((next - now).num_minutes());
+                    assert!(waits.len() < 20, "it ends: {waits:?}");
                     now = next;
                 }
                 end => {
@@ -291,13 +292,14 @@ mod tests {
     fn jitter_takes_nothing_from_the_two_days() {
         for jitter in [0.0, 0.3, 1.0] {
             let (mut now, mut tries) = (at(0), Tries::default());
-            loop {
+            for _ in 0..20 {
                 tries = tries.and(&transient(Phase::Rcpt), now);
                 let Outcome::Retry(next) = outcome(&transient(Phase::Rcpt), tries, now, jitter) else { break };
                 assert!(next > now);
                 now = next;
             }
             assert_eq!(now, at(48 * 60), "{jitter}");
+            assert_eq!(outcome(&transient(Phase::Rcpt), tries, now, jitter), Outcome::Failed);
         }
     }
 
@@ -334,9 +336,24 @@ mod tests {
     #[test]
     fn an_unknown_outcome_is_retried_once() {
         let unknown = Err(SendError::Unknown(Fault::new(Phase::Body, "no answer")));
+        let mut tries_so_far = Tries::default();
         assert_eq!(outcome(&unknown, tries(1, 1), at(0), 0.0), Outcome::Retry(at(30)));
         assert_eq!(outcome(&unknown, tries(2, 2), at(30), 0.0), Outcome::Failed);
         assert_eq!(outcome(&unknown, tries(3, 1), at(0), 0.0), Outcome::Retry(at(30)), "earlier 4yz don't count");
+        let counted = [&unknown, &transient(Phase::Rcpt), &unknown].map(|result| {
+            tries_so_far = tries_so_far.and(result, at(0));
+            (tries_so_far.count, tries_so_far.unknowns)
+        });
+        assert_eq!(counted, [(1, 1), (2, 1), (3, 2)]);
+    }
+
+    #[test]
+    fn only_a_final_answer_to_auth_is_a_refused_login() {
+        let fault = |phase, code| Fault { code, ..Fault::new(phase, "no") };
+        assert!(fault(Phase::Auth, Some(535)).is_refused_login() && fault(Phase::Auth, Some(500)).is_refused_login());
+        for (phase, code) in [(Phase::Auth, Some(454)), (Phase::Auth, None), (Phase::Rcpt, Some(550))] {
+            assert!(!fault(phase, code).is_refused_login(), "{phase} {code:?}");
+        }
     }
 
     #[test]

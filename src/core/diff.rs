@@ -218,9 +218,27 @@ mod tests {
     }
 
     #[test]
-    fn votes_that_a_degraded_read_lacks_stay() {
-        let known = known_after(&snapshot(vec![listed(1, 20, 1, Some(5), "One")]));
+    fn counts_that_a_degraded_read_lacks_stay() {
+        let mut full = listed(1, 20, 1, Some(5), "One");
+        full.listing.comments = Some(2);
+        let known = known_after(&snapshot(vec![full]));
         assert!(diff(&known, &snapshot(vec![listed(1, 20, 1, None, "One")])).is_empty());
+    }
+
+    #[test]
+    fn a_diff_is_empty_only_if_nothing_is_added_revised_said_or_listed() {
+        let item = listed(1, 20, 1, Some(5), "One");
+        let paper = item.paper;
+        let key = paper.key.clone();
+        for diff in [
+            Diff { added: vec![paper.clone()], ..Diff::default() },
+            Diff { revised: vec![paper], ..Diff::default() },
+            Diff { said: vec![(key.clone(), Descriptions::new())], ..Diff::default() },
+            Diff { listings: vec![(key.clone(), item.listing)], ..Diff::default() },
+        ] {
+            assert!(!diff.is_empty(), "{diff:?}");
+        }
+        assert!(Diff { unchanged: vec![key], ..Diff::default() }.is_empty());
     }
 
     #[test]

@@ -257,9 +257,8 @@ impl Chooser {
 
     /// The candidates from before the subscription: listed before its first day, and not first seen after it was made.
     fn before_start(&self, ledger: &Ledger) -> Skip {
+        // The last end is the last day there is.
         let at = self.older.partition_point(|(end, _)| *end < ledger.since);
-        // No day comes after the last of all.
-        let at = at.min(self.older.len() - 1);
         let is_before = |days: &&(NaiveDate, DateTime<Utc>)| days.0 < ledger.since;
         // Nearly everybody began before the oldest candidate.
         if at == 0 || !self.days.iter().filter(is_before).any(|(_, seen)| *seen >= ledger.late) {
@@ -300,8 +299,8 @@ impl Chooser {
     }
 }
 
-/// The first `max` of `matches`, those in `owed` favored, in their order; and the rest. `owed` is in the order in which they
-/// get places.
+/// The first `max` of `matches`, those in `owed` favored, in their order; and the rest. `owed` has some of them, in the order
+/// in which they get places.
 fn cut(matches: &[usize], owed: &[usize], max: usize) -> (Vec<usize>, Vec<usize>) {
     if matches.len() <= max {
         return (matches.to_vec(), Vec::new());
@@ -314,39 +313,10 @@ fn cut(matches: &[usize], owed: &[usize], max: usize) -> (Vec<usize>, Vec<usize>
     let new: Vec<usize> = matches.iter().copied().filter(|index| !is_owed.contains(index)).collect();
     let promised = owed.len().min(max.div_ceil(2));
     let fresh = new.len().min(max - promised);
-    let more = (owed.len() - promised).min(max - promised - fresh);
+    let more = max - promised - fresh;
     let kept: HashSet<usize> = owed[..promised + more].iter().chain(&new[..fresh]).copied().collect();
     matches.iter().partition(|index| kept.contains(index))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn owed_papers_get_half_the_places_and_then_what_is_left() {
-        let owed = |matches: &[usize]| matches.iter().copied().filter(|index| *index >= 10).collect::<Vec<_>>();
-        let cut = |matches: &[usize], max| cut(matches, &owed(matches), max);
-        assert_eq!(cut(&[1, 2, 3, 10, 11, 12], 4), (vec![1, 2, 10, 11], vec![3, 12]));
-        assert_eq!(cut(&[1, 10, 11, 12, 13], 4), (vec![1, 10, 11, 12], vec![13]));
-        assert_eq!(cut(&[1, 2, 3, 4, 10], 4), (vec![1, 2, 3, 10], vec![4]));
-        assert_eq!(cut(&[10, 1], 1), (vec![10], vec![1]));
-        assert_eq!(cut(&[1, 2], 5), (vec![1, 2], vec![]));
-    }
-
-    #[test]
-    fn sections_share_a_mail_by_turns_and_owed_papers_have_half_of_it() {
-        let choice = Choice {
-            sections: vec![vec![1, 2, 3, 10, 11], vec![4, 12, 5]],
-            owed: vec![6],
-            also: vec![7],
-            merged: vec![8],
-        };
-        let within = |places| choice.within(places, |index: &usize| *index >= 10);
-        let kept = within(4);
-        assert_eq!(kept.sections, [vec![1, 10], vec![4, 12]]);
-        assert_eq!((kept.owed, kept.also), (vec![6, 2, 3, 5, 11], vec![7]));
-        assert_eq!(within(1).sections, [vec![], vec![12]]);
-        assert_eq!(within(8), choice);
-    }
-}
+mod tests;

@@ -35,7 +35,7 @@ impl PaperKey {
     /// (<https://info.arxiv.org/help/arxiv_identifier.html>).
     pub fn arxiv(id: &str) -> Option<Self> {
         let bare = match id.rfind('v') {
-            Some(v) if v > 0 && v + 1 < id.len() && id[v + 1..].bytes().all(|b| b.is_ascii_digit()) => &id[..v],
+            Some(v) if v + 1 < id.len() && id[v + 1..].bytes().all(|b| b.is_ascii_digit()) => &id[..v],
             _ => id,
         };
         let new_style = bare.split_once('.').is_some_and(|(month, number)| {
@@ -412,9 +412,39 @@ mod tests {
         assert_eq!(key("2503.02130v2"), key("2503.02130"));
         assert_eq!(key("cs/0112017v1").as_deref(), Some("arxiv:cs/0112017"));
         assert_eq!(key("2503.2130"), Some("arxiv:2503.2130".into()), "four digits until 2014");
+        for old in ["cs/9901001", "hep-th/9901001", "math.GT/9901001"] {
+            assert_eq!(key(old), Some(format!("arxiv:{old}")));
+        }
         for wrong in ["", "2503.0213x", "250.02130", "2503.021301", "submit", "v2", "2503.02130v"] {
             assert_eq!(key(wrong), None, "{wrong}");
         }
+        for wrong in ["cs/990100", "cs/99010011", "cs/990100x", "c5/9901001", "/9901001", "papers/list"] {
+            assert_eq!(key(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_snapshot_is_renamed_where_a_paper_has_another_key_and_borrowed_where_none_has() {
+        let source = SourceId::parse("example").expect("a name");
+        let key = |id: &str| PaperKey::of_source(&source, id);
+        let listed = |id: &str| Listed {
+            paper: Paper::new(key(id), "Title", "https://example.org/1"),
+            aliases: Vec::new(),
+            listing: Listing { source: source.clone(), day: NaiveDate::MIN, rank: 1, upvotes: None, comments: None },
+        };
+        let snapshot = Snapshot {
+            source: source.clone(),
+            authority: Authority::Index,
+            taken: DateTime::UNIX_EPOCH,
+            route: Route::Main,
+            items: vec![listed("a"), listed("b")],
+            skipped: 0,
+        };
+        let same = BTreeMap::from([(key("a"), key("a"))]);
+        assert!(matches!(snapshot.renamed(&same), Cow::Borrowed(_)));
+        let renamed = snapshot.renamed(&BTreeMap::from([(key("a"), key("c")), (key("b"), key("b"))]));
+        let keys: Vec<String> = renamed.items.iter().map(|item| format!("{:?}", item.paper.key)).collect();
+        assert_eq!(keys, ["example:c", "example:b"]);
     }
 
     #[test]

@@ -274,6 +274,9 @@ mod tests {
         assert_eq!(next("0 8 25 * fri"), Some(wall("2026-11-25 08:00")), "either day field");
         assert_eq!(next("0 8 1 * fri"), Some(wall("2026-11-27 08:00")), "either day field");
         assert_eq!(next("*/20 9-10 * dec *"), Some(wall("2026-12-01 09:00")));
+        let twice = schedule("5/25 8 * * *");
+        let minutes = twice.after(wall("2026-11-23 08:00")).take(3).map(|slot| slot.format("%H:%M").to_string());
+        assert_eq!(minutes.collect::<Vec<_>>(), ["08:05", "08:30", "08:55"], "from 5 to the end of the hour");
     }
 
     #[test]
@@ -285,6 +288,8 @@ mod tests {
             ("0 8 * * mon-xyz", "found `xyz`"),
             ("*/0 8 * * *", "minute"),
             ("daily at 25:00", "HH:MM"),
+            ("daily at 24:00", "HH:MM"),
+            ("daily at 8:60", "HH:MM"),
             ("daily at 8", "HH:MM"),
             ("daily at", "HH:MM"),
             ("13pm", "HH:MM"),
@@ -359,6 +364,9 @@ mod tests {
             }
         }
         assert_eq!(slots("@daily")[0], "Fri 27 00:00");
+        assert_eq!(slots("@monthly")[..2], ["Tue 01 00:00", "Fri 01 00:00"]);
+        assert_eq!(slots("@yearly")[..2], ["Fri 01 00:00", "Sat 01 00:00"]);
+        assert_eq!(slots("@annually"), slots("@yearly"));
         assert_eq!(slots("@hourly")[0], "Thu 26 01:00");
     }
 
@@ -373,9 +381,30 @@ mod tests {
             let months: std::collections::BTreeSet<_> = slots.iter().map(|slot| (slot.year(), slot.month())).collect();
             assert_eq!(months.len(), 24, "{text}");
         }
+        // Of the years that end a century, every fourth has 29 days in February.
+        for (year, last) in [(2000, 29), (2096, 29), (2099, 28), (2100, 28)] {
+            let february = schedule("monthly on 31 at 08:00").after(wall(&format!("{year}-02-01 00:00"))).next();
+            assert_eq!(february, Some(wall(&format!("{year}-02-{last} 08:00"))));
+        }
         let both = schedule("monthly on 30, 31 at 08:00");
         let both = both.after(wall("2027-01-01 00:00")).take(4).map(|slot| slot.day());
         assert_eq!(both.collect::<Vec<_>>(), [30, 31, 28, 30]);
+    }
+
+    #[test]
+    fn a_day_has_24_times_at_most() {
+        let hours: Vec<String> = (0..24).map(|hour| format!("{hour}:00")).collect();
+        let (most, more) = (hours.join(", "), format!("{}, 12:30", hours.join(", ")));
+        assert_eq!(schedule(&most).after(wall("2026-11-23 00:00")).nth(23), Some(wall("2026-11-24 00:00")));
+        assert!(Schedule::parse(&more).expect_err("25 times").message.contains("at most 24 times a day, found 25"));
+    }
+
+    #[test]
+    fn a_schedule_is_kept_as_its_text_and_two_are_equal_if_their_texts_are() {
+        let kept = serde_json::to_string(&schedule("daily  at 08:00")).expect("JSON");
+        assert_eq!(kept, r#""daily at 08:00""#);
+        assert_eq!(serde_json::from_str::<Schedule>(&kept).expect("a schedule"), schedule("daily at 08:00"));
+        assert_ne!(schedule("daily at 08:00"), schedule("daily at 8:00"));
     }
 
     #[test]

@@ -204,6 +204,12 @@ mod tests {
     }
 
     #[test]
+    fn an_edition_with_a_paper_is_a_mail_though_nothing_is_owed_or_told() {
+        let settled = settle(&choice(&[2], &[]), &ledger());
+        assert_eq!(settled, Settlement { mail: true, ..Settlement::default() });
+    }
+
+    #[test]
     fn a_first_edition_owes_nothing_and_welcomes_when_it_is_empty() {
         let first = Ledger { last: None, ..ledger() };
         let settled = settle(&choice(&[2], &[4, 1]), &first);
@@ -246,5 +252,25 @@ mod tests {
         let settled = settle(&merged, &ledger);
         assert_eq!((settled.told, settled.welcome, settled.mail), (told, true, true));
         assert_eq!(settle(&choice(&[], &[]), &ledger).told, Told::default(), "it goes out by itself");
+    }
+
+    #[test]
+    fn a_mail_that_gives_way_has_a_successor_only_if_there_is_something_to_say() {
+        let merge = |told: Told, papers: &[u32]| {
+            let waiting = Waiting { edition: 9, papers: papers.to_vec(), told, ..Waiting::default() };
+            let ledger = Ledger { waiting: vec![waiting], settled: vec![5], ..ledger() };
+            settle(&Choice { merged: vec![9], ..choice(&[], &[]) }, &ledger).mail
+        };
+        let numbers = Told { cut: vec![6], ..Told::default() };
+        assert!(merge(numbers, &[]));
+        assert!(!merge(Told::default(), &[5]), "all of it is settled");
+    }
+
+    #[test]
+    fn each_list_of_what_is_told_is_changed_by_itself() {
+        let told = Told { left: vec![1, 2], cut: vec![3], refused: vec![4, 6] };
+        let even = told.map(|papers| papers.into_iter().filter(|paper| paper % 2 == 0).collect());
+        assert_eq!(even, Told { left: vec![2], cut: vec![], refused: vec![4, 6] });
+        assert!(!even.is_empty() && Told::default().is_empty());
     }
 }

@@ -143,6 +143,10 @@ fn mails_that_were_under_way_when_a_rest_began_neither_deepen_nor_end_it() {
     assert_eq!(pacer.end("example.org", at(0), at(2), &deferred()), []);
     assert_eq!(pacer.end("example.org", at(0), at(2), &Ending::Taken), []);
     assert_eq!(pacer.room_for("example.org", at(3)), Room::Closed(Some(at(61))));
+    // Nor does one that began, or ended, in the very instant.
+    (0..2).for_each(|_| pacer.begin("example.net", at(0)).expect("room"));
+    assert_eq!(pacer.end("example.net", at(0), at(0), &deferred()).len(), 1);
+    assert_eq!(pacer.end("example.net", at(0), at(0), &Ending::Taken), []);
 }
 
 #[test]
@@ -203,6 +207,9 @@ fn a_clock_that_was_set_back_makes_nobody_wait_longer_than_was_meant() {
     send(&mut pacer, "example.org", at(100_000), &deferred());
     assert_eq!(pacer.room(at(0)), Room::Closed(Some(at(60))));
     assert_eq!(pacer.room_for("example.org", at(0)), Room::Open(1));
+    // What is taken ends the rest.
+    pacer.end("example.org", at(0), at(1), &Ending::Taken);
+    assert_eq!(pacer.room_for("example.org", at(1)), Room::Open(u32::MAX));
 }
 
 #[test]
@@ -227,20 +234,29 @@ fn only_what_is_said_of_all_our_mail_slows_a_domain_down() {
         (Phase::Rcpt, 450, None, "Requested mail action not taken: mailbox unavailable"),
         (Phase::Body, 452, None, "mailbox is full"),
         (Phase::Mail, 552, Some("5.3.4"), "too large"),
+        (Phase::Body, 552, Some("5.3.4"), "message too large"),
+        (Phase::Rcpt, 552, Some("5.2.2"), "no"),
+        (Phase::Rcpt, 550, None, "mailbox is full"),
+        // Of a mailbox that may be missing, but not for good.
+        (Phase::Rcpt, 450, Some("5.4.1"), "Recipient address rejected: Access denied"),
     ] {
         assert_eq!(ending(phase, code, enhanced, text), Ending::OwnTrouble, "{code} {enhanced:?} {text}");
     }
     assert!(matches!(ending(Phase::Mail, 451, None, "later"), Ending::Deferred { by_domain: false, .. }));
     assert!(matches!(ending(Phase::Rcpt, 550, Some("5.1.1"), "no such user"), Ending::NoMailbox { .. }));
     assert!(matches!(ending(Phase::Rcpt, 550, None, "Administrative prohibition"), Ending::Rejected { .. }));
-    assert_eq!(ending(Phase::Rcpt, 552, Some("5.2.2"), "mailbox full"), Ending::OwnTrouble);
+    assert!(matches!(ending(Phase::Rcpt, 500, Some("5.1.1"), "no such user"), Ending::NoMailbox { .. }));
     let limit = ending(Phase::Data, 550, Some("5.4.5"), "Daily user sending limit exceeded");
     assert!(matches!(limit, Ending::Deferred { by_domain: false, .. }));
     assert!(matches!(ending(Phase::Body, 550, Some("5.7.1"), "spam"), Ending::Refused { by_domain: true, .. }));
+    assert!(matches!(ending(Phase::Body, 500, Some("5.7.1"), "spam"), Ending::Refused { by_domain: true, .. }));
     assert!(matches!(ending(Phase::Rcpt, 530, Some("5.7.0"), "log in"), Ending::Refused { by_domain: false, .. }));
-    let sender =
-        SendError::Transient(Fault { phase: Phase::Mail, code: Some(553), enhanced: None, text: "not yours".into() });
-    assert!(matches!(Ending::of(&Err(sender)), Ending::Refused { by_domain: false, .. }));
+    // What a setting of the server's may mend is tried again, whatever the code.
+    let mended = |phase, code, text: &str| {
+        Ending::of(&Err(SendError::Transient(Fault { code: Some(code), ..Fault::new(phase, text) })))
+    };
+    assert!(matches!(mended(Phase::Mail, 500, "not yours"), Ending::Refused { by_domain: false, .. }));
+    assert_eq!(mended(Phase::Rcpt, 550, "Administrative prohibition"), Ending::OwnTrouble);
     assert_eq!(ending(Phase::Auth, 535, Some("5.7.8"), "wrong password"), Ending::Untried);
     let unreachable = Err(SendError::Transient(Fault::new(Phase::Connect, "refused")));
     assert_eq!(Ending::of(&unreachable), Ending::Untried);
@@ -260,6 +276,9 @@ fn what_may_be_about_one_mailbox_is_the_domains_once_a_second_hears_it() {
     assert_eq!(pacer.weigh("example.net", 4, false, refused()), refused());
     assert!(matches!(pacer.weigh("example.net", 4, true, refused()), Ending::Rejected { .. }));
     assert_eq!(pacer.weigh("example.net", 4, true, deferred()), Ending::OwnTrouble);
+    // What the server says of all our mail, whoever it is for, is no mailbox's.
+    let of_all = Ending::of(&fault(Phase::Mail, 451, None, "later"));
+    assert_eq!(pacer.weigh("example.net", 4, true, of_all.clone()), of_all);
     // A mailbox that is missing day after day is one.
     let missing = || Ending::of(&fault(Phase::Rcpt, 550, Some("5.1.1"), "no such user"));
     assert_eq!(pacer.weigh("example.com", 5, false, missing()), missing());
@@ -318,6 +337,144 @@ fn a_rest_that_is_read_again_still_knows_what_was_under_way_when_it_began() {
     assert_eq!(pacer.end("example.org", millis(200), millis(600), &Ending::Taken), []);
     assert_eq!(pacer.end("example.org", millis(200), millis(700), &deferred()), []);
     assert_eq!(pacer.room_for("example.org", millis(800)), Room::Closed(Some(millis(60_500))));
+}
+
+#[test]
+fn a_large_limit_takes_no_more_memory_than_a_small_one() {
+    let policy = Policy { rate: Some(Rate { mails: 1_000_000, per: Duration::seconds(10) }), ..Policy::default() };
+    let mut pacer = Pacer::new(policy, None);
+    for n in 0..12_000 {
+        send(&mut pacer, "example.org", millis(n), &Ending::Taken);
+        pacer.room(millis(n));
+        assert!(pacer.rate.as_ref().map_or(0, Window::marks) <= 258, "{n}");
+    }
+}
+
+#[test]
+fn mails_over_the_limit_are_waited_for_until_so_many_have_left_the_window_that_one_fits() {
+    let policy = Policy { rate: Some(Rate { mails: 2, per: Duration::seconds(60) }), ..Policy::default() };
+    let mut pacer = Pacer::new(policy, None);
+    for second in 0..4 {
+        pacer.remember("example.org", at(second), 1, 1);
+    }
+    assert_eq!(pacer.room(at(4)), Room::Closed(Some(at(62))));
+    assert_eq!(pacer.room(at(62)), Room::Open(1));
+}
+
+#[test]
+fn what_is_under_way_to_a_domain_is_counted_and_at_least_one_mail_may_be() {
+    let domains = [("few", 3), ("none", 0)];
+    let domains = domains.map(|(name, connections)| (name.to_owned(), Limits { connections, ..limits(None) }));
+    let mut pacer = Pacer::new(Policy { domains: domains.into(), ..Policy::default() }, None);
+    assert_eq!(["few", "none", "other"].map(|domain| pacer.connections_for(domain)), [3, 1, 20]);
+    (0..3).for_each(|_| pacer.begin("few", at(0)).expect("room"));
+    assert_eq!((pacer.running_for("few"), pacer.running_for("other")), (3, 0));
+    pacer.end("few", at(0), at(1), &Ending::Taken);
+    assert_eq!(pacer.running_for("few"), 2);
+}
+
+/// Ends a mail to each of so many domains that no other test has.
+fn end_at_many(pacer: &mut Pacer, name: &str, domains: usize, now: DateTime<Utc>, ending: &Ending) {
+    (0..domains).for_each(|n| drop(pacer.end(&format!("{name}{n}.example.org"), now, now, ending)));
+}
+
+#[test]
+fn domains_are_forgotten_once_there_are_many_whose_windows_have_passed() {
+    let rate = Some(Rate { mails: 9, per: Duration::seconds(60) });
+    let mut pacer = Pacer::new(Policy { domain: limits(rate), ..Policy::default() }, None);
+    end_at_many(&mut pacer, "a", LANES, at(0), &Ending::Taken);
+    assert_eq!(pacer.lanes.len(), LANES, "none is looked for before there are many");
+    end_at_many(&mut pacer, "b", LANES, at(1), &Ending::Taken);
+    assert_eq!(pacer.lanes.len(), 2 * LANES, "all of them count still");
+    // While most are busy, they are not looked through at every mail.
+    assert_eq!(pacer.tidy_at, 2 * (LANES + 1));
+    end_at_many(&mut pacer, "c", 100, at(100), &Ending::Taken);
+    assert!(pacer.lanes.len() <= 100);
+    // Mails of the past may bring many at once.
+    (0..3 * LANES).for_each(|n| pacer.remember(&format!("d{n}.example.org"), at(100), 1, 1));
+    end_at_many(&mut pacer, "e", 1, at(200), &Ending::Taken);
+    assert_eq!(pacer.lanes.len(), 1);
+}
+
+#[test]
+fn dead_mailboxes_of_many_domains_fill_no_memory_and_a_domain_without_any_stays_disbelieved() {
+    let missing = Ending::NoMailbox { words: "no such user".into() };
+    let mut pacer = Pacer::new(Policy::default(), None);
+    (0..5).for_each(|_| drop(pacer.end("broken.example.org", at(0), at(0), &missing)));
+    end_at_many(&mut pacer, "a", LANES, at(1), &missing);
+    assert_eq!(pacer.lanes.len(), 1);
+    assert!(pacer.disbelieves("broken.example.org"));
+}
+
+#[test]
+fn however_many_mails_a_dead_server_cuts_off_a_few_are_remembered() {
+    let mut pacer = Pacer::new(Policy::default(), None);
+    for mail in 0..100 {
+        pacer.hears_of(mail, &Ending::Lost);
+    }
+    assert_eq!(pacer.lost.len(), CUT_OFF);
+}
+
+#[test]
+fn a_relay_that_knows_no_mailbox_of_any_domain_is_left_alone() {
+    let missing = Ending::of(&fault(Phase::Rcpt, 550, Some("5.1.1"), "no such user"));
+    let mut pacer = Pacer::new(Policy::default(), None);
+    for n in 0..9 {
+        assert_eq!(send(&mut pacer, &format!("d{n}.example.org"), at(n), &missing), []);
+    }
+    assert!(matches!(&send(&mut pacer, "d9.example.org", at(9), &missing)[..], [Change { domain: None, .. }]));
+}
+
+#[test]
+fn a_rest_for_another_cause_begins_anew() {
+    let mut pacer = Pacer::new(Policy::default(), None);
+    send(&mut pacer, "example.org", at(0), &refused());
+    send(&mut pacer, "example.org", at(900), &refused());
+    assert_eq!(pacer.room_for("example.org", at(901)), Room::Closed(Some(at(2_700))));
+    send(&mut pacer, "example.org", at(2_700), &deferred());
+    assert_eq!(pacer.room_for("example.org", at(2_701)), Room::Closed(Some(at(2_760))));
+}
+
+#[test]
+fn a_hold_that_somebody_changed_takes_the_place_of_the_known_one() {
+    let mut pacer = Pacer::new(Policy::default(), None);
+    let mut written = send(&mut pacer, "example.org", at(0), &deferred());
+    written[0].hold.as_mut().expect("a hold").until = at(3_600);
+    pacer.set_holds(written);
+    assert_eq!(pacer.room_for("example.org", at(60)), Room::Closed(Some(at(3_600))));
+}
+
+#[test]
+fn only_limits_over_time_look_back_at_what_was_sent() {
+    let rate = Some(Rate { mails: 1, per: Duration::seconds(1) });
+    let plain = Policy::default;
+    let of_a_domain = |limits| [("example.org".to_owned(), limits)].into();
+    let per_day = Limits { per_day: Some(9), ..limits(None) };
+    assert!(!plain().looks_back());
+    for policy in [
+        Policy { rate, ..plain() },
+        Policy { per_day: Some(9), ..plain() },
+        Policy { ramp: Some(Ramp { start: 50, growth: 2.0 }), ..plain() },
+        Policy { domain: limits(rate), ..plain() },
+        Policy { domain: per_day, ..plain() },
+        Policy { domains: of_a_domain(limits(rate)), ..plain() },
+        Policy { domains: of_a_domain(per_day), ..plain() },
+    ] {
+        assert!(policy.looks_back(), "{policy:?}");
+    }
+}
+
+#[test]
+fn what_sendmail_and_our_own_checks_say_is_of_the_mailbox_unless_it_is_of_us() {
+    let sendmail = |enhanced: Option<&str>, text: &str| {
+        let fault = Fault { enhanced: enhanced.map(Into::into), ..Fault::new(Phase::Sendmail, text) };
+        Ending::of(&Err(SendError::Permanent(fault)))
+    };
+    assert!(matches!(sendmail(Some("5.1.1"), "user unknown"), Ending::NoMailbox { .. }));
+    assert!(matches!(sendmail(Some("5.7.1"), "refused as spam"), Ending::Refused { by_domain: true, .. }));
+    assert_eq!(sendmail(None, "it failed"), Ending::OwnTrouble);
+    let ours = Err(SendError::Permanent(Fault::new(Phase::Rcpt, "the server takes no such address")));
+    assert_eq!(Ending::of(&ours), Ending::OwnTrouble);
 }
 
 /// Steps of a random life: how much later, for which domain, how long the mail is under way, how it ends.
@@ -414,16 +571,4 @@ proptest! {
         }
     }
 
-    #[test]
-    fn a_large_limit_takes_no_more_memory_than_a_small_one(gaps in prop::collection::vec(0i64..100, 600)) {
-        let policy = Policy { rate: Some(Rate { mails: 1_000_000, per: Duration::seconds(10) }), ..Policy::default() };
-        let mut pacer = Pacer::new(policy, None);
-        let mut now = millis(0);
-        for gap in gaps {
-            now += Duration::milliseconds(gap);
-            send(&mut pacer, "example.org", now, &Ending::Taken);
-            pacer.room(now);
-            prop_assert!(pacer.rate.as_ref().map_or(0, Window::marks) <= 258);
-        }
-    }
 }

@@ -195,6 +195,7 @@ mod tests {
         fn what_a_source_says_is_kept_beside_what_is_shown(shown in paper(), one in paper()) {
             let kept = otherwise(&one, &shown).expect("JSON");
             prop_assert_eq!(kept.is_empty(), one == shown);
+            prop_assert!(otherwise(&one, &one).expect("JSON").is_empty());
             prop_assert_eq!(said(&shown, kept).expect("a paper"), one);
         }
 

@@ -118,9 +118,9 @@ fn groups<'a>(items: &Items<'a>, register: &Register) -> Vec<Group<'a>> {
     for (key, aliases) in items {
         for name in aliases.iter().copied().chain([*key]) {
             match register.names.get(name) {
-                Some(Meaning::Disputed) if name != *key => continue,
+                Some(Meaning::Disputed) => continue,
                 Some(Meaning::Own(paper) | Meaning::Claimed(paper)) => link(Node::Name(name), Node::Paper(*paper)),
-                Some(Meaning::Disputed) | None => {}
+                None => {}
             }
             link(Node::Name(key), Node::Name(name));
         }
@@ -271,6 +271,8 @@ mod tests {
         let known = register(&[(3, &["doi:j/1"]), (7, &["arxiv:1"]), (9, &["feed:2"])], &[]);
         check(&[&["arxiv:1", "doi:j/1"]], &known, "arxiv:1=3,7");
         check(&[&["doi:j/1", "feed:2"]], &known, "doi:j/1=3,9");
+        let late = register(&[(3, &["feed:2"]), (9, &["doi:j/1"])], &[]);
+        check(&[&["doi:j/1", "feed:2"]], &late, "doi:j/1=3,9");
         let preprint = register(&[(3, &["doi:p/1"]), (4, &["doi:j/1"])], &[]);
         check(&[&["doi:p/1", "doi:j/1"]], &preprint, "doi:p/1=3,4");
         let claimed = register(&[(3, &["doi:p/1"])], &[("doi:j/1", 3)]);
@@ -295,6 +297,16 @@ mod tests {
         check(&items, &Register::default(), "doi:j/1= doi:j/2= ?doi:j/issue");
         let known = register(&[(3, &["doi:j/1"])], &[("doi:j/issue", 3)]);
         check(&items[1..], &known, "doi:j/2= ?doi:j/issue");
+    }
+
+    #[test]
+    fn a_name_that_one_paper_alone_claims_is_not_disputed_though_the_paper_is_in_doubt() {
+        let items: [&[&str]; 2] = [&["arxiv:1", "doi:j/1", "pmid:9"], &["arxiv:2", "doi:j/1"]];
+        check(&items, &Register::default(), "arxiv:1= arxiv:2= ?doi:j/1");
+        // Two keys of one paper are one claimant.
+        let known = register(&[(3, &["arxiv:1", "feed:1"])], &[]);
+        let items: [&[&str]; 3] = [&["arxiv:1", "pmid:9"], &["feed:1", "pmid:9"], &["arxiv:2", "feed:1"]];
+        check(&items, &known, "arxiv:1=3 arxiv:2=");
     }
 
     #[test]

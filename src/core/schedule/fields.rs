@@ -111,10 +111,10 @@ impl Field {
 
     /// A value that may be behind the end, as one in the field; 7 is Sunday too.
     fn around(&self, value: u32) -> u32 {
-        let (first, last) = self.range;
+        let (first, _) = self.range;
         match self.circle {
-            Some(circle) if value > last || value - first >= circle => (value - first) % circle + first,
-            _ => value,
+            Some(circle) => (value - first) % circle + first,
+            None => value,
         }
     }
 

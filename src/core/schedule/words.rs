@@ -117,8 +117,7 @@ fn weekday_range(word: &str) -> Option<(u32, u32)> {
     match word.split_once('-') {
         None => name(word).map(|day| (day, day)),
         Some((from, to)) => {
-            let day =
-                |word: &str| name(word).or_else(|| word.parse().ok().filter(|day| *day <= 7).map(|day: u32| day % 7));
+            let day = |word: &str| name(word).or_else(|| word.parse().ok().filter(|day| *day <= 7));
             day(from).zip(day(to))
         }
     }
