@@ -3,6 +3,7 @@
 //! Four small jobs - scrape, publish, deliver, enroll - never call each other; they meet only in the database. Each is
 //! one idempotent step: read, think (pure code in [`core`]), write in one transaction. `docs/architecture.md` is the map.
 
+pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// The modules of `src/`, lowest first. A module may name those on lower layers, and itself; never one beside it.
 /// Lower than all is the crate `templates`, which `templates_depend_on_maud_alone` keeps there.
-const LAYERS: [&[&str]; 9] = [
+const LAYERS: [&[&str]; 10] = [
     &["core"],
     &["clock", "metrics", "telemetry", "threads", "zones"],
     &["source"],
@@ -18,6 +18,7 @@ const LAYERS: [&[&str]; 9] = [
     &["store", "mail"],
     &["jobs"],
     &["web"],
+    &["app"],
     &["daemon"],
     &["cli"],
 ];

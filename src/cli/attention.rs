@@ -5,8 +5,8 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::wiring;
 use super::work::plural;
+use crate::app;
 use crate::core::paper::ReadOutcome;
 use crate::jobs::pace::{Held, HeldBy};
 use crate::store::{BounceClass, OutboxState, SourceStatus, Store, SubscriberStatus};
@@ -69,6 +69,6 @@ pub(super) fn needed(
         let (reports, are) = (plural(unclear as usize, "report"), if unclear == 1 { "is" } else { "are" });
         needed.push(format!("{unclear} {reports} in the bounce mailbox {are} flagged: nobody understands them"));
     }
-    needed.extend(wiring::old_zones(now.date_naive()));
+    needed.extend(app::old_zones(now.date_naive()));
     Ok(needed)
 }

@@ -3,7 +3,8 @@
 use std::io::Read;
 use std::process::ExitCode;
 
-use super::{wiring, work};
+use super::work;
+use crate::app;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::jobs::bounce::{self, Outcome};
@@ -42,8 +43,8 @@ pub(super) fn bounce(settings: &Settings) -> ExitCode {
 
 /// Reads the bounce mailbox of the settings now.
 pub(super) async fn inbox(settings: &Settings) -> anyhow::Result<ExitCode> {
-    let store = wiring::write(settings)?;
-    let bounces = wiring::bounces(settings, &store)?;
+    let store = app::write(settings)?;
+    let bounces = app::bounces(settings, &store)?;
     anyhow::ensure!(
         bounces.inbox.is_some(),
         "there is no bounce mailbox in the settings: set imap.host or bounces.maildir"
@@ -68,8 +69,8 @@ fn take(settings: &Settings) -> anyhow::Result<Taken> {
     input.by_ref().take(LONGEST_MESSAGE as u64).read_to_end(&mut message)?;
     // A mail server that can't hand over all of it calls that a failure.
     std::io::copy(&mut input, &mut std::io::sink())?;
-    let store = wiring::write(settings)?;
-    let (judging, now) = (wiring::judging(settings, &store)?, Clock::System.now());
+    let store = app::write(settings)?;
+    let (judging, now) = (app::judging(settings, &store)?, Clock::System.now());
     let outcome = bounce::run(&store, &judging, &message, now)?;
     let is_key_missing = settings.missing_secrets.iter().any(|missing| missing.key == "tokens.key")
         || judging.keyring.lacks_key_of(&String::from_utf8_lossy(&message));

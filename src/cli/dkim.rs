@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Subcommand, ValueEnum};
 
-use super::wiring;
+use crate::app;
 use crate::config::Settings;
 use crate::mail::dkim::{Algorithm, Key, new_key};
 
@@ -65,7 +65,7 @@ fn keygen(settings: &Settings, kind: KeyType, selector: &str, output: Option<Pat
 }
 
 fn record(settings: &Settings) -> anyhow::Result<ExitCode> {
-    let keys = wiring::dkim_keys(&settings.dkim)?;
+    let keys = app::dkim_keys(&settings.dkim)?;
     anyhow::ensure!(!keys.is_empty(), "the settings have no key in [dkim]: `paperpost dkim keygen` makes one");
     for key in keys {
         say!("{}", key.zone_line(&settings.dkim.domain)?);
@@ -80,4 +80,11 @@ fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)?.write_all(text.as_bytes())
+}
+
+/// Says that a mail which is shown has no signature, where the one that is sent has one.
+pub(super) fn note_unsigned(settings: &Settings) {
+    if let Some(missing) = settings.missing_secrets.iter().find(|missing| missing.key.starts_with("dkim.")) {
+        note!("warning: this mail is not signed, since {} can't be read here; the one that is sent is", missing.key);
+    }
 }

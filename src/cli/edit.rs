@@ -9,7 +9,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use strum::VariantNames;
 
-use super::{expression, files, output, parse_address, preview};
+use super::{expression, files, output, parse_address, preview, reload};
 use crate::config::edit::{self, Change, EditError, NewSubscription, Setting};
 use crate::config::{self, Settings};
 use crate::core::address::Address;
@@ -117,7 +117,7 @@ pub(super) fn edit(settings: &Settings, arguments: &Edit) -> anyhow::Result<Exit
     warn(settings, [(&wanted.keywords, &arguments.add), (&wanted.exclude, &arguments.exclude)]);
     say!("{} is changed in {}", address.reveal(), path.display());
     foretell(settings, &address);
-    say!("{}", files::take_up(settings));
+    say!("{}", reload::take_up(settings));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -165,7 +165,7 @@ pub(super) fn subscribe(settings: &Settings, arguments: &Subscribe) -> anyhow::R
     }
     say!("{who} is subscribed in {}", path.display());
     foretell(settings, &new.email);
-    say!("{}; `paperpost preview {who}` shows the next digest", files::take_up(settings));
+    say!("{}; `paperpost preview {who}` shows the next digest", reload::take_up(settings));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -213,7 +213,7 @@ pub(super) fn unsubscribe(settings: &Settings, address: &Address, only: Option<P
     if let Err(error) = files::note_removal(settings, address) {
         note!("could not note in the database that this was meant, which matters if many go at once: {error:#}");
     }
-    say!("{}", files::take_up(settings));
+    say!("{}", reload::take_up(settings));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -227,7 +227,7 @@ pub(super) fn pause(
     let path = change_listed(settings, address, only, |text| edit::pause(text, address, paused))?;
     let state = if paused { "is paused" } else { "is not paused" };
     say!("{} {state} in {}", address.reveal(), path.display());
-    say!("{}", files::take_up(settings));
+    say!("{}", reload::take_up(settings));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use chrono::{DateTime, NaiveDateTime, Utc};
 
 use super::work::plural;
-use super::{files, output, wiring};
+use super::{files, output};
+use crate::app;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::core::address::Address;
@@ -33,10 +34,10 @@ pub(super) fn explain(
     as_json: bool,
 ) -> anyhow::Result<ExitCode> {
     let listing = files::read(settings);
-    let Some(store) = wiring::look(settings)? else {
+    let Some(store) = app::look(settings)? else {
         anyhow::bail!("no papers are known yet: `paperpost scrape` reads them");
     };
-    let publish = wiring::publish(settings);
+    let publish = app::publish(settings);
     let in_file = files::order(&listing, &store, address)?;
     let Some(case) = Case::open(&store, &publish, address, in_file, Clock::System.now())? else {
         anyhow::bail!("{} is not subscribed: `paperpost subscribe` adds it", address.reveal());

@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::output;
 use super::work::plural;
-use super::{output, wiring};
+use crate::app;
 use crate::clock::Clock;
 use crate::config::problem::SourceFile;
 use crate::config::{self, Place, Problem, Settings, Severity};
@@ -36,9 +37,9 @@ pub(super) fn show(Lint { span, message, hint }: Lint, text: &str) {
 /// What is known of papers and sources: by the settings, and by the database when there is one that can be read.
 pub(super) fn holdings(settings: &Settings) -> Holdings {
     let mut holdings = by_settings(settings);
-    let Ok(Some(store)) = wiring::look(settings) else { return holdings };
+    let Ok(Some(store)) = app::look(settings) else { return holdings };
     let now = Clock::System.now();
-    let recent = store.candidates(now - wiring::publish(settings).window).ok().zip(store.liked_papers().ok());
+    let recent = store.candidates(now - app::publish(settings).window).ok().zip(store.liked_papers().ok());
     holdings.recent = recent.map(|((_, candidates), liked)| Arc::new(Pool::with_liked(candidates, &liked, now)));
     add_sources(&mut holdings, &store);
     let is_known = move |id: &str| PaperKey::arxiv(id).is_some_and(|key| matches!(store.paper(&key), Ok(Some(_))));
@@ -73,7 +74,7 @@ fn add_sources(holdings: &mut Holdings, store: &Store) {
 
 /// Warnings of what the database has in force, no file lists any more, and once meant something else.
 pub(super) fn reread_in_database(settings: &Settings) -> Vec<Problem> {
-    let in_force = wiring::look(settings).ok().flatten().and_then(|store| store.expressions_with('^').ok());
+    let in_force = app::look(settings).ok().flatten().and_then(|store| store.expressions_with('^').ok());
     let Some(in_force) = in_force.filter(|expressions| !expressions.is_empty()) else { return Vec::new() };
     let listed = config::load_subscriptions(settings).map(|(listed, _)| listed).unwrap_or_default();
     let profiles = listed.iter().flat_map(|subscription| &subscription.profiles);

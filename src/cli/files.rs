@@ -1,23 +1,16 @@
-//! The subscription files as commands meet them: read, told about, taken in by a daemon.
+//! The subscription files as commands meet them: read, and told about.
 
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::output;
 use super::work::plural;
-use super::{output, wiring};
-use crate::clock::Clock;
+use crate::app;
 use crate::config::{Listing, Settings, SubscriptionFiles};
 use crate::core::address::Address;
 use crate::core::subscription::Subscription;
 use crate::store::{Difference, Store, SyncReport};
-
-/// How long `reload` waits for its answer.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// How long a command that has changed a file waits: the daemon takes the file in anyway.
-const SHORT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Reads the files, and prints what is wrong with them.
 pub(super) fn read(settings: &Settings) -> Listing {
@@ -111,80 +104,10 @@ pub(super) fn code_with(listing: &Listing, store: &Store) -> anyhow::Result<Exit
     Ok(if held > 0 { ExitCode::FAILURE } else { code(listing) })
 }
 
-/// `reload`: asks the daemon to take the files in, and waits for what it says.
-pub(super) fn reload(settings: &Settings, accept_removals: bool) -> anyhow::Result<ExitCode> {
-    let Some(store) = wiring::look(settings)? else {
-        anyhow::bail!("there is no database yet: `paperpost once` or `paperpost run` makes it, and reads the files");
-    };
-    let has_daemon = wiring::has_daemon(settings, &store);
-    if !accept_removals && !has_daemon {
-        say!("no daemon is running: the next `paperpost once` or `paperpost run` reads the files");
-        return Ok(ExitCode::FAILURE);
-    }
-    let request = request(settings, accept_removals)?;
-    if !has_daemon {
-        say!(
-            "noted: the next `paperpost once` or `paperpost run` removes who is missing, if the files are still these"
-        );
-        return Ok(ExitCode::SUCCESS);
-    }
-    let Some(report) = answer(&store, request, PATIENCE)? else {
-        say!("the daemon has not answered within a minute: its log may say why (the request waits for it)");
-        return Ok(ExitCode::FAILURE);
-    };
-    let SyncReport { subscriptions, added, changed, retired, .. } = report;
-    say!(
-        "{subscriptions} {}: {added} added, {changed} changed, {retired} removed",
-        if subscriptions == 1 { "subscription is in force" } else { "subscriptions are in force" }
-    );
-    report.errors.iter().for_each(|error| say!("{error}"));
-    tell(&report);
-    if accept_removals && report.held > 0 {
-        say!("the files have changed since, or name others: nothing more was removed");
-    }
-    Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// Has the daemon take in a change, and says whether it has. A daemon that doesn't answer is no fault of the change.
-pub(super) fn take_up(settings: &Settings) -> String {
-    let next = "the next `paperpost run` or `paperpost once` takes it in";
-    let taken = (|| {
-        let Some(store) = wiring::look(settings)? else { return Ok(format!("there is no database yet: {next}")) };
-        if !wiring::has_daemon(settings, &store) {
-            return Ok(format!("no daemon is running: {next}"));
-        }
-        let request = request(settings, false)?;
-        anyhow::Ok(match answer(&store, request, SHORT_PATIENCE)? {
-            Some(_) => "the daemon has taken it in".to_owned(),
-            None => "the daemon has not taken it in yet; it does by itself".to_owned(),
-        })
-    })();
-    taken.unwrap_or_else(|error| format!("whether a daemon takes it in can't be told: {error:#}"))
-}
-
 /// Notes that a command took the address out of its file: then it is not missing, however many go.
 pub(super) fn note_removal(settings: &Settings, address: &Address) -> anyhow::Result<()> {
-    if wiring::look(settings)?.is_some() {
-        wiring::write(settings)?.note_removal(address)?;
+    if app::look(settings)?.is_some() {
+        app::write(settings)?.note_removal(address)?;
     }
     Ok(())
-}
-
-/// Writes a request into the database, bound to what the files are now.
-fn request(settings: &Settings, accept_removals: bool) -> anyhow::Result<i64> {
-    let files = accept_removals.then(|| SubscriptionFiles::of(settings).read().hashes());
-    let files: Option<Vec<_>> =
-        files.map(|files| files.into_iter().map(|(path, hash)| (path.display().to_string(), hash)).collect());
-    Ok(wiring::write(settings)?.request_reload(files.as_deref(), Clock::System.now())?)
-}
-
-fn answer(store: &Store, request: i64, patience: Duration) -> anyhow::Result<Option<SyncReport>> {
-    let start = Instant::now();
-    loop {
-        let answer = store.reload_answer(request)?;
-        if answer.is_some() || start.elapsed() > patience {
-            return Ok(answer);
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }

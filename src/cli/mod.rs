@@ -19,10 +19,10 @@ mod manual;
 mod outbox;
 mod preview;
 mod progress;
+mod reload;
 mod show;
 mod suppress;
 mod trial;
-mod wiring;
 mod work;
 
 use std::ffi::OsString;
@@ -32,10 +32,11 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+use crate::app::Origin;
 use crate::clock::Clock;
 use crate::config::{self, Problems};
 use crate::core::address::Address;
-use crate::{telemetry, zones};
+use crate::{app, telemetry, zones};
 
 /// Trending papers in your inbox.
 ///
@@ -72,7 +73,7 @@ const EXAMPLES: &str = "Examples:
 enum Command {
     /// Works until stopped: reads sources, publishes and delivers on schedule
     ///
-    /// SIGTERM and Ctrl-C finish the work in hand. Changed subscription files are taken in by themselves. Only one paperpost works on a
+    /// SIGTERM and Ctrl-C finish the work in hand. Changed subscription files are taken in without a request; SIGHUP and `paperpost reload` read the settings anew, too. Only one paperpost works on a
     /// database at a time.
     Run,
     /// Reads the bounce mailbox and all sources, publishes what is due, delivers what is queued, and exits
@@ -216,9 +217,10 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         file: Option<PathBuf>,
     },
-    /// Has the daemon take in the subscription files now, and says what it made of them
+    /// Has the daemon read the settings and the subscription files anew, and says what it made of them
     ///
-    /// A daemon takes in changed files by itself; this waits for it.
+    /// Settings change in a running daemon by this command or SIGHUP alone; changed subscription files are taken in without it. With
+    /// an error in the settings the old ones stay in force.
     Reload {
         /// Removes the subscribers who are held because they are missing from the files, if the files are as they are now
         #[arg(long)]
@@ -349,10 +351,10 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         Command::Check { json } => {
             let mut report = config::check(config.as_deref(), &set, environment(), expression::holdings);
-            report.add(report.settings.as_ref().map(wiring::unusable).unwrap_or_default());
+            report.add(report.settings.as_ref().map(app::unusable).unwrap_or_default());
             report.add_access();
             report.add_warnings(report.settings.as_ref().map(expression::reread_in_database).unwrap_or_default());
-            report.warn(wiring::old_zones(Clock::System.now().date_naive()));
+            report.warn(app::old_zones(Clock::System.now().date_naive()));
             return show::check(&report, json);
         }
         _ => {}
@@ -361,6 +363,9 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Ok(settings) => settings,
         Err(problems) => {
             let code = refuse(&problems);
+            if matches!(command, Command::Reload { .. }) {
+                note!("a running daemon keeps the settings that it has");
+            }
             // A mail server tries again once the settings are mended.
             return Ok(if matches!(command, Command::Bounce { inbox: false }) {
                 ExitCode::from(bounce::EX_TEMPFAIL)
@@ -379,11 +384,13 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Run => settings.log.level.as_str(),
         _ => "warn",
     };
-    let level = std::env::var("RUST_LOG").unwrap_or_else(|_| level.to_owned());
     let is_json = settings.log.format == config::settings::LogFormat::Json;
-    telemetry::start(&level, is_json, output::log_has_color(), || output::Log);
+    telemetry::start(level, is_json, output::log_has_color(), || output::Log);
     match command {
-        Command::Run => work::run(settings).await,
+        Command::Run => {
+            let origin = Origin { file: config, overrides: set, environment: environment().collect() };
+            work::run(settings, origin).await
+        }
         Command::Once { json } => work::once(&settings, json).await,
         Command::Scrape { sources, json } => work::scrape(&settings, &sources, json).await,
         Command::Publish { json } => work::publish(&settings, json),
@@ -405,7 +412,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Unsubscribe { address, file } => edit::unsubscribe(&settings, &parse_address(&address)?, file),
         Command::Pause { address, file } => edit::pause(&settings, &parse_address(&address)?, file, true),
         Command::Resume { address, file } => edit::pause(&settings, &parse_address(&address)?, file, false),
-        Command::Reload { accept_removals } => files::reload(&settings, accept_removals),
+        Command::Reload { accept_removals } => reload::reload(&settings, accept_removals),
         Command::List { json } => show::list(&settings, json),
         Command::Suppress { action } => suppress::suppress(&settings, action),
         Command::Bounce { inbox: true } => bounce::inbox(&settings).await,

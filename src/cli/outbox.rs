@@ -9,7 +9,8 @@ use serde_json::json;
 
 use super::show::{existing, local, print_suspicions};
 use super::work::plural;
-use super::{output, wiring};
+use super::{dkim, output};
+use crate::app;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::core::paper::PaperKey;
@@ -103,7 +104,7 @@ pub(super) fn outbox(settings: &Settings, list: &OutboxList, action: Option<Outb
         Some(OutboxAction::Retry { edition, days, .. }) => {
             let now = Clock::System.now();
             let since = now - chrono::Duration::days(days.into());
-            match (wiring::write(settings)?.retry_failed(edition, since, now)?, edition) {
+            match (app::write(settings)?.retry_failed(edition, since, now)?, edition) {
                 (0, Some(edition)) => anyhow::bail!("mail {edition} has not failed (paperpost outbox show {edition})"),
                 (0, None) => anyhow::bail!("no mail has failed in the last {days} {}", plural(days.into(), "day")),
                 (count, _) => say!("queued {count} {} again", plural(count, "mail")),
@@ -111,14 +112,14 @@ pub(super) fn outbox(settings: &Settings, list: &OutboxList, action: Option<Outb
         }
         Some(OutboxAction::Wake { domain }) => {
             let domain = domain.map(|name| idna::domain_to_ascii(&name).unwrap_or(name));
-            match (wiring::write(settings)?.end_holds(domain.as_deref())?, domain) {
+            match (app::write(settings)?.end_holds(domain.as_deref())?, domain) {
                 (0, Some(domain)) => anyhow::bail!("{domain} does not rest (paperpost status)"),
                 (0, None) => anyhow::bail!("nothing rests (paperpost status)"),
                 (count, _) => say!("ended {count} {}", plural(count, "rest")),
             }
         }
         Some(OutboxAction::Drop { editions }) => {
-            let count = wiring::write(settings)?.drop_mails(&editions, Clock::System.now())?;
+            let count = app::write(settings)?.drop_mails(&editions, Clock::System.now())?;
             say!("dropped {count} {}", plural(count, "mail"));
             if count < editions.len() {
                 say!("only queued and failed mails can be dropped (paperpost outbox show)");
@@ -204,8 +205,8 @@ fn export(store: &Store, words: &[StateWord]) -> anyhow::Result<()> {
 
 fn eml(settings: &Settings, store: &Store, edition: i64, output: Option<PathBuf>) -> anyhow::Result<()> {
     let Some(mailing) = store.mailing(edition)? else { anyhow::bail!("there is no mail {edition}") };
-    wiring::note_unsigned(settings);
-    let bytes = letter::Writer::new(store.clone(), wiring::sender(settings, store)?).write(&mailing)?;
+    dkim::note_unsigned(settings);
+    let bytes = letter::Writer::new(store.clone(), app::sender(settings, store)?).write(&mailing)?;
     match output {
         Some(path) => std::fs::write(&path, bytes).with_context(|| path.display().to_string())?,
         None => output::document(&bytes),

@@ -11,7 +11,8 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use super::work::plural;
-use super::{files, json, output, wiring};
+use super::{dkim, files, json, output};
+use crate::app;
 use crate::clock::Clock;
 use crate::config::{self, Settings};
 use crate::core::address::{Address, Mailbox};
@@ -45,7 +46,7 @@ fn plan(
     subscription: Subscription,
     now: DateTime<Utc>,
 ) -> anyhow::Result<(Standing, Planner, Plan)> {
-    let publish = wiring::publish(settings);
+    let publish = app::publish(settings);
     let mut standing = match store.standing(&subscription.address.normalized(), 0)? {
         Some(standing) => standing,
         None => Standing::new(subscription.clone(), now),
@@ -62,8 +63,7 @@ const SHOWN: usize = 3;
 /// What the next digest of a subscription would bring, in a line or a few.
 pub(super) fn outlook(settings: &Settings, address: &Address) -> anyhow::Result<String> {
     let nothing = "no papers are known yet: `paperpost try EXPRESSION --fresh` shows what an expression finds";
-    let (Some(store), Some(subscription)) = (wiring::look(settings)?, files::read(settings).find(address).cloned())
-    else {
+    let (Some(store), Some(subscription)) = (app::look(settings)?, files::read(settings).find(address).cloned()) else {
         return Ok(nothing.to_owned());
     };
     let now = Clock::System.now();
@@ -106,7 +106,7 @@ pub(super) fn preview(
     output: Option<&Path>,
 ) -> anyhow::Result<ExitCode> {
     let listing = files::read(settings);
-    let store = wiring::look(settings)?;
+    let store = app::look(settings)?;
     let subscription = match &store {
         Some(store) => files::order(&listing, store, address)?,
         None => listing.find(address).cloned(),
@@ -143,7 +143,7 @@ pub(super) fn preview(
         welcome,
         near,
         looked_at: planner.pool().candidates().len().try_into().unwrap_or(u32::MAX),
-        message_id: format!("<preview@{}>", wiring::publish(settings).domain),
+        message_id: format!("<preview@{}>", app::publish(settings).domain),
     };
     let names = subscription.profiles.iter().map(|profile| &profile.name);
     let listed = |indices: &[usize]| -> Vec<Value> {
@@ -151,14 +151,14 @@ pub(super) fn preview(
     };
     let sections: Vec<Value> =
         names.zip(&choice.sections).map(|(name, papers)| json!({"name": name, "papers": listed(papers)})).collect();
-    let sender = wiring::sender(settings, &store)?;
+    let sender = app::sender(settings, &store)?;
     let code = files::code_with(&listing, &store)?;
     let writer = Writer::new(store, sender);
     let bytes = match format {
         Format::Text => writer.render(&mailing)?.text.into_bytes(),
         Format::Html => writer.render(&mailing)?.html.into_bytes(),
         Format::Eml => {
-            wiring::note_unsigned(settings);
+            dkim::note_unsigned(settings);
             writer.write(&mailing)?
         }
         Format::Json => {
@@ -185,7 +185,7 @@ pub(super) fn preview(
 /// Sends a short mail and says what the other side answered.
 pub(super) async fn test_mail(settings: &Settings, address: &Address) -> anyhow::Result<ExitCode> {
     let now = Clock::System.now();
-    let way_out = wiring::way_out(settings);
+    let way_out = app::way_out(settings);
     let notice = templates::notice::Notice::test_mail(&way_out, &now.format("on %-d %B %Y at %H:%M UTC").to_string());
     let from = &settings.mail.from;
     let id = format!("test.{}.{:016x}", now.timestamp(), fastrand::u64(..));
@@ -201,19 +201,19 @@ pub(super) async fn test_mail(settings: &Settings, address: &Address) -> anyhow:
         text: QuotedPrintable::encode(&notice.text()),
         html: QuotedPrintable::encode(&notice.html()),
     });
-    let bytes = match wiring::signer(settings)? {
+    let bytes = match app::signer(settings)? {
         Some(signer) => signer.sign(&bytes, now)?,
         None => bytes,
     };
     // By a return path as digests have it, which names nobody: a relay may let the sender through and not that.
-    let path = wiring::returns(settings, wiring::look(settings)?.as_ref())?.path(&[0; 16]);
+    let path = app::returns(settings, app::look(settings)?.as_ref())?.path(&[0; 16]);
     let mail = Mail {
         from: path.or_else(|| Some(from.address.clone())),
         to: address.clone(),
         message_id: message_id.clone(),
         message: bytes.into(),
     };
-    let transport = wiring::transport(&impatient(settings))?;
+    let transport = app::transport(&impatient(settings))?;
     let result = transport.send(&mail).await;
     transport.close().await;
     match result {

@@ -8,7 +8,8 @@ use chrono::{DateTime, Local, Utc};
 use serde_json::json;
 
 use super::work::plural;
-use super::{attention, files, json, output, wiring};
+use super::{attention, files, json, output, reload};
+use crate::app;
 use crate::clock::Clock;
 use crate::config::{Listing, Report, Settings};
 use crate::core::address::Address;
@@ -63,7 +64,7 @@ const OWED: &str = "papers beyond a maximum, or beyond what one mail holds, wait
 /// How many are missing from the files and held, or would be as soon as the files are taken in; as far as the database can
 /// be looked at.
 fn held(report: &Report) -> usize {
-    let store = report.settings.as_ref().and_then(|settings| wiring::look(settings).ok().flatten());
+    let store = report.settings.as_ref().and_then(|settings| app::look(settings).ok().flatten());
     let differences = store.and_then(|store| store.differences(&report.listing).ok()).unwrap_or_default();
     differences.values().filter(|difference| **difference == Difference::Held).count()
 }
@@ -89,6 +90,7 @@ pub(super) fn status(settings: &Settings, json: bool, check: bool) -> anyhow::Re
         needed.push("the subscription files (paperpost check)".to_owned());
     }
     let code = if check && !needed.is_empty() { ExitCode::FAILURE } else { code };
+    let waiting = reload::waiting(settings, &store)?;
     let came_back = store.bounces(Clock::System.now() - chrono::Duration::days(30))?;
     let suspicions = store.suspicions()?;
     let mut due: Vec<_> = subscribers.iter().filter(|s| is_active(s)).collect();
@@ -110,7 +112,7 @@ pub(super) fn status(settings: &Settings, json: bool, check: bool) -> anyhow::Re
             "suspicions": suspicions, "faults": faults,
             "files": describe_files(&listing, &taken).map(|(path, state)| json!({"path": path, "state": state}))
                 .collect::<Vec<_>>(),
-            "subscribers": pending, "zones": zones, "needs_a_person": needed,
+            "subscribers": pending, "settings": waiting, "zones": zones, "needs_a_person": needed,
         }))?;
         return Ok(code);
     }
@@ -118,6 +120,7 @@ pub(super) fn status(settings: &Settings, json: bool, check: bool) -> anyhow::Re
         say!("Needs a person");
     }
     needed.iter().for_each(|what| say!("  {what}"));
+    waiting.iter().for_each(reload::tell);
     say!("Sources");
     for source in settings.sources.iter().filter(|source| source.enabled) {
         match sources.iter().find(|status| status.source == source.id) {
@@ -330,7 +333,7 @@ fn key(address: &str) -> String {
 
 /// The database, or word that there is none yet.
 pub(super) fn existing(settings: &Settings, json: bool) -> anyhow::Result<Option<Store>> {
-    let store = wiring::look(settings)?;
+    let store = app::look(settings)?;
     if store.is_none() {
         let path = settings.database.path.display();
         if json {

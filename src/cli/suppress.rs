@@ -8,7 +8,8 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use clap::{Subcommand, ValueEnum};
 
 use super::work::plural;
-use super::{output, parse_address, wiring};
+use super::{output, parse_address};
+use crate::app;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::core::address::Address;
@@ -80,7 +81,7 @@ impl ReasonWord {
 
 /// Runs one of them. The daemon may be running: it sees the change before its next mail.
 pub(super) fn suppress(settings: &Settings, action: SuppressAction) -> anyhow::Result<ExitCode> {
-    let store = wiring::write(settings)?;
+    let store = app::write(settings)?;
     let now = Clock::System.now();
     match action {
         SuppressAction::List { json } => list(&store, json)?,

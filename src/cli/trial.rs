@@ -9,7 +9,8 @@ use clap::Args;
 use serde_json::json;
 
 use super::work::{self, plural};
-use super::{expression, json, output, progress, wiring};
+use super::{expression, json, output, progress};
+use crate::app;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::core::candidate::Candidate;
@@ -58,7 +59,7 @@ pub(super) async fn run(settings: &Settings, arguments: &Try) -> anyhow::Result<
     let now = Clock::System.now();
     let store = if arguments.fresh {
         fresh(settings, arguments.days, now).await?
-    } else if let Some(store) = wiring::look(settings)? {
+    } else if let Some(store) = app::look(settings)? {
         store
     } else {
         let path = settings.database.path.display();
@@ -68,7 +69,7 @@ pub(super) async fn run(settings: &Settings, arguments: &Try) -> anyhow::Result<
     };
     let first = now.date_naive() - Days::new(u64::from(arguments.days) - 1);
     let mut liked = store.papers_by_arxiv(query.liked())?;
-    if let (true, Ok(Some(kept))) = (arguments.fresh, wiring::look(settings)) {
+    if let (true, Ok(Some(kept))) = (arguments.fresh, app::look(settings)) {
         liked.extend(kept.papers_by_arxiv(query.liked())?);
     }
     let mut pool = Pool::with_liked(store.listed_since(first)?, &liked, now);
@@ -177,7 +178,7 @@ impl<'a> Closeness<'a> {
 async fn fresh(settings: &Settings, days: u32, now: DateTime<Utc>) -> anyhow::Result<Store> {
     let store = Store::in_memory()?;
     let spinner = output::spinner("reading …".to_owned());
-    let client = wiring::client(settings)?.with_listener(progress::listener(&spinner));
+    let client = app::client(settings)?.with_listener(progress::listener(&spinner));
     let mut is_any_good = false;
     for source in settings.sources.iter().filter(|source| source.enabled) {
         let source = source.clone().looking_back(days.min(MOST_FRESH_DAYS));

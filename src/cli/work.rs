@@ -4,22 +4,24 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::json::Told;
 use super::output::spinner;
 use super::progress::{listener, telling};
-use super::{files, show, wiring};
+use super::{files, show};
+use crate::app::{self, App, Current, Origin};
 use crate::clock::Clock;
-use crate::config::{Settings, SubscriptionFiles};
+use crate::config::Settings;
 use crate::core::paper::Route;
 use crate::daemon::{self, Parts, signals};
 use crate::jobs::{self, pace};
 use crate::source::Source;
 use crate::source::fetch::Client;
-use crate::source::progress::Listener;
 use crate::store::{Lock, OutboxState, Store};
 
 /// How long a run that ends by itself waits for a limit.
@@ -32,33 +34,36 @@ const PUT_OFF: chrono::Duration = chrono::Duration::minutes(8);
 const SHORTEST_WAIT: Duration = Duration::from_millis(20);
 
 /// The daemon.
-pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(settings: Settings, origin: Origin) -> anyhow::Result<ExitCode> {
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
-    if let Some(warning) = wiring::old_zones(Clock::System.now().date_naive()) {
+    if let Some(warning) = app::old_zones(Clock::System.now().date_naive()) {
         tracing::warn!("{warning}");
     }
-    let (_lock, store) = wiring::open(&settings)?;
+    let (_lock, store) = app::open(&settings)?;
     let (stop, reload) = signals::listen()?;
-    let transport = Arc::new(wiring::transport(&settings)?);
+    let app = match App::build(&settings, &store) {
+        Ok(app) => app,
+        Err(problems) => anyhow::bail!("{problems}"),
+    };
+    let listener = match settings.web.listen {
+        Some(address) => {
+            let bound = TcpListener::bind(address).await;
+            Some(bound.with_context(|| format!("web.listen: can't listen on {address}"))?)
+        }
+        None => None,
+    };
     let parts = Parts {
-        deliver: wiring::deliver(&settings, &store)?,
-        web: wiring::web(&settings, &store).await?,
-        bounces: Some(wiring::bounces(&settings, &store)?),
-        keep_days: settings.privacy.keep_days,
+        app,
+        settings: Some(Current::new(origin, settings, &store)?),
         store,
         clock: Clock::System,
-        client: wiring::client(&settings)?.with_listener(Listener::new(|wait| tracing::info!("{wait}"))),
-        sources: settings.sources.iter().filter(|source| source.enabled).cloned().collect(),
-        transport: transport.clone(),
-        publish: wiring::publish(&settings),
+        listener,
         first_reads: daemon::FIRST_READS,
-        files: SubscriptionFiles::of(&settings),
     };
-    let ended = daemon::run(parts, stop, reload).await;
-    transport.close().await;
-    ended.map(|()| ExitCode::SUCCESS)
+    daemon::run(parts, stop, reload).await?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Everything once. Fails when the bounce mailbox or a source could not be read or a mail could not be sent, after doing
@@ -77,7 +82,7 @@ pub(super) async fn once(settings: &Settings, json: bool) -> anyhow::Result<Exit
     }
     let sent = work.deliver(settings).await?;
     jobs::leave::forget(&work.store, settings.privacy.keep_days, work.clock.now())?;
-    jobs::prune::run(&work.store, wiring::publish(settings).window, work.clock.now(), &work.stop)?;
+    jobs::prune::run(&work.store, app::publish(settings).window, work.clock.now(), &work.stop)?;
     work.end(returned && read && published && sent)
 }
 
@@ -89,7 +94,7 @@ pub(super) async fn scrape(settings: &Settings, names: &[String], json: bool) ->
             anyhow::bail!("there is no source `{name}`; the settings have: {}", known.join(", "));
         }
     }
-    let (lock, store) = wiring::open(settings)?;
+    let (lock, store) = app::open(settings)?;
     let work = Work {
         _lock: lock,
         store,
@@ -132,7 +137,7 @@ impl Work {
     /// Takes the lock, brings the subscriptions into force, as far as they are right, and frees what a killed process had
     /// claimed.
     fn begin(settings: &Settings, json: bool) -> anyhow::Result<Self> {
-        let (lock, store) = wiring::open(settings)?;
+        let (lock, store) = app::open(settings)?;
         let (clock, stop) = (Clock::System, stop_at_interrupt());
         let report = store.take_in(&files::read(settings), clock.now())?;
         let told = Told::new(json);
@@ -156,7 +161,7 @@ impl Work {
 
     /// Whether the bounce mailbox could be read, if there is one.
     async fn take_in(&self, settings: &Settings) -> anyhow::Result<bool> {
-        let bounces = wiring::bounces(settings, &self.store)?;
+        let bounces = app::bounces(settings, &self.store)?;
         let taken_in = tokio::select! {
             taken_in = jobs::inbox::run(&self.store, &bounces.settings, bounces.inbox.as_ref(), &self.clock) => taken_in,
             () = self.stop.cancelled() => return Ok(false),
@@ -186,14 +191,14 @@ impl Work {
     /// Whether every source could be read.
     async fn scrape(&self, settings: &Settings, names: &[String]) -> anyhow::Result<bool> {
         let spinner = spinner("reading …".to_owned());
-        let client = wiring::client(settings)?.with_listener(listener(&spinner));
+        let client = app::client(settings)?.with_listener(listener(&spinner));
         let wanted = settings.sources.iter().filter(|source| match names {
             [] => source.enabled,
             names => names.iter().any(|name| name == source.id.as_str()),
         });
         let mut all_good = true;
         for source in wanted {
-            let window = wiring::publish(settings).window;
+            let window = app::publish(settings).window;
             tokio::select! {
                 read = self.read(&client, source, window, &spinner) => all_good &= read?,
                 () = self.stop.cancelled() => all_good = false,
@@ -224,7 +229,7 @@ impl Work {
     /// Whether everything could be decided.
     fn publish(&self, settings: &Settings) -> anyhow::Result<bool> {
         let spinner = spinner("publishing …".to_owned());
-        let settings = wiring::publish(settings);
+        let settings = app::publish(settings);
         let report = jobs::publish::run(&self.store, &settings, self.clock.now(), &self.stop, |batch| {
             spinner.inc(batch.looked_at as u64);
         })?;
@@ -259,9 +264,9 @@ impl Work {
 
     /// Whether nothing was given up and nothing stands in the way.
     async fn deliver(&self, settings: &Settings) -> anyhow::Result<bool> {
-        let transport = Arc::new(wiring::transport(settings)?);
-        let way_out = wiring::way_out(settings);
-        let deliver = wiring::deliver(settings, &self.store)?;
+        let transport = Arc::new(app::transport(settings)?);
+        let way_out = app::way_out(settings);
+        let deliver = app::deliver(settings, &self.store)?;
         let stop = &self.stop;
         let spinner = spinner(format!("sending {way_out} …"));
         let mut sum = jobs::deliver::Report::default();

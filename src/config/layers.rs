@@ -13,6 +13,7 @@ use ::config::{Config, ConfigError, Map, Source, ValueKind};
 
 use super::keys;
 use super::node::{self, Node, Value};
+use super::on_disk::OnDisk;
 use super::problem::{Place, Problem};
 use crate::core::paper::SourceId;
 use crate::source::KINDS;
@@ -30,6 +31,7 @@ pub(super) struct Layers {
     layers: Vec<Layer>,
     sources: BTreeMap<String, Place>,
     problems: Vec<Problem>,
+    on_disk: OnDisk,
 }
 
 /// What the layers come to.
@@ -40,6 +42,8 @@ pub(super) struct Merged {
     pub(super) sources: BTreeMap<String, Place>,
     /// What was wrong with keys; values are checked by who asks for them.
     pub(super) problems: Vec<Problem>,
+    /// What the file says of them.
+    pub(super) on_disk: OnDisk,
 }
 
 /// The values of one layer under their dotted keys.
@@ -62,6 +66,11 @@ impl Layers {
         let mut layer = Layer::default();
         if let Some(root) = root {
             self.table("", root, &mut layer);
+        }
+        for (key, value) in &layer.0 {
+            if let Some(node) = self.node(value) {
+                self.on_disk.value(key, &node);
+            }
         }
         if self.sources.is_empty() {
             for (source, enabled) in KINDS.iter().filter_map(|about| about.preset) {
@@ -111,7 +120,7 @@ impl Layers {
             Ok(tree) => self.flatten("", tree, &mut found),
             Err(error) => self.problems.push(Problem::error(Place::Default, error.to_string())),
         }
-        Merged { found, sources: self.sources, problems: self.problems }
+        Merged { found, sources: self.sources, problems: self.problems, on_disk: self.on_disk }
     }
 
     fn table(&mut self, section: &str, table: &Node, layer: &mut Layer) {
@@ -195,14 +204,17 @@ impl Layers {
         }
     }
 
+    fn node(&self, value: &::config::Value) -> Option<Node> {
+        self.nodes.get(value.origin()?.parse::<usize>().ok()?).cloned()
+    }
+
     /// Finds the nodes of the winning values again; only leaves have an origin.
     fn flatten(&self, section: &str, tree: Map<String, ::config::Value>, found: &mut BTreeMap<String, Node>) {
         for (key, value) in tree {
             let key = if section.is_empty() { key } else { format!("{section}.{key}") };
-            let node = value.origin().and_then(|origin| self.nodes.get(origin.parse::<usize>().ok()?));
-            match (node, value.kind) {
+            match (self.node(&value), value.kind) {
                 (Some(node), _) => {
-                    found.insert(key, node.clone());
+                    found.insert(key, node);
                 }
                 (None, ValueKind::Table(below)) => self.flatten(&key, below, found),
                 (None, _) => {}

@@ -16,6 +16,7 @@ pub mod listing;
 mod literal;
 mod mask;
 mod node;
+mod on_disk;
 pub mod problem;
 mod reader;
 pub mod settings;
@@ -27,6 +28,7 @@ use std::path::{Path, PathBuf};
 
 pub use files::{Snapshot, Stamp, SubscriptionFiles};
 pub use listing::Listing;
+pub use on_disk::{Fingerprint, OnDisk};
 pub use problem::{Place, Problem, Problems, Severity};
 pub use settings::Settings;
 pub use values::nearest_zone;

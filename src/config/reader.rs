@@ -86,6 +86,7 @@ pub(super) fn read(
         },
         missing_secrets: std::mem::take(&mut reader.missing_secrets),
         warnings: Vec::new(),
+        on_disk: std::mem::take(&mut reader.merged.on_disk),
     };
     let (warnings, errors) = reader.merged.problems.into_iter().partition(|problem| !problem.is_error());
     (Settings { warnings, ..settings }, errors)
@@ -304,6 +305,9 @@ impl Reader {
             let message = format!("{key}: can't read {}: {error}", path.display());
             self.merged.problems.push(Problem::error(place, message));
         }
+        if let Some(text) = path.as_ref().and_then(|path| std::fs::read_to_string(path).ok()) {
+            self.merged.on_disk.content(key, &text);
+        }
         path
     }
 
@@ -357,7 +361,11 @@ impl Reader {
     /// higher layer wins between the first two; in one file they exclude each other. One that can't be read is missed
     /// only by the commands that need it.
     fn secret(&mut self, key: &str, credential: &str) -> Option<Secret> {
-        self.secret_and_file(key, credential).map(|(secret, _)| secret)
+        let (secret, _) = self.secret_and_file(key, credential)?;
+        if matches!(self.place(&format!("{key}_file")), Some(Place::Text(..))) {
+            self.merged.on_disk.content(key, secret.reveal());
+        }
+        Some(secret)
     }
 
     /// The same with the file that it was read from, if it was.

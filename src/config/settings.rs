@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::problem::{Place, Problem};
+use super::on_disk::OnDisk;
+use super::problem::{Place, Problem, Problems};
 use crate::core::address::{Address, Mailbox};
 use crate::core::pacing::Policy;
 use crate::core::schedule::Schedule;
@@ -56,6 +57,22 @@ pub struct Settings {
     pub missing_secrets: Vec<MissingSecret>,
     /// What can be used but was probably not meant.
     pub warnings: Vec<Problem>,
+    /// What the file said, to tell whether it has changed.
+    pub on_disk: OnDisk,
+}
+
+impl Settings {
+    /// The secrets that could not be read, as problems that stop what needs them all; `None` when there are none.
+    pub fn missing(&self) -> Option<Problems> {
+        let missing = self.missing_secrets.iter().map(|missing| missing.problem.clone().into_error());
+        Some(Problems::new(missing.collect())).filter(|problems| !problems.is_empty())
+    }
+
+    /// What only the use of the settings shows: a key that is none, say.
+    pub fn problem(&self, message: &str) -> Problems {
+        let place = self.file.clone().map_or(Place::Default, Place::Path);
+        Problems::new(vec![Problem::error(place, message)])
+    }
 }
 
 /// A secret that the settings name and that could not be read here.

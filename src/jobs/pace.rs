@@ -28,6 +28,11 @@ impl Pace {
         Self { policy, kept: Mutex::new(None) }
     }
 
+    /// Whether it has the same limits.
+    pub fn has_limits_of(&self, other: &Self) -> bool {
+        self.policy == other.policy
+    }
+
     /// The pacer and the lane that was asked last, for one run at a time.
     pub(super) fn take(&self, store: &Store, now: DateTime<Utc>) -> Result<(Pacer, String), StoreError> {
         let Some((mut pacer, lane)) = self.lock().take() else {

@@ -1,18 +1,15 @@
-//! What was read of the subscription files, requests to read them anew, and what in them is not in force yet.
+//! What was read of the subscription files, and what in them is not in force yet.
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Transaction, params};
 
 use super::removals::{self, Accepted, Fate, Missing};
 use super::subscriptions::{self, Definition, SyncReport};
-use super::{Result, Store, from_json, hex, instant, to_json};
+use super::{Result, Store, from_json, instant, reloads, to_json};
 use crate::config::listing::{FileHash, FileState, Listing};
 use crate::core::address::Address;
-
-/// Answers are kept this long, for whoever waits for them.
-const KEPT: chrono::Duration = chrono::Duration::days(1);
 
 /// A subscription file as it was last taken in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,57 +43,11 @@ pub enum Difference {
 }
 
 impl Store {
-    /// Asks whoever works on this database to take the subscription files in; returns the request's number. `accepts` are
-    /// the files, with their contents, in which removals are meant.
-    pub fn request_reload(&self, accepts: Option<&[(String, Option<FileHash>)]>, now: DateTime<Utc>) -> Result<i64> {
-        let accepts: Option<Vec<_>> =
-            accepts.map(|files| files.iter().map(|(path, hash)| (path, hash.map(|hash| hex(&hash)))).collect());
-        let accepts = accepts.map(|files| to_json("list of files", &files)).transpose()?;
-        self.write(|tx| {
-            tx.execute("DELETE FROM reloads WHERE answered < ?", [(now - KEPT).timestamp()])?;
-            tx.execute("INSERT INTO reloads (asked, accepts) VALUES (?, ?)", params![now.timestamp(), accepts])?;
-            Ok(tx.last_insert_rowid())
-        })
-    }
-
-    /// Whether a request waits for its answer.
-    pub fn is_reload_requested(&self) -> Result<bool> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM reloads WHERE answered IS NULL)";
-        self.read(|tx| Ok(tx.prepare_cached(sql)?.query_row([], |row| row.get(0))?))
-    }
-
-    /// The answer to a request; `None` as long as there is none.
-    pub fn reload_answer(&self, request: i64) -> Result<Option<SyncReport>> {
-        self.read(|tx| {
-            let sql = "SELECT answer FROM reloads WHERE id = ?";
-            let answer: Option<Option<String>> = tx.query_row(sql, [request], |row| row.get(0)).optional()?;
-            answer.flatten().map(|text| from_json("answer", &text)).transpose()
-        })
-    }
-
     /// Notes that our own command took an address out of its file: it is not missing there.
     pub fn note_removal(&self, address: &Address) -> Result<()> {
         self.write(|tx| {
             tx.execute("UPDATE subscriptions SET removed = 1 WHERE address_key = ?", [address.normalized()])?;
             Ok(())
-        })
-    }
-
-    /// Notes whether whoever holds the database's lock is a daemon, which answers requests.
-    pub fn note_daemon(&self, runs: bool) -> Result<()> {
-        self.write(|tx| {
-            tx.execute("DELETE FROM meta WHERE key = 'daemon'", [])?;
-            if runs {
-                tx.execute("INSERT INTO meta (key, value) VALUES ('daemon', x'01')", [])?;
-            }
-            Ok(())
-        })
-    }
-
-    /// Whether the last one to hold the lock was a daemon that has not ended in good order.
-    pub fn is_daemon_noted(&self) -> Result<bool> {
-        self.read(|tx| {
-            Ok(tx.query_row("SELECT EXISTS (SELECT 1 FROM meta WHERE key = 'daemon')", [], |row| row.get(0))?)
         })
     }
 
@@ -202,7 +153,7 @@ pub(super) fn accepted(tx: &Transaction<'_>) -> Result<Accepted> {
     Ok(accepted)
 }
 
-/// Writes down what the files were, and answers the requests that wait.
+/// Writes down what the files were, and answers the requests that wait for it.
 pub(super) fn record(tx: &Transaction<'_>, listing: &Listing, report: &SyncReport, now: DateTime<Utc>) -> Result<()> {
     tx.execute("DELETE FROM files", [])?;
     let mut insert =
@@ -216,7 +167,5 @@ pub(super) fn record(tx: &Transaction<'_>, listing: &Listing, report: &SyncRepor
             to_json("list of errors", &file.errors)?
         ])?;
     }
-    let answer = to_json("answer", report)?;
-    tx.execute("UPDATE reloads SET answered = ?, answer = ? WHERE answered IS NULL", params![now.timestamp(), answer])?;
-    Ok(())
+    reloads::answer(tx, report, now)
 }

@@ -32,6 +32,7 @@ mod orders;
 mod outbox;
 mod papers;
 mod prune;
+mod reloads;
 mod removals;
 mod reports;
 mod space;
@@ -66,6 +67,7 @@ pub use joined::Joined;
 pub use lock::{Lock, LockError};
 pub use outbox::{OutboxEntry, OutboxState, Recorded};
 pub use prune::Pruned;
+pub use reloads::{InForce, ReloadAnswer, ReloadRequests, SettingsReport};
 pub use status::{EditionStatus, QueueStatus, SourceStatus, SubscriberStatus};
 pub use subscriptions::{SyncReport, Withheld};
 pub use suppressions::{AddressHash, Imported, Reason, Suppression};
@@ -154,7 +156,7 @@ fn file(error: &rusqlite::Error) -> &'static str {
 /// Results of the store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-const MIGRATIONS: [&str; 19] = [
+const MIGRATIONS: [&str; 20] = [
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_leaving.sql"),
     include_str!("migrations/0003_faults.sql"),
@@ -174,6 +176,7 @@ const MIGRATIONS: [&str; 19] = [
     include_str!("migrations/0017_near.sql"),
     include_str!("migrations/0018_renderer.sql"),
     include_str!("migrations/0019_hosts.sql"),
+    include_str!("migrations/0020_settings.sql"),
 ];
 
 impl Store {

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, FromRef, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -46,6 +46,16 @@ pub struct Web {
     pub keyring: Arc<Keyring>,
     /// Who writes the mails, as their From says.
     pub sender: String,
+}
+
+/// What gives each request the [`Web`] of its time.
+#[derive(Clone)]
+struct Pages(Arc<dyn Fn() -> Web + Send + Sync>);
+
+impl FromRef<Pages> for Web {
+    fn from_ref(pages: &Pages) -> Self {
+        (pages.0)()
+    }
 }
 
 /// The largest body that is read, in bytes; the form of RFC 8058 has fewer than 300.
@@ -78,9 +88,14 @@ impl Default for Limits {
     }
 }
 
-/// Serves until `stop`; requests in hand are finished.
-pub async fn serve(listener: TcpListener, web: Web, limits: Limits, stop: CancellationToken) {
-    let service = TowerToHyperService::new(router(web));
+/// Serves until `stop`; requests in hand are finished. Each request is answered by what `web` gives when it comes.
+pub async fn serve(
+    listener: TcpListener,
+    web: impl Fn() -> Web + Send + Sync + 'static,
+    limits: Limits,
+    stop: CancellationToken,
+) {
+    let service = TowerToHyperService::new(router(Pages(Arc::new(web))));
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(limits.head).max_buf_size(MAX_HEAD);
     let open = GracefulShutdown::new();
@@ -113,7 +128,7 @@ pub async fn serve(listener: TcpListener, web: Web, limits: Limits, stop: Cancel
     let _ = tokio::time::timeout(GRACE, open.shutdown()).await;
 }
 
-fn router(web: Web) -> Router {
+fn router(pages: Pages) -> Router {
     let policy = policy();
     Router::new()
         .route("/u/{token}", get(leave::show).post(leave::leave))
@@ -124,7 +139,7 @@ fn router(web: Web) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn(within_limit))
         .layer(from_fn_with_state(policy, guarded))
-        .with_state(web)
+        .with_state(pages)
 }
 
 /// The Content-Security-Policy: nothing but our own style sheet and our own form.

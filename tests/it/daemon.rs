@@ -1,13 +1,17 @@
 //! The daemon as a process: schedules, signals, the lock, and being killed.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
+use paperpost::app::App;
 use paperpost::clock::Clock;
 use paperpost::core::paper::SourceId;
 use paperpost::daemon::{self, Parts};
+use paperpost::mail::AnyTransport;
 use paperpost::source::fetch::{Client, Options};
 use paperpost::source::huggingface::HuggingFace;
+use paperpost::web::Web;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -92,20 +96,20 @@ fn daemon_over(world: &World, sources: Vec<HuggingFace>) -> (CancellationToken, 
     let patient =
         Options { timeout: Duration::from_secs(600), pause: Some(Duration::ZERO), ..Options::new("paperpost-test/0") };
     world.subscriptions();
-    let parts = Parts {
-        store: world.store.clone(),
-        clock: world.clock.clone(),
+    let (store, clock) = (world.store.clone(), world.clock.clone());
+    let keyring = world.deliver.sender.returns.keyring.clone();
+    let app = App {
         client: Client::new(patient).expect("a client"),
         sources: sources.into_iter().map(Into::into).collect(),
-        transport: world.transport.clone(),
+        transport: Arc::new(AnyTransport::Smtp((*world.transport).clone())),
         publish: world.publish.clone(),
         deliver: world.deliver.clone(),
-        web: None,
         bounces: None,
+        web: Web { store: store.clone(), clock: clock.clone(), keyring, sender: "Paperpost".into() },
         keep_days: 30,
-        first_reads: Duration::from_millis(300),
         files: world.files(),
     };
+    let parts = Parts { store, clock, app, settings: None, listener: None, first_reads: Duration::from_millis(300) };
     let (stop, (_, reload)) = (CancellationToken::new(), mpsc::channel(1));
     let running = tokio::spawn({
         let stop = stop.clone();

@@ -43,6 +43,7 @@ mod process;
 mod query;
 mod readers;
 mod readme;
+mod reload;
 mod renderer;
 mod replay;
 mod reports;

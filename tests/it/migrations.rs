@@ -12,7 +12,7 @@ use crate::site::{day, paper};
 use crate::world::{World, utc};
 
 /// Every version that was shipped before the newest; a new migration moves the last one here.
-const VERSIONS: [&str; 18] = [
+const VERSIONS: [&str; 19] = [
     include_str!("../../src/store/migrations/0001_start.sql"),
     include_str!("../../src/store/migrations/0002_leaving.sql"),
     include_str!("../../src/store/migrations/0003_faults.sql"),
@@ -31,6 +31,7 @@ const VERSIONS: [&str; 18] = [
     include_str!("../../src/store/migrations/0016_describers.sql"),
     include_str!("../../src/store/migrations/0017_near.sql"),
     include_str!("../../src/store/migrations/0018_renderer.sql"),
+    include_str!("../../src/store/migrations/0019_hosts.sql"),
 ];
 
 const READERS: [&str; 3] = ["ada@example.org", "bob@example.org", "cyd@example.org"];
@@ -114,6 +115,9 @@ fn old_database(path: &Path, version: usize, (hash, text): &(Vec<u8>, String)) {
         let sql = "INSERT INTO bounces (message, subscription, edition, at, class, status, reply) VALUES (x'01', 1, 1, ?, 'soft', '4.2.2', 'full')";
         run(sql, &[&at("2026-11-22 10:00")]);
     }
+    if version >= 6 {
+        run("INSERT INTO reloads (asked) VALUES (?)", &[&at("2026-11-22 10:00")]);
+    }
     if version >= 8 {
         run("INSERT INTO kept_messages (received, message) VALUES (?, x'0d0a')", &[&at("2026-11-22 10:00")]);
     }
@@ -151,6 +155,8 @@ async fn a_database_of_every_older_version_loses_nothing_and_sends_no_paper_twic
             world.add(&block(reader));
         }
         world.sync();
+        let waiting = world.store.reload_requests().expect("requests");
+        assert_eq!(waiting, None, "{version}: who asked an older program for the files has an answer");
         world.deliver().await;
         assert_eq!(world.inbox("bob@example.org"), ["Retrieval at scale"], "{version}");
         // What was owed comes, and what came later, and nothing again.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use paperpost::store::Store;
 use tempfile::TempDir;
 
 use crate::site::Site;
@@ -48,13 +49,25 @@ impl Home {
         std::fs::read_to_string(self.path(name)).expect("a text file")
     }
 
+    /// Changes a piece of a file.
+    pub(crate) fn replace(&self, name: &str, before: &str, after: &str) {
+        let text = self.read(name);
+        assert!(text.contains(before), "{text}");
+        self.write(name, &text.replace(before, after));
+    }
+
+    /// The database, to look into.
+    pub(crate) fn store(&self) -> Store {
+        Store::open_read_only(&self.path("p.db")).expect("a database")
+    }
+
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         command_in(self.folder.path(), arguments)
     }
 
     /// As if the time were over for which failing hosts are left alone.
     pub(crate) fn forget_hosts(&self) {
-        let store = paperpost::store::Store::open(&self.path("p.db")).expect("a database");
+        let store = Store::open(&self.path("p.db")).expect("a database");
         store.keep_hosts(&Default::default()).expect("a working database");
     }
 

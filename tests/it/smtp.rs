@@ -23,6 +23,7 @@ use std::time::Duration;
 use paperpost::core::server::Tls;
 use paperpost::mail::smtp::{SmtpSettings, Timeouts};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use self::conversation::Client;
@@ -53,6 +54,8 @@ pub(crate) enum Act {
     Drip(&'static str),
     /// Agrees, after this long.
     After(Duration),
+    /// Agrees, as soon as the test says so.
+    WhenTold(Arc<Notify>),
 }
 
 /// How the server begins and what it offers.

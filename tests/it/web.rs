@@ -71,7 +71,7 @@ impl Served {
             sender: "Paperpost".into(),
         };
         let stop = CancellationToken::new();
-        let served = tokio::spawn(web::serve(listener, web, limits, stop.clone()));
+        let served = tokio::spawn(web::serve(listener, move || web.clone(), limits, stop.clone()));
         Self { world, port, path, stop, served }
     }
 
@@ -374,4 +374,23 @@ async fn the_daemon_serves_the_page_reads_its_maildir_and_ends_in_order() {
     assert_eq!(daemon.ended().await, Some(0));
     let log = home.read("log");
     assert!(log.contains("a subscriber left") && !log.contains(token) && !log.contains(ADA), "{log}");
+}
+
+#[tokio::test]
+async fn a_request_is_answered_by_the_settings_of_its_time() {
+    let mut served = Served::new().await;
+    let keyring = served.world.deliver.sender.returns.keyring.clone();
+    let web = Web { store: served.world.store.clone(), clock: served.world.clock.clone(), keyring, sender: "A".into() };
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    served.port = listener.local_addr().expect("an address").port();
+    let (changes, current) = tokio::sync::watch::channel(web);
+    let stop = CancellationToken::new();
+    let serving = tokio::spawn(web::serve(listener, move || current.borrow().clone(), Limits::default(), stop.clone()));
+    for sender in ["A sender", "Another sender"] {
+        changes.send_modify(|web| web.sender = sender.to_owned());
+        let (status, _, page) = served.ask("GET", "", "").await;
+        assert!(status == 200 && page.contains(sender), "{sender}: {page}");
+    }
+    stop.cancel();
+    serving.await.expect("no panic");
 }

@@ -18,8 +18,8 @@ use chrono::{DateTime, Days, Duration, Utc};
 use tokio_util::sync::CancellationToken;
 
 use super::output::spinner;
-use super::wiring;
 use super::work::{describe, plural};
+use crate::app;
 use crate::clock::Clock;
 use crate::config::{self, Settings};
 use crate::core::display::display;
@@ -46,8 +46,8 @@ pub(super) async fn run(folder: &Path) -> anyhow::Result<ExitCode> {
         .map_err(|problems| anyhow::anyhow!("the demo's own settings are wrong: {problems}"))?;
     let (subscriptions, _) = config::load_subscriptions(&settings)
         .map_err(|problems| anyhow::anyhow!("the demo's own subscriptions are wrong: {problems}"))?;
-    let (_lock, store) = wiring::open(&settings)?;
-    let demo = Demo { client: wiring::client(&settings)?, clock: Clock::fixed(noon(yesterday)), store, settings };
+    let (_lock, store) = app::open(&settings)?;
+    let demo = Demo { client: app::client(&settings)?, clock: Clock::fixed(noon(yesterday)), store, settings };
     demo.store.sync(&subscriptions, demo.clock.now())?;
 
     say!(
@@ -117,11 +117,11 @@ impl Demo {
             });
         }
         let (mut editions, stop) = (Vec::new(), CancellationToken::new());
-        jobs::publish::run(&self.store, &wiring::publish(&self.settings), now, &stop, |batch| {
+        jobs::publish::run(&self.store, &app::publish(&self.settings), now, &stop, |batch| {
             editions.extend_from_slice(&batch.published);
         })?;
         let transport = Arc::new(Files::new(folder)?);
-        let deliver = wiring::deliver(&self.settings, &self.store)?;
+        let deliver = app::deliver(&self.settings, &self.store)?;
         jobs::deliver::run(&self.store, &transport, &deliver, &self.clock, &stop).await?;
         progress.finish_and_clear();
         for edition in &editions {
@@ -150,7 +150,7 @@ impl Demo {
 
     /// Says what one subscriber got and why, and puts the mail where it is found.
     fn tell(&self, mailing: &Mailing, owed: usize, files: &Files, folder: &Path) -> anyhow::Result<()> {
-        let writer = Writer::new(self.store.clone(), wiring::sender(&self.settings, &self.store)?);
+        let writer = Writer::new(self.store.clone(), app::sender(&self.settings, &self.store)?);
         let address = &mailing.subscription.address;
         let count: usize = mailing.papers.iter().map(Vec::len).sum();
         let waiting = if owed > 0 { format!(", {owed} more are owed to later editions") } else { String::new() };

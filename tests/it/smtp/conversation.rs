@@ -220,6 +220,10 @@ impl Client {
                 tokio::time::sleep(pause).await;
                 Next::Agree
             }
+            Act::WhenTold(told) => {
+                told.notified().await;
+                Next::Agree
+            }
         }
     }
 
