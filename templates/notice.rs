@@ -42,6 +42,24 @@ impl Notice {
         }
     }
 
+    /// The mail that asks whether its reader wants a subscription. It says nothing that a stranger could have chosen.
+    pub fn confirmation(link: Href) -> Self {
+        Self {
+            subject: "Please confirm your subscription to Paperpost".to_owned(),
+            preheader: "One click, and new papers come by mail. Else nothing comes.".to_owned(),
+            heading: "Do you want new papers by mail?".to_owned(),
+            paragraphs: vec![
+                "Somebody, probably you, entered this address at Paperpost, which mails digests of new research papers."
+                    .to_owned(),
+                "If it was you, open the page below and confirm. If it was not, do nothing: no other mail comes, unless \
+                 somebody asks again."
+                    .to_owned(),
+            ],
+            link: Some(("Open the page to confirm".to_owned(), link)),
+            why: "You get this because this address was entered in a form. It is on no list yet.".to_owned(),
+        }
+    }
+
     /// The notice as one HTML document.
     pub fn html(&self) -> String {
         let rows = html! {

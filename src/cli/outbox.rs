@@ -13,6 +13,7 @@ use super::{dkim, output};
 use crate::app;
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::core::mailing::MailKind;
 use crate::core::paper::PaperKey;
 use crate::jobs::letter;
 use crate::store::{OutboxEntry, OutboxState, Store, StoreError};
@@ -47,18 +48,18 @@ pub(super) enum OutboxAction {
     /// Shows the attempts of one mail, with the server's own words
     Show {
         /// The mail's number in the list
-        edition: i64,
+        mail: i64,
     },
     /// Queues a failed mail again, or all of them
     Retry {
         /// The mail's number in the list
         #[arg(required_unless_present = "all")]
-        edition: Option<i64>,
+        mail: Option<i64>,
         /// Every mail that failed of late
-        #[arg(long, conflicts_with = "edition")]
+        #[arg(long, conflicts_with = "mail")]
         all: bool,
         /// How many days ago they may have failed: nobody wants the digests of three weeks at once
-        #[arg(long, default_value_t = 3, conflicts_with = "edition", value_parser = clap::value_parser!(u16).range(1..))]
+        #[arg(long, default_value_t = 3, conflicts_with = "mail", value_parser = clap::value_parser!(u16).range(1..))]
         days: u16,
     },
     /// Takes queued or failed mails out of the queue; their papers stay to come
@@ -67,7 +68,7 @@ pub(super) enum OutboxAction {
     Drop {
         /// The mails' numbers in the list
         #[arg(required = true)]
-        editions: Vec<i64>,
+        mails: Vec<i64>,
     },
     /// Ends the rests under which mails are held back, once what caused them is mended
     ///
@@ -85,7 +86,7 @@ pub(super) enum OutboxAction {
     /// Writes one mail as it is sent, headers and all
     Eml {
         /// The mail's number in the list
-        edition: i64,
+        mail: i64,
         /// Where to write it, instead of standard output
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
@@ -97,15 +98,15 @@ pub(super) fn outbox(settings: &Settings, list: &OutboxList, action: Option<Outb
     let Some(store) = existing(settings, list.json)? else { return Ok(ExitCode::SUCCESS) };
     match action {
         None => print_list(&store, list)?,
-        Some(OutboxAction::Show { edition }) => show(&store, edition)?,
+        Some(OutboxAction::Show { mail }) => show(&store, mail)?,
         Some(OutboxAction::Export { state }) => export(&store, &state)?,
-        Some(OutboxAction::Eml { edition, output }) => eml(settings, &store, edition, output)?,
+        Some(OutboxAction::Eml { mail, output }) => eml(settings, &store, mail, output)?,
         // A running daemon may be at work too: the database sorts that out.
-        Some(OutboxAction::Retry { edition, days, .. }) => {
+        Some(OutboxAction::Retry { mail, days, .. }) => {
             let now = Clock::System.now();
             let since = now - chrono::Duration::days(days.into());
-            match (app::write(settings)?.retry_failed(edition, since, now)?, edition) {
-                (0, Some(edition)) => anyhow::bail!("mail {edition} has not failed (paperpost outbox show {edition})"),
+            match (app::write(settings)?.retry_failed(mail, since, now)?, mail) {
+                (0, Some(mail)) => anyhow::bail!("mail {mail} has not failed (paperpost outbox show {mail})"),
                 (0, None) => anyhow::bail!("no mail has failed in the last {days} {}", plural(days.into(), "day")),
                 (count, _) => say!("queued {count} {} again", plural(count, "mail")),
             }
@@ -118,13 +119,13 @@ pub(super) fn outbox(settings: &Settings, list: &OutboxList, action: Option<Outb
                 (count, _) => say!("ended {count} {}", plural(count, "rest")),
             }
         }
-        Some(OutboxAction::Drop { editions }) => {
-            let count = app::write(settings)?.drop_mails(&editions, Clock::System.now())?;
+        Some(OutboxAction::Drop { mails }) => {
+            let count = app::write(settings)?.drop_mails(&mails, Clock::System.now())?;
             say!("dropped {count} {}", plural(count, "mail"));
-            if count < editions.len() {
+            if count < mails.len() {
                 say!("only queued and failed mails can be dropped (paperpost outbox show)");
             }
-            return Ok(if count == editions.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+            return Ok(if count == mails.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -139,14 +140,15 @@ fn print_list(store: &Store, list: &OutboxList) -> anyhow::Result<()> {
     if list.json {
         return output::json(&entries);
     }
-    for OutboxEntry { edition, state, address, attempts, due, is_paused, last_reply, .. } in &entries {
+    for OutboxEntry { mail, kind, state, address, attempts, due, is_paused, last_reply, .. } in &entries {
         let when = match state {
             OutboxState::Queued if *is_paused => "waits for the end of a pause".to_owned(),
             OutboxState::Queued if *due <= Clock::System.now() => "due now".to_owned(),
             OutboxState::Queued => format!("next try {}", local(*due)),
             _ => local(*due),
         };
-        say!("{edition:>6}  {:8} {when}  {address}  attempts: {attempts}", state.as_str());
+        let kind = if *kind == MailKind::Edition { String::new() } else { format!("  {kind}") };
+        say!("{mail:>6}  {:8} {when}  {address}{kind}  attempts: {attempts}", state.as_str());
         if let Some(reply) = last_reply {
             say!("        {reply}");
         }
@@ -156,13 +158,14 @@ fn print_list(store: &Store, list: &OutboxList) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn show(store: &Store, edition: i64) -> anyhow::Result<()> {
-    let Some(mail) = store.outbox_entry(edition)? else { anyhow::bail!("there is no mail {edition}") };
-    say!("mail {edition} to {}, {}: {}", mail.address, mail.message_id, mail.state.as_str());
-    for (at, outcome, reply) in store.attempts(edition)? {
+fn show(store: &Store, mail: i64) -> anyhow::Result<()> {
+    let Some(entry) = store.outbox_entry(mail)? else { anyhow::bail!("there is no mail {mail}") };
+    let kind = if entry.kind == MailKind::Edition { String::new() } else { format!(", {}", entry.kind) };
+    say!("mail {mail} to {}{kind}, {}: {}", entry.address, entry.message_id, entry.state.as_str());
+    for (at, outcome, reply) in store.attempts(mail)? {
         say!("  {}  {outcome}  {reply}", local(at));
     }
-    let given_up = store.given_up(edition)?;
+    let given_up = store.given_up(mail)?;
     if !given_up.is_empty() {
         let keys = given_up.iter().map(PaperKey::as_str).collect::<Vec<_>>().join(" ");
         say!(
@@ -170,7 +173,7 @@ fn show(store: &Store, edition: i64) -> anyhow::Result<()> {
             if given_up.len() == 1 { "it" } else { "them" }
         );
     }
-    match store.mailing(edition) {
+    match store.content(mail) {
         Err(error @ StoreError::Unreadable { .. }) => say!("it can't be made: {error}"),
         read => drop(read?),
     }
@@ -188,28 +191,28 @@ fn export(store: &Store, words: &[StateWord]) -> anyhow::Result<()> {
         let page = store.outbox_after(&wanted, after, PAGE)?;
         let mut lines = String::new();
         for entry in &page {
-            let attempts = store.attempts(entry.edition)?.into_iter();
+            let attempts = store.attempts(entry.mail)?.into_iter();
             let attempts: Vec<_> =
                 attempts.map(|(at, outcome, reply)| json!({"at": at, "outcome": outcome, "reply": reply})).collect();
             let mut line = serde_json::to_value(entry)?;
             line["attempt_log"] = attempts.into();
-            line["given_up"] = json!(store.given_up(entry.edition)?);
+            line["given_up"] = json!(store.given_up(entry.mail)?);
             lines += &format!("{line}\n");
         }
         output::text(&lines);
         let Some(last) = page.last() else { break };
-        after = last.edition;
+        after = last.mail;
     }
     Ok(())
 }
 
-fn eml(settings: &Settings, store: &Store, edition: i64, output: Option<PathBuf>) -> anyhow::Result<()> {
-    let Some(mailing) = store.mailing(edition)? else { anyhow::bail!("there is no mail {edition}") };
+fn eml(settings: &Settings, store: &Store, mail: i64, output: Option<PathBuf>) -> anyhow::Result<()> {
+    let Some(content) = store.content(mail)? else { anyhow::bail!("there is no mail {mail}") };
     dkim::note_unsigned(settings);
-    let bytes = letter::Writer::new(store.clone(), app::sender(settings, store)?).write(&mailing)?;
+    let mail = letter::Writer::new(store.clone(), app::sender(settings, store)?).mail(&content)?.message;
     match output {
-        Some(path) => std::fs::write(&path, bytes).with_context(|| path.display().to_string())?,
-        None => output::document(&bytes),
+        Some(path) => std::fs::write(&path, mail.octets()).with_context(|| path.display().to_string())?,
+        None => output::document(mail.octets()),
     }
     Ok(())
 }

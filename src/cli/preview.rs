@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -17,13 +16,13 @@ use crate::clock::Clock;
 use crate::config::{self, Settings};
 use crate::core::address::{Address, Mailbox};
 use crate::core::delivery::{Fault, Phase};
+use crate::core::mailing::{Matter, Transactional};
 use crate::core::server::Tls;
 use crate::core::subscription::Subscription;
+use crate::jobs::deliver;
 use crate::jobs::letter::Writer;
 use crate::jobs::publish::{Plan, Planner};
-use crate::mail::mime::{self, Letter, Letterhead, QuotedPrintable};
-use crate::mail::{Mail, Transport};
-use crate::store::{Mailing, Standing, Store};
+use crate::store::{Mailing, Recipient, Standing, Store};
 
 /// What `preview` writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -182,48 +181,27 @@ pub(super) fn preview(
     Ok(code)
 }
 
-/// Sends a short mail and says what the other side answered.
+/// Sends a short mail, the way of all mail, and says what the other side answered.
 pub(super) async fn test_mail(settings: &Settings, address: &Address) -> anyhow::Result<ExitCode> {
-    let now = Clock::System.now();
-    let way_out = app::way_out(settings);
-    let notice = templates::notice::Notice::test_mail(&way_out, &now.format("on %-d %B %Y at %H:%M UTC").to_string());
-    let from = &settings.mail.from;
-    let id = format!("test.{}.{:016x}", now.timestamp(), fastrand::u64(..));
-    let message_id = format!("<{id}@{}>", from.address.domain());
-    let bytes = mime::compose(&Letter {
-        letterhead: Arc::new(Letterhead::new(from, settings.mail.reply_to.as_ref(), None, Vec::new())),
-        to: Mailbox { name: None, address: address.clone() },
-        subject: notice.subject.clone(),
-        date: now,
-        message_id: message_id.clone(),
-        boundary: id,
-        extra: Vec::new(),
-        text: QuotedPrintable::encode(&notice.text()),
-        html: QuotedPrintable::encode(&notice.html()),
-    });
-    let bytes = match app::signer(settings)? {
-        Some(signer) => signer.sign(&bytes, now)?,
-        None => bytes,
-    };
-    // By a return path as digests have it, which names nobody: a relay may let the sender through and not that.
-    let path = app::returns(settings, app::look(settings)?.as_ref())?.path(&[0; 16]);
-    let mail = Mail {
-        from: path.or_else(|| Some(from.address.clone())),
-        to: address.clone(),
-        message_id: message_id.clone(),
-        message: bytes.into(),
-    };
+    let clock = Clock::System;
+    let route = app::way_out(settings);
+    let mail = Transactional { at: clock.now(), matter: Matter::Test { route: route.clone() } };
+    let store = app::write(settings)?;
+    let deliver = app::deliver(settings, &store)?;
+    let domain = app::publish(settings).domain;
     let transport = app::transport(&impatient(settings))?;
-    let result = transport.send(&mail).await;
+    let to = Recipient::Address(address);
+    let sent = deliver::at_once::run(&store, &transport, &deliver, &clock, to, &mail, &domain).await;
     transport.close().await;
+    let deliver::at_once::Sent { mail, result } = sent?;
     match result {
         Ok(receipt) => {
-            say!("sent {message_id} to {} {way_out}", address.reveal());
+            say!("sent mail {mail} to {} {route}", address.reveal());
             say!("the answer: {}", receipt.reply);
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => {
-            say!("not sent {way_out}: {error}");
+            say!("not sent {route}: {error}");
             if let config::settings::Transport::Smtp(smtp) = &settings.mail.transport {
                 say!("hint: {}", hint(smtp, error.fault()));
             }

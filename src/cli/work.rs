@@ -231,7 +231,7 @@ impl Work {
         let spinner = spinner("publishing …".to_owned());
         let settings = app::publish(settings);
         let report = jobs::publish::run(&self.store, &settings, self.clock.now(), &self.stop, |batch| {
-            spinner.inc(batch.looked_at as u64);
+            spinner.inc(batch.published.len() as u64);
         })?;
         spinner.finish_and_clear();
         let jobs::publish::Report { editions, queued, papers, owed, told, faults, is_waiting, is_stopped, .. } = report;

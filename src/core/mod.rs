@@ -14,6 +14,7 @@ pub mod edition;
 pub mod host;
 pub mod index;
 pub mod leaving;
+pub mod mailing;
 pub mod matching;
 pub mod order;
 pub mod pacing;

@@ -5,6 +5,8 @@
 //! - **Limits** ([`Policy`]): mails in a length of time, mails in a day, mails under way at once. They are sliding windows:
 //!   over *any* stretch of the stated length no more than the limit goes out, wherever the stretch begins. A mail takes its
 //!   place from the moment it begins until the length after it *ended*, so the limit also holds as the server counts.
+//! - **Prompt mails** (confirmations, tests) count in all of these, and have a limit of their own besides: so they may be asked
+//!   first, and a flood of them leaves room to the others.
 //! - **A ramp** ([`Ramp`]): the day's limit of a new sender, which grows from the first mail on.
 //! - **Holds** ([`Hold`]): a domain that asked us to slow down rests, twice as long each time, up to a ceiling; one that
 //!   refuses us for a reason of ours, or one mailbox after the other, rests for longer. After a rest mails go one at a
@@ -19,6 +21,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Duration, Utc};
+
+use super::mailing::Urgency;
 
 mod ending;
 mod hold;
@@ -80,6 +84,8 @@ pub struct Pacer {
     first: Option<DateTime<Utc>>,
     rate: Option<Window>,
     day: Option<Window>,
+    /// Prompt mails, to everybody together.
+    prompt: Window,
     running: u32,
     /// The hold on everything.
     hold: Option<Hold>,
@@ -119,6 +125,7 @@ impl Pacer {
         Self {
             rate: policy.rate.map(Window::of),
             day,
+            prompt: Window::of(policy.prompt),
             policy,
             first,
             running: 0,
@@ -197,13 +204,17 @@ impl Pacer {
 
     /// Whether a mail to this domain may begin at `now`, as far as its own limits go. Mails under way at once are no part of it:
     /// that limit is over in a moment, and [`Pacer::begin`] has it.
-    pub fn room_for(&mut self, domain: &str, now: DateTime<Utc>) -> Room {
+    pub fn room_for(&mut self, domain: &str, urgency: Urgency, now: DateTime<Utc>) -> Room {
+        let own = match urgency {
+            Urgency::Prompt => self.prompt.room(now),
+            Urgency::Bulk => Room::Open(u32::MAX),
+        };
         let Some(lane) = self.lanes.get_mut(domain) else {
             let limits = self.policy.limits(domain);
             let rate = limits.rate.map_or(u32::MAX, |rate| rate.mails);
-            return Room::Open(rate.min(limits.per_day.unwrap_or(u32::MAX)));
+            return own.and(Room::Open(rate.min(limits.per_day.unwrap_or(u32::MAX))));
         };
-        lane.room(now)
+        own.and(lane.room(now))
     }
 
     /// How many mails to this domain are under way.
@@ -217,8 +228,8 @@ impl Pacer {
     }
 
     /// Begins a mail to this domain, or says why it may not begin. What has begun has to end.
-    pub fn begin(&mut self, domain: &str, now: DateTime<Utc>) -> Result<(), Room> {
-        let room = self.room(now).and(self.room_for(domain, now));
+    pub fn begin(&mut self, domain: &str, urgency: Urgency, now: DateTime<Utc>) -> Result<(), Room> {
+        let room = self.room(now).and(self.room_for(domain, urgency, now));
         if !matches!(room, Room::Open(_)) {
             return Err(room);
         }
@@ -226,12 +237,21 @@ impl Pacer {
         if lane.running >= lane.connections {
             return Err(Room::Closed(None));
         }
+        self.begin_anyway(domain, urgency);
+        Ok(())
+    }
+
+    /// Begins a mail that a person has asked for, whatever the limits and holds say. It has to end too.
+    pub fn begin_anyway(&mut self, domain: &str, urgency: Urgency) {
+        let lane = lane(&mut self.lanes, &self.policy, domain);
         lane.running += 1;
         self.running += 1;
         for window in [&mut self.rate, &mut self.day, &mut lane.rate, &mut lane.day].into_iter().flatten() {
             window.begin();
         }
-        Ok(())
+        if urgency == Urgency::Prompt {
+            self.prompt.begin();
+        }
     }
 
     /// Who is meant by what ended the mail of this subscription: its domain, or its mailbox alone. It is the mailbox where others
@@ -256,7 +276,14 @@ impl Pacer {
     }
 
     /// Ends a mail that began at `begun`, and says what is to be written down.
-    pub fn end(&mut self, domain: &str, begun: DateTime<Utc>, now: DateTime<Utc>, ending: &Ending) -> Vec<Change> {
+    pub fn end(
+        &mut self,
+        domain: &str,
+        urgency: Urgency,
+        begun: DateTime<Utc>,
+        now: DateTime<Utc>,
+        ending: &Ending,
+    ) -> Vec<Change> {
         let is_tried = *ending != Ending::Untried;
         let may_be_taken = matches!(ending, Ending::Taken | Ending::Unknown);
         let lane = lane(&mut self.lanes, &self.policy, domain);
@@ -271,6 +298,9 @@ impl Pacer {
             if let Some(window) = window {
                 window.end(now, counts);
             }
+        }
+        if urgency == Urgency::Prompt {
+            self.prompt.end(now, is_tried);
         }
         let changes = self.judge(domain, begun, now, ending);
         if self.lanes.get(domain).is_some_and(Lane::is_idle) {

@@ -19,6 +19,7 @@
 //! A fault of the session (no connection, no greeting, no login) is no fault of any mail: the worker that met it leaves its
 //! work to the others. When the last one has left, untried claims are given back, and the caller waits before it asks again.
 
+pub mod at_once;
 mod dispatcher;
 mod events;
 mod renderer;
@@ -274,13 +275,18 @@ fn ended_as(claim: &Claim, result: Result<Receipt, SendError>, now: DateTime<Utc
         (Outcome::Retry(_), Ending::Deferred { .. }) => Outcome::Retry(claim.queued.min(now)),
         (outcome, _) => outcome,
     };
-    let (edition, attempt) = key(claim);
-    Recorded { edition, attempt, at: now, result, tries, outcome, met: Vec::new(), is_doubtful: false }
+    let (mail, attempt) = key(claim);
+    Recorded { mail, attempt, at: now, result, tries, outcome, met: Vec::new(), is_doubtful: false }
 }
 
-/// The edition and the attempt: what names a claim.
+/// The mail and the attempt: what names a claim.
 fn key(claim: &Claim) -> (i64, u32) {
-    (claim.edition, claim.attempt)
+    (claim.mail, claim.attempt)
+}
+
+/// What tells a claim's mailbox from others: the subscription's number; a number of its own for an address without one.
+fn mailbox(claim: &Claim) -> i64 {
+    claim.subscription.unwrap_or(-claim.mail)
 }
 
 impl<T> Clone for Worker<T> {

@@ -1,4 +1,4 @@
-//! From an edition's frozen inputs to the bytes of its mail.
+//! From the frozen inputs of a mail to its bytes.
 
 mod shared;
 
@@ -10,15 +10,20 @@ use super::returns::{Returns, WayOut};
 use crate::core::address::{Address, Mailbox};
 use crate::core::candidate::Candidate;
 use crate::core::digest::{self, Chosen, Facts, Rendered, Section, SourceNote, Welcome};
+use crate::core::mailing::Matter;
 use crate::core::matching::Reasoner;
 use crate::core::paper::SourceId;
 use crate::core::subscription::Subscription;
+use crate::core::token::SubscriberId;
+use crate::mail::Mail;
 use crate::mail::dkim::{DkimError, Signer};
 use crate::mail::mime::{self, Letter, Letterhead, QuotedPrintable};
 use crate::source::health;
-use crate::store::{Mailing, SourceStatus, Store, StoreError};
+use crate::store::{self, Content, Mailing, SourceStatus, Store, StoreError};
+use chrono::{DateTime, Utc};
 use shared::Papers;
 pub use shared::Shared;
+use templates::{Href, Notice};
 
 /// Who writes, and what every mail says of the list.
 #[derive(Clone)]
@@ -55,6 +60,9 @@ thread_local! {
     static BODIES: Cell<[QuotedPrintable; 2]> = Cell::default();
 }
 
+/// A link that names no subscriber.
+const NOBODY: SubscriberId = [0; 16];
+
 /// Writes mails; clones share what they have read and made.
 #[derive(Clone)]
 pub struct Writer {
@@ -72,7 +80,8 @@ impl Writer {
 
     /// The same, with what other writers over this store have read and made.
     pub fn sharing(store: Store, sender: Sender, shared: Arc<Shared>) -> Self {
-        Self { store, letterhead: Arc::new(letterhead(&sender)), sender: Arc::new(sender), shared }
+        let letterhead = Arc::new(letterhead(&sender, "digest"));
+        Self { store, letterhead, sender: Arc::new(sender), shared }
     }
 
     /// Who writes.
@@ -80,12 +89,66 @@ impl Writer {
         &self.sender
     }
 
-    /// The return path of a mailing: the subscriber's own where bounces have a mailbox, else the sender's address.
-    pub fn return_path(&self, mailing: &Mailing) -> Address {
-        self.sender.returns.path(&mailing.subscriber).unwrap_or_else(|| self.sender.from.address.clone())
+    /// The mail with its envelope.
+    pub fn mail(&self, content: &Content) -> Result<Mail, WriteError> {
+        Ok(match content {
+            Content::Edition(mailing) => Mail {
+                from: Some(self.return_path(&mailing.subscriber)),
+                to: mailing.subscription.address.clone(),
+                message_id: mailing.message_id.clone(),
+                message: self.write(mailing)?.into(),
+            },
+            Content::Transactional(letter) => Mail {
+                from: Some(self.return_path(&letter.subscriber.unwrap_or(NOBODY))),
+                to: letter.to.clone(),
+                message_id: letter.message_id.clone(),
+                message: self.write_transactional(letter)?.into(),
+            },
+        })
     }
 
-    /// The mail as it goes over the wire: the same bytes whenever it is written, the signature with them.
+    /// The return path of a mail: the subscriber's own where bounces have a mailbox, else the sender's address.
+    fn return_path(&self, subscriber: &SubscriberId) -> Address {
+        self.sender.returns.path(subscriber).unwrap_or_else(|| self.sender.from.address.clone())
+    }
+
+    /// A transactional mail, with the headers of all mail: what is found out with a test holds for digests.
+    fn write_transactional(&self, letter: &store::Letter) -> Result<Vec<u8>, WriteError> {
+        let says = &letter.says;
+        let notice = match &says.matter {
+            Matter::Test { route } => {
+                Notice::test_mail(route, &says.at.format("on %-d %B %Y at %H:%M UTC").to_string())
+            }
+            Matter::Confirmation { link } => Notice::confirmation(
+                Href::parse(link)
+                    .ok_or_else(|| StoreError::Unreadable { what: "link", why: "it is no web address".to_owned() })?,
+            ),
+        };
+        let way_out = self.sender.returns.way_out(&letter.subscriber.unwrap_or(NOBODY));
+        self.sign(
+            mime::compose(&Letter {
+                letterhead: Arc::new(letterhead(&self.sender, says.kind().as_str())),
+                to: Mailbox { name: None, address: letter.to.clone() },
+                subject: notice.subject.clone(),
+                date: says.at,
+                message_id: letter.message_id.clone(),
+                boundary: letter.message_id.clone(),
+                extra: vec![way_out.header()],
+                text: QuotedPrintable::encode(&notice.text()),
+                html: QuotedPrintable::encode(&notice.html()),
+            }),
+            says.at,
+        )
+    }
+
+    fn sign(&self, bytes: Vec<u8>, at: DateTime<Utc>) -> Result<Vec<u8>, WriteError> {
+        match &self.sender.signer {
+            Some(signer) => Ok(signer.sign(&bytes, at)?),
+            None => Ok(bytes),
+        }
+    }
+
+    /// An edition's mail as it goes over the wire: the same bytes whenever it is written, the signature with them.
     pub fn write(&self, mailing: &Mailing) -> Result<Vec<u8>, WriteError> {
         let way_out = self.sender.returns.way_out(&mailing.subscriber);
         let body = self.facts(mailing, &way_out, |facts, papers| {
@@ -105,10 +168,7 @@ impl Writer {
         };
         let bytes = mime::compose(&letter);
         BODIES.set([letter.html, letter.text]);
-        match &self.sender.signer {
-            Some(signer) => Ok(signer.sign(&bytes, mailing.decided)?),
-            None => Ok(bytes),
-        }
+        self.sign(bytes, mailing.decided)
     }
 
     /// What the reader sees.
@@ -194,10 +254,11 @@ fn welcome(mailing: &Mailing) -> Welcome {
 
 /// What all mails of a sender say of themselves. A signed one has the header by which Gmail's Postmaster Tools tell mails
 /// apart (support.google.com/mail/answer/6254652): the kind of mail, the list, the sender.
-fn letterhead(Sender { from, reply_to, list_id: (name, id), returns, signer, .. }: &Sender) -> Letterhead {
+fn letterhead(sender: &Sender, kind: &str) -> Letterhead {
+    let Sender { from, reply_to, list_id: (name, id), returns, signer, .. } = sender;
     let mut headers = returns.headers();
     if signer.is_some() {
-        headers.push(("Feedback-ID", format!("digest:{id}:paperpost")));
+        headers.push(("Feedback-ID", format!("{kind}:{id}:paperpost")));
     }
     Letterhead::new(from, reply_to.as_ref(), Some((name, id)), headers)
 }

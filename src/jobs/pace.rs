@@ -11,6 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Duration, Utc};
 
+use crate::core::mailing::Urgency;
 use crate::core::pacing::{Cause, Pacer, Policy, Room};
 use crate::core::word_enum;
 use crate::store::{Store, StoreError};
@@ -97,7 +98,7 @@ pub fn held(store: &Store, policy: &Policy, now: DateTime<Utc>) -> Result<Vec<He
     let everybody = (None, lanes.iter().map(|lane| lane.due).sum(), pacer.room(now));
     let mut rooms = vec![everybody];
     rooms.extend(lanes.into_iter().map(|lane| {
-        let room = pacer.room_for(&lane.domain, now);
+        let room = pacer.room_for(&lane.domain, Urgency::Bulk, now);
         (Some(lane.domain), lane.due, room)
     }));
     let is_at_rest = |domain: &Option<String>| {

@@ -70,6 +70,7 @@ pub fn run(
             report.editions += batch.editions;
             last = batch.last;
         }
+        store.prune_transactional(before)?;
         store.prune_bounces(before)?;
     }
     if let Some(full) = ago(FULL)? {

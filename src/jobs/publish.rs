@@ -100,10 +100,11 @@ pub fn run(
     let mut pace = Pace::default();
     while !stop.is_cancelled() {
         let (batch, is_last) = pace.batch(|limit| {
-            let batch =
-                store.publish(now, limit, planner.read, &settings.domain, |due| planner.decide(due, &mut desk))?;
-            let is_last = batch.looked_at < limit;
-            Ok((batch, is_last))
+            let due = store.due(now, limit, planner.read)?;
+            let (looked_at, is_all) = (due.len(), due.len() < limit);
+            let decided = planner.decide(store, due, &mut desk)?;
+            let batch = store.commit(&decided, now, planner.read, &settings.domain)?;
+            Ok((batch, is_all && decided.len() == looked_at))
         })?;
         report.editions += batch.published.len();
         for edition in &batch.published {
@@ -126,6 +127,8 @@ pub fn run(
         report.faults += batch.faults.len();
         damaged += batch.damaged;
         progress(&batch);
+        // Who changed meanwhile is looked at once more, as they are now.
+        let is_last = is_last && batch.stale == 0;
         if let Some(class) = desk.wanted.take() {
             // Between two batches, while nobody has to wait for it.
             planner.widen(store, class)?;

@@ -103,15 +103,15 @@ impl Store {
     /// trouble, this one among them, and says whether that has gone on for too long.
     pub fn take_bounce(&self, bounce: &Bounce, is_lasting: impl Fn(&[DateTime<Utc>]) -> bool) -> Result<Taken> {
         self.write(|tx| {
-            let Some((subscription, address_key, edition)) = whose(tx, bounce)? else { return Ok(Taken::Unproven) };
+            let Some((subscription, address_key, mail)) = whose(tx, bounce)? else { return Ok(Taken::Unproven) };
             let is_held = suspicions::is_held(tx, &address_key)?;
             let inserted = tx.execute(
-                "INSERT OR IGNORE INTO bounces (message, subscription, edition, at, class, status, reply, is_held)
+                "INSERT OR IGNORE INTO bounces (message, subscription, mail, at, class, status, reply, is_held)
                  VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 params![
                     bounce.message,
                     subscription,
-                    edition,
+                    mail,
                     bounce.at.timestamp(),
                     bounce.class,
                     bounce.status,
@@ -122,9 +122,9 @@ impl Store {
             if inserted == 0 {
                 return Ok(Taken::Again);
             }
-            if bounce.class == BounceClass::Sender && is_of_the_domain(tx, subscription, &address_key, edition, bounce)?
+            if bounce.class == BounceClass::Sender && is_of_the_domain(tx, subscription, &address_key, mail, bounce)?
             {
-                rest(tx, &address_key, edition, bounce)?;
+                rest(tx, &address_key, mail, bounce)?;
             }
             let reason = match bounce.class {
                 BounceClass::Complaint => Some(Reason::Complained),
@@ -135,7 +135,7 @@ impl Store {
                 BounceClass::Soft | BounceClass::Sender | BounceClass::Unclear => None,
             };
             let Some(reason) = reason else { return Ok(Taken::Noted) };
-            if reason == Reason::Bounced && reports::waits(tx, sent(tx, edition, bounce.at)?)? {
+            if reason == Reason::Bounced && reports::waits(tx, sent(tx, mail, bounce.at)?)? {
                 tx.prepare_cached("UPDATE bounces SET doubted = 1 WHERE message = ?")?.execute([&bounce.message])?;
                 return Ok(Taken::Doubted);
             }
@@ -144,10 +144,10 @@ impl Store {
         })
     }
 
-    /// Removes what came back before `before` from editions that are gone; returns how many rows.
+    /// Removes what came back before `before` from mails that are gone; returns how many rows.
     pub fn prune_bounces(&self, before: DateTime<Utc>) -> Result<usize> {
         self.write(|tx| {
-            let sql = "DELETE FROM bounces WHERE at < ? AND NOT EXISTS (SELECT 1 FROM editions WHERE id = edition)";
+            let sql = "DELETE FROM bounces WHERE at < ? AND NOT EXISTS (SELECT 1 FROM outbox WHERE id = mail)";
             tx.execute("DELETE FROM suspicions WHERE at < ?", [before.timestamp()])?;
             Ok(tx.execute(sql, [before.timestamp()])?)
         })
@@ -173,9 +173,9 @@ impl Store {
 }
 
 /// When the mail left that a report is about, in seconds; where nobody knows which, just now.
-fn sent(tx: &Transaction<'_>, edition: Option<i64>, now: DateTime<Utc>) -> Result<i64> {
-    let sql = "SELECT due FROM outbox WHERE edition = ? AND state = 'sent'";
-    let sent = tx.prepare_cached(sql)?.query_row([edition], |row| row.get(0)).optional()?;
+fn sent(tx: &Transaction<'_>, mail: Option<i64>, now: DateTime<Utc>) -> Result<i64> {
+    let sql = "SELECT due FROM outbox WHERE id = ? AND state = 'sent'";
+    let sent = tx.prepare_cached(sql)?.query_row([mail], |row| row.get(0)).optional()?;
     Ok(sent.unwrap_or(now.timestamp()))
 }
 
@@ -185,7 +185,7 @@ fn is_of_the_domain(
     tx: &Transaction<'_>,
     subscription: i64,
     address_key: &str,
-    edition: Option<i64>,
+    mail: Option<i64>,
     bounce: &Bounce,
 ) -> Result<bool> {
     let domain = address_key.rsplit_once('@').map_or("", |(_, domain)| domain);
@@ -196,20 +196,19 @@ fn is_of_the_domain(
         return Ok(true);
     }
     let alone =
-        "SELECT EXISTS (SELECT 1 FROM bounces b WHERE b.class = 'sender' AND b.subscription = ?1 AND b.edition < ?2
-                 AND EXISTS (SELECT 1 FROM outbox o JOIN editions e ON e.id = o.edition
-                             WHERE o.state = 'sent' AND o.due > b.at AND o.domain = ?3 AND e.subscription <> ?1))";
-    let is_alone: bool =
-        tx.prepare_cached(alone)?.query_row(params![subscription, edition, domain], |row| row.get(0))?;
+        "SELECT EXISTS (SELECT 1 FROM bounces b WHERE b.class = 'sender' AND b.subscription = ?1 AND b.mail < ?2
+                 AND EXISTS (SELECT 1 FROM outbox o
+                             WHERE o.state = 'sent' AND o.due > b.at AND o.domain = ?3 AND o.subscription <> ?1))";
+    let is_alone: bool = tx.prepare_cached(alone)?.query_row(params![subscription, mail, domain], |row| row.get(0))?;
     Ok(bounce.is_plain && !is_alone)
 }
 
 /// Makes the domain rest that refused one of our mails; a report of a mail from before the rest is no news.
-fn rest(tx: &Transaction<'_>, address_key: &str, edition: Option<i64>, bounce: &Bounce) -> Result<()> {
+fn rest(tx: &Transaction<'_>, address_key: &str, mail: Option<i64>, bounce: &Bounce) -> Result<()> {
     let Some((_, domain)) = address_key.rsplit_once('@') else { return Ok(()) };
     let sent = tx
-        .prepare_cached("SELECT due FROM outbox WHERE edition = ? AND state = 'sent'")?
-        .query_row([edition], |row| row.get(0))
+        .prepare_cached("SELECT due FROM outbox WHERE id = ? AND state = 'sent'")?
+        .query_row([mail], |row| row.get(0))
         .optional()?
         // Nobody knows which mail is meant: it begins a rest, and deepens none.
         .map_or(DateTime::<Utc>::MIN_UTC, instant);
@@ -232,22 +231,24 @@ pub(super) fn refused(
     let Err(SendError::Transient(fault) | SendError::Permanent(fault)) = &recorded.result else { return Ok(()) };
     let Some(verdict) = bounce::refusal(fault).filter(|verdict| verdict.class != Class::Sender) else { return Ok(()) };
     let class = if recorded.is_doubtful { Class::Soft } else { verdict.class };
-    let (subscription, address_key): (i64, String) = tx
+    let whose: Option<(i64, String)> = tx
         .prepare_cached(
-            "SELECT s.id, s.address_key FROM editions e JOIN subscriptions s ON s.id = e.subscription WHERE e.id = ?",
+            "SELECT s.id, s.address_key FROM outbox o JOIN subscriptions s ON s.id = o.subscription WHERE o.id = ?",
         )?
-        .query_row([recorded.edition], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        .query_row([recorded.mail], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((subscription, address_key)) = whose else { return Ok(()) };
     if suspicions::is_held(tx, &address_key)? {
         return Ok(());
     }
-    let Recorded { edition, at, .. } = *recorded;
+    let Recorded { mail, at, .. } = *recorded;
     let is_final = recorded.outcome == Outcome::Failed;
     let words = bounce::masked(&fault.to_string());
     if is_final {
-        keep(tx, subscription, edition, at, class, fault.enhanced.as_deref(), &words)?;
+        keep(tx, subscription, mail, at, class, fault.enhanced.as_deref(), &words)?;
     }
     if class == Class::Hard {
-        let refusal = Refusal { subscription, address_key: &address_key, edition, at, words: &words };
+        let refusal = Refusal { subscription, address_key: &address_key, mail, at, words: &words };
         return if is_final { suspicions::refused(tx, &refusal) } else { Ok(()) };
     }
     // A relay that takes nothing from us may say anything but that a mailbox is full.
@@ -256,7 +257,7 @@ pub(super) fn refused(
         Ok::<_, StoreError>(is_full || suspicions::last_taken(tx, subscription, at)?.is_some())
     };
     // Those before it, where this one may yet be taken.
-    if is_lasting(&came_back(tx, subscription, edition)?) && is_believed()? {
+    if is_lasting(&came_back(tx, subscription, mail)?) && is_believed()? {
         suppress_address(tx, &address_key, Reason::Bounced, Some(&words), at)?;
     }
     Ok(())
@@ -264,13 +265,13 @@ pub(super) fn refused(
 
 /// A mail that gave way to a newer one was refused before, if its last attempt was: else a mailbox that is full for weeks
 /// would never count as such, because no mail to it is ever given up.
-pub(super) fn gave_way(tx: &Transaction<'_>, subscription: i64, edition: i64, at: DateTime<Utc>) -> Result<()> {
+pub(super) fn gave_way(tx: &Transaction<'_>, subscription: i64, mail: i64, at: DateTime<Utc>) -> Result<()> {
     let mut last = tx.prepare_cached(
         "SELECT phase, code, enhanced, reply FROM attempts
-         WHERE id = (SELECT max(id) FROM attempts WHERE edition = ?)
+         WHERE id = (SELECT max(id) FROM attempts WHERE mail = ?)
            AND outcome = 'transient' AND phase IN ('rcpt', 'body') AND code >= 400",
     )?;
-    let last = last.query_row([edition], |row| {
+    let last = last.query_row([mail], |row| {
         Ok(Fault { phase: row.get(0)?, code: row.get(1)?, enhanced: row.get(2)?, text: row.get(3)? })
     });
     let is_ours = |fault: &Fault| bounce::refusal(fault).is_some_and(|verdict| verdict.class == Class::Sender);
@@ -282,27 +283,27 @@ pub(super) fn gave_way(tx: &Transaction<'_>, subscription: i64, edition: i64, at
     if suspicions::is_held(tx, &address_key)? {
         return Ok(());
     }
-    keep(tx, subscription, edition, at, Class::Soft, fault.enhanced.as_deref(), &bounce::masked(&fault.to_string()))
+    keep(tx, subscription, mail, at, Class::Soft, fault.enhanced.as_deref(), &bounce::masked(&fault.to_string()))
 }
 
-/// A row for a refusal; one for an edition.
+/// A row for a refusal; one for a mail.
 fn keep(
     tx: &Transaction<'_>,
     subscription: i64,
-    edition: i64,
+    mail: i64,
     at: DateTime<Utc>,
     class: Class,
     status: Option<&str>,
     words: &str,
 ) -> Result<()> {
     tx.prepare_cached(
-        "INSERT OR REPLACE INTO bounces (message, subscription, edition, at, class, status, reply)
+        "INSERT OR REPLACE INTO bounces (message, subscription, mail, at, class, status, reply)
          VALUES (?, ?, ?, ?, ?, ?, ?)",
     )?
     .execute(params![
-        format!("our session, {edition}").into_bytes(),
+        format!("our session, {mail}").into_bytes(),
         subscription,
-        edition,
+        mail,
         at.timestamp(),
         BounceClass::from(class),
         status,
@@ -311,34 +312,33 @@ fn keep(
     Ok(())
 }
 
-/// The subscription, its address and the edition that a report is about, when it proves to be about one of ours.
+/// The subscription, its address and the mail that a report is about, when it proves to be about one of ours.
 fn whose(tx: &Transaction<'_>, bounce: &Bounce) -> Result<Option<(i64, String, Option<i64>)>> {
     let mut by_id = tx.prepare_cached(
-        "SELECT s.id, s.address_key, e.id, s.token FROM outbox o
-         JOIN editions e ON e.id = o.edition JOIN subscriptions s ON s.id = e.subscription
-         WHERE o.edition = ?1 AND o.message_id = '<' || ?2 || '>'",
+        "SELECT s.id, s.address_key, o.id, s.token FROM outbox o JOIN subscriptions s ON s.id = o.subscription
+         WHERE o.id = ?1 AND o.message_id = '<' || ?2 || '>'",
     )?;
     let mut mails: Vec<(i64, String, i64, SubscriberId)> = Vec::new();
     // A report names one mail, in two or three places; more are somebody's game.
     for id in bounce.message_ids.iter().take(8) {
-        // The left side of our Message-IDs begins with the edition's number.
-        let Some(edition) = id.split('.').next().and_then(|number| number.parse::<i64>().ok()) else { continue };
-        let row = by_id.query_row(params![edition, id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)));
+        // The left side of our Message-IDs begins with the mail's number.
+        let Some(number) = id.split('.').next().and_then(|number| number.parse::<i64>().ok()) else { continue };
+        let row = by_id.query_row(params![number, id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)));
         mails.extend(row.optional()?);
     }
     let Some(subscriber) = &bounce.subscriber else {
         let named = |address_key: &str| bounce.recipients.iter().any(|address| address.normalized() == address_key);
         let mail = mails.into_iter().find(|(_, address_key, _, _)| named(address_key));
-        return Ok(mail.map(|(subscription, address_key, edition, _)| (subscription, address_key, Some(edition))));
+        return Ok(mail.map(|(subscription, address_key, mail, _)| (subscription, address_key, Some(mail))));
     };
-    if let Some((subscription, address_key, edition, _)) = mails.into_iter().find(|mail| mail.3 == *subscriber) {
-        return Ok(Some((subscription, address_key, Some(edition))));
+    if let Some((subscription, address_key, mail, _)) = mails.into_iter().find(|mail| mail.3 == *subscriber) {
+        return Ok(Some((subscription, address_key, Some(mail))));
     }
     // The token says whose it is, and the newest mail that left is the one meant.
     let row = tx
         .prepare_cached(
             "SELECT s.id, s.address_key,
-                    (SELECT max(e.id) FROM editions e JOIN outbox o ON o.edition = e.id
+                    (SELECT max(o.id) FROM editions e JOIN outbox o ON o.edition = e.id
                      WHERE e.subscription = s.id AND o.state = 'sent')
              FROM subscriptions s WHERE s.token = ?",
         )?
@@ -347,18 +347,18 @@ fn whose(tx: &Transaction<'_>, bounce: &Bounce) -> Result<Option<(i64, String, O
 }
 
 /// When the newest editions in a row were sent, or given up, that all came back softly. One that was sent and did not come
-/// back ends the row; those after the newest that came back, and after `edition`, may still be under way and count for
+/// back ends the row; those after the newest that came back, and after `mail`, may still be under way and count for
 /// nothing, and so do those that were never taken for another reason, and those from before the subscription began, or began anew.
-fn came_back(tx: &Transaction<'_>, subscription: i64, edition: i64) -> Result<Vec<DateTime<Utc>>> {
+fn came_back(tx: &Transaction<'_>, subscription: i64, mail: i64) -> Result<Vec<DateTime<Utc>>> {
     let mut sent = tx.prepare_cached(
-        "SELECT o.due, o.state = 'sent', EXISTS (SELECT 1 FROM bounces b WHERE b.edition = e.id AND b.class = 'soft'
+        "SELECT o.due, o.state = 'sent', EXISTS (SELECT 1 FROM bounces b WHERE b.mail = o.id AND b.class = 'soft'
                                                 AND b.is_held = 0)
          FROM editions e JOIN outbox o ON o.edition = e.id JOIN subscriptions s ON s.id = e.subscription
          WHERE e.subscription = ?1 AND o.state IN ('sent', 'failed', 'merged') AND o.due >= unixepoch(s.since)
-           AND e.id <= max(?2, (SELECT max(edition) FROM bounces WHERE subscription = ?1 AND class = 'soft' AND is_held = 0))
-         ORDER BY e.id DESC",
+           AND o.id <= max(?2, (SELECT max(mail) FROM bounces WHERE subscription = ?1 AND class = 'soft' AND is_held = 0))
+         ORDER BY o.id DESC",
     )?;
-    let mut rows = sent.query([subscription, edition])?;
+    let mut rows = sent.query([subscription, mail])?;
     let mut times = Vec::new();
     while let Some(row) = rows.next()? {
         match (row.get(1)?, row.get(2)?) {

@@ -76,14 +76,13 @@ impl Store {
                 tx.query_row(sql, [from.normalized()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
             let Some((id, token)) = known else { return Ok(None) };
             let mut sent = tx.prepare_cached(
-                "SELECT 1 FROM outbox o JOIN editions e ON e.id = o.edition
-                 WHERE e.id = ?1 AND e.subscription = ?2 AND o.message_id = '<' || ?3 || '>'",
+                "SELECT 1 FROM outbox o WHERE o.id = ?1 AND o.subscription = ?2 AND o.message_id = '<' || ?3 || '>'",
             )?;
             let mut is_theirs = tokens.contains(&token);
-            // The left side of our Message-IDs begins with the edition's number.
+            // The left side of our Message-IDs begins with the mail's number.
             let numbered = |answer: &String| Some((answer.split('.').next()?.parse::<i64>().ok()?, answer.clone()));
-            for (edition, answer) in answers.iter().filter_map(numbered) {
-                is_theirs = is_theirs || sent.exists(params![edition, id, answer])?;
+            for (mail, answer) in answers.iter().filter_map(numbered) {
+                is_theirs = is_theirs || sent.exists(params![mail, id, answer])?;
             }
             Ok(is_theirs.then_some(token))
         })

@@ -1,7 +1,8 @@
 //! Editions: what is due, what was decided, what has been sent to whom.
 //!
 //! An edition's row is the decision *and* the ledger: whom it was for and which papers are in it. Deciding, queueing and
-//! moving the ledger is therefore one insert in one transaction, with the ledger read in the same one (I3, I4).
+//! moving the ledger is therefore one insert in one transaction, which counts only if nothing has changed since the ledger
+//! was read (I3, I4).
 
 use std::sync::Arc;
 
@@ -10,12 +11,10 @@ use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::ledger::{self, Began};
-use super::papers::as_of;
 use super::{
-    Joined, OutboxState, Result, Store, StoreError, bounces, day, instant, outbox, slot, slot_text, subscriptions,
+    Joined, OutboxState, Result, Store, StoreError, bounces, day, instant, mail, slot, slot_text, subscriptions,
     to_json,
 };
-use crate::core::candidate::Candidate;
 use crate::core::delivery::AttemptOutcome;
 use crate::core::edition::{Ledger, Told};
 use crate::core::matching::NearTerms;
@@ -42,29 +41,24 @@ impl Standing {
     }
 }
 
-/// A subscription that may be due. What is costly to read is read when it is asked for.
-#[derive(Debug)]
-pub struct Due<'t> {
-    tx: &'t Transaction<'t>,
+/// A subscription that may be due.
+#[derive(Clone, Debug)]
+pub struct Due {
     id: i64,
-    definition: i64,
     began: Began,
+    /// When it was due, in seconds.
+    next_at: i64,
     domain: String,
     joined: Arc<Joined>,
     /// The newest slot that has its edition.
     pub last_slot: Option<NaiveDateTime>,
-    /// Schedule and zone, and what was ordered; `None` when that has yet to be compiled.
+    /// Schedule and zone, and the compiled definition; `None` when that has yet to be compiled.
     pub order: Option<(String, Order)>,
-    /// What was compiled of it can't be read.
+    /// The compiled definition can't be read.
     is_damaged: bool,
 }
 
-impl Due<'_> {
-    /// What the subscriber has had, and what still waits. `oldest` is the smallest paper number among the candidates.
-    pub fn ledger(&self, oldest: u32) -> Result<Ledger> {
-        ledger::read(self.tx, self.id, &self.began, oldest, true, &self.joined)
-    }
-
+impl Due {
     /// When its newest edition was decided; `None` before the first.
     pub fn decided(&self) -> Option<DateTime<Utc>> {
         self.began.decided
@@ -73,16 +67,6 @@ impl Due<'_> {
     /// Its first day.
     pub fn since(&self) -> Result<NaiveDate> {
         day(&self.began.since)
-    }
-
-    /// A paper as it was known after `read`, however old.
-    pub fn paper(&self, id: u32, read: i64) -> Result<Option<Candidate>> {
-        Ok(as_of(self.tx, &[id], read)?.pop())
-    }
-
-    /// The subscription itself.
-    pub fn subscription(&self) -> Result<Subscription> {
-        subscription(self.tx, self.id)
     }
 }
 
@@ -94,14 +78,14 @@ pub enum Decision {
         /// When the next slot is due; `None` when none ever is.
         next: Option<DateTime<Utc>>,
     },
-    /// It can't be decided before more is read. It stays due, and the batch ends before it.
-    Postponed,
+    /// What the database has of it can't be read, for this reason. It is marked, and looked at again in an hour.
+    Unreadable(String),
     /// This slot's edition.
     Edition(Box<Edition>),
 }
 
 /// One slot's edition.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Edition {
     /// The local slot.
     pub slot: NaiveDateTime,
@@ -127,7 +111,7 @@ pub struct Edition {
     pub looked_at: u32,
     /// Whether a mail goes out.
     pub mail: bool,
-    /// Editions that wait and give way to this one; [`Ledger::waiting`] had them.
+    /// Editions whose mails wait and give way to this one; [`Ledger::waiting`] had them.
     pub merged: Vec<i64>,
     /// Editions that were never delivered, whose papers this one takes over; [`Ledger::returned`] had them.
     pub returned: Vec<i64>,
@@ -136,13 +120,13 @@ pub struct Edition {
 /// What one transaction decided.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
-    /// Subscriptions that were looked at.
-    pub looked_at: usize,
-    /// Their editions, those without a mail too.
+    /// The editions, those without a mail too.
     pub published: Vec<Published>,
-    /// Those that could not be decided.
+    /// Subscriptions that could not be decided.
     pub faults: Vec<Fault>,
-    /// Those whose compiled order can't be read; they were decided from their texts.
+    /// Subscriptions that changed while they were decided: they are as they were, and still due.
+    pub stale: usize,
+    /// Those whose compiled definition can't be read; they were decided from their texts.
     pub damaged: usize,
 }
 
@@ -180,43 +164,56 @@ pub struct Published {
 }
 
 impl Store {
-    /// Decides the editions of up to `limit` subscriptions that are due at `now`: one transaction for all of them.
-    /// `read` is what is known ([`Store::candidates`]), `domain` the right side of Message-IDs. No more are due when fewer
-    /// than `limit` were looked at. One that can't be read fails alone: it is marked, and looked at again in an hour.
-    pub fn publish(
-        &self,
-        now: DateTime<Utc>,
-        limit: usize,
-        read: i64,
-        domain: &str,
-        mut decide: impl FnMut(&Due<'_>) -> Result<Decision>,
-    ) -> Result<Batch> {
-        self.write(|tx| {
-            // As of the read that the candidates are of: one that was joined since is still a candidate of its own.
-            let due = due(tx, now, limit, read)?;
-            let mut batch = Batch {
-                looked_at: 0,
-                published: Vec::with_capacity(due.len()),
-                faults: Vec::new(),
-                damaged: due.iter().filter(|due| due.is_damaged).count(),
+    /// Up to `limit` subscriptions that are due at `now`, the longest due first. `read` is what is known
+    /// ([`Store::candidates`]): papers that were joined after it are still several.
+    pub fn due(&self, now: DateTime<Utc>, limit: usize, read: i64) -> Result<Vec<Due>> {
+        self.read(|tx| due(tx, now, limit, read))
+    }
+
+    /// What these subscribers have had, and what still waits; each with the smallest paper number among its candidates. One
+    /// that can't be read fails alone.
+    pub fn ledgers(&self, wanted: &[(&Due, u32)]) -> Result<Vec<Result<Ledger>>> {
+        self.read(|tx| {
+            let read = |(due, oldest): &(&Due, u32)| ledger::read(tx, due.id, &due.began, *oldest, true, &due.joined);
+            let of_one = |ledger| match ledger {
+                Err(error @ StoreError::Unreadable { .. }) => Ok(Err(error)),
+                ledger => ledger.map(Ok),
             };
-            let insert = Insert { tx, read, now, domain };
-            for due in &due {
-                batch.looked_at += 1;
-                match decide(due) {
-                    Ok(Decision::NotYet { next }) => set_next(tx, due.id, next)?,
-                    Ok(Decision::Postponed) => {
-                        batch.looked_at -= 1;
-                        break;
+            wanted.iter().map(read).map(of_one).collect()
+        })
+    }
+
+    /// The subscription that is due.
+    pub fn subscription(&self, due: &Due) -> Result<Subscription> {
+        self.read(|tx| subscription(tx, due.id))
+    }
+
+    /// Commits decisions: each with its edition, its mail in the outbox and the next slot, all in one transaction. `read` is
+    /// what was known, `domain` the right side of Message-IDs.
+    ///
+    /// Nothing was locked since [`Store::due`]. A decision counts only if its subscription is as it was then, and the mails
+    /// that give way to it still wait; else it is left out, and the subscription stays due. The unique slot sees to it that
+    /// no slot has two editions, whatever else happens.
+    pub fn commit(&self, decisions: &[(Due, Decision)], now: DateTime<Utc>, read: i64, domain: &str) -> Result<Batch> {
+        self.write(|tx| {
+            let mut batch = Batch {
+                published: Vec::with_capacity(decisions.len()),
+                damaged: decisions.iter().filter(|(due, _)| due.is_damaged).count(),
+                ..Batch::default()
+            };
+            let mut insert = Insert { tx, read, now, domain, mail: last_mail(tx)? };
+            for (due, decision) in decisions {
+                let is_current = match decision {
+                    Decision::NotYet { next } => advance(tx, due, None, *next, None)?,
+                    Decision::Unreadable(why) => {
+                        let fault = Fault { subscription: due.id, why: why.clone() };
+                        let is_current = set_fault(tx, due, &fault, now + AFTER_FAULT)?;
+                        batch.faults.extend(is_current.then_some(fault));
+                        is_current
                     }
-                    Ok(Decision::Edition(edition)) => batch.published.extend(insert.edition(due, &edition)?),
-                    Err(error @ StoreError::Unreadable { .. }) => {
-                        let fault = Fault { subscription: due.id, why: error.to_string() };
-                        set_fault(tx, &fault, now + AFTER_FAULT)?;
-                        batch.faults.push(fault);
-                    }
-                    Err(error) => return Err(error),
-                }
+                    Decision::Edition(edition) => insert.edition(due, edition, &mut batch.published)?,
+                };
+                batch.stale += usize::from(!is_current);
             }
             Ok(batch)
         })
@@ -248,10 +245,10 @@ impl Store {
     }
 }
 
-fn due<'t>(tx: &'t Transaction<'t>, now: DateTime<Utc>, limit: usize, read: i64) -> Result<Vec<Due<'t>>> {
+fn due(tx: &Transaction<'_>, now: DateTime<Utc>, limit: usize, read: i64) -> Result<Vec<Due>> {
     let joined = Arc::new(Joined::as_of(tx, read)?);
     let mut due = tx.prepare_cached(
-        "SELECT s.id, s.definition, s.last_slot, o.rhythm, o.compiled, s.domain,
+        "SELECT s.id, s.next_at, s.last_slot, o.rhythm, o.compiled, s.domain,
                 s.since, s.created, s.decided, s.definition
          FROM subscriptions s LEFT JOIN orders o ON o.definition = s.definition
          WHERE listed = 1 AND paused = 0 AND consent = 'confirmed' AND next_at <= ? ORDER BY next_at LIMIT ?",
@@ -270,9 +267,8 @@ fn due<'t>(tx: &'t Transaction<'t>, now: DateTime<Utc>, limit: usize, read: i64)
         };
         let last_slot: Option<String> = row.get(2)?;
         found.push(Due {
-            tx,
             id: row.get(0)?,
-            definition: row.get(1)?,
+            next_at: row.get(1)?,
             began: began(row, 6)?,
             domain: row.get(5)?,
             joined: joined.clone(),
@@ -305,89 +301,146 @@ fn subscription(tx: &Transaction<'_>, id: i64) -> Result<Subscription> {
     subscriptions::restore(&address, &text, paused)
 }
 
-fn set_next(tx: &Transaction<'_>, id: i64, next: Option<DateTime<Utc>>) -> Result<()> {
-    tx.prepare_cached("UPDATE subscriptions SET next_at = ?2, fault = NULL WHERE id = ?1")?
-        .execute(params![id, next.map(|at| at.timestamp())])?;
-    Ok(())
+/// What must still be so of a subscription that was due, for a decision on it to count.
+const UNCHANGED: &str = "id = ?1 AND next_at = ?2 AND definition = ?3 AND decided IS ?4
+    AND listed = 1 AND paused = 0 AND consent = 'confirmed'";
+
+/// Moves a subscription on to its next slot; `false` when it has changed since it was due.
+fn advance(
+    tx: &Transaction<'_>,
+    due: &Due,
+    slot: Option<&str>,
+    next: Option<DateTime<Utc>>,
+    decided: Option<DateTime<Utc>>,
+) -> Result<bool> {
+    let rows = tx
+        .prepare_cached(&format!(
+            "UPDATE subscriptions SET last_slot = coalesce(?5, last_slot), next_at = ?6, decided = coalesce(?7, decided),
+                    fault = NULL
+             WHERE {UNCHANGED}"
+        ))?
+        .execute(params![
+            due.id,
+            due.next_at,
+            due.began.definition,
+            due.began.decided.map(|at| at.timestamp()),
+            slot,
+            next.map(|at| at.timestamp()),
+            decided.map(|at| at.timestamp())
+        ])?;
+    Ok(rows > 0)
 }
 
-fn set_fault(tx: &Transaction<'_>, fault: &Fault, again: DateTime<Utc>) -> Result<()> {
-    tx.prepare_cached("UPDATE subscriptions SET next_at = ?2, fault = ?3 WHERE id = ?1")?.execute(params![
-        fault.subscription,
-        again.timestamp(),
-        fault.why
-    ])?;
-    Ok(())
+fn set_fault(tx: &Transaction<'_>, due: &Due, fault: &Fault, again: DateTime<Utc>) -> Result<bool> {
+    let rows = tx
+        .prepare_cached(&format!("UPDATE subscriptions SET next_at = ?5, fault = ?6 WHERE {UNCHANGED}"))?
+        .execute(params![
+            due.id,
+            due.next_at,
+            due.began.definition,
+            due.began.decided.map(|at| at.timestamp()),
+            again.timestamp(),
+            fault.why
+        ])?;
+    Ok(rows > 0)
 }
 
-/// Writes what was decided: the edition, its place in the outbox and the subscription's next slot.
+/// The number of the newest mail there ever was.
+fn last_mail(tx: &Transaction<'_>) -> Result<i64> {
+    let sql = "SELECT seq FROM sqlite_sequence WHERE name = 'outbox'";
+    Ok(tx.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?.unwrap_or(0))
+}
+
+/// Whether the mails still wait that give way to an edition, and the papers of the others still come again.
+fn may_take_over(tx: &Transaction<'_>, decided: &Edition) -> Result<bool> {
+    let mut waits = tx.prepare_cached(
+        "SELECT 1 FROM outbox WHERE edition = ? AND state = 'queued' AND NOT in_doubt AND NOT comes_again",
+    )?;
+    let mut returns = tx.prepare_cached("SELECT 1 FROM outbox WHERE edition = ? AND comes_again")?;
+    for older in &decided.merged {
+        if !waits.exists([older])? {
+            return Ok(false);
+        }
+    }
+    for older in &decided.returned {
+        if !returns.exists([older])? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Writes what was decided: the edition, its mail and the subscription's next slot.
 struct Insert<'t> {
     tx: &'t Transaction<'t>,
     read: i64,
     now: DateTime<Utc>,
     /// The right side of Message-IDs.
     domain: &'t str,
+    /// The number of the newest mail.
+    mail: i64,
 }
 
 impl Insert<'_> {
-    /// `None` when the slot has its edition already, as after a clock that was ahead: then only the next slot is set.
-    fn edition(&self, due: &Due<'_>, decided: &Edition) -> Result<Option<Published>> {
-        let Self { tx, read, now, domain } = self;
+    /// `false` when the subscription has changed since it was due. When the slot has its edition already, as after a clock
+    /// that was ahead, only the next slot is set.
+    fn edition(&mut self, due: &Due, decided: &Edition, published: &mut Vec<Published>) -> Result<bool> {
+        let Self { tx, read, now, domain, .. } = *self;
         let Edition { slot, next, papers, also, owed, told, again, looked_at, mail, merged, .. } = decided;
+        let slot = slot_text(*slot);
+        let sql = "SELECT 1 FROM editions WHERE subscription = ? AND kind = 'digest' AND slot = ?";
+        let is_new = !tx.prepare_cached(sql)?.exists(params![due.id, slot])?;
+        if is_new && !may_take_over(tx, decided)? || !advance(tx, due, Some(&slot), *next, is_new.then_some(now))? {
+            return Ok(false);
+        }
+        if !is_new {
+            return Ok(true);
+        }
         let count = papers.iter().map(Vec::len).sum();
         let newest = papers.iter().flatten().chain(also).copied().chain(told.papers()).max().unwrap_or(0);
-        let slot = slot_text(*slot);
         // The unique key on the slot makes "at most once" the database's own promise.
-        let inserted = tx
-            .prepare_cached(
-                "INSERT INTO editions
-                 (subscription, slot, definition, read, decided, papers, also, owed, newest, looked_at, told, again, welcome, near)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (subscription, slot) DO NOTHING",
-            )?
-            .execute(params![
-                due.id,
-                slot,
-                due.definition,
-                read,
-                now.timestamp(),
-                to_json("list of papers", papers)?,
-                to_json("list of papers", also)?,
-                to_json("list of papers", owed)?,
-                newest,
-                looked_at,
-                to_json("list of papers", told)?,
-                to_json("list of papers", again)?,
-                decided.welcome,
-                to_json("terms of papers", &decided.near)?,
-            ])?;
-        let edition = tx.last_insert_rowid();
-        let mut place = now.timestamp();
-        for older in merged.iter().filter(|_| inserted > 0) {
-            place = place.min(give_way(tx, due.id, *older, edition, *now)?);
-        }
-        for older in decided.returned.iter().filter(|_| inserted > 0) {
-            take_over(tx, *older, edition, *now)?;
-        }
-        if *mail && inserted > 0 {
-            // Random, so that nobody can tell another reader's Message-ID from their own, and a database that was restored
-            // from a backup, which counts its editions again, gives none twice.
-            tx.prepare_cached(
-                "INSERT INTO outbox (edition, domain, state, message_id, queued, due)
-                 VALUES (?1, ?2, 'queued', '<' || ?1 || '.' || lower(hex(randomblob(12))) || '@' || ?3 || '>', ?4, ?5)",
-            )?
-            .execute(params![edition, due.domain, domain, now.timestamp(), place])?;
-        }
         tx.prepare_cached(
-            "UPDATE subscriptions SET last_slot = ?2, next_at = ?3, decided = coalesce(?4, decided), fault = NULL
-             WHERE id = ?1",
+            "INSERT INTO editions
+             (subscription, slot, definition, read, decided, papers, also, owed, newest, looked_at, told, again, welcome, near)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
             due.id,
             slot,
-            next.map(|at| at.timestamp()),
-            (inserted > 0).then(|| now.timestamp())
+            due.began.definition,
+            read,
+            now.timestamp(),
+            to_json("list of papers", papers)?,
+            to_json("list of papers", also)?,
+            to_json("list of papers", owed)?,
+            newest,
+            looked_at,
+            to_json("list of papers", told)?,
+            to_json("list of papers", again)?,
+            decided.welcome,
+            to_json("terms of papers", &decided.near)?,
         ])?;
-        let published = Published {
+        let edition = tx.last_insert_rowid();
+        let number = self.mail + 1;
+        let mut place = now.timestamp();
+        for older in merged {
+            place = place.min(give_way(tx, due.id, *older, number, now)?);
+        }
+        for older in &decided.returned {
+            take_over(tx, *older, number, now)?;
+        }
+        if *mail {
+            self.mail = number;
+            // Random, so that nobody can tell another reader's Message-ID from their own, and a database that was restored
+            // from a backup, which counts its mails again, gives none twice.
+            tx.prepare_cached(
+                "INSERT INTO outbox (id, kind, edition, subscription, domain, state, message_id, queued, due)
+                 VALUES (?1, 'edition', ?2, ?3, ?4, 'queued', '<' || ?1 || '.' || lower(hex(randomblob(12))) || '@' || ?5 || '>',
+                         ?6, ?7)",
+            )?
+            .execute(params![number, edition, due.id, due.domain, domain, now.timestamp(), place])?;
+        }
+        published.push(Published {
             edition,
             subscription: due.id,
             papers: count,
@@ -396,44 +449,31 @@ impl Insert<'_> {
             given_up: decided.given_up.clone(),
             queued: *mail,
             merged: merged.len(),
-        };
-        Ok((inserted > 0).then_some(published))
+        });
+        Ok(true)
     }
 }
 
-/// Takes a mail back that waits, and returns since when it has waited: the newer one takes its place in the lane, or the end
-/// of a lane that is too slow would never get anything.
-fn give_way(tx: &Transaction<'_>, subscription: i64, older: i64, edition: i64, now: DateTime<Utc>) -> Result<i64> {
-    let due: i64 = tx
-        .prepare_cached("SELECT min(due, queued) FROM outbox WHERE edition = ?")?
-        .query_row([older], |row| row.get(0))?;
+/// Takes a mail back that waits, and returns since when it has waited: the newer one, `mail`, takes its place in the lane, or
+/// the end of a lane that is too slow would never get anything.
+fn give_way(tx: &Transaction<'_>, subscription: i64, older: i64, mail: i64, now: DateTime<Utc>) -> Result<i64> {
+    let (older, due): (i64, i64) = tx
+        .prepare_cached("SELECT id, min(due, queued) FROM outbox WHERE edition = ?")?
+        .query_row([older], |row| Ok((row.get(0)?, row.get(1)?)))?;
     bounces::gave_way(tx, subscription, older, now)?;
-    outbox::finish(tx, older, OutboxState::Merged, now)?;
-    outbox::note(tx, older, now, AttemptOutcome::Merged, None, &format!("its papers wait for mail {edition}"))?;
+    mail::finish(tx, older, OutboxState::Merged, now)?;
+    mail::note(tx, older, now, AttemptOutcome::Merged, None, &format!("its papers wait for mail {mail}"))?;
     Ok(due)
 }
 
 /// Ends a mail that nobody got and whose papers a newer one has: it can't be sent again by hand.
-fn take_over(tx: &Transaction<'_>, older: i64, edition: i64, now: DateTime<Utc>) -> Result<()> {
-    let failed = tx
-        .prepare_cached("UPDATE outbox SET comes_again = 0 WHERE edition = ? AND state = 'failed' RETURNING 1")?
-        .query_row([older], |_| Ok(()))
-        .optional()?;
-    match failed {
-        Some(()) => {
-            outbox::finish(tx, older, OutboxState::Merged, now)?;
-            outbox::note(
-                tx,
-                older,
-                now,
-                AttemptOutcome::Merged,
-                None,
-                &format!("its papers come again with mail {edition}"),
-            )
-        }
-        None => {
-            tx.prepare_cached("UPDATE outbox SET comes_again = 0 WHERE edition = ?")?.execute([older])?;
-            Ok(())
-        }
-    }
+fn take_over(tx: &Transaction<'_>, older: i64, mail: i64, now: DateTime<Utc>) -> Result<()> {
+    let failed: Option<i64> = tx
+        .prepare_cached(
+            "UPDATE outbox SET comes_again = 0 WHERE edition = ? RETURNING iif(state = 'failed', id, NULL)",
+        )?
+        .query_row([older], |row| row.get(0))?;
+    let Some(failed) = failed else { return Ok(()) };
+    mail::finish(tx, failed, OutboxState::Merged, now)?;
+    mail::note(tx, failed, now, AttemptOutcome::Merged, None, &format!("its papers come again with mail {mail}"))
 }

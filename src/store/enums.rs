@@ -6,10 +6,11 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRe
 
 use super::StoreError;
 use super::bounces::BounceClass;
-use super::outbox::OutboxState;
+use super::mail::OutboxState;
 use super::suppressions::Reason;
 use crate::config::listing::FileState;
 use crate::core::delivery::{AttemptOutcome, Phase};
+use crate::core::mailing::MailKind;
 use crate::core::pacing::Cause;
 use crate::core::paper::describe::Authority;
 use crate::core::paper::{ReadOutcome, Route};
@@ -48,6 +49,7 @@ stored_as_words! {
     Cause => "cause of a hold",
     Consent => "consent",
     FileState => "state of a file",
+    MailKind => "kind of mail",
     Origin => "origin of a subscription",
     OutboxState => "state of a mail",
     Phase => "phase of an attempt",
@@ -101,6 +103,12 @@ mod tests {
     fn said_of_an_unknown_word<T: FromSql>(store: &Store) -> String {
         let read = store.read(|tx| Ok(tx.query_row("SELECT 'strange'", [], |row| row.get::<_, T>(0))?));
         read.err().expect("unreadable").to_string()
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+        assert_eq!(checked(&schema("outbox"), "state"), names(OutboxState::VARIANTS));
+        assert_eq!(checked(&schema("outbox"), "kind"), names(MailKind::VARIANTS));
+        assert_eq!(checked(&schema("subscriptions"), "consent"), names(Consent::VARIANTS));
+        assert_eq!(checked(&schema("subscriptions"), "origin"), names(Origin::VARIANTS));
+        assert_eq!(checked(&schema("suppressions"), "reason"), names(Reason::VARIANTS));
     }
 
     #[test]

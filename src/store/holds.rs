@@ -49,22 +49,22 @@ impl Store {
         })
     }
 
-    /// Whether what is said of this edition's mail is said of its recipient alone: it was refused or put off before, and since
+    /// Whether what is said of this mail is said of its recipient alone: it was refused or put off before, and since
     /// then mail to others in its domain was taken.
-    pub fn stands_alone(&self, edition: i64, now: DateTime<Utc>) -> Result<bool> {
+    pub fn stands_alone(&self, mail: i64, now: DateTime<Utc>) -> Result<bool> {
         self.read(|tx| {
             let mut before = tx.prepare_cached(
                 "SELECT EXISTS (
-                     SELECT 1 FROM editions e JOIN editions own ON own.subscription = e.subscription
-                     JOIN attempts a ON a.edition = own.id JOIN outbox o ON o.edition = e.id
-                     WHERE e.id = ?1 AND a.at >= ?2 AND a.outcome IN ('transient', 'permanent')
+                     SELECT 1 FROM outbox o JOIN editions own ON own.subscription = o.subscription
+                     JOIN outbox former ON former.edition = own.id JOIN attempts a ON a.mail = former.id
+                     WHERE o.id = ?1 AND a.at >= ?2 AND a.outcome IN ('transient', 'permanent')
                        AND a.phase IN ('rcpt', 'data', 'body')
                        AND EXISTS (
-                           SELECT 1 FROM outbox others JOIN editions theirs ON theirs.id = others.edition
+                           SELECT 1 FROM outbox others
                            WHERE others.state = 'sent' AND others.due > a.at AND others.domain = o.domain
-                             AND theirs.subscription <> e.subscription))",
+                             AND others.subscription <> o.subscription))",
             )?;
-            Ok(before.query_row(params![edition, (now - ALONE).timestamp()], |row| row.get(0))?)
+            Ok(before.query_row(params![mail, (now - ALONE).timestamp()], |row| row.get(0))?)
         })
     }
 
@@ -83,7 +83,7 @@ impl Store {
                 "SELECT domain, max(at), count(*), sum(taken) FROM (
                      SELECT domain, due AS at, 1 AS taken FROM outbox WHERE state = 'sent' AND due BETWEEN ?1 AND ?2
                      UNION ALL
-                     SELECT o.domain, a.at, a.outcome = 'unknown' FROM attempts a JOIN outbox o ON o.edition = a.edition
+                     SELECT o.domain, a.at, a.outcome = 'unknown' FROM attempts a JOIN outbox o ON o.id = a.mail
                      WHERE a.at BETWEEN ?1 AND ?2 AND (a.outcome = 'unknown' OR a.phase IN ('mail', 'rcpt', 'data', 'body')))
                  GROUP BY domain, at / 300 ORDER BY 2",
             )?;
@@ -110,8 +110,7 @@ impl Store {
         self.read(|tx| {
             let mut lanes = tx.prepare_cached(
                 // What is claimed is due when its lease ends.
-                "SELECT domain, count(*) FROM outbox INDEXED BY outbox_lanes
-                 WHERE state IN ('queued', 'claimed') AND due <= ? GROUP BY domain ORDER BY domain",
+                "SELECT domain, count(*) FROM outbox WHERE state IN ('queued', 'claimed') AND due <= ? GROUP BY domain ORDER BY domain",
             )?;
             let rows = lanes.query_map([now.timestamp()], |row| Ok(Lane { domain: row.get(0)?, due: row.get(1)? }))?;
             Ok(rows.collect::<Result<_, _>>()?)
@@ -138,11 +137,12 @@ pub(super) fn holds(tx: &Transaction<'_>) -> Result<Vec<Change>> {
 }
 
 /// Notes whose mail began or deepened the hold of this domain (of everything, when it is empty): others ask first.
-pub(super) fn met(tx: &Transaction<'_>, domain: &str, edition: i64) -> Result<()> {
+pub(super) fn met(tx: &Transaction<'_>, domain: &str, mail: i64) -> Result<()> {
     tx.prepare_cached(
-        "INSERT OR IGNORE INTO probes (domain, subscription) SELECT ?, subscription FROM editions WHERE id = ?",
+        "INSERT OR IGNORE INTO probes (domain, subscription)
+         SELECT ?, subscription FROM outbox WHERE id = ? AND subscription IS NOT NULL",
     )?
-    .execute(params![domain, edition])?;
+    .execute(params![domain, mail])?;
     Ok(())
 }
 

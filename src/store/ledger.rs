@@ -17,7 +17,7 @@ use super::{Joined, Result, StoreError, day, from_json};
 use crate::core::edition::{Ledger, Told, Waiting};
 
 /// Since when a subscription is one, and what it had.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Began {
     /// Its first day, as text.
     pub(super) since: String,

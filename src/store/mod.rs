@@ -16,6 +16,7 @@ mod content;
 mod departures;
 mod describe;
 mod editions;
+mod enqueue;
 mod enums;
 mod files;
 mod follow;
@@ -23,10 +24,12 @@ mod history;
 mod holds;
 mod hosts;
 mod ingest;
+mod inputs;
 mod joined;
 mod kept;
 mod ledger;
 mod lock;
+mod mail;
 mod names;
 mod orders;
 mod outbox;
@@ -54,18 +57,21 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 pub use bounces::{Bounce, BounceClass, BounceStatus, Taken};
-pub use claims::{Claim, Claimed, Mailing};
+pub use claims::{Claim, Claimed};
 pub use clock::{FAR_AHEAD, STEP};
 pub use departures::Departure;
 pub use editions::{Batch, Decision, Due, Edition, Fault, Published, Standing};
+pub use enqueue::Recipient;
 use enums::UnknownWord;
 pub use files::{Difference, FileStatus};
 pub use history::{History, KnownPaper, PastEdition};
 pub use holds::{Lane, Sent};
 pub use ingest::{Ingested, ReadRecord};
+pub use inputs::{Content, Letter, Mailing};
 pub use joined::Joined;
 pub use lock::{Lock, LockError};
-pub use outbox::{OutboxEntry, OutboxState, Recorded};
+pub use mail::OutboxState;
+pub use outbox::{OutboxEntry, Recorded};
 pub use prune::Pruned;
 pub use reloads::{InForce, ReloadAnswer, ReloadRequests, SettingsReport};
 pub use status::{EditionStatus, QueueStatus, SourceStatus, SubscriberStatus};
@@ -156,7 +162,7 @@ fn file(error: &rusqlite::Error) -> &'static str {
 /// Results of the store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-const MIGRATIONS: [&str; 20] = [
+const MIGRATIONS: [&str; 21] = [
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_leaving.sql"),
     include_str!("migrations/0003_faults.sql"),
@@ -177,6 +183,7 @@ const MIGRATIONS: [&str; 20] = [
     include_str!("migrations/0018_renderer.sql"),
     include_str!("migrations/0019_hosts.sql"),
     include_str!("migrations/0020_settings.sql"),
+    include_str!("migrations/0021_mails.sql"),
 ];
 
 impl Store {

@@ -1,42 +1,26 @@
-//! The transactional outbox: where each mail stands, how each try ended, and what an operator may do about it.
+//! The transactional outbox: mails of every kind, how each attempt ended, and what an operator may do about it.
 //!
 //! An outcome, the attempt's row, what it says of the address and of the pace are one commit: before it the mail counts as
 //! under way, after it as what it says. Who works on what, [`super::claims`] has.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{OptionalExtension, params};
 use serde::Serialize;
 
-use super::{Result, Store, bounces, claims, holds, instant, slot, suspicions};
+use super::mail::{OutboxState, PARKED, finish, may_send, note, rename};
+use super::{Result, Store, bounces, holds, instant, slot, suspicions, to_json};
 use crate::core::delivery::{AttemptOutcome, Outcome, Receipt, SendError, Tries};
 use crate::core::digest::RENDERER;
+use crate::core::mailing::MailKind;
 use crate::core::pacing::Change;
 use crate::core::paper::PaperKey;
 use crate::core::word_enum;
 
-word_enum! {
-    /// Where a queued mail stands.
-    pub enum OutboxState {
-        /// Waits for its time.
-        Queued,
-        /// Someone works on it.
-        Claimed,
-        /// The other side has taken it.
-        Sent,
-        /// Given up, visibly; can be retried by hand.
-        Failed,
-        /// Not to be sent any more: the subscriber left, or the operator said so.
-        Dropped,
-        /// Not sent: a newer edition came first and has its papers.
-        Merged,
-    }
-}
-
 /// How one attempt ended.
 #[derive(Clone, Debug)]
 pub struct Recorded {
-    /// The edition.
-    pub edition: i64,
+    /// The mail.
+    pub mail: i64,
     /// The claim's attempt.
     pub attempt: u32,
     /// When it ended.
@@ -56,14 +40,18 @@ pub struct Recorded {
 /// A line of the outbox, for a person.
 #[derive(Clone, Debug, Serialize)]
 pub struct OutboxEntry {
-    /// The edition's number, by which it is named.
-    pub edition: i64,
-    /// Where it stands.
+    /// Its number, by which it is named.
+    pub mail: i64,
+    /// What it is.
+    pub kind: MailKind,
+    /// The edition that it carries.
+    pub edition: Option<i64>,
+    /// Its state.
     pub state: OutboxState,
     /// The subscriber's address in clear: it is shown to the operator who asked.
     pub address: String,
-    /// The local slot.
-    pub slot: NaiveDateTime,
+    /// The edition's local slot.
+    pub slot: Option<NaiveDateTime>,
     /// The Message-ID.
     pub message_id: String,
     /// Tries so far.
@@ -103,12 +91,13 @@ impl Store {
                 // A lease that ran out was claimed again: then only the later claim's outcome counts, unless this one
                 // says that the mail is out.
                 tx.prepare_cached(
-                    "UPDATE outbox SET state = ?3, due = ?4, in_doubt = max(in_doubt, ?5), tries = ?6, unknowns = ?7,
-                            tried = ?8, reply = ?9, comes_again = ?3 = 'failed' AND NOT max(in_doubt, ?5)
-                     WHERE edition = ?1 AND (state = 'claimed' AND attempts = ?2 OR ?3 = 'sent')",
+                    "UPDATE outbox SET due = ?4, state = CASE WHEN ?3 = 'failed' AND kind = 'test' THEN 'dropped' ELSE ?3 END,
+                            in_doubt = max(in_doubt, ?5), tries = ?6, unknowns = ?7,
+                            tried = ?8, reply = ?9, comes_again = ?3 = 'failed' AND kind = 'edition' AND NOT max(in_doubt, ?5)
+                     WHERE id = ?1 AND (state = 'claimed' AND attempts = ?2 OR ?3 = 'sent')",
                 )?
                 .execute(params![
-                    recorded.edition,
+                    recorded.mail,
                     recorded.attempt,
                     state,
                     due.timestamp(),
@@ -119,20 +108,19 @@ impl Store {
                     recorded.result.as_ref().ok().map(|receipt| &receipt.reply)
                 ])?;
                 if let Err(error) = &recorded.result {
-                    note(tx, recorded.edition, recorded.at, error.kind(), Some(error), &error.fault().text)?;
+                    note(tx, recorded.mail, recorded.at, error.kind(), Some(error), &error.fault().text)?;
                     bounces::refused(tx, recorded, &is_lasting)?;
                     // Whoever is suppressed gets nothing again by itself, whatever a person decides later.
                     tx.prepare_cached(
-                        "UPDATE outbox SET comes_again = 0 WHERE edition = ?1 AND comes_again
-                            AND (SELECT s.consent FROM editions e JOIN subscriptions s ON s.id = e.subscription
-                                 WHERE e.id = ?1) <> 'confirmed'",
+                        "UPDATE outbox SET comes_again = 0 WHERE id = ? AND comes_again
+                            AND (SELECT consent FROM subscriptions WHERE id = subscription) <> 'confirmed'",
                     )?
-                    .execute([recorded.edition])?;
+                    .execute([recorded.mail])?;
                 } else {
-                    suspicions::taken(tx, recorded.edition, recorded.at)?;
+                    suspicions::taken(tx, recorded.mail, recorded.at)?;
                 }
                 for domain in &recorded.met {
-                    holds::met(tx, domain, recorded.edition)?;
+                    holds::met(tx, domain, recorded.mail)?;
                 }
             }
             if let Some(sent) = outcomes.iter().find(|recorded| recorded.outcome == Outcome::Sent) {
@@ -143,7 +131,7 @@ impl Store {
                 )?
                 .execute([sent.at.timestamp().to_string()])?;
             }
-            claims::may_send(tx, asking)
+            may_send(tx, asking)
         })?;
         outcomes.iter().for_each(|recorded| self.tally.count(&recorded.result));
         Ok(answers)
@@ -155,7 +143,7 @@ impl Store {
             let mut least = tx.prepare_cached("SELECT min(due) FROM outbox WHERE state = ?")?;
             let mut of = |state: OutboxState| least.query_row([state], |row| row.get::<_, Option<i64>>(0));
             let due = [of(OutboxState::Queued)?, of(OutboxState::Claimed)?].into_iter().flatten().min();
-            Ok(due.filter(|due| *due != claims::PARKED).map(instant))
+            Ok(due.filter(|due| *due != PARKED).map(instant))
         })
     }
 
@@ -163,26 +151,25 @@ impl Store {
     pub fn next_retry(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
         self.read(|tx| {
             let sql = "SELECT min(due) FROM outbox WHERE state = 'queued' AND due > ? AND due < ?";
-            let due: Option<i64> =
-                tx.prepare_cached(sql)?.query_row([now.timestamp(), claims::PARKED], |row| row.get(0))?;
+            let due: Option<i64> = tx.prepare_cached(sql)?.query_row([now.timestamp(), PARKED], |row| row.get(0))?;
             Ok(due.map(instant))
         })
     }
 
     /// The mails in these states, newest first.
     pub fn outbox(&self, states: &[OutboxState], limit: usize) -> Result<Vec<OutboxEntry>> {
-        self.entries(states, "o", "o.edition > ? ORDER BY o.edition DESC", 0, limit)
+        self.entries(states, "o", "o.id > ? ORDER BY o.id DESC", 0, limit)
     }
 
     /// The mails in these states with a larger number than `after`, oldest first.
     pub fn outbox_after(&self, states: &[OutboxState], after: i64, limit: usize) -> Result<Vec<OutboxEntry>> {
         // By number from where the last page ended; by state each page would sort all of them.
-        self.entries(states, "o NOT INDEXED", "o.edition > ? ORDER BY o.edition", after, limit)
+        self.entries(states, "o NOT INDEXED", "o.id > ? ORDER BY o.id", after, limit)
     }
 
-    /// One mail, whatever its state; `None` when the edition has none.
-    pub fn outbox_entry(&self, edition: i64) -> Result<Option<OutboxEntry>> {
-        Ok(self.entries(&OutboxState::ALL, "o", "o.edition = ?", edition, 1)?.pop())
+    /// One mail, whatever its state; `None` when there is none of this number.
+    pub fn outbox_entry(&self, mail: i64) -> Result<Option<OutboxEntry>> {
+        Ok(self.entries(&OutboxState::ALL, "o", "o.id = ?", mail, 1)?.pop())
     }
 
     fn entries(
@@ -190,32 +177,35 @@ impl Store {
         states: &[OutboxState],
         outbox: &str,
         which: &str,
-        edition: i64,
+        mail: i64,
         limit: usize,
     ) -> Result<Vec<OutboxEntry>> {
         self.read(|tx| {
             let mut entries = tx.prepare_cached(&format!(
-                "SELECT o.edition, o.state, s.address, e.slot, o.message_id, o.attempts, o.queued, o.due,
+                "SELECT o.id, o.state, coalesce(o.address, s.address), e.slot, o.message_id, o.attempts, o.queued, o.due,
                         coalesce(o.reply, (SELECT concat_ws(' ', phase || ':', code, enhanced, reply) FROM attempts a
-                         WHERE a.edition = o.edition ORDER BY a.id DESC LIMIT 1))
+                         WHERE a.mail = o.id ORDER BY a.id DESC LIMIT 1)),
+                        o.kind, o.edition
                  FROM outbox {outbox}
-                 JOIN editions e ON e.id = o.edition JOIN subscriptions s ON s.id = e.subscription
+                 LEFT JOIN editions e ON e.id = o.edition LEFT JOIN subscriptions s ON s.id = o.subscription
                  WHERE o.state IN (SELECT value FROM json_each(?)) AND {which} LIMIT ?"
             ))?;
             let words: Vec<&str> = states.iter().map(|state| state.as_str()).collect();
-            let mut rows = entries.query(params![super::to_json("states", &words)?, edition, limit])?;
+            let mut rows = entries.query(params![to_json("states", &words)?, mail, limit])?;
             let mut out = Vec::new();
             while let Some(row) = rows.next()? {
                 out.push(OutboxEntry {
-                    edition: row.get(0)?,
+                    mail: row.get(0)?,
+                    kind: row.get(9)?,
+                    edition: row.get(10)?,
                     state: row.get(1)?,
                     address: row.get(2)?,
-                    slot: slot(&row.get::<_, String>(3)?)?,
+                    slot: row.get::<_, Option<String>>(3)?.as_deref().map(slot).transpose()?,
                     message_id: row.get(4)?,
                     attempts: row.get(5)?,
                     queued: instant(row.get(6)?),
                     due: instant(row.get(7)?),
-                    is_paused: row.get::<_, i64>(7)? == claims::PARKED,
+                    is_paused: row.get::<_, i64>(7)? == PARKED,
                     last_reply: row.get(8)?,
                 });
             }
@@ -225,16 +215,16 @@ impl Store {
 
     /// Drops mails that are queued or failed. Their papers stay to come, unless the other side may have them. Returns
     /// how many were dropped: one that is under way can't be.
-    pub fn drop_mails(&self, editions: &[i64], now: DateTime<Utc>) -> Result<usize> {
+    pub fn drop_mails(&self, mails: &[i64], now: DateTime<Utc>) -> Result<usize> {
         self.write(|tx| {
             let mut dropped = 0;
-            for edition in editions {
-                let sql = "SELECT 1 FROM outbox WHERE edition = ? AND state IN ('queued', 'failed')";
-                if tx.query_row(sql, [edition], |_| Ok(())).optional()?.is_some() {
-                    finish(tx, *edition, OutboxState::Dropped, now)?;
-                    let sql = "UPDATE outbox SET comes_again = NOT in_doubt WHERE edition = ?";
-                    tx.prepare_cached(sql)?.execute([edition])?;
-                    note(tx, *edition, now, AttemptOutcome::Dropped, None, "the operator dropped it")?;
+            for mail in mails {
+                let sql = "SELECT 1 FROM outbox WHERE id = ? AND state IN ('queued', 'failed')";
+                if tx.query_row(sql, [mail], |_| Ok(())).optional()?.is_some() {
+                    finish(tx, *mail, OutboxState::Dropped, now)?;
+                    let sql = "UPDATE outbox SET comes_again = kind = 'edition' AND NOT in_doubt WHERE id = ?";
+                    tx.prepare_cached(sql)?.execute([mail])?;
+                    note(tx, *mail, now, AttemptOutcome::Dropped, None, "the operator dropped it")?;
                     dropped += 1;
                 }
             }
@@ -242,22 +232,22 @@ impl Store {
         })
     }
 
-    /// Queues failed mails again, as at first: the one of `edition`, or all that failed after `since`. Returns how many.
-    pub fn retry_failed(&self, edition: Option<i64>, since: DateTime<Utc>, now: DateTime<Utc>) -> Result<usize> {
+    /// Queues failed mails again, as at first: `mail`, or all that failed after `since`. Returns how many.
+    pub fn retry_failed(&self, mail: Option<i64>, since: DateTime<Utc>, now: DateTime<Utc>) -> Result<usize> {
         self.write(|tx| {
             let mut failed = tx.prepare_cached(
                 "UPDATE outbox
                  SET state = 'queued', comes_again = 0, queued = ?1, due = ?1, attempts = 0, tries = 0, unknowns = 0, tried = NULL
-                 WHERE state = 'failed' AND (edition = ?2 OR ?2 IS NULL AND due >= ?3)
-                 RETURNING edition, renderer",
+                 WHERE state = 'failed' AND (id = ?2 OR ?2 IS NULL AND due >= ?3)
+                 RETURNING id, renderer",
             )?;
-            let queued = failed.query_map(params![now.timestamp(), edition, since.timestamp()], |row| {
+            let queued = failed.query_map(params![now.timestamp(), mail, since.timestamp()], |row| {
                 Ok((row.get(0)?, row.get(1)?))
             })?;
             let queued: Vec<(i64, Option<u32>)> = queued.collect::<Result<_, _>>()?;
             // As this version makes it now, whether or not a server has what another one made: a person has decided that.
-            for (edition, _) in queued.iter().filter(|(_, renderer)| renderer.is_some_and(|made| made != RENDERER)) {
-                rename(tx, *edition)?;
+            for (mail, _) in queued.iter().filter(|(_, renderer)| renderer.is_some_and(|made| made != RENDERER)) {
+                rename(tx, *mail)?;
             }
             Ok(queued.len())
         })
@@ -265,76 +255,32 @@ impl Store {
 
     /// The papers that were given up, since two mails with them were refused: those of this mail, and those that this mail
     /// counts for its reader.
-    pub fn given_up(&self, edition: i64) -> Result<Vec<PaperKey>> {
+    pub fn given_up(&self, mail: i64) -> Result<Vec<PaperKey>> {
         self.read(|tx| {
             let mut papers = tx.prepare_cached(
-                "SELECT DISTINCT p.key FROM editions own
+                "SELECT DISTINCT p.key FROM outbox o JOIN editions own ON own.id = o.edition
                  JOIN editions later ON later.subscription = own.subscription AND later.id >= own.id
                  JOIN json_each(later.told, '$.refused') refused JOIN papers p ON p.id = refused.value
-                 WHERE own.id = ? AND json_valid(later.told) AND (later.id = own.id OR refused.value IN (
+                 WHERE o.id = ? AND json_valid(later.told) AND (later.id = own.id OR refused.value IN (
                      SELECT value FROM json_tree(json_array(json(own.papers), json(own.also))) WHERE type = 'integer'))
                  ORDER BY p.id",
             )?;
-            let keys = papers.query_map([edition], |row| Ok(PaperKey::from_stored(row.get(0)?)))?;
+            let keys = papers.query_map([mail], |row| Ok(PaperKey::from_stored(row.get(0)?)))?;
             Ok(keys.collect::<Result<_, _>>()?)
         })
     }
 
     /// The tries of one mail, oldest first: when, how it ended, and the other side's words.
-    pub fn attempts(&self, edition: i64) -> Result<Vec<(DateTime<Utc>, String, String)>> {
+    pub fn attempts(&self, mail: i64) -> Result<Vec<(DateTime<Utc>, String, String)>> {
         self.read(|tx| {
             let mut attempts = tx.prepare_cached(
                 "SELECT at, outcome, concat_ws(' ', phase || ':', code, enhanced, reply), id FROM attempts
-                 WHERE edition = ?1
-                 UNION ALL SELECT due, state, reply, 1 << 62 FROM outbox WHERE edition = ?1 AND reply IS NOT NULL
+                 WHERE mail = ?1
+                 UNION ALL SELECT due, state, reply, 1 << 62 FROM outbox WHERE id = ?1 AND reply IS NOT NULL
                  ORDER BY 4",
             )?;
-            let rows = attempts.query_map([edition], |row| Ok((instant(row.get(0)?), row.get(1)?, row.get(2)?)))?;
+            let rows = attempts.query_map([mail], |row| Ok((instant(row.get(0)?), row.get(1)?, row.get(2)?)))?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
     }
-}
-
-/// Gives a mail another Message-ID: it will not be the mail that was tried under the old one.
-pub(super) fn rename(tx: &Transaction<'_>, edition: i64) -> Result<()> {
-    tx.prepare_cached(
-        "UPDATE outbox SET renderer = NULL, message_id =
-             '<' || edition || '.' || lower(hex(randomblob(12))) || substr(message_id, instr(message_id, '@'))
-         WHERE edition = ?",
-    )?
-    .execute([edition])?;
-    Ok(())
-}
-
-pub(super) fn finish(tx: &Transaction<'_>, edition: i64, state: OutboxState, at: DateTime<Utc>) -> Result<()> {
-    tx.prepare_cached("UPDATE outbox SET state = ?2, due = ?3 WHERE edition = ?1")?.execute(params![
-        edition,
-        state,
-        at.timestamp()
-    ])?;
-    Ok(())
-}
-
-pub(super) fn note(
-    tx: &Transaction<'_>,
-    edition: i64,
-    at: DateTime<Utc>,
-    outcome: AttemptOutcome,
-    error: Option<&SendError>,
-    reply: &str,
-) -> Result<()> {
-    let fault = error.map(SendError::fault);
-    tx.prepare_cached(
-        "INSERT INTO attempts (edition, at, outcome, phase, code, enhanced, reply) VALUES (?, ?, ?, ?, ?, ?, ?)",
-    )?
-    .execute(params![
-        edition,
-        at.timestamp(),
-        outcome,
-        fault.map(|f| f.phase),
-        fault.and_then(|f| f.code),
-        fault.and_then(|f| f.enhanced.as_deref()),
-        reply
-    ])?;
-    Ok(())
 }

@@ -41,7 +41,7 @@ impl Store {
             let Seen { past, last } = look(tx)?;
             past.iter().try_for_each(|edition| ledger::fold(tx, *edition))?;
             for sql in [
-                "DELETE FROM attempts WHERE edition = ?",
+                "DELETE FROM attempts WHERE mail IN (SELECT id FROM outbox WHERE edition = ?)",
                 "DELETE FROM outbox WHERE edition = ?",
                 "DELETE FROM editions WHERE id = ?",
             ] {
@@ -49,6 +49,16 @@ impl Store {
                 past.iter().try_for_each(|id| delete.execute([id]).map(drop))?;
             }
             Ok(Pruned { editions: past.len(), last })
+        })
+    }
+
+    /// Removes transactional mails that ended before `before`, with their attempts; returns how many.
+    pub fn prune_transactional(&self, before: DateTime<Utc>) -> Result<usize> {
+        const ENDED: &str = "kind <> 'edition' AND state NOT IN ('queued', 'claimed') AND due < ?";
+        self.write(|tx| {
+            let attempts = format!("DELETE FROM attempts WHERE mail IN (SELECT id FROM outbox WHERE {ENDED})");
+            tx.execute(&attempts, [before.timestamp()])?;
+            Ok(tx.execute(&format!("DELETE FROM outbox WHERE {ENDED}"), [before.timestamp()])?)
         })
     }
 }

@@ -93,13 +93,13 @@ fn end_doubts(tx: &Transaction<'_>, now: DateTime<Utc>) -> Result<()> {
                    SELECT 1 FROM editions e JOIN outbox o ON o.edition = e.id
                    WHERE e.subscription = bounces.subscription AND o.state = 'sent'
                      AND o.due > bounces.at AND o.due <= ?
-                     AND NOT EXISTS (SELECT 1 FROM bounces b WHERE b.subscription = e.subscription AND b.edition = e.id))";
+                     AND NOT EXISTS (SELECT 1 FROM bounces b WHERE b.subscription = e.subscription AND b.mail = o.id))";
     tx.prepare_cached(sql)?.execute([(now - DELIVERED).timestamp()])?;
     Ok(())
 }
 
 const WAITING: &str = "FROM bounces b JOIN subscriptions s ON s.id = b.subscription
-     LEFT JOIN outbox o ON o.edition = b.edition AND o.state = 'sent'
+     LEFT JOIN outbox o ON o.id = b.mail AND o.state = 'sent'
      WHERE b.doubted = 1 AND b.at BETWEEN ?1 AND ?2 AND coalesce(o.due, b.at) <= ?3 AND s.consent = 'confirmed'";
 
 fn waiting(tx: &Transaction<'_>, now: DateTime<Utc>) -> Result<Vec<Waiting>> {
@@ -116,8 +116,7 @@ fn waiting(tx: &Transaction<'_>, now: DateTime<Utc>) -> Result<Vec<Waiting>> {
 fn came_back_for_everybody(tx: &Transaction<'_>, start: i64, domain: Option<&str>) -> Result<bool> {
     let mut mails = tx.prepare_cached(
         "SELECT count(*), coalesce(sum(EXISTS (
-                 SELECT 1 FROM editions e JOIN bounces b ON b.subscription = e.subscription AND b.edition = e.id
-                 WHERE e.id = o.edition AND b.class IN ('hard', 'sender', 'soft'))), 0)
+                 SELECT 1 FROM bounces b WHERE b.subscription = o.subscription AND b.mail = o.id AND b.class IN ('hard', 'sender', 'soft'))), 0)
          FROM outbox o WHERE o.state = 'sent' AND o.due BETWEEN ?1 AND ?2 AND (?3 IS NULL OR o.domain = ?3)",
     )?;
     let (sent, back): (u32, u32) =

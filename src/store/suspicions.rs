@@ -77,7 +77,7 @@ impl Store {
 pub(super) struct Refusal<'x> {
     pub(super) subscription: i64,
     pub(super) address_key: &'x str,
-    pub(super) edition: i64,
+    pub(super) mail: i64,
     pub(super) at: DateTime<Utc>,
     /// The other side's, without addresses.
     pub(super) words: &'x str,
@@ -90,9 +90,9 @@ pub(super) fn refused(tx: &Transaction<'_>, refusal: &Refusal<'_>) -> Result<()>
         return Ok(());
     }
     tx.prepare_cached(
-        "INSERT OR REPLACE INTO suspicions (subscription, edition, at, is_open, words) VALUES (?, ?, ?, 1, ?)",
+        "INSERT OR REPLACE INTO suspicions (subscription, mail, at, is_open, words) VALUES (?, ?, ?, 1, ?)",
     )?
-    .execute(params![refusal.subscription, refusal.edition, refusal.at.timestamp(), refusal.words])?;
+    .execute(params![refusal.subscription, refusal.mail, refusal.at.timestamp(), refusal.words])?;
     let sql = "SELECT count(DISTINCT date(at, 'unixepoch')) FROM suspicions WHERE subscription = ?";
     let days: u32 = tx.prepare_cached(sql)?.query_row([refusal.subscription], |row| row.get(0))?;
     if days >= FOR_A_PERSON {
@@ -106,14 +106,14 @@ pub(super) fn refused(tx: &Transaction<'_>, refusal: &Refusal<'_>) -> Result<()>
     Ok(())
 }
 
-/// A mail of this edition was taken: its own mailbox is there, and whoever was refused just before it is refused alone.
-pub(super) fn taken(tx: &Transaction<'_>, edition: i64, at: DateTime<Utc>) -> Result<()> {
+/// This mail was taken: its own mailbox is there, and whoever was refused just before it is refused alone.
+pub(super) fn taken(tx: &Transaction<'_>, mail: i64, at: DateTime<Utc>) -> Result<()> {
     let any: bool = tx.prepare_cached("SELECT EXISTS (SELECT 1 FROM suspicions)")?.query_row([], |row| row.get(0))?;
     if !any {
         return Ok(());
     }
-    tx.prepare_cached("DELETE FROM suspicions WHERE subscription = (SELECT subscription FROM editions WHERE id = ?)")?
-        .execute([edition])?;
+    tx.prepare_cached("DELETE FROM suspicions WHERE subscription = (SELECT subscription FROM outbox WHERE id = ?)")?
+        .execute([mail])?;
     if open_besides(tx, 0)? < IN_A_ROW {
         let mut open = tx.prepare_cached(
             // Who has another mail waiting, because a person queued it again, will be told by that.
@@ -143,8 +143,8 @@ pub(super) fn is_held(tx: &Transaction<'_>, address_key: &str) -> Result<bool> {
 /// When mail to anybody else was last taken, within [`LATELY`].
 pub(super) fn last_taken(tx: &Transaction<'_>, subscription: i64, at: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
     let mut last = tx.prepare_cached(
-        "SELECT o.due FROM outbox o JOIN editions e ON e.id = o.edition
-         WHERE o.state = 'sent' AND o.due BETWEEN ?1 AND ?2 AND e.subscription <> ?3 ORDER BY o.due DESC LIMIT 1",
+        "SELECT o.due FROM outbox o
+         WHERE o.state = 'sent' AND o.due BETWEEN ?1 AND ?2 AND o.subscription <> ?3 ORDER BY o.due DESC LIMIT 1",
     )?;
     let last = last.query_row(params![(at - LATELY).timestamp(), at.timestamp(), subscription], |row| row.get(0));
     Ok(last.optional()?.map(instant))

@@ -5,7 +5,7 @@ use paperpost::core::paper::describe::Authority;
 use paperpost::core::paper::{Listed, Listing, Paper, PaperKey, ReadOutcome, Route, Snapshot, SourceId};
 use paperpost::core::terms::each_term;
 use paperpost::jobs;
-use paperpost::store::{Decision, Due, Ingested, ReadRecord};
+use paperpost::store::{Ingested, ReadRecord};
 use rusqlite::Connection;
 use tokio_util::sync::CancellationToken;
 
@@ -254,13 +254,9 @@ async fn a_publish_knows_of_no_join_that_its_candidates_do_not_know_of() {
     HUB.lists(&world, &["2611.00001", "doi:10.1000/x"], "Retrieval by arXiv", 9);
     world.at("2026-11-24 14:00");
     for (read, sent) in [(read, 2), (read + 1, 1)] {
-        let mut ledger = None;
-        let decide = |due: &Due<'_>| {
-            ledger = Some(due.ledger(0)?);
-            Ok(Decision::NotYet { next: due.decided() })
-        };
-        world.store.publish(world.clock.now(), 9, read, "example.org", decide).expect("decided");
-        assert_eq!(ledger.expect("one that is due").sent, [sent]);
+        let due = world.store.due(world.clock.now(), 9, read).expect("a database");
+        let ledgers = world.store.ledgers(&[(&due[0], 0)]).expect("a database");
+        assert_eq!(ledgers[0].as_ref().expect("a ledger").sent, [sent]);
     }
 }
 

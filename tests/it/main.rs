@@ -29,6 +29,7 @@ mod log;
 mod looks;
 mod mail;
 mod maildir;
+mod mails;
 mod merging;
 mod migrations;
 mod outbox;

@@ -86,7 +86,7 @@ async fn a_mail_that_the_server_may_have_is_left_alone() {
 async fn a_mail_in_flight_is_left_alone_and_so_is_one_whose_process_was_killed() {
     let mut world = queued(RETRIEVAL).await;
     let claim = |world: &World| {
-        let open = |_: &str| paperpost::core::pacing::Room::Open(u32::MAX);
+        let open = |_: &str, _| paperpost::core::pacing::Room::Open(u32::MAX);
         world
             .store
             .claim(world.clock.now(), 9, chrono::Duration::hours(48), "", open, |_| false)

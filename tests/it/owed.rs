@@ -163,7 +163,7 @@ async fn a_mail_that_failed_for_good_returns_its_papers_once() {
     assert!(world.mails(ADA)[0].text.contains("2 papers could not be delivered"), "{}", world.mails(ADA)[0].text);
     let all = world.store.outbox(&OutboxState::ALL, 9).expect("an outbox");
     let given_up = |edition| world.store.given_up(edition).expect("papers").len();
-    assert_eq!(all.iter().map(|mail| given_up(mail.edition)).collect::<Vec<_>>(), [2, 2, 2], "each mail says which");
+    assert_eq!(all.iter().map(|mail| given_up(mail.mail)).collect::<Vec<_>>(), [2, 2, 2], "each mail says which");
     world.change("retrieval", Some("email = \"ada@example.org\"\nkeywords = [\"retrieval\"]"));
     world.at("2026-11-27 12:00");
     world.once().await;

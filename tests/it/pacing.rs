@@ -406,7 +406,7 @@ async fn a_claim_costs_one_step_a_lane_however_many_wait_in_it() {
     let world = readers(&[("a.example.org", 2_000), ("b.example.org", 1)]).await;
     let now = world.clock.now();
     let mut asked = Vec::new();
-    let room = |domain: &str| {
+    let room = |domain: &str, _| {
         asked.push(domain.to_owned());
         match domain {
             "a.example.org" => paperpost::core::pacing::Room::Closed(Some(now + Duration::hours(1))),

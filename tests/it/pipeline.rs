@@ -356,7 +356,7 @@ async fn one_refused_recipient_holds_no_other_and_can_be_retried_by_hand() {
     let failed = world.store.outbox(&[OutboxState::Failed], 10).expect("an outbox");
     assert!(failed[0].last_reply.as_ref().is_some_and(|reply| reply.contains("mailbox full")), "{failed:?}");
     assert_eq!(
-        world.store.retry_failed(Some(failed[0].edition), world.clock.now(), world.clock.now()).expect("queued"),
+        world.store.retry_failed(Some(failed[0].mail), world.clock.now(), world.clock.now()).expect("queued"),
         1
     );
     world.deliver().await;
@@ -414,7 +414,8 @@ async fn whoever_moves_to_another_zone_has_one_edition_for_each_day_on_their_wal
             .outbox(&[OutboxState::Queued, OutboxState::Merged], 100)
             .expect("an outbox")
             .iter()
-            .map(|entry| entry.slot.format("%d %H:%M").to_string())
+            .filter_map(|entry| entry.slot)
+            .map(|slot| slot.format("%d %H:%M").to_string())
             .collect();
         slots.sort();
         // It begins at noon of the 23rd in Berlin and in the night in Los Angeles, and ends where it is the 29th at 20:00 or 03:00.

@@ -203,7 +203,7 @@ fn trouble(world: &mut World, dice: &mut fastrand::Rng, date: u64) {
 /// An operator drops what is first in the queue.
 fn drop_one(world: &World) {
     let queued = world.store.outbox(&[OutboxState::Queued], 1).expect("an outbox");
-    let numbers: Vec<i64> = queued.iter().map(|entry| entry.edition).collect();
+    let numbers: Vec<i64> = queued.iter().map(|entry| entry.mail).collect();
     world.store.drop_mails(&numbers, world.clock.now()).expect("dropped");
 }
 

@@ -28,30 +28,35 @@ fn publish_one_by_one(store: &Store, world: &World, mut each: impl FnMut()) {
     let settings = &world.publish;
     let mut left = true;
     while left {
-        let batch = store
-            .publish(world.clock.now(), 1, 1, &settings.domain, |_| {
-                each();
-                Ok(Decision::NotYet { next: None })
-            })
-            .expect("a working database");
-        left = batch.looked_at > 0;
+        let due = store.due(world.clock.now(), 1, 1).expect("a working database");
+        left = !due.is_empty();
+        let decided: Vec<_> = due.into_iter().map(|due| (due, Decision::NotYet { next: None })).collect();
+        store.commit(&decided, world.clock.now(), 1, &settings.domain).expect("a working database");
+        each();
     }
 }
 
 #[tokio::test]
 async fn who_reads_waits_for_nobody_who_writes() {
     let world = world(1).await;
+    world.publish();
     let store = world.store.clone();
-    publish_one_by_one(&world.store, &world, || {
-        // A transaction is open here.
+    let mut asked = 0;
+    let room = |_: &str, _| {
+        asked += 1;
+        // A transaction that writes is open here.
         let (sender, answer) = mpsc::channel();
         let store = store.clone();
         thread::spawn(move || {
             let (queue, sources) = (store.queue().expect("a queue"), store.sources().expect("sources"));
             let _ = sender.send((queue.counts.len(), sources.len()));
         });
-        assert_eq!(answer.recv_timeout(Duration::from_secs(20)), Ok((0, 1)), "an answer meanwhile");
-    });
+        assert_eq!(answer.recv_timeout(Duration::from_secs(20)), Ok((1, 1)), "an answer meanwhile");
+        paperpost::core::pacing::Room::Open(1)
+    };
+    let lease = chrono::Duration::hours(1);
+    world.store.claim(world.clock.now(), 9, lease, "", room, |_| false).expect("claims");
+    assert_eq!(asked, 1);
 }
 
 #[tokio::test]
@@ -67,7 +72,7 @@ async fn a_claim_waits_for_the_batch_in_hand_and_not_for_the_whole_publish() {
             }
             while batches.load(Ordering::SeqCst) < READERS - 20 {
                 let before = batches.load(Ordering::SeqCst);
-                let open = |_: &str| paperpost::core::pacing::Room::Open(u32::MAX);
+                let open = |_: &str, _| paperpost::core::pacing::Room::Open(u32::MAX);
                 let claimed = store.claim(clock.now(), 10, chrono::Duration::hours(1), "", open, |_| false);
                 claimed.expect("a working database");
                 waits.push(batches.load(Ordering::SeqCst) - before);
@@ -77,7 +82,6 @@ async fn a_claim_waits_for_the_batch_in_hand_and_not_for_the_whole_publish() {
         });
         publish_one_by_one(&world.store, &world, || {
             batches.fetch_add(1, Ordering::SeqCst);
-            thread::sleep(Duration::from_millis(3));
         });
         claims.join().expect("no panic")
     });

@@ -58,7 +58,7 @@ impl Served {
         world.deliver.sender.returns.base_url = Some(BASE.parse().expect("a URL"));
         world.scrape().await;
         world.publish();
-        let edition = world.store.outbox(&[OutboxState::Queued], 1).expect("an outbox")[0].edition;
+        let edition = world.store.outbox(&[OutboxState::Queued], 1).expect("an outbox")[0].edition.expect("an edition");
         let mailing = world.store.mailing(edition).expect("a database").expect("a mailing");
         let link = world.deliver.sender.returns.way_out(&mailing.subscriber).link().to_owned();
         let path = link.strip_prefix(BASE.trim_end_matches('/')).expect("a link to the page").to_owned();

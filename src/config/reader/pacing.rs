@@ -31,6 +31,7 @@ impl Reader {
             domain,
             backoff,
             backoff_max: self.rest("pacing.backoff_max").max(backoff),
+            ..Policy::default()
         }
     }
 

@@ -42,6 +42,8 @@ pub struct Policy {
     pub per_day: Option<u32>,
     /// The ramp-up of a new sender, below `per_day`.
     pub ramp: Option<Ramp>,
+    /// Prompt mails in a length of time, to everybody together.
+    pub prompt: Rate,
     /// What a domain gets that has no limits of its own.
     pub domain: Limits,
     /// The limits of some domains, by A-labels in lower case.
@@ -53,12 +55,13 @@ pub struct Policy {
 }
 
 impl Default for Policy {
-    /// No limits but on mails under way to one domain.
+    /// No limits but on mails under way to one domain, and on prompt mails.
     fn default() -> Self {
         Self {
             rate: None,
             per_day: None,
             ramp: None,
+            prompt: Rate { mails: 600, per: Duration::hours(1) },
             domain: Limits { rate: None, per_day: None, connections: 20 },
             domains: BTreeMap::new(),
             backoff: Duration::minutes(1),

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::core::delivery::{Fault, Phase, Receipt, SendError};
+use crate::core::mailing::Urgency;
 
 fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + Duration::seconds(seconds)
@@ -24,8 +25,8 @@ fn fault(phase: Phase, code: u16, enhanced: Option<&str>, text: &str) -> Result<
 
 /// Begins a mail and ends it at once.
 fn send(pacer: &mut Pacer, domain: &str, now: DateTime<Utc>, ending: &Ending) -> Vec<Change> {
-    pacer.begin(domain, now).expect("room");
-    pacer.end(domain, now, now, ending)
+    pacer.begin(domain, Urgency::Bulk, now).expect("room");
+    pacer.end(domain, Urgency::Bulk, now, now, ending)
 }
 
 fn deferred() -> Ending {
@@ -61,14 +62,14 @@ fn a_limit_is_a_window_that_slides_and_not_a_bucket_that_refills_at_the_full_min
 fn a_mail_under_way_keeps_its_place_until_its_end_begins_the_length() {
     let policy = Policy { rate: Some(Rate { mails: 1, per: Duration::seconds(10) }), ..Policy::default() };
     let mut pacer = Pacer::new(policy, None);
-    pacer.begin("example.org", at(0)).expect("room");
-    assert_eq!(pacer.begin("example.net", at(15)), Err(Room::Closed(None)));
-    pacer.end("example.org", at(0), at(20), &Ending::Taken);
-    assert_eq!(pacer.begin("example.net", at(29)), Err(Room::Closed(Some(at(30)))));
-    pacer.begin("example.net", at(30)).expect("room");
+    pacer.begin("example.org", Urgency::Bulk, at(0)).expect("room");
+    assert_eq!(pacer.begin("example.net", Urgency::Bulk, at(15)), Err(Room::Closed(None)));
+    pacer.end("example.org", Urgency::Bulk, at(0), at(20), &Ending::Taken);
+    assert_eq!(pacer.begin("example.net", Urgency::Bulk, at(29)), Err(Room::Closed(Some(at(30)))));
+    pacer.begin("example.net", Urgency::Bulk, at(30)).expect("room");
     // What nobody was asked about takes no place.
-    pacer.end("example.net", at(30), at(31), &Ending::Untried);
-    pacer.begin("example.net", at(31)).expect("room");
+    pacer.end("example.net", Urgency::Bulk, at(30), at(31), &Ending::Untried);
+    pacer.begin("example.net", Urgency::Bulk, at(31)).expect("room");
 }
 
 #[test]
@@ -76,15 +77,23 @@ fn a_domain_has_limits_of_its_own_and_holds_no_other() {
     let slow = Limits { rate: Some(Rate { mails: 1, per: Duration::hours(1) }), per_day: Some(2), connections: 1 };
     let policy = Policy { domains: [("slow.example.org".to_owned(), slow)].into(), ..Policy::default() };
     let mut pacer = Pacer::new(policy, None);
-    pacer.begin("slow.example.org", at(0)).expect("room");
-    assert!(pacer.begin("slow.example.org", at(0)).is_err());
+    pacer.begin("slow.example.org", Urgency::Bulk, at(0)).expect("room");
+    assert!(pacer.begin("slow.example.org", Urgency::Bulk, at(0)).is_err());
     for _ in 0..20 {
-        pacer.begin("fast.example.org", at(0)).expect("room");
+        pacer.begin("fast.example.org", Urgency::Bulk, at(0)).expect("room");
     }
-    assert_eq!(pacer.begin("fast.example.org", at(0)), Err(Room::Closed(None)), "so many under way at once");
-    pacer.end("slow.example.org", at(0), at(0), &Ending::Taken);
+    assert_eq!(
+        pacer.begin("fast.example.org", Urgency::Bulk, at(0)),
+        Err(Room::Closed(None)),
+        "so many under way at once"
+    );
+    pacer.end("slow.example.org", Urgency::Bulk, at(0), at(0), &Ending::Taken);
     send(&mut pacer, "slow.example.org", at(3_600), &Ending::Taken);
-    assert_eq!(pacer.room_for("slow.example.org", at(7_200)), Room::Closed(Some(at(86_400))), "the day's two");
+    assert_eq!(
+        pacer.room_for("slow.example.org", Urgency::Bulk, at(7_200)),
+        Room::Closed(Some(at(86_400))),
+        "the day's two"
+    );
 }
 
 #[test]
@@ -107,7 +116,7 @@ fn what_was_sent_before_a_restart_counts() {
     pacer.remember("example.org", at(100), 5, 4);
     pacer.remember("example.net", at(1_000), 5, 5);
     assert_eq!(pacer.room(at(2_000)), Room::Open(1));
-    assert_eq!(pacer.room_for("example.org", at(2_000)), Room::Closed(Some(at(86_500))));
+    assert_eq!(pacer.room_for("example.org", Urgency::Bulk, at(2_000)), Room::Closed(Some(at(86_500))));
     assert_eq!(pacer.room(at(86_500)), Room::Open(5));
 }
 
@@ -119,34 +128,34 @@ fn a_rest_doubles_to_its_ceiling_and_goes_back_mail_by_mail() {
         let changes = send(&mut pacer, "example.org", now, &deferred());
         let until = changes[0].hold.as_ref().expect("a hold").until;
         rests.push((until - now).num_minutes());
-        assert_eq!(pacer.room_for("example.org", now), Room::Closed(Some(until)));
+        assert_eq!(pacer.room_for("example.org", Urgency::Bulk, now), Room::Closed(Some(until)));
         send(&mut pacer, "example.net", now, &Ending::Taken);
         now = until;
     }
     assert_eq!(rests, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
     let mut taken = 0;
     while !pacer.holds().is_empty() {
-        pacer.begin("example.org", now).expect("room");
-        assert_eq!(pacer.begin("example.org", now), Err(Room::Closed(None)), "one at a time");
-        pacer.end("example.org", now, now, &Ending::Taken);
+        pacer.begin("example.org", Urgency::Bulk, now).expect("room");
+        assert_eq!(pacer.begin("example.org", Urgency::Bulk, now), Err(Room::Closed(None)), "one at a time");
+        pacer.end("example.org", Urgency::Bulk, now, now, &Ending::Taken);
         taken += 1;
     }
     assert_eq!(taken, 7, "a mail for each time that it doubled");
-    assert_eq!(pacer.room_for("example.org", now), Room::Open(u32::MAX));
+    assert_eq!(pacer.room_for("example.org", Urgency::Bulk, now), Room::Open(u32::MAX));
 }
 
 #[test]
 fn mails_that_were_under_way_when_a_rest_began_neither_deepen_nor_end_it() {
     let mut pacer = Pacer::new(Policy::default(), None);
-    (0..4).for_each(|_| pacer.begin("example.org", at(0)).expect("room"));
-    assert_eq!(pacer.end("example.org", at(0), at(1), &deferred()).len(), 1);
-    assert_eq!(pacer.end("example.org", at(0), at(2), &deferred()), []);
-    assert_eq!(pacer.end("example.org", at(0), at(2), &Ending::Taken), []);
-    assert_eq!(pacer.room_for("example.org", at(3)), Room::Closed(Some(at(61))));
+    (0..4).for_each(|_| pacer.begin("example.org", Urgency::Bulk, at(0)).expect("room"));
+    assert_eq!(pacer.end("example.org", Urgency::Bulk, at(0), at(1), &deferred()).len(), 1);
+    assert_eq!(pacer.end("example.org", Urgency::Bulk, at(0), at(2), &deferred()), []);
+    assert_eq!(pacer.end("example.org", Urgency::Bulk, at(0), at(2), &Ending::Taken), []);
+    assert_eq!(pacer.room_for("example.org", Urgency::Bulk, at(3)), Room::Closed(Some(at(61))));
     // Nor does one that began, or ended, in the very instant.
-    (0..2).for_each(|_| pacer.begin("example.net", at(0)).expect("room"));
-    assert_eq!(pacer.end("example.net", at(0), at(0), &deferred()).len(), 1);
-    assert_eq!(pacer.end("example.net", at(0), at(0), &Ending::Taken), []);
+    (0..2).for_each(|_| pacer.begin("example.net", Urgency::Bulk, at(0)).expect("room"));
+    assert_eq!(pacer.end("example.net", Urgency::Bulk, at(0), at(0), &deferred()).len(), 1);
+    assert_eq!(pacer.end("example.net", Urgency::Bulk, at(0), at(0), &Ending::Taken), []);
 }
 
 #[test]
@@ -155,11 +164,11 @@ fn a_hold_outlives_the_process() {
     let changes = send(&mut pacer, "example.org", at(0), &deferred());
     let mut again = Pacer::new(Policy::default(), None);
     again.set_holds(changes);
-    assert_eq!(again.room_for("example.org", at(59)), Room::Closed(Some(at(60))));
+    assert_eq!(again.room_for("example.org", Urgency::Bulk, at(59)), Room::Closed(Some(at(60))));
     let deeper = send(&mut again, "example.org", at(60), &deferred());
     assert_eq!(deeper[0].hold.as_ref().map(|hold| hold.level), Some(2));
     again.set_holds([]);
-    assert_eq!(again.room_for("example.org", at(61)), Room::Open(u32::MAX), "a person ended it");
+    assert_eq!(again.room_for("example.org", Urgency::Bulk, at(61)), Room::Open(u32::MAX), "a person ended it");
     assert!(again.lanes.is_empty());
 }
 
@@ -167,7 +176,7 @@ fn a_hold_outlives_the_process() {
 fn who_refuses_us_rests_and_three_of_them_with_nothing_taken_hold_everything() {
     let mut pacer = Pacer::new(Policy::default(), None);
     send(&mut pacer, "a.example.org", at(0), &refused());
-    assert_eq!(pacer.room_for("a.example.org", at(1)), Room::Closed(Some(at(900))));
+    assert_eq!(pacer.room_for("a.example.org", Urgency::Bulk, at(1)), Room::Closed(Some(at(900))));
     send(&mut pacer, "b.example.org", at(1), &refused());
     send(&mut pacer, "ok.example.org", at(2), &Ending::Taken);
     send(&mut pacer, "c.example.org", at(3), &refused());
@@ -195,7 +204,7 @@ fn mailboxes_that_are_missing_one_after_the_other_are_a_fault_of_their_domain() 
     assert!(!pacer.disbelieves("example.org"), "one was taken in between");
     assert_eq!(send(&mut pacer, "example.org", at(9), &missing).len(), 1);
     assert!(pacer.disbelieves("example.org") && !pacer.disbelieves("example.net"));
-    assert_eq!(pacer.room_for("example.org", at(10)), Room::Closed(Some(at(909))));
+    assert_eq!(pacer.room_for("example.org", Urgency::Bulk, at(10)), Room::Closed(Some(at(909))));
     send(&mut pacer, "example.org", at(909), &Ending::Taken);
     assert!(!pacer.disbelieves("example.org"));
 }
@@ -206,10 +215,10 @@ fn a_clock_that_was_set_back_makes_nobody_wait_longer_than_was_meant() {
     let mut pacer = Pacer::new(policy, None);
     send(&mut pacer, "example.org", at(100_000), &deferred());
     assert_eq!(pacer.room(at(0)), Room::Closed(Some(at(60))));
-    assert_eq!(pacer.room_for("example.org", at(0)), Room::Open(1));
+    assert_eq!(pacer.room_for("example.org", Urgency::Bulk, at(0)), Room::Open(1));
     // What is taken ends the rest.
-    pacer.end("example.org", at(0), at(1), &Ending::Taken);
-    assert_eq!(pacer.room_for("example.org", at(1)), Room::Open(u32::MAX));
+    pacer.end("example.org", Urgency::Bulk, at(0), at(1), &Ending::Taken);
+    assert_eq!(pacer.room_for("example.org", Urgency::Bulk, at(1)), Room::Open(u32::MAX));
 }
 
 #[test]
@@ -319,9 +328,9 @@ fn a_server_that_falls_silent_on_one_after_the_other_gets_one_mail_at_a_time() {
     }
     assert!(pacer.hears_of(2, &lost) && !pacer.is_cut_off());
     assert!(pacer.hears_of(3, &Ending::Unknown) && pacer.is_cut_off());
-    pacer.begin("example.org", at(6)).expect("one finds out");
-    assert_eq!(pacer.begin("example.net", at(6)), Err(Room::Closed(None)));
-    pacer.end("example.org", at(6), at(7), &Ending::OwnTrouble);
+    pacer.begin("example.org", Urgency::Bulk, at(6)).expect("one finds out");
+    assert_eq!(pacer.begin("example.net", Urgency::Bulk, at(6)), Err(Room::Closed(None)));
+    pacer.end("example.org", Urgency::Bulk, at(6), at(7), &Ending::OwnTrouble);
     assert!(!pacer.hears_of(4, &Ending::OwnTrouble));
     assert_eq!(pacer.room(at(7)), Room::Open(u32::MAX), "it speaks again");
 }
@@ -329,14 +338,14 @@ fn a_server_that_falls_silent_on_one_after_the_other_gets_one_mail_at_a_time() {
 #[test]
 fn a_rest_that_is_read_again_still_knows_what_was_under_way_when_it_began() {
     let mut pacer = Pacer::new(Policy::default(), None);
-    (0..3).for_each(|_| pacer.begin("example.org", millis(200)).expect("room"));
-    let mut written = pacer.end("example.org", millis(200), millis(500), &deferred());
+    (0..3).for_each(|_| pacer.begin("example.org", Urgency::Bulk, millis(200)).expect("room"));
+    let mut written = pacer.end("example.org", Urgency::Bulk, millis(200), millis(500), &deferred());
     let hold = written[0].hold.as_mut().expect("a hold");
     (hold.since, hold.until) = (at(0), at(60));
     pacer.set_holds(written);
-    assert_eq!(pacer.end("example.org", millis(200), millis(600), &Ending::Taken), []);
-    assert_eq!(pacer.end("example.org", millis(200), millis(700), &deferred()), []);
-    assert_eq!(pacer.room_for("example.org", millis(800)), Room::Closed(Some(millis(60_500))));
+    assert_eq!(pacer.end("example.org", Urgency::Bulk, millis(200), millis(600), &Ending::Taken), []);
+    assert_eq!(pacer.end("example.org", Urgency::Bulk, millis(200), millis(700), &deferred()), []);
+    assert_eq!(pacer.room_for("example.org", Urgency::Bulk, millis(800)), Room::Closed(Some(millis(60_500))));
 }
 
 #[test]
@@ -367,15 +376,15 @@ fn what_is_under_way_to_a_domain_is_counted_and_at_least_one_mail_may_be() {
     let domains = domains.map(|(name, connections)| (name.to_owned(), Limits { connections, ..limits(None) }));
     let mut pacer = Pacer::new(Policy { domains: domains.into(), ..Policy::default() }, None);
     assert_eq!(["few", "none", "other"].map(|domain| pacer.connections_for(domain)), [3, 1, 20]);
-    (0..3).for_each(|_| pacer.begin("few", at(0)).expect("room"));
+    (0..3).for_each(|_| pacer.begin("few", Urgency::Bulk, at(0)).expect("room"));
     assert_eq!((pacer.running_for("few"), pacer.running_for("other")), (3, 0));
-    pacer.end("few", at(0), at(1), &Ending::Taken);
+    pacer.end("few", Urgency::Bulk, at(0), at(1), &Ending::Taken);
     assert_eq!(pacer.running_for("few"), 2);
 }
 
 /// Ends a mail to each of so many domains that no other test has.
 fn end_at_many(pacer: &mut Pacer, name: &str, domains: usize, now: DateTime<Utc>, ending: &Ending) {
-    (0..domains).for_each(|n| drop(pacer.end(&format!("{name}{n}.example.org"), now, now, ending)));
+    (0..domains).for_each(|n| drop(pacer.end(&format!("{name}{n}.example.org"), Urgency::Bulk, now, now, ending)));
 }
 
 #[test]
@@ -400,7 +409,7 @@ fn domains_are_forgotten_once_there_are_many_whose_windows_have_passed() {
 fn dead_mailboxes_of_many_domains_fill_no_memory_and_a_domain_without_any_stays_disbelieved() {
     let missing = Ending::NoMailbox { words: "no such user".into() };
     let mut pacer = Pacer::new(Policy::default(), None);
-    (0..5).for_each(|_| drop(pacer.end("broken.example.org", at(0), at(0), &missing)));
+    (0..5).for_each(|_| drop(pacer.end("broken.example.org", Urgency::Bulk, at(0), at(0), &missing)));
     end_at_many(&mut pacer, "a", LANES, at(1), &missing);
     assert_eq!(pacer.lanes.len(), 1);
     assert!(pacer.disbelieves("broken.example.org"));
@@ -430,9 +439,9 @@ fn a_rest_for_another_cause_begins_anew() {
     let mut pacer = Pacer::new(Policy::default(), None);
     send(&mut pacer, "example.org", at(0), &refused());
     send(&mut pacer, "example.org", at(900), &refused());
-    assert_eq!(pacer.room_for("example.org", at(901)), Room::Closed(Some(at(2_700))));
+    assert_eq!(pacer.room_for("example.org", Urgency::Bulk, at(901)), Room::Closed(Some(at(2_700))));
     send(&mut pacer, "example.org", at(2_700), &deferred());
-    assert_eq!(pacer.room_for("example.org", at(2_701)), Room::Closed(Some(at(2_760))));
+    assert_eq!(pacer.room_for("example.org", Urgency::Bulk, at(2_701)), Room::Closed(Some(at(2_760))));
 }
 
 #[test]
@@ -441,7 +450,7 @@ fn a_hold_that_somebody_changed_takes_the_place_of_the_known_one() {
     let mut written = send(&mut pacer, "example.org", at(0), &deferred());
     written[0].hold.as_mut().expect("a hold").until = at(3_600);
     pacer.set_holds(written);
-    assert_eq!(pacer.room_for("example.org", at(60)), Room::Closed(Some(at(3_600))));
+    assert_eq!(pacer.room_for("example.org", Urgency::Bulk, at(60)), Room::Closed(Some(at(3_600))));
 }
 
 #[test]
@@ -493,11 +502,11 @@ fn live(policy: &Policy, life: &[(i64, u8, i64, u8)]) -> Vec<(String, DateTime<U
         under_way.sort_by_key(|mail| mail.0);
         while under_way.first().is_some_and(|mail| mail.0 <= now) {
             let (ended, begun, domain, ending) = under_way.remove(0);
-            pacer.end(&domain, begun, ended, &ending);
+            pacer.end(&domain, Urgency::Bulk, begun, ended, &ending);
             seen.push((domain, begun, ended));
         }
         let domain = format!("d{domain}.example.org");
-        while pacer.begin(&domain, now).is_ok() {
+        while pacer.begin(&domain, Urgency::Bulk, now).is_ok() {
             let ending = match ending {
                 0 => deferred(),
                 1 => Ending::OwnTrouble,

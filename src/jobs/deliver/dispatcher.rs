@@ -200,7 +200,7 @@ impl Dispatcher {
             *waiting.entry(&claim.domain).or_default() += 1;
         }
         let pacer = &mut self.pacer;
-        let room = |domain: &str| match pacer.room_for(domain, now) {
+        let room = |domain: &str, urgency| match pacer.room_for(domain, urgency, now) {
             Room::Open(mails) => {
                 // As many as may be under way may wait behind them.
                 let waiting = waiting.get(domain).copied().unwrap_or(0);
@@ -211,9 +211,9 @@ impl Dispatcher {
             }
             closed => closed,
         };
-        let is_held = |edition| {
-            let held = self.out.keys().map(|key| key.0).chain(self.waiting.iter().map(|claim| claim.edition));
-            held.into_iter().any(|held| held == edition)
+        let is_held = |mail| {
+            let held = self.out.keys().map(|key| key.0).chain(self.waiting.iter().map(|claim| claim.mail));
+            held.into_iter().any(|held| held == mail)
         };
         match self.store.claim(now, limit, LEASE, &self.lane, room, is_held) {
             Ok(batch) => {
@@ -238,7 +238,7 @@ impl Dispatcher {
                 self.waiting.push_back(claim);
                 continue;
             }
-            match self.pacer.begin(&claim.domain, now) {
+            match self.pacer.begin(&claim.domain, claim.kind.urgency(), now) {
                 Ok(()) => {
                     let key = super::key(&claim);
                     self.out.insert(key, Out { claim: claim.clone(), begun: now, is_let_through: false });
@@ -256,7 +256,7 @@ impl Dispatcher {
     /// A claim that was handed out has come to its end. Returns the domains whose hold that began or deepened.
     fn is_back(&mut self, claim: (i64, u32), now: DateTime<Utc>, ending: &Ending) -> Vec<String> {
         let Some(Out { claim: known, begun, .. }) = self.out.remove(&claim) else { return Vec::new() };
-        let changes = self.pacer.end(&known.domain, begun, now, ending);
+        let changes = self.pacer.end(&known.domain, known.kind.urgency(), begun, now, ending);
         let mut met = Vec::new();
         for change in &changes {
             if change.hold.as_ref().is_some_and(|hold| hold.since == now) {
@@ -273,11 +273,11 @@ impl Dispatcher {
     fn weigh(&mut self, claim: &Claim, ending: Ending, now: DateTime<Utc>) -> Ending {
         let may_be_alone = matches!(ending, Ending::Deferred { .. } | Ending::Refused { .. });
         let is_alone = may_be_alone
-            && self.store.stands_alone(claim.edition, now).unwrap_or_else(|error| {
+            && self.store.stands_alone(claim.mail, now).unwrap_or_else(|error| {
                 self.end(error);
                 false
             });
-        self.pacer.weigh(&claim.domain, claim.subscription, is_alone, ending)
+        self.pacer.weigh(&claim.domain, super::mailbox(claim), is_alone, ending)
     }
 
     /// For another run to claim.
@@ -289,7 +289,7 @@ impl Dispatcher {
     /// Commits the outcomes, then answers who asked, by the state of that moment.
     fn record(&mut self, mut ended: Vec<Recorded>, asking: Vec<SendRequest>) {
         for recorded in &mut ended {
-            let key = (recorded.edition, recorded.attempt);
+            let key = (recorded.mail, recorded.attempt);
             let claim = self.out.get(&key).map(|out| out.claim.clone());
             let mut ending = Ending::of(&recorded.result);
             if let Some(claim) = &claim {
@@ -302,7 +302,7 @@ impl Dispatcher {
             recorded.met = self.is_back(key, recorded.at, &ending);
             if let Some(claim) = claim {
                 recorded.is_doubtful = self.pacer.disbelieves(&claim.domain);
-                if self.pacer.hears_of(claim.edition, &ending) && ending == Ending::Lost {
+                if self.pacer.hears_of(claim.mail, &ending) && ending == Ending::Lost {
                     // An outage, of which no mail pays.
                     recorded.tries = claim.tries;
                     recorded.outcome = Outcome::Retry(recorded.at + OUTAGE);

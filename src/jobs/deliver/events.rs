@@ -28,22 +28,22 @@ pub(super) fn not_sent(recorded: &Recorded, error: &SendError) {
         Outcome::Retry(_) => "after a rest".to_owned(),
         _ => "never".to_owned(),
     };
-    let Recorded { edition, attempt, .. } = recorded;
-    tracing::warn!(edition, attempt, kind = %error.kind(), again, %error, "not sent");
+    let Recorded { mail, attempt, .. } = recorded;
+    tracing::warn!(mail, attempt, kind = %error.kind(), again, %error, "not sent");
 }
 
 /// Says that a domain, or everything, rests from now on. Its name may be a person's, so it stands in `paperpost status`.
-pub(super) fn rests(change: &Change, edition: i64, now: DateTime<Utc>) {
+pub(super) fn rests(change: &Change, mail: i64, now: DateTime<Utc>) {
     let Some(hold) = change.hold.as_ref().filter(|hold| hold.since == now) else { return };
     let (until, words) = (hold.until.to_rfc3339(), &hold.words);
     match (hold.cause, &change.domain) {
-        (Cause::Deferred, _) => tracing::warn!(edition, until, %words, "a domain asks us to slow down: its mails rest"),
+        (Cause::Deferred, _) => tracing::warn!(mail, until, %words, "a domain asks us to slow down: its mails rest"),
         (Cause::Refused, Some(_)) => tracing::error!(
-            edition, until, %words,
+            mail, until, %words,
             "a domain refuses our mail for a reason of ours: its mails rest; look at the sender's DNS, its standing, the mail",
         ),
         (Cause::Refused, None) => tracing::error!(
-            edition, until, %words,
+            mail, until, %words,
             "our mail is refused for a reason of ours: all mails rest; look at the sender's DNS, its standing, the login",
         ),
     }

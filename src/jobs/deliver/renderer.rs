@@ -88,16 +88,8 @@ impl Renderer {
 }
 
 /// The mail of a claim.
-fn make(mails: &Writer, claim: &Claim) -> Result<Mail, SendError> {
-    let write = || -> Result<Mail, WriteError> {
-        let mailing = claim.mailing()?;
-        Ok(Mail {
-            from: Some(mails.return_path(&mailing)),
-            message: mails.write(&mailing)?.into(),
-            to: mailing.subscription.address,
-            message_id: mailing.message_id,
-        })
-    };
+pub(super) fn make(mails: &Writer, claim: &Claim) -> Result<Mail, SendError> {
+    let write = || -> Result<Mail, WriteError> { mails.mail(&claim.content()?) };
     let fault = |error: &dyn std::fmt::Display| Fault::new(Phase::Render, error.to_string());
     match catch_unwind(AssertUnwindSafe(write)) {
         Ok(Ok(mail)) => Ok(mail),

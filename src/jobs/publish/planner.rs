@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use chrono::{DateTime, Duration, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
 use super::{Desk, Settings, Slots};
 use crate::core::candidate::Candidate;
@@ -199,11 +199,54 @@ impl Planner {
         self.plan_for(&self.first, standing.ledger.clone(), &wanted, &mut matcher, &mut Scratch::default())
     }
 
-    pub(super) fn decide(&self, due: &Due<'_>, desk: &mut Desk) -> Result<Decision, StoreError> {
+    /// Decides what is due, in order, up to the first one that needs a wider pool: [`Desk::wanted`] says which.
+    pub(super) fn decide(
+        &self,
+        store: &Store,
+        due: Vec<Due>,
+        desk: &mut Desk,
+    ) -> Result<Vec<(Due, Decision)>, StoreError> {
+        let mut turns = Vec::with_capacity(due.len());
+        for due in &due {
+            match self.turn(store, due, desk) {
+                Ok(Turn::Slot(Slot { class, .. })) if self.pooled(class).is_none() => {
+                    desk.wanted = Some(class);
+                    break;
+                }
+                turn => turns.push(unless_unreadable(turn)?),
+            }
+        }
+        let oldest = |class| self.pooled(class).map_or(u32::MAX, |pooled| pooled.oldest);
+        let chosen = due.iter().zip(&turns).filter_map(|(due, turn)| match turn {
+            Ok(Turn::Slot(slot)) => Some((due, oldest(slot.class))),
+            _ => None,
+        });
+        let mut ledgers = store.ledgers(&chosen.collect::<Vec<_>>())?.into_iter();
+        let mut decided = Vec::with_capacity(turns.len());
+        for (due, turn) in due.into_iter().zip(turns) {
+            let decision = match turn {
+                Ok(Turn::NotYet { next }) => Decision::NotYet { next },
+                Err(why) => Decision::Unreadable(why),
+                Ok(Turn::Slot(slot)) => {
+                    let ledger = ledgers.next().expect("one for each slot");
+                    let edition = ledger.and_then(|ledger| self.decide_one(store, &due, &slot, ledger, desk));
+                    match unless_unreadable(edition)? {
+                        Ok(edition) => Decision::Edition(Box::new(edition)),
+                        Err(why) => Decision::Unreadable(why),
+                    }
+                }
+            };
+            decided.push((due, decision));
+        }
+        Ok(decided)
+    }
+
+    /// Which slot a subscription's next edition is for, and how far that looks back.
+    fn turn(&self, store: &Store, due: &Due, desk: &mut Desk) -> Result<Turn, StoreError> {
         let slots = match due.order.as_ref().and_then(|(rhythm, _)| desk.slots(rhythm, self.now)) {
             Some(slots) => slots,
             None => {
-                let subscription = due.subscription()?;
+                let subscription = store.subscription(due)?;
                 Slots::of(&subscription.schedule, subscription.zone, self.now)
             }
         };
@@ -212,33 +255,46 @@ impl Planner {
         // After a change of schedule, what is left of the day is settled.
         let next = if last.is_some_and(|last| last > wall) { another_day } else { next };
         let Some(slot) = newest.filter(|newest| last.is_none_or(|last| *newest > last)) else {
-            return Ok(Decision::NotYet { next });
+            return Ok(Turn::NotYet { next });
         };
         let reach = Reach::of(self.settings.window, gap, due.decided(), due.since()?, self.now);
-        let class = class(self.settings.window, reach);
-        let is_first = class == self.class;
-        let Some(pooled) = is_first.then_some(&self.first).or_else(|| self.wider.get(&class)) else {
-            desk.wanted = Some(class);
-            return Ok(Decision::Postponed);
-        };
-        let ledger = due.ledger(pooled.oldest)?;
+        Ok(Turn::Slot(Slot { slot, next, reach, class: class(self.settings.window, reach) }))
+    }
+
+    fn pooled(&self, class: Duration) -> Option<&Pooled> {
+        if class == self.class { Some(&self.first) } else { self.wider.get(&class) }
+    }
+
+    fn decide_one(
+        &self,
+        store: &Store,
+        due: &Due,
+        slot: &Slot,
+        ledger: Ledger,
+        desk: &mut Desk,
+    ) -> Result<Edition, StoreError> {
+        let pooled = self.pooled(slot.class).expect("only slots with a pool are decided");
         let Desk { matchers, scratch, .. } = desk;
         let of_due = |order: &Order, matcher: &mut Matcher, scratch: &mut Scratch| {
-            let wanted =
-                Wanted { order, subscription: &|| due.subscription(), paper: &|id| due.paper(id, self.read), reach };
+            let wanted = Wanted {
+                order,
+                subscription: &|| store.subscription(due),
+                paper: &|id| Ok(store.papers_as_of(&[id], self.read)?.remove(&id)),
+                reach: slot.reach,
+            };
             Ok(self.edition(pooled, order, self.plan_for(pooled, ledger, &wanted, matcher, scratch)?))
         };
-        let edition = match (&due.order, matchers.get_mut(&class)) {
+        let edition: Result<Edition, StoreError> = match (&due.order, matchers.get_mut(&slot.class)) {
             // Another process may have compiled it after this run read the literals.
             (Some((_, order)), Some(matcher)) if order.literals() <= matcher.literals() => {
                 of_due(order, matcher, scratch)
             }
             _ => {
-                let (order, mut matcher) = pooled.compiled(&due.subscription()?);
+                let (order, mut matcher) = pooled.compiled(&store.subscription(due)?);
                 of_due(&order, &mut matcher, scratch)
             }
         };
-        edition.map(|edition| Decision::Edition(Box::new(Edition { slot, next, ..edition })))
+        Ok(Edition { slot: slot.slot, next: slot.next, ..edition? })
     }
 
     /// Everything but the slots.
@@ -380,6 +436,32 @@ impl Planner {
             })
             .collect();
         digest::fits(&sections, beside)
+    }
+}
+
+/// What the time says of a subscription that may be due.
+enum Turn {
+    /// No slot is due after all.
+    NotYet { next: Option<DateTime<Utc>> },
+    /// This one is.
+    Slot(Slot),
+}
+
+/// A slot that is due.
+struct Slot {
+    slot: NaiveDateTime,
+    /// When the next one is due.
+    next: Option<DateTime<Utc>>,
+    reach: Reach,
+    /// How far the pool looks back that it is chosen from.
+    class: Duration,
+}
+
+/// Sets apart what can't be read of one subscription, and fails it alone.
+fn unless_unreadable<T>(result: Result<T, StoreError>) -> Result<Result<T, String>, StoreError> {
+    match result {
+        Err(error @ StoreError::Unreadable { .. }) => Ok(Err(error.to_string())),
+        result => result.map(Ok),
     }
 }
 
