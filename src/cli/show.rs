@@ -369,11 +369,12 @@ fn describe_edition(edition: &EditionStatus, zone: Zone) -> String {
         count => format!("{count} of {} papers{owed}", edition.looked_at),
     };
     let slot = format!("{} {zone}", edition.slot.format("%Y-%m-%d %H:%M"));
+    let mail = edition.mail.map_or_else(String::new, |mail| format!(" (mail {mail})"));
     match (&edition.state, edition.sent) {
         (_, Some(sent)) => {
-            format!("sent {} for the slot {slot}, {papers} (mail {})", in_zone(sent, zone), edition.edition)
+            format!("sent {} for the slot {slot}, {papers}{mail}", in_zone(sent, zone))
         }
-        (Some(state), None) => format!("{state}, for the slot {slot}, {papers} (mail {})", edition.edition),
+        (Some(state), None) => format!("{state}, for the slot {slot}, {papers}{mail}"),
         (None, None) => format!("no mail {} for the slot {slot}, {papers}", in_zone(edition.decided, zone)),
     }
 }

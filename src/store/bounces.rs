@@ -106,8 +106,8 @@ impl Store {
             let Some((subscription, address_key, mail)) = whose(tx, bounce)? else { return Ok(Taken::Unproven) };
             let is_held = suspicions::is_held(tx, &address_key)?;
             let inserted = tx.execute(
-                "INSERT OR IGNORE INTO bounces (message, subscription, mail, at, class, status, reply, is_held)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO bounces (message, subscription, mail, at, class, status, reply, is_held)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 params![
                     bounce.message,
                     subscription,
@@ -297,8 +297,9 @@ fn keep(
     words: &str,
 ) -> Result<()> {
     tx.prepare_cached(
-        "INSERT OR REPLACE INTO bounces (message, subscription, mail, at, class, status, reply)
-         VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO bounces (message, subscription, mail, at, class, status, reply)
+         VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (message) DO UPDATE
+         SET at = excluded.at, class = excluded.class, status = excluded.status, reply = excluded.reply",
     )?
     .execute(params![
         format!("our session, {mail}").into_bytes(),

@@ -9,6 +9,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::inputs::{Content, Inputs, inputs};
 use super::mail::{OutboxState, PARKED, finish, may_send, note, rename};
+use super::sqlite::lanes_of;
 use super::{Result, Store, holds, instant};
 use crate::core::delivery::{AttemptOutcome, Tries};
 use crate::core::digest::RENDERER;
@@ -168,12 +169,11 @@ struct Lanes<'t> {
     has_wrapped: bool,
 }
 
-/// The part of the outbox that holds the lanes of one urgency. The index is named, because the planner would rather sort
-/// all that waits.
-fn lanes_of(urgency: Urgency) -> (&'static str, &'static str) {
+/// Which mails are of one urgency.
+fn kinds_of(urgency: Urgency) -> &'static str {
     match urgency {
-        Urgency::Prompt => ("INDEXED BY outbox_prompt", "kind <> 'edition'"),
-        Urgency::Bulk => ("INDEXED BY outbox_lanes", "kind = 'edition'"),
+        Urgency::Prompt => "kind <> 'edition'",
+        Urgency::Bulk => "kind = 'edition'",
     }
 }
 
@@ -183,7 +183,7 @@ impl<'t> Lanes<'t> {
     }
 
     fn following(&mut self) -> Result<Option<String>> {
-        let (index, which) = lanes_of(self.urgency);
+        let (index, which) = (lanes_of(self.urgency), kinds_of(self.urgency));
         let mut following = self.tx.prepare_cached(&format!(
             "SELECT domain FROM outbox {index}
              WHERE state IN ('queued', 'claimed') AND {which} AND domain > ? ORDER BY domain LIMIT 1",
@@ -259,7 +259,7 @@ fn waiting(
 }
 
 fn first(tx: &Transaction<'_>, which: &str, domain: &str, urgency: Urgency, limit: usize) -> Result<Vec<Waiting>> {
-    let (index, lanes) = lanes_of(urgency);
+    let (index, kinds) = (lanes_of(urgency), kinds_of(urgency));
     let mut first = tx.prepare_cached(&format!(
         "SELECT o.id, o.due,
                 CASE o.kind WHEN 'edition' THEN s.consent = 'confirmed' AND s.listed = 1
@@ -267,7 +267,7 @@ fn first(tx: &Transaction<'_>, which: &str, domain: &str, urgency: Urgency, limi
                 o.attempts, o.tries, o.unknowns, o.tried, o.queued, o.state = 'claimed',
                 o.kind = 'edition' AND s.paused, o.subscription, o.in_doubt, o.renderer, o.kind
          FROM outbox o {index} LEFT JOIN subscriptions s ON s.id = o.subscription
-         WHERE o.state IN ('queued', 'claimed') AND o.{lanes} AND o.domain = ? {which} ORDER BY o.due, o.id LIMIT ?",
+         WHERE o.state IN ('queued', 'claimed') AND o.{kinds} AND o.domain = ? {which} ORDER BY o.due, o.id LIMIT ?",
     ))?;
     let rows = first.query_map(params![domain, limit], |row| {
         Ok(Waiting {

@@ -8,6 +8,7 @@
 use chrono::{DateTime, Duration, Utc};
 use rusqlite::{OptionalExtension, Transaction, params};
 
+use super::sqlite::HAS_NAME;
 use super::subscriptions::{Definition, definition_id};
 use super::suppressions::{self, AddressHash};
 use super::{Reason, Result, Store, from_json, instant};
@@ -101,9 +102,10 @@ impl Store {
                 forget(tx, *id, key)?;
             }
             // What nobody has any more may name somebody.
-            let unused = "FROM definitions d WHERE NOT EXISTS (SELECT 1 FROM subscriptions WHERE definition = d.id)
-                          AND NOT EXISTS (SELECT 1 FROM editions WHERE definition = d.id)
-                          AND json_extract(d.text, '$.name') IS NOT NULL";
+            let unused = format!(
+                "FROM definitions d WHERE NOT EXISTS (SELECT 1 FROM subscriptions WHERE definition = d.id)
+                 AND NOT EXISTS (SELECT 1 FROM editions WHERE definition = d.id) AND {HAS_NAME}"
+            );
             tx.execute(&format!("DELETE FROM orders WHERE definition IN (SELECT d.id {unused})"), [])?;
             tx.execute(&format!("DELETE FROM definitions WHERE id IN (SELECT d.id {unused})"), [])?;
             Ok(departed.len())

@@ -11,6 +11,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::ledger::{self, Began};
+use super::sqlite::{self, RANDOM_HEX};
 use super::{
     Joined, OutboxState, Result, Store, StoreError, bounces, day, instant, mail, slot, slot_text, subscriptions,
     to_json,
@@ -201,7 +202,7 @@ impl Store {
                 damaged: decisions.iter().filter(|(due, _)| due.is_damaged).count(),
                 ..Batch::default()
             };
-            let mut insert = Insert { tx, read, now, domain, mail: last_mail(tx)? };
+            let mut insert = Insert { tx, read, now, domain, mail: sqlite::last_mail(tx)? };
             for (due, decision) in decisions {
                 let is_current = match decision {
                     Decision::NotYet { next } => advance(tx, due, None, *next, None)?,
@@ -345,12 +346,6 @@ fn set_fault(tx: &Transaction<'_>, due: &Due, fault: &Fault, again: DateTime<Utc
     Ok(rows > 0)
 }
 
-/// The number of the newest mail there ever was.
-fn last_mail(tx: &Transaction<'_>) -> Result<i64> {
-    let sql = "SELECT seq FROM sqlite_sequence WHERE name = 'outbox'";
-    Ok(tx.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?.unwrap_or(0))
-}
-
 /// Whether the mails still wait that give way to an edition, and the papers of the others still come again.
 fn may_take_over(tx: &Transaction<'_>, decided: &Edition) -> Result<bool> {
     let mut waits = tx.prepare_cached(
@@ -433,11 +428,11 @@ impl Insert<'_> {
             self.mail = number;
             // Random, so that nobody can tell another reader's Message-ID from their own, and a database that was restored
             // from a backup, which counts its mails again, gives none twice.
-            tx.prepare_cached(
+            tx.prepare_cached(&format!(
                 "INSERT INTO outbox (id, kind, edition, subscription, domain, state, message_id, queued, due)
-                 VALUES (?1, 'edition', ?2, ?3, ?4, 'queued', '<' || ?1 || '.' || lower(hex(randomblob(12))) || '@' || ?5 || '>',
+                 VALUES (?1, 'edition', ?2, ?3, ?4, 'queued', '<' || ?1 || '.' || {RANDOM_HEX} || '@' || ?5 || '>',
                          ?6, ?7)",
-            )?
+            ))?
             .execute(params![number, edition, due.id, due.domain, domain, now.timestamp(), place])?;
         }
         published.push(Published {
@@ -470,7 +465,7 @@ fn give_way(tx: &Transaction<'_>, subscription: i64, older: i64, mail: i64, now:
 fn take_over(tx: &Transaction<'_>, older: i64, mail: i64, now: DateTime<Utc>) -> Result<()> {
     let failed: Option<i64> = tx
         .prepare_cached(
-            "UPDATE outbox SET comes_again = 0 WHERE edition = ? RETURNING iif(state = 'failed', id, NULL)",
+            "UPDATE outbox SET comes_again = 0 WHERE edition = ? RETURNING CASE state WHEN 'failed' THEN id END",
         )?
         .query_row([older], |row| row.get(0))?;
     let Some(failed) = failed else { return Ok(()) };

@@ -156,8 +156,10 @@ pub(super) fn accepted(tx: &Transaction<'_>) -> Result<Accepted> {
 /// Writes down what the files were, and answers the requests that wait for it.
 pub(super) fn record(tx: &Transaction<'_>, listing: &Listing, report: &SyncReport, now: DateTime<Utc>) -> Result<()> {
     tx.execute("DELETE FROM files", [])?;
-    let mut insert =
-        tx.prepare_cached("INSERT OR REPLACE INTO files (path, hash, state, taken, errors) VALUES (?, ?, ?, ?, ?)")?;
+    let mut insert = tx.prepare_cached(
+        "INSERT INTO files (path, hash, state, taken, errors) VALUES (?, ?, ?, ?, ?) ON CONFLICT (path) DO UPDATE
+         SET hash = excluded.hash, state = excluded.state, taken = excluded.taken, errors = excluded.errors",
+    )?;
     for file in &listing.files {
         insert.execute(params![
             file.path.display().to_string(),

@@ -6,6 +6,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use rusqlite::{Transaction, params};
 
+use super::sqlite::HIGHEST_MINIMUM;
 use super::{Result, Store, day};
 use crate::core::paper::SourceId;
 
@@ -34,10 +35,9 @@ impl Store {
 /// The most votes that anyone asks for, who may still get a mail; 0 when nobody asks for any.
 fn highest_minimum(tx: &Transaction<'_>) -> Result<i64> {
     // One that can't be read fails by itself, when an edition of it is due.
-    let mut query = tx.prepare_cached(
-        "SELECT coalesce(max(json_extract(p.value, '$.min_upvotes')), 0)
-         FROM definitions d, json_each(CASE WHEN json_valid(d.text) THEN d.text ELSE '{}' END, '$.profiles') p
+    let mut query = tx.prepare_cached(&format!(
+        "{HIGHEST_MINIMUM}
          WHERE d.id IN (SELECT definition FROM subscriptions WHERE listed = 1 AND consent = 'confirmed')",
-    )?;
+    ))?;
     Ok(query.query_row([], |row| row.get(0))?)
 }

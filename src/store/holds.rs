@@ -139,8 +139,8 @@ pub(super) fn holds(tx: &Transaction<'_>) -> Result<Vec<Change>> {
 /// Notes whose mail began or deepened the hold of this domain (of everything, when it is empty): others ask first.
 pub(super) fn met(tx: &Transaction<'_>, domain: &str, mail: i64) -> Result<()> {
     tx.prepare_cached(
-        "INSERT OR IGNORE INTO probes (domain, subscription)
-         SELECT ?, subscription FROM outbox WHERE id = ? AND subscription IS NOT NULL",
+        "INSERT INTO probes (domain, subscription)
+         SELECT ?, subscription FROM outbox WHERE id = ? AND subscription IS NOT NULL ON CONFLICT DO NOTHING",
     )?
     .execute(params![domain, mail])?;
     Ok(())
@@ -163,7 +163,9 @@ pub(super) fn keep(tx: &Transaction<'_>, changes: &[Change]) -> Result<()> {
             }
             Some(hold) => tx
                 .prepare_cached(
-                    "INSERT OR REPLACE INTO holds (domain, cause, level, since, until, words) VALUES (?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO holds (domain, cause, level, since, until, words) VALUES (?, ?, ?, ?, ?, ?)
+                     ON CONFLICT (domain) DO UPDATE SET cause = excluded.cause, level = excluded.level,
+                         since = excluded.since, until = excluded.until, words = excluded.words",
                 )?
                 .execute(params![
                     domain,

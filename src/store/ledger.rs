@@ -65,7 +65,7 @@ pub(super) fn read(
     };
     let mut editions = tx.prepare_cached(&format!(
         "SELECT e.id, newest, papers, also, owed, told, again, welcome, definition, {FATE}
-         FROM editions e LEFT JOIN outbox o ON o.edition = e.id WHERE subscription = ?"
+         FROM editions e LEFT JOIN outbox o ON o.edition = e.id WHERE e.subscription = ?"
     ))?;
     let mut rows = editions.query([id])?;
     let (mut last, mut definition) = (0, began.definition);
@@ -141,7 +141,7 @@ fn remembered(tx: &Transaction<'_>, id: i64, oldest: u32, joined: &Joined, ledge
 /// Remembers the papers of an edition that is about to be removed, as far as they were sent or told.
 pub(super) fn fold(tx: &Transaction<'_>, edition: i64) -> Result<()> {
     let mut query = tx.prepare_cached(&format!(
-        "SELECT subscription, papers, told, {FATE} FROM editions e LEFT JOIN outbox o ON o.edition = e.id WHERE e.id = ?"
+        "SELECT e.subscription, papers, told, {FATE} FROM editions e LEFT JOIN outbox o ON o.edition = e.id WHERE e.id = ?"
     ))?;
     let row = query
         .query_row([edition], |row| {

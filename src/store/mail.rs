@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Transaction, params};
 
 use super::Result;
+use super::sqlite::RANDOM_HEX;
 use crate::core::delivery::{AttemptOutcome, SendError};
 use crate::core::word_enum;
 
@@ -31,11 +32,11 @@ pub(super) const PARKED: i64 = 253_402_300_799;
 
 /// Gives a mail another Message-ID: it will not be the mail that was tried under the old one.
 pub(super) fn rename(tx: &Transaction<'_>, mail: i64) -> Result<()> {
-    tx.prepare_cached(
-        "UPDATE outbox SET renderer = NULL, message_id =
-             '<' || id || '.' || lower(hex(randomblob(12))) || substr(message_id, instr(message_id, '@'))
+    tx.prepare_cached(&format!(
+        "UPDATE outbox SET renderer = NULL,
+                message_id = '<' || id || '.' || {RANDOM_HEX} || substr(message_id, instr(message_id, '@'))
          WHERE id = ?",
-    )?
+    ))?
     .execute([mail])?;
     Ok(())
 }

@@ -39,6 +39,7 @@ mod reloads;
 mod removals;
 mod reports;
 mod space;
+mod sqlite;
 mod status;
 mod subscriptions;
 mod suppressions;
@@ -49,12 +50,10 @@ mod thin;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use parking_lot::Mutex;
-use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use bounces::{Bounce, BounceClass, BounceStatus, Taken};
 pub use claims::{Claim, Claimed};
@@ -162,38 +161,10 @@ fn file(error: &rusqlite::Error) -> &'static str {
 /// Results of the store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-const MIGRATIONS: [&str; 21] = [
-    include_str!("migrations/0001_start.sql"),
-    include_str!("migrations/0002_leaving.sql"),
-    include_str!("migrations/0003_faults.sql"),
-    include_str!("migrations/0004_pacing.sql"),
-    include_str!("migrations/0005_tries.sql"),
-    include_str!("migrations/0006_files.sql"),
-    include_str!("migrations/0007_suspicions.sql"),
-    include_str!("migrations/0008_kept_messages.sql"),
-    include_str!("migrations/0009_growth.sql"),
-    include_str!("migrations/0010_terms.sql"),
-    include_str!("migrations/0011_owed.sql"),
-    include_str!("migrations/0012_departures.sql"),
-    include_str!("migrations/0013_compressed.sql"),
-    include_str!("migrations/0014_doubted.sql"),
-    include_str!("migrations/0015_routes.sql"),
-    include_str!("migrations/0016_describers.sql"),
-    include_str!("migrations/0017_near.sql"),
-    include_str!("migrations/0018_renderer.sql"),
-    include_str!("migrations/0019_hosts.sql"),
-    include_str!("migrations/0020_settings.sql"),
-    include_str!("migrations/0021_mails.sql"),
-];
-
 impl Store {
     /// Opens the database at `path`, makes it when it isn't there, and brings it up to this program's version.
     pub fn open(path: &Path) -> Result<Self> {
-        let mut connection = Connection::open(path)?;
-        space::prepare(&connection)?;
-        configure(&mut connection)?;
-        migrate(&mut connection)?;
-        Ok(Self::over(connection, path))
+        Ok(Self::over(sqlite::open(path)?, path))
     }
 
     /// A database of its own that lives in memory and ends with the last clone.
@@ -207,15 +178,15 @@ impl Store {
         if std::fs::metadata(path).is_ok_and(|file| file.len() == 0) {
             return Err(StoreError::Empty);
         }
-        let connection = connect_for_reading(path).map_err(|error| match error {
+        let connection = sqlite::connect_for_reading(path).map_err(|error| match error {
             StoreError::Sqlite(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ReadOnly) => {
                 StoreError::Unwritable
             }
             error => error,
         })?;
-        match check_version(&connection)? {
+        match sqlite::check_version(&connection)? {
             0 => Err(StoreError::Empty),
-            found if found < MIGRATIONS.len() => Err(StoreError::Older),
+            found if found < sqlite::MIGRATIONS.len() => Err(StoreError::Older),
             _ => Ok(Self::over(connection, path)),
         }
     }
@@ -258,7 +229,7 @@ impl Store {
         let idle = readers.idle.lock().pop();
         let mut connection = match idle {
             Some(connection) => connection,
-            None => connect_for_reading(&readers.path)?,
+            None => sqlite::connect_for_reading(&readers.path)?,
         };
         let result = view(&mut connection, job);
         let mut idle = readers.idle.lock();
@@ -273,64 +244,6 @@ const IN_MEMORY: &str = ":memory:";
 
 fn view<T>(connection: &mut Connection, job: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
     job(&connection.transaction_with_behavior(TransactionBehavior::Deferred)?)
-}
-
-/// A connection to an existing database that can't change it. In WAL mode even reading needs leave to write the file.
-fn connect_for_reading(path: &Path) -> Result<Connection> {
-    let mut connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    configure(&mut connection)?;
-    connection.pragma_update(None, "query_only", true)?;
-    Ok(connection)
-}
-
-/// How long another process may keep the database from us.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// How often it is asked for. SQLite's own handler sleeps up to a tenth of a second between two tries, and would hardly
-/// ever meet the instant between two batches of a large publish.
-const ASK_EVERY: Duration = Duration::from_millis(2);
-
-fn ask_again(asked: i32) -> bool {
-    std::thread::sleep(ASK_EVERY);
-    ASK_EVERY * asked.unsigned_abs() < PATIENCE
-}
-
-fn configure(connection: &mut Connection) -> Result<()> {
-    connection.busy_handler(Some(ask_again))?;
-    connection.pragma_update(None, "journal_mode", "wal")?;
-    connection.pragma_update(None, "synchronous", "full")?;
-    connection.pragma_update(None, "foreign_keys", true)?;
-    // Else SQLite, built with its detailed statistics, prepares a statement anew whenever its parameters change.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    connection.set_prepared_statement_cache_capacity(64);
-    Ok(())
-}
-
-fn check_version(connection: &Connection) -> Result<usize> {
-    let found: usize = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if found > MIGRATIONS.len() {
-        return Err(StoreError::Newer { found, known: MIGRATIONS.len() });
-    }
-    Ok(found)
-}
-
-fn migrate(connection: &mut Connection) -> Result<()> {
-    let found = check_version(connection)?;
-    content::teach(connection)?;
-    for (index, sql) in MIGRATIONS.iter().enumerate().skip(found) {
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        // Another process may have been here between the look and the lock.
-        let now: usize = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if now == index {
-            transaction.execute_batch(sql)?;
-            if index == 0 {
-                transaction.execute("INSERT INTO meta (key, value) VALUES ('database', randomblob(16))", [])?;
-            }
-            transaction.pragma_update(None, "user_version", index + 1)?;
-            transaction.commit()?;
-        }
-    }
-    Ok(())
 }
 
 /// A stored JSON value.

@@ -82,7 +82,8 @@ pub(super) fn settle(tx: &Transaction<'_>, resolved: &Resolved, read: i64) -> Re
 /// Keeps the key of a paper as a name that means `target` for ever.
 fn keep_key(tx: &Transaction<'_>, paper: u32, target: u32) -> Result<()> {
     tx.prepare_cached(
-        "INSERT OR REPLACE INTO aliases (alias, paper, is_own) SELECT key, ?2, 1 FROM papers WHERE id = ?1",
+        "INSERT INTO aliases (alias, paper, is_own) SELECT key, ?2, 1 FROM papers WHERE id = ?1
+         ON CONFLICT (alias) DO UPDATE SET paper = excluded.paper, is_own = excluded.is_own",
     )?
     .execute([paper, target])?;
     Ok(())
@@ -91,7 +92,7 @@ fn keep_key(tx: &Transaction<'_>, paper: u32, target: u32) -> Result<()> {
 /// Keeps the names that a read claims for its papers, all of which are known by now, and those that are disputed.
 pub(super) fn keep_claims(tx: &Transaction<'_>, resolved: &Resolved) -> Result<()> {
     let mut claim = tx.prepare_cached(
-        "INSERT OR IGNORE INTO aliases (alias, paper, is_own) SELECT ?1, id, 0 FROM papers WHERE key = ?2",
+        "INSERT INTO aliases (alias, paper, is_own) SELECT ?1, id, 0 FROM papers WHERE key = ?2 ON CONFLICT DO NOTHING",
     )?;
     for (key, identity) in &resolved.identities {
         for name in &identity.claims {

@@ -29,7 +29,8 @@ impl Store {
             if !is_of_this_version(tx)? {
                 forget(tx)?;
                 tx.execute(
-                    "INSERT OR REPLACE INTO meta (key, value) VALUES ('language', ?)",
+                    "INSERT INTO meta (key, value) VALUES ('language', ?)
+                     ON CONFLICT (key) DO UPDATE SET value = excluded.value",
                     [LANGUAGE.to_le_bytes()],
                 )?;
             }

@@ -8,7 +8,8 @@ use rusqlite::{OptionalExtension, params};
 use serde::Serialize;
 
 use super::mail::{OutboxState, PARKED, finish, may_send, note, rename};
-use super::{Result, Store, bounces, holds, instant, slot, suspicions, to_json};
+use super::sqlite::{BY_NUMBER, GIVEN_UP, IS_IN_EDITION};
+use super::{Result, Store, bounces, holds, instant, slot, suspicions};
 use crate::core::delivery::{AttemptOutcome, Outcome, Receipt, SendError, Tries};
 use crate::core::digest::RENDERER;
 use crate::core::mailing::MailKind;
@@ -164,7 +165,7 @@ impl Store {
     /// The mails in these states with a larger number than `after`, oldest first.
     pub fn outbox_after(&self, states: &[OutboxState], after: i64, limit: usize) -> Result<Vec<OutboxEntry>> {
         // By number from where the last page ended; by state each page would sort all of them.
-        self.entries(states, "o NOT INDEXED", "o.id > ? ORDER BY o.id", after, limit)
+        self.entries(states, &format!("o {BY_NUMBER}"), "o.id > ? ORDER BY o.id", after, limit)
     }
 
     /// One mail, whatever its state; `None` when there is none of this number.
@@ -180,6 +181,8 @@ impl Store {
         mail: i64,
         limit: usize,
     ) -> Result<Vec<OutboxEntry>> {
+        let words: Vec<String> = states.iter().map(|state| format!("'{state}'")).collect();
+        let words = words.join(", ");
         self.read(|tx| {
             let mut entries = tx.prepare_cached(&format!(
                 "SELECT o.id, o.state, coalesce(o.address, s.address), e.slot, o.message_id, o.attempts, o.queued, o.due,
@@ -188,10 +191,9 @@ impl Store {
                         o.kind, o.edition
                  FROM outbox {outbox}
                  LEFT JOIN editions e ON e.id = o.edition LEFT JOIN subscriptions s ON s.id = o.subscription
-                 WHERE o.state IN (SELECT value FROM json_each(?)) AND {which} LIMIT ?"
+                 WHERE o.state IN ({words}) AND {which} LIMIT ?"
             ))?;
-            let words: Vec<&str> = states.iter().map(|state| state.as_str()).collect();
-            let mut rows = entries.query(params![to_json("states", &words)?, mail, limit])?;
+            let mut rows = entries.query(params![mail, limit])?;
             let mut out = Vec::new();
             while let Some(row) = rows.next()? {
                 out.push(OutboxEntry {
@@ -257,14 +259,13 @@ impl Store {
     /// counts for its reader.
     pub fn given_up(&self, mail: i64) -> Result<Vec<PaperKey>> {
         self.read(|tx| {
-            let mut papers = tx.prepare_cached(
+            let mut papers = tx.prepare_cached(&format!(
                 "SELECT DISTINCT p.key FROM outbox o JOIN editions own ON own.id = o.edition
                  JOIN editions later ON later.subscription = own.subscription AND later.id >= own.id
-                 JOIN json_each(later.told, '$.refused') refused JOIN papers p ON p.id = refused.value
-                 WHERE o.id = ? AND json_valid(later.told) AND (later.id = own.id OR refused.value IN (
-                     SELECT value FROM json_tree(json_array(json(own.papers), json(own.also))) WHERE type = 'integer'))
+                 JOIN {GIVEN_UP} JOIN papers p ON p.id = refused.value
+                 WHERE o.id = ? AND (later.id = own.id OR {IS_IN_EDITION})
                  ORDER BY p.id",
-            )?;
+            ))?;
             let keys = papers.query_map([mail], |row| Ok(PaperKey::from_stored(row.get(0)?)))?;
             Ok(keys.collect::<Result<_, _>>()?)
         })

@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
 
 use super::papers::source;
+use super::sqlite::{OWED_COUNT, PAPERS_COUNT, ZONE};
 use super::{OutboxState, Result, Store, instant, slot};
 use crate::core::paper::{ReadOutcome, Route, SourceId};
 use crate::core::subscription::Consent;
@@ -74,6 +75,8 @@ pub struct SubscriberStatus {
 pub struct EditionStatus {
     /// The edition's number.
     pub edition: i64,
+    /// Its mail's number.
+    pub mail: Option<i64>,
     /// The local slot.
     pub slot: NaiveDateTime,
     /// When it was decided.
@@ -120,17 +123,17 @@ impl Store {
     /// Every subscriber with their newest edition, by address.
     pub fn subscribers(&self) -> Result<Vec<SubscriberStatus>> {
         self.read(|tx| {
-            let mut query = tx.prepare_cached(
+            let mut query = tx.prepare_cached(&format!(
                 "SELECT s.address, s.consent, s.paused, s.listed, s.next_at,
-                        e.id, e.slot, (SELECT sum(json_array_length(value)) FROM json_each(e.papers)),
-                        e.looked_at, json_array_length(e.owed), o.state, s.fault, s.held IS NOT NULL,
-                        e.decided, o.due, CASE WHEN json_valid(d.text) THEN json_extract(d.text, '$.zone') END
+                        e.id, e.slot, {PAPERS_COUNT},
+                        e.looked_at, {OWED_COUNT}, o.state, s.fault, s.held IS NOT NULL,
+                        e.decided, o.due, {ZONE}, o.id
                  FROM subscriptions s
                  JOIN definitions d ON d.id = s.definition
                  LEFT JOIN editions e ON e.id = (SELECT max(id) FROM editions WHERE subscription = s.id)
                  LEFT JOIN outbox o ON o.edition = e.id
                  ORDER BY s.address_key",
-            )?;
+            ))?;
             let mut rows = query.query([])?;
             let mut out = Vec::new();
             while let Some(row) = rows.next()? {
@@ -157,12 +160,13 @@ impl Store {
     }
 }
 
-/// The edition in columns 5 to 10, 13 and 14.
+/// The edition in columns 5 to 10, 13, 14 and 16.
 fn edition(row: &Row<'_>) -> Result<Option<EditionStatus>> {
     let Some(number) = row.get(5)? else { return Ok(None) };
     let state: Option<OutboxState> = row.get(10)?;
     Ok(Some(EditionStatus {
         edition: number,
+        mail: row.get(16)?,
         slot: slot(&row.get::<_, String>(6)?)?,
         decided: instant(row.get(13)?),
         sent: row.get::<_, Option<i64>>(14)?.filter(|_| state == Some(OutboxState::Sent)).map(instant),

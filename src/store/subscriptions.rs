@@ -13,6 +13,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use super::removals::{self, Fate, Missing};
+use super::sqlite::RANDOM_ID;
 use super::suppressions::Suppressed;
 use super::{Result, Store, StoreError, claims, departures, files, from_json, instant, slot, slot_text, to_json};
 use crate::config::listing::{Faulty, Listing};
@@ -116,7 +117,7 @@ impl Store {
             let suppressed = Suppressed::load(tx)?;
             let paths: Vec<String> = listing.files.iter().map(|file| file.path.display().to_string()).collect();
             tx.execute_batch("CREATE TEMP TABLE IF NOT EXISTS in_file (id INTEGER PRIMARY KEY); DELETE FROM in_file;")?;
-            let mut insert = tx.prepare_cached("INSERT OR IGNORE INTO in_file (id) VALUES (?)")?;
+            let mut insert = tx.prepare_cached("INSERT INTO in_file (id) VALUES (?) ON CONFLICT DO NOTHING")?;
             for listed in &listing.subscriptions {
                 let id = upsert(tx, &listed.subscription, &paths[listed.file], &suppressed, now, &mut report)?;
                 insert.execute([id])?;
@@ -253,11 +254,11 @@ fn upsert(
         {
             return Ok(departed.id);
         }
-        tx.prepare_cached(
+        tx.prepare_cached(&format!(
             "INSERT INTO subscriptions
              (token, address, address_key, definition, origin, consent, paused, created, since, next_at, file)
-             VALUES (randomblob(16), ?, ?, ?, 'file', ?, ?, ?, ?, 0, ?)",
-        )?
+             VALUES ({RANDOM_ID}, ?, ?, ?, 'file', ?, ?, ?, ?, 0, ?)",
+        ))?
         .execute(params![
             subscription.address.reveal(),
             key,

@@ -12,6 +12,7 @@ use chrono::{DateTime, Days, Utc};
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde::Serialize;
 
+use super::sqlite::RANDOM_ID;
 use super::{Result, Store, departures, hex, instant, suspicions};
 use crate::core::address::Address;
 use crate::core::subscription::Consent;
@@ -225,12 +226,12 @@ fn insert(
     now: DateTime<Utc>,
 ) -> Result<bool> {
     let changed = tx
-        .prepare_cached(
+        .prepare_cached(&format!(
             "INSERT INTO suppressions (hash, reason, at, note, undo)
-             VALUES (?1, ?2, ?3, ?4, CASE ?2 WHEN 'unsubscribed' THEN randomblob(16) END)
+             VALUES (?1, ?2, ?3, ?4, CASE ?2 WHEN 'unsubscribed' THEN {RANDOM_ID} END)
              ON CONFLICT (hash) DO UPDATE SET reason = ?2, at = ?3, note = ?4
              WHERE reason IN ('bounced', 'operator') AND ?2 IN ('unsubscribed', 'complained')",
-        )?
+        ))?
         .execute(params![hash, reason, now.timestamp(), note])?;
     Ok(changed > 0)
 }

@@ -54,7 +54,7 @@ impl Store {
         self.read(|tx| {
             // SQLite takes the bare columns from the row of the maximum.
             let mut suspicions = tx.prepare_cached(
-                "SELECT s.address, count(DISTINCT date(p.at, 'unixepoch')), max(p.at), p.words
+                "SELECT s.address, count(DISTINCT p.at / 86400), max(p.at), p.words
                  FROM (SELECT subscription, at, words FROM suspicions
                        UNION ALL SELECT subscription, at, reply FROM bounces WHERE doubted = 1) p JOIN subscriptions s ON s.id = p.subscription
                  WHERE s.consent = 'confirmed' AND s.listed = 1
@@ -90,10 +90,11 @@ pub(super) fn refused(tx: &Transaction<'_>, refusal: &Refusal<'_>) -> Result<()>
         return Ok(());
     }
     tx.prepare_cached(
-        "INSERT OR REPLACE INTO suspicions (subscription, mail, at, is_open, words) VALUES (?, ?, ?, 1, ?)",
+        "INSERT INTO suspicions (subscription, mail, at, is_open, words) VALUES (?, ?, ?, 1, ?)
+         ON CONFLICT (subscription, mail) DO UPDATE SET at = excluded.at, is_open = 1, words = excluded.words",
     )?
     .execute(params![refusal.subscription, refusal.mail, refusal.at.timestamp(), refusal.words])?;
-    let sql = "SELECT count(DISTINCT date(at, 'unixepoch')) FROM suspicions WHERE subscription = ?";
+    let sql = "SELECT count(DISTINCT at / 86400) FROM suspicions WHERE subscription = ?";
     let days: u32 = tx.prepare_cached(sql)?.query_row([refusal.subscription], |row| row.get(0))?;
     if days >= FOR_A_PERSON {
         tracing::error!(
@@ -159,7 +160,7 @@ fn is_beyond_doubt(tx: &Transaction<'_>, refusal: &Refusal<'_>) -> Result<bool> 
     // Refused on an earlier day, and mail to others was taken since.
     let mut before = tx.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM suspicions
-         WHERE subscription = ? AND at <= ? AND date(at, 'unixepoch') < date(?, 'unixepoch'))",
+         WHERE subscription = ? AND at <= ? AND at / 86400 < ? / 86400)",
     )?;
     Ok(before.query_row([subscription, last.timestamp(), at.timestamp()], |row| row.get(0))?)
 }

@@ -36,7 +36,8 @@ impl Store {
             let now = known(tx)?.map_or((0, 0), |(statistics, counted)| (statistics.papers(), counted));
             if now == before {
                 tx.execute(
-                    "INSERT OR REPLACE INTO term_statistics (id, language, counted, counts) VALUES (1, ?, ?, ?)",
+                    "INSERT INTO term_statistics (id, language, counted, counts) VALUES (1, ?, ?, ?) ON CONFLICT (id) DO UPDATE
+                     SET language = excluded.language, counted = excluded.counted, counts = excluded.counts",
                     params![LANGUAGE, last, bytes],
                 )?;
             }

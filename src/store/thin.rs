@@ -7,6 +7,7 @@
 use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, Transaction, params};
 
+use super::sqlite::PAPERS_OF_EDITION;
 use super::{Result, Store};
 
 /// Until when things are kept in which detail.
@@ -46,17 +47,17 @@ impl Store {
             )?;
             let Some(last) = last else { return Ok(0) };
             tx.execute(
-                "INSERT OR IGNORE INTO named (paper, read)
-                 SELECT DISTINCT j.value, e.read FROM editions e,
-                     json_tree(json_array(json(e.papers), json(e.also), json(e.owed), json(e.told))) j
-                 WHERE e.id > ?1 AND e.id <= ?2 AND j.type = 'integer'
-                 AND json_valid(e.papers) AND json_valid(e.also) AND json_valid(e.owed) AND json_valid(e.told)",
+                &format!(
+                    "INSERT INTO named (paper, read) SELECT DISTINCT j.value, e.read FROM editions e, {PAPERS_OF_EDITION}
+                     AND e.id > ?1 AND e.id <= ?2 ON CONFLICT DO NOTHING"
+                ),
                 params![until, last],
             )?;
             // What is known of a paper may be known under other numbers.
             let mut members = tx.prepare_cached(
-                "INSERT OR IGNORE INTO named (paper, read)
-                 SELECT j.paper, n.read FROM joined j JOIN named n ON n.paper = j.target AND n.read >= j.read",
+                "INSERT INTO named (paper, read)
+                 SELECT j.paper, n.read FROM joined j JOIN named n ON n.paper = j.target WHERE n.read >= j.read
+                 ON CONFLICT DO NOTHING",
             )?;
             while members.execute([])? > 0 {}
             set_mark(tx, NAMED_UNTIL, last)?;

@@ -320,7 +320,7 @@ fn what_came_back_before_an_upgrade_is_still_known_after_it() {
             "INSERT INTO definitions VALUES (1, x'01', '{}');
              INSERT INTO subscriptions (token, address, address_key, definition, origin, consent, created, since)
              VALUES (x'02', 'ada@example.org', 'ada@example.org', 1, 'file', 'confirmed', 0, '2026-11-01');
-             INSERT INTO bounces (message, subscription, mail, at, class, status, reply)
+             INSERT INTO bounces (message, subscription, edition, at, class, status, reply)
              VALUES (x'03', 1, 7, 1795000000, 'soft', '4.2.2', 'full');
              INSERT INTO holds VALUES ('example.org', 'refused', 2, 1795000000, 1795003600, 'no');",
         )
