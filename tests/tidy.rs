@@ -49,6 +49,27 @@ const IMPURE: [&[&str]; 15] = [
 const MAX_LINES: usize = 600;
 const MAX_LINES_OF_TESTS: usize = 800;
 
+/// What marks SQL that only SQLite speaks.
+const SQLITE_ONLY: [&str; 14] = [
+    "PRAGMA",
+    "pragma_",
+    "VACUUM",
+    "INSERT OR ",
+    "INDEXED BY",
+    "NOT INDEXED",
+    "json_each",
+    "json_tree",
+    "json_extract",
+    "json_valid",
+    "unixepoch",
+    "strftime",
+    "randomblob",
+    "sqlite_s",
+];
+
+/// The files of the store that are about SQLite. Migrations are its own too.
+const ABOUT_SQLITE: [&str; 3] = ["src/store/sqlite.rs", "src/store/space.rs", "src/store/content.rs"];
+
 /// The only file with code that the compiler can't vouch for.
 const UNSAFE: &str = "src/core/matching/wide.rs";
 
@@ -173,12 +194,18 @@ fn migrations(names: &[&str], store: &File) -> Vec<String> {
             complaints.push(format!("{name}: expected a name like {number:04}_what_it_does.sql"));
         }
     }
-    let run: Vec<&str> =
-        store.text.split("include_str!(\"migrations/").skip(1).filter_map(|s| s.split('"').next()).collect();
+    let run: Vec<&str> = store.text.split("migrations/").skip(1).filter_map(|s| s.split('"').next()).collect();
     if run != names {
         complaints.push(format!("{}: runs {run:?}, but the folder has {names:?}", store.path));
     }
     complaints
+}
+
+/// SQL that only SQLite speaks, where it need not be.
+fn sqlite_only(file: &File) -> Vec<String> {
+    let code = file.text.split("#[cfg(test)]").next().unwrap_or_default();
+    let found = SQLITE_ONLY.iter().filter(|word| code.contains(**word));
+    found.map(|word| format!("{}: `{word}` is SQLite's own and belongs in src/store/sqlite.rs", file.path)).collect()
 }
 
 /// Dependencies of the templates besides `maud`; those of its tests don't count.
@@ -469,11 +496,27 @@ fn only_its_own_folder_and_the_demo_name_a_kind_of_source() {
 }
 
 #[test]
+fn what_only_sqlite_understands_is_in_one_place() {
+    let files = read("src", &["rs"]).into_iter().filter(|file| !ABOUT_SQLITE.contains(&&file.path[..]));
+    none(files.flat_map(|file| sqlite_only(&file)).collect());
+}
+
+#[test]
+fn sql_that_only_sqlite_speaks_is_reported() {
+    let file = |text: &str| sqlite_only(&File::new("src/store/votes.rs", text)).len();
+    assert_eq!(file("SELECT 1 FROM votes ON CONFLICT DO NOTHING"), 0);
+    assert_eq!(file("INSERT OR REPLACE INTO votes VALUES (unixepoch())"), 2);
+    assert_eq!(file("fn f() {}\n#[cfg(test)]\nmod tests { const A: &str = \"PRAGMA x\"; }"), 0);
+}
+
+#[test]
 fn migrations_run_in_the_order_of_their_numbers() {
     let files = read("src/store/migrations", &["sql"]);
     let names: Vec<&str> = files.iter().filter_map(|file| file.path.rsplit('/').next()).collect();
-    let store = read("src/store", &["rs"]).into_iter().find(|file| file.path.ends_with("store/mod.rs"));
-    none(migrations(&names, &store.expect("the store")));
+    for (folder, path) in [("src/store", "src/store/sqlite.rs"), ("tests/it", "tests/it/database.rs")] {
+        let runner = read(folder, &["rs"]).into_iter().find(|file| file.path == path);
+        none(migrations(&names, &runner.expect("what runs them")));
+    }
 }
 
 #[test]

@@ -25,8 +25,8 @@ use crate::store::Store;
 use crate::web::Web;
 pub use current::{Current, FIXED, Origin};
 pub(crate) use database::{has_daemon, look, open, write};
-pub(crate) use mail::{dkim_keys, signer, transport, way_out};
-pub(crate) use parts::{bounces, client, deliver, judging, old_zones, publish, returns, sender, unusable};
+pub(crate) use mail::{dkim_keys, transport, way_out};
+pub(crate) use parts::{bounces, client, deliver, judging, old_zones, publish, sender, unusable};
 
 /// The parts.
 pub struct App {

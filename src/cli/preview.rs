@@ -14,7 +14,7 @@ use super::{dkim, files, json, output};
 use crate::app;
 use crate::clock::Clock;
 use crate::config::{self, Settings};
-use crate::core::address::{Address, Mailbox};
+use crate::core::address::Address;
 use crate::core::delivery::{Fault, Phase};
 use crate::core::mailing::{Matter, Transactional};
 use crate::core::server::Tls;

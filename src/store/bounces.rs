@@ -122,8 +122,7 @@ impl Store {
             if inserted == 0 {
                 return Ok(Taken::Again);
             }
-            if bounce.class == BounceClass::Sender && is_of_the_domain(tx, subscription, &address_key, mail, bounce)?
-            {
+            if bounce.class == BounceClass::Sender && is_of_the_domain(tx, subscription, &address_key, mail, bounce)? {
                 rest(tx, &address_key, mail, bounce)?;
             }
             let reason = match bounce.class {
@@ -353,17 +352,19 @@ fn whose(tx: &Transaction<'_>, bounce: &Bounce) -> Result<Option<(i64, String, O
 fn came_back(tx: &Transaction<'_>, subscription: i64, mail: i64) -> Result<Vec<DateTime<Utc>>> {
     let mut sent = tx.prepare_cached(
         "SELECT o.due, o.state = 'sent', EXISTS (SELECT 1 FROM bounces b WHERE b.mail = o.id AND b.class = 'soft'
-                                                AND b.is_held = 0)
+                                                AND b.is_held = 0), s.since
          FROM editions e JOIN outbox o ON o.edition = e.id JOIN subscriptions s ON s.id = e.subscription
-         WHERE e.subscription = ?1 AND o.state IN ('sent', 'failed', 'merged') AND o.due >= unixepoch(s.since)
+         WHERE e.subscription = ?1 AND o.state IN ('sent', 'failed', 'merged')
            AND o.id <= max(?2, (SELECT max(mail) FROM bounces WHERE subscription = ?1 AND class = 'soft' AND is_held = 0))
          ORDER BY o.id DESC",
     )?;
     let mut rows = sent.query([subscription, mail])?;
     let mut times = Vec::new();
     while let Some(row) = rows.next()? {
+        let (due, since): (_, String) = (instant(row.get(0)?), row.get(3)?);
         match (row.get(1)?, row.get(2)?) {
-            (_, true) => times.push(instant(row.get(0)?)),
+            _ if due.date_naive().to_string() < since => {}
+            (_, true) => times.push(due),
             (true, false) => break,
             (false, false) => {}
         }

@@ -93,6 +93,7 @@ mod tests {
         };
         has("bounces", "class", &BounceClass::ALL.map(BounceClass::as_str));
         has("holds", "cause", &Cause::ALL.map(Cause::as_str));
+        has("outbox", "kind", &MailKind::ALL.map(MailKind::as_str));
         has("outbox", "state", &OutboxState::ALL.map(OutboxState::as_str));
         has("subscriptions", "consent", &Consent::ALL.map(Consent::as_str));
         has("subscriptions", "origin", &Origin::ALL.map(Origin::as_str));
@@ -103,12 +104,6 @@ mod tests {
     fn said_of_an_unknown_word<T: FromSql>(store: &Store) -> String {
         let read = store.read(|tx| Ok(tx.query_row("SELECT 'strange'", [], |row| row.get::<_, T>(0))?));
         read.err().expect("unreadable").to_string()
-        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
-        assert_eq!(checked(&schema("outbox"), "state"), names(OutboxState::VARIANTS));
-        assert_eq!(checked(&schema("outbox"), "kind"), names(MailKind::VARIANTS));
-        assert_eq!(checked(&schema("subscriptions"), "consent"), names(Consent::VARIANTS));
-        assert_eq!(checked(&schema("subscriptions"), "origin"), names(Origin::VARIANTS));
-        assert_eq!(checked(&schema("suppressions"), "reason"), names(Reason::VARIANTS));
     }
 
     #[test]

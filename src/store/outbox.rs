@@ -15,7 +15,6 @@ use crate::core::digest::RENDERER;
 use crate::core::mailing::MailKind;
 use crate::core::pacing::Change;
 use crate::core::paper::PaperKey;
-use crate::core::word_enum;
 
 /// How one attempt ended.
 #[derive(Clone, Debug)]

@@ -127,7 +127,9 @@ impl Store {
     pub fn note_settings(&self, settings: &InForce) -> Result<()> {
         let text = to_json("settings in force", settings)?;
         self.write(|tx| {
-            tx.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('settings', ?)", [text.as_bytes()])?;
+            let sql = "INSERT INTO meta (key, value) VALUES ('settings', ?)
+                       ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+            tx.execute(sql, [text.as_bytes()])?;
             Ok(())
         })
     }

@@ -3,6 +3,7 @@
 use chrono::Days;
 use paperpost::clock::Clock;
 
+use crate::database::Database;
 use crate::process::{Home, said};
 use crate::site::{Fault, Site, paper};
 use crate::smtp::{Act, SmtpServer};
@@ -59,7 +60,7 @@ fn has(told: &str, parts: &[&str]) {
 }
 
 fn sql(home: &Home, text: &str) {
-    rusqlite::Connection::open(home.path("p.db")).expect("a database").execute_batch(text).expect("an update");
+    Database::open(&home.path("p.db")).run(text);
 }
 
 /// Makes what was decided a day older, so that the next slot is due.

@@ -370,7 +370,7 @@ async fn reports_of_real_servers_are_understood() {
 fn paperpost(world: &World, arguments: &[&str], input: &str) -> (Option<i32>, String) {
     let mut program = Command::new(env!("CARGO_BIN_EXE_paperpost"));
     let settings = ["--config", "/dev/null", "--set", "subscriptions.files=", "--set", "mail.from=papers@example.org"];
-    program.args(settings).args(["--set", &format!("database.path={}", world.database().display())]);
+    program.args(settings).args(["--set", &format!("database.path={}", world.database_file().display())]);
     let (sets, arguments): (Vec<&str>, Vec<&str>) = arguments.iter().partition(|argument| argument.contains('='));
     program
         .args(sets.iter().flat_map(|set| ["--set", set]))

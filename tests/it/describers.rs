@@ -6,7 +6,6 @@ use paperpost::core::paper::{Listed, Listing, Paper, PaperKey, ReadOutcome, Rout
 use paperpost::core::terms::each_term;
 use paperpost::jobs;
 use paperpost::store::{Ingested, ReadRecord};
-use rusqlite::Connection;
 use tokio_util::sync::CancellationToken;
 
 use crate::world::World;
@@ -51,8 +50,7 @@ impl Describer {
 }
 
 fn count(world: &World, sql: &str) -> i64 {
-    let database = Connection::open(world.database()).expect("the file");
-    database.query_row(sql, [], |row| row.get(0)).expect("a number")
+    world.database().one(sql)
 }
 
 fn shown(world: &World, name: &str) -> Paper {
@@ -98,10 +96,8 @@ async fn two_sources_that_differ_rewrite_nothing_however_often_they_are_read() {
     read(JOURNAL, "Retrieval at any scale", 29);
     read(HUB, "Retrieval at Any Scale", 30);
     assert_eq!(shown(&world, "2611.00001").title, "Retrieval at any scale");
-    let database = Connection::open(world.database()).expect("the file");
-    let sql = "SELECT source FROM descriptions ORDER BY source";
-    let kept: Vec<String> =
-        database.prepare(sql).expect("a query").query_map([], |row| row.get(0)).expect("rows").flatten().collect();
+    let kept: Vec<(String,)> = world.database().rows("SELECT source FROM descriptions ORDER BY source");
+    let kept: Vec<String> = kept.into_iter().map(|(source,)| source).collect();
     assert_eq!(kept, ["huggingface", "huggingface-trending"], "what says what is shown takes no room");
 }
 
@@ -215,11 +211,9 @@ async fn whatever_is_joined_when_no_reader_gets_a_paper_that_was_known_to_be_one
                 jobs::prune::run(&world.store, world.publish.window, world.clock.now(), &stop).expect("pruned");
             }
         }
-        let database = Connection::open(world.database()).expect("the file");
+        let database = world.database();
         let rows = |sql: &str| -> Vec<[i64; 3]> {
-            let mut query = database.prepare(sql).expect("a query");
-            let rows = query.query_map([], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?])).expect("rows");
-            rows.collect::<Result<_, _>>().expect("numbers")
+            database.rows::<(i64, i64, i64)>(sql).into_iter().map(<[i64; 3]>::from).collect()
         };
         let joined = rows("SELECT paper, target, read FROM joined");
         joins += joined.len();

@@ -5,7 +5,6 @@ use paperpost::core::candidate::Candidate;
 use paperpost::core::paper::{PaperKey, ReadOutcome};
 use paperpost::jobs::{self, prune::Report};
 use paperpost::store::ReadRecord;
-use rusqlite::Connection;
 use tokio_util::sync::CancellationToken;
 
 use crate::site::{day, paper};
@@ -46,10 +45,7 @@ fn prune(world: &World) -> Report {
 
 /// The numbers in a query's only column.
 fn numbers(world: &World, sql: &str) -> Vec<i64> {
-    let database = Connection::open(world.database()).expect("the file");
-    let mut query = database.prepare(sql).expect("a query");
-    let rows = query.query_map([], |row| row.get(0)).expect("rows");
-    rows.collect::<Result<_, _>>().expect("numbers")
+    world.database().rows::<(i64,)>(sql).into_iter().map(|(number,)| number).collect()
 }
 
 fn votes(world: &World) -> Vec<i64> {

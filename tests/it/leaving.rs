@@ -16,6 +16,7 @@ use paperpost::mail::{Mail, Transport, Turn};
 use paperpost::store::{OutboxState, Reason, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
+use crate::database::Database;
 use crate::letter::Records;
 use crate::site::{day, paper};
 use crate::smtp::Act;
@@ -187,9 +188,7 @@ fn a_database_of_the_first_version_is_brought_up_to_date_with_keys_of_its_own() 
     let folder = tempfile::tempdir().expect("a folder");
     let make = |name: &str| {
         let path = folder.path().join(name);
-        let connection = rusqlite::Connection::open(&path).expect("a database");
-        connection.execute_batch(include_str!("../../src/store/migrations/0001_start.sql")).expect("the first version");
-        connection.pragma_update(None, "user_version", 1).expect("the first version");
+        Database::of_version(&path, 1);
         path
     };
     let paths = [make("a.db"), make("b.db")];

@@ -10,6 +10,7 @@ mod config;
 mod config_syntax;
 mod crash;
 mod daemon;
+mod database;
 mod describers;
 mod digest;
 mod dns;

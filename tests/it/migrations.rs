@@ -5,34 +5,11 @@ use std::path::Path;
 use paperpost::core::paper::{PaperKey, Route};
 use paperpost::core::subscription::Consent;
 use paperpost::store::OutboxState;
-use rusqlite::functions::FunctionFlags;
-use rusqlite::{Connection, params};
+use rusqlite::ToSql;
 
+use crate::database::{Database, VERSIONS};
 use crate::site::{day, paper};
 use crate::world::{World, utc};
-
-/// Every version that was shipped before the newest; a new migration moves the last one here.
-const VERSIONS: [&str; 19] = [
-    include_str!("../../src/store/migrations/0001_start.sql"),
-    include_str!("../../src/store/migrations/0002_leaving.sql"),
-    include_str!("../../src/store/migrations/0003_faults.sql"),
-    include_str!("../../src/store/migrations/0004_pacing.sql"),
-    include_str!("../../src/store/migrations/0005_tries.sql"),
-    include_str!("../../src/store/migrations/0006_files.sql"),
-    include_str!("../../src/store/migrations/0007_suspicions.sql"),
-    include_str!("../../src/store/migrations/0008_kept_messages.sql"),
-    include_str!("../../src/store/migrations/0009_growth.sql"),
-    include_str!("../../src/store/migrations/0010_terms.sql"),
-    include_str!("../../src/store/migrations/0011_owed.sql"),
-    include_str!("../../src/store/migrations/0012_departures.sql"),
-    include_str!("../../src/store/migrations/0013_compressed.sql"),
-    include_str!("../../src/store/migrations/0014_doubted.sql"),
-    include_str!("../../src/store/migrations/0015_routes.sql"),
-    include_str!("../../src/store/migrations/0016_describers.sql"),
-    include_str!("../../src/store/migrations/0017_near.sql"),
-    include_str!("../../src/store/migrations/0018_renderer.sql"),
-    include_str!("../../src/store/migrations/0019_hosts.sql"),
-];
 
 const READERS: [&str; 3] = ["ada@example.org", "bob@example.org", "cyd@example.org"];
 
@@ -50,20 +27,14 @@ fn content(number: u32, title: &str) -> String {
 async fn definition() -> (Vec<u8>, String) {
     let mut world = World::new().await;
     world.subscribe(&block(READERS[0]));
-    let database = Connection::open(world.database()).expect("a database");
-    let sql = "SELECT hash, text FROM definitions";
-    database.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).expect("a definition")
+    world.database().rows("SELECT hash, text FROM definitions").remove(0)
 }
 
 /// A database as the program of `version` left it. Paper 1 was sent to Ada, and is in a mail to Bob that waits; paper 2 is owed
 /// to both; paper 3 came after that, and so did another title of paper 1. Cyd has left.
 fn old_database(path: &Path, version: usize, (hash, text): &(Vec<u8>, String)) {
-    let database = Connection::open(path).expect("a file");
-    database.pragma_update(None, "journal_mode", "wal").expect("WAL");
-    database.execute_batch(VERSIONS[0]).expect("the first version");
-    let run = |sql: &str, parameters: &[&dyn rusqlite::ToSql]| {
-        database.execute(sql, parameters).unwrap_or_else(|error| panic!("{sql}: {error}"));
-    };
+    let database = Database::of_version(path, 1);
+    let run = |sql: &str, parameters: &[&dyn ToSql]| assert_eq!(database.change(sql, parameters), 1, "{sql}");
     let at = |time: &str| utc(time).timestamp();
     run("INSERT INTO meta (key, value) VALUES ('database', randomblob(16))", &[]);
     run("INSERT INTO definitions (id, hash, text) VALUES (1, ?, ?)", &[hash, text]);
@@ -77,11 +48,11 @@ fn old_database(path: &Path, version: usize, (hash, text): &(Vec<u8>, String)) {
     {
         let (key, content) = (format!("arxiv:2611.{number:05}"), content(number, title));
         let sql = "INSERT INTO papers (id, key, content, read, first_seen) VALUES (?, ?, ?, ?, ?)";
-        run(sql, params![number, key, content, read, at("2026-11-22 07:00")]);
+        run(sql, &[&number, &key, &content, &read, &at("2026-11-22 07:00")]);
         let sql = "INSERT INTO listings (paper, source, day, rank, upvotes, read) VALUES (?, 'huggingface', '2026-11-22', ?, 9, ?)";
         run(sql, &[&number, &number, &read]);
         let sql = "INSERT INTO votes (paper, source, read, at, upvotes) VALUES (?, 'huggingface', ?, ?, 9)";
-        run(sql, params![number, read, at("2026-11-22 07:00")]);
+        run(sql, &[&number, &read, &at("2026-11-22 07:00")]);
     }
     run("INSERT INTO revisions (paper, read, content) VALUES (1, 2, ?)", &[&content(1, "Retrieval at scale")]);
     run("INSERT INTO stars (paper, read, stars) VALUES (1, 1, 152)", &[]);
@@ -89,28 +60,19 @@ fn old_database(path: &Path, version: usize, (hash, text): &(Vec<u8>, String)) {
         let consent = if id == 3 { "withdrawn" } else { "confirmed" };
         let sql = "INSERT INTO subscriptions (id, token, address, address_key, definition, origin, consent, created, since, last_slot, next_at)
                    VALUES (?1, randomblob(16), ?2, ?2, 1, 'file', ?3, ?4, '2026-11-20', '2026-11-22T08:00', ?5)";
-        run(sql, params![id, reader, consent, at("2026-11-20 12:00"), at("2026-11-23 08:00")]);
+        run(sql, &[&id, &reader, &consent, &at("2026-11-20 12:00"), &at("2026-11-23 08:00")]);
     }
     for (id, state, message) in [(1, "sent", "one@example.org"), (2, "queued", "two@example.org")] {
         let sql = "INSERT INTO editions (id, subscription, slot, definition, read, decided, papers, also, owed, newest, looked_at)
                    VALUES (?1, ?1, '2026-11-22T08:00', 1, 1, ?2, '[[1]]', '[]', '[2]', 2, 2)";
-        run(sql, params![id, at("2026-11-22 08:00")]);
+        run(sql, &[&id, &at("2026-11-22 08:00")]);
         let sql =
             "INSERT INTO outbox (edition, state, message_id, queued, due, attempts) VALUES (?1, ?2, ?3, ?4, ?4, ?5)";
-        run(sql, params![id, state, message, at("2026-11-22 08:00"), 2 - id]);
+        run(sql, &[&id, &state, &message, &at("2026-11-22 08:00"), &(2 - id)]);
     }
     let sql = "INSERT INTO attempts (edition, at, outcome, reply) VALUES (1, ?, 'sent', '250 2.0.0 queued')";
     run(sql, &[&at("2026-11-22 08:00")]);
-    database
-        .create_scalar_function("compressed", 1, FunctionFlags::SQLITE_DETERMINISTIC, |context| {
-            let text = context.get_raw(0).as_str()?;
-            Ok(zstd::bulk::compress(text.as_bytes(), 9).expect("compressed"))
-        })
-        .expect("a function");
-    for (index, sql) in VERSIONS.iter().enumerate().take(version).skip(1) {
-        database.execute_batch(sql).unwrap_or_else(|error| panic!("{}: {error}", index + 1));
-    }
-    database.pragma_update(None, "user_version", version).expect("a version");
+    database.upgrade(1, version);
     if version >= 2 {
         let sql = "INSERT INTO bounces (message, subscription, edition, at, class, status, reply) VALUES (x'01', 1, 1, ?, 'soft', '4.2.2', 'full')";
         run(sql, &[&at("2026-11-22 10:00")]);
@@ -132,7 +94,7 @@ fn old_database(path: &Path, version: usize, (hash, text): &(Vec<u8>, String)) {
 #[tokio::test]
 async fn a_database_of_every_older_version_loses_nothing_and_sends_no_paper_twice() {
     let definition = definition().await;
-    for version in 1..=VERSIONS.len() {
+    for version in 1..VERSIONS.len() {
         let mut world = World::upon(|path| old_database(path, version, &definition)).await;
         let store = &world.store;
         let routes: Vec<_> = store.sources().expect("sources").iter().map(|source| source.route).collect();

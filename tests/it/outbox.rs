@@ -3,6 +3,7 @@
 use paperpost::clock::Clock;
 use serde_json::Value;
 
+use crate::database::Database;
 use crate::process::{Home, said};
 use crate::site::{Site, paper};
 use crate::smtp::{Act, SmtpServer};
@@ -53,9 +54,9 @@ async fn a_mail_can_be_looked_at_dropped_retried_and_read_by_a_script() {
 #[tokio::test]
 async fn a_mail_whose_order_cannot_be_read_is_shown_with_what_became_of_it() {
     let (home, _site, _smtp) = home(2).await;
-    let database = rusqlite::Connection::open(home.path("p.db")).expect("the database");
+    let database = Database::open(&home.path("p.db"));
     let damaged = "UPDATE definitions SET text = '{' WHERE id = (SELECT max(id) FROM definitions)";
-    assert_eq!(database.execute(damaged, []).expect("damaged"), 1);
+    assert_eq!(database.change(damaged, &[]), 1);
     drop(database);
     home.run(&["deliver"]).await;
     let failed = home.run(&["outbox", "--state", "failed", "--json"]).await;

@@ -4,7 +4,6 @@ use aws_lc_rs::digest::{SHA256, digest};
 use paperpost::core::digest::RENDERER;
 use paperpost::jobs::letter::Writer;
 use paperpost::store::OutboxState;
-use rusqlite::Connection;
 
 use crate::leaving::{ADA, one_paper};
 use crate::site::{day, paper};
@@ -63,10 +62,10 @@ async fn tried_by_another_version(act: Act) -> (World, String) {
     world.deliver().await;
     let entry = world.store.outbox_entry(1).expect("an outbox").expect("the mail");
     assert_eq!((entry.state, entry.attempts), (OutboxState::Queued, 1));
-    let database = Connection::open(world.database()).expect("the file");
-    let made: u32 = database.query_row("SELECT renderer FROM outbox", [], |row| row.get(0)).expect("a version");
+    let database = world.database();
+    let made: u32 = database.one("SELECT renderer FROM outbox");
     assert_eq!(made, RENDERER, "noted at the first attempt");
-    database.execute("UPDATE outbox SET renderer = 0", []).expect("an update");
+    database.run("UPDATE outbox SET renderer = 0");
     world.at("2026-11-23 20:00");
     (world, entry.message_id)
 }
@@ -112,8 +111,8 @@ async fn a_mail_that_nobody_tried_keeps_its_message_id() {
     world.publish();
     world.smtp.will("connect", Act::Close);
     assert!(world.deliver().await.outage.is_some());
-    let database = Connection::open(world.database()).expect("the file");
+    let database = world.database();
     let sql = "SELECT count(*) FROM outbox WHERE (renderer IS NULL) <> (attempts = 0)";
-    let unlike: u32 = database.query_row(sql, [], |row| row.get(0)).expect("a number");
+    let unlike: u32 = database.one(sql);
     assert_eq!(unlike, 0, "one that is given back untried has no version");
 }

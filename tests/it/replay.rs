@@ -87,15 +87,12 @@ fn seen(mails: Vec<Received>) -> Seen {
 
 /// Numbers and titles of the papers that a reader's keywords match and that were known at `at`.
 fn matching(world: &World, reader: &Reader, at: DateTime<Utc>) -> BTreeMap<u32, String> {
-    let database = rusqlite::Connection::open(world.database()).expect("the database");
-    let sql = "SELECT p.id, p.content FROM papers p
-               WHERE p.first_seen <= ?1
-                 AND (SELECT max(v.upvotes) FROM votes v WHERE v.paper = p.id AND v.at <= ?1) >= ?2";
-    let mut query = database.prepare(sql).expect("SQL");
-    let rows = query.query_map((at.timestamp(), reader.min_upvotes), |row| {
-        Ok((row.get(0)?, written_title(&row.get::<_, Vec<u8>>(1)?)))
-    });
-    let papers = rows.expect("papers").map(|row| row.expect("a number and a title"));
+    let (at, least) = (at.timestamp(), reader.min_upvotes);
+    let known: Vec<(u32, Vec<u8>)> = world.database().rows(&format!(
+        "SELECT p.id, p.content FROM papers p
+         WHERE p.first_seen <= {at} AND (SELECT max(v.upvotes) FROM votes v WHERE v.paper = p.id AND v.at <= {at}) >= {least}"
+    ));
+    let papers = known.into_iter().map(|(number, content)| (number, written_title(&content)));
     papers.filter(|(_, title)| title.starts_with("Retrieval")).collect()
 }
 

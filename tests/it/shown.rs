@@ -31,13 +31,12 @@ async fn a_mail_shows_unicode_where_the_source_has_latex_and_the_database_keeps_
     let marked = scraper::Html::parse_document(&mails[0].html).root_element().text().collect::<String>();
     assert!(marked.contains(SEEN[1]), "{marked}");
     // Nothing was revised, and what is kept is what the source wrote.
-    let database = rusqlite::Connection::open(world.database()).expect("a database");
-    let content: Vec<u8> = database.query_row("SELECT content FROM papers", [], |row| row.get(0)).expect("a row");
+    let database = world.database();
+    let content: Vec<u8> = database.one("SELECT content FROM papers");
     assert_eq!(written_title(&content), TITLE);
     world.at("2026-11-23 18:00");
     world.once().await;
-    let revisions: i64 = database.query_row("SELECT count(*) FROM revisions", [], |row| row.get(0)).expect("a row");
-    assert_eq!(revisions, 0);
+    assert_eq!(database.one::<i64>("SELECT count(*) FROM revisions"), 0);
 }
 
 #[tokio::test]

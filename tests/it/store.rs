@@ -112,13 +112,10 @@ async fn an_order_that_cannot_be_read_fails_alone_and_for_all_to_see() {
     world.once().await;
     world.at("2026-11-24 12:00");
     world.site.list(day("2026-11-24"), paper("2611.00002", "Retrieval again"));
-    let database = rusqlite::Connection::open(world.database()).expect("the database");
-    database
-        .execute_batch(
-            "UPDATE definitions SET text = '{' WHERE text LIKE '%topic1\"%';
+    world.database().run(
+        "UPDATE definitions SET text = '{' WHERE text LIKE '%topic1\"%';
              UPDATE orders SET compiled = x'00' WHERE definition = (SELECT id FROM definitions WHERE text = '{');",
-        )
-        .expect("damaged");
+    );
     world.scrape().await;
     let report = world.publish();
     assert_eq!((report.queued, report.faults), (2, 1), "the others have their editions");
@@ -150,14 +147,14 @@ async fn what_was_compiled_and_cannot_be_read_is_compiled_anew_and_stops_nobody(
     ] {
         let world = world(3).await;
         world.once().await;
-        let database = rusqlite::Connection::open(world.database()).expect("the database");
-        let compiled = || -> (String, String) {
+        let database = world.database();
+        let compiled = || -> Vec<(String, String)> {
             let sql = "SELECT (SELECT group_concat(clause ORDER BY number) FROM literals),
                               (SELECT group_concat(hex(compiled) ORDER BY definition) FROM orders)";
-            database.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).expect("tables")
+            database.rows(sql)
         };
         let sound = compiled();
-        database.execute_batch(damage).expect("damaged");
+        database.run(damage);
         for (day_of, id) in [("2026-11-24", "2611.00002"), ("2026-11-25", "2611.00003")] {
             world.at(&format!("{day_of} 12:00"));
             world.site.list(day(day_of), paper(id, &format!("Retrieval {id}")));

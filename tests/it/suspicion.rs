@@ -14,6 +14,7 @@ use paperpost::store::{Reason, Store, Taken};
 use tokio_util::sync::CancellationToken;
 
 use crate::bounces::{Dsn, take};
+use crate::database::Database;
 use crate::site::paper;
 use crate::smtp::Act;
 use crate::world::{World, utc};
@@ -300,32 +301,16 @@ async fn a_report_about_one_choosy_mailbox_makes_no_domain_rest_and_two_do() {
 fn what_came_back_before_an_upgrade_is_still_known_after_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("p.db");
-    let connection = rusqlite::Connection::open(&path).expect("a database");
-    for (index, migration) in [
-        include_str!("../../src/store/migrations/0001_start.sql"),
-        include_str!("../../src/store/migrations/0002_leaving.sql"),
-        include_str!("../../src/store/migrations/0003_faults.sql"),
-        include_str!("../../src/store/migrations/0004_pacing.sql"),
-        include_str!("../../src/store/migrations/0005_tries.sql"),
-        include_str!("../../src/store/migrations/0006_files.sql"),
-    ]
-    .iter()
-    .enumerate()
-    {
-        connection.execute_batch(migration).expect("an older version");
-        connection.pragma_update(None, "user_version", index + 1).expect("an older version");
-    }
-    connection
-        .execute_batch(
-            "INSERT INTO definitions VALUES (1, x'01', '{}');
+    let database = Database::of_version(&path, 6);
+    database.run(
+        "INSERT INTO definitions VALUES (1, x'01', '{}');
              INSERT INTO subscriptions (token, address, address_key, definition, origin, consent, created, since)
              VALUES (x'02', 'ada@example.org', 'ada@example.org', 1, 'file', 'confirmed', 0, '2026-11-01');
              INSERT INTO bounces (message, subscription, edition, at, class, status, reply)
              VALUES (x'03', 1, 7, 1795000000, 'soft', '4.2.2', 'full');
              INSERT INTO holds VALUES ('example.org', 'refused', 2, 1795000000, 1795003600, 'no');",
-        )
-        .expect("rows");
-    drop(connection);
+    );
+    drop(database);
     let store = Store::open(&path).expect("migrated");
     let bounces = store.bounces(chrono::DateTime::UNIX_EPOCH).expect("a list");
     assert_eq!((bounces.len(), bounces[0].class.as_str(), &bounces[0].reply[..]), (1, "soft", "full"));

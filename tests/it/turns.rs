@@ -12,6 +12,7 @@ use paperpost::mail::smtp::{Smtp, SmtpSettings};
 use paperpost::mail::{Gate, Mail, Transport, Turn};
 use tokio_util::sync::CancellationToken;
 
+use crate::database::Database;
 use crate::faults::faults;
 use crate::mail::{mail, mail_with, word};
 use crate::site::{day, paper};
@@ -276,13 +277,13 @@ async fn one_run_claims_more_before_its_workers_run_dry() {
 /// Takes the database's write lock as soon as the first mail is being sent.
 struct LocksTheDatabase {
     inner: Arc<Smtp>,
-    database: Mutex<rusqlite::Connection>,
+    database: Mutex<Database>,
 }
 
 impl Transport for LocksTheDatabase {
     async fn send_in_turn(&self, mail: &Mail, turn: Turn<'_>) -> Result<Option<Receipt>, SendError> {
         // Fails for the second mail, because it holds already.
-        self.database.lock().expect("no panic").execute_batch("BEGIN IMMEDIATE").ok();
+        self.database.lock().expect("no panic").try_to_lock();
         self.inner.send_in_turn(mail, turn).await
     }
 }
@@ -297,8 +298,7 @@ async fn while_an_outcome_is_being_committed_the_next_mail_is_on_its_way_but_not
     world.scrape().await;
     world.publish();
     world.deliver.connections = 1;
-    let database = rusqlite::Connection::open(world.database()).expect("the database");
-    database.busy_timeout(Duration::from_secs(5)).expect("set");
+    let database = world.database();
     let transport = Arc::new(LocksTheDatabase { inner: world.transport.clone(), database: Mutex::new(database) });
     let stop = CancellationToken::new();
     let run = deliver::run(&world.store, &transport, &world.deliver, &world.clock, &stop);
@@ -308,7 +308,7 @@ async fn while_an_outcome_is_being_committed_the_next_mail_is_on_its_way_but_not
         // Nearly all of the second one: it is as long as the first, give or take its reader's name.
         world.smtp.has_message_lines(2 * lines - 3).await;
         assert_eq!(world.smtp.mails().len(), 1, "nothing is committed, so the second one waits");
-        transport.database.lock().expect("no panic").execute_batch("ROLLBACK").expect("let go");
+        transport.database.lock().expect("no panic").let_go();
     });
     assert_eq!(report.expect("a working database").sent, 2);
     assert_eq!((world.smtp.mails().len(), world.smtp.connections()), (2, 1));

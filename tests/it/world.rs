@@ -35,6 +35,7 @@ use paperpost::store::{Store, StoreError, SyncReport};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
+use crate::database::Database;
 use crate::site::Site;
 use crate::smtp::{SmtpServer, Taken};
 
@@ -126,8 +127,12 @@ impl World {
         }
     }
 
-    pub(crate) fn database(&self) -> PathBuf {
+    pub(crate) fn database_file(&self) -> PathBuf {
         self.folder.path().join("p.db")
+    }
+
+    pub(crate) fn database(&self) -> Database {
+        Database::open(&self.database_file())
     }
 
     /// Sets limits, as settings with them do.
@@ -144,7 +149,7 @@ impl World {
     /// Opens the database anew, as a restart does; claims of the "process" before are taken back.
     pub(crate) fn reopen(&mut self) {
         self.deliver.pace = Arc::new(Pace::new(self.policy.clone()));
-        self.store = Store::open(&self.database()).expect("the database");
+        self.store = Store::open(&self.database_file()).expect("the database");
         self.store.recover_claims(self.clock.now()).expect("recovered");
     }
 
@@ -182,8 +187,7 @@ impl World {
     /// Lets every subscription have had its first edition, yesterday: from now on what has no room is owed.
     pub(crate) fn begin(&self) {
         let yesterday = self.clock.now() - chrono::Duration::days(1);
-        let database = rusqlite::Connection::open(self.database()).expect("the database");
-        database.execute("UPDATE subscriptions SET decided = ?", [yesterday.timestamp()]).expect("an update");
+        self.database().run(&format!("UPDATE subscriptions SET decided = {}", yesterday.timestamp()));
     }
 
     pub(crate) fn sync(&self) -> SyncReport {
