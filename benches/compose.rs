@@ -19,12 +19,12 @@ use std::time::{Duration, Instant};
 use foldhash::fast::FixedState;
 use lettre::Message;
 use lettre::message::{MultiPart, SinglePart, header};
+use paperpost::compose::Writer;
 use paperpost::core::address::Mailbox;
 use paperpost::core::candidate::Candidate;
 use paperpost::core::digest::{self, Chosen, EncodedPaper, Facts, Section};
 use paperpost::core::matching::{Reasons, reasons};
 use paperpost::core::zone::Zone;
-use paperpost::jobs::letter::Writer;
 use paperpost::mail::mime::{self, Letter, Letterhead};
 use paperpost::store::{Mailing, Store};
 

@@ -26,11 +26,11 @@ use std::time::{Duration, Instant};
 
 use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use paperpost::clock::Clock;
+use paperpost::compose::Writer;
 use paperpost::core::pacing::Policy;
 use paperpost::core::server::Pipelining;
 use paperpost::jobs::deliver;
-use paperpost::jobs::letter::Writer;
-use paperpost::jobs::pace::Pace;
+use paperpost::jobs::deliver::pace::Pace;
 use paperpost::mail::dkim::{Algorithm, Key, Signer, new_key};
 use paperpost::mail::smtp::{Smtp, SmtpSettings};
 use paperpost::store::{OutboxState, Store};

@@ -6,9 +6,11 @@
 pub mod app;
 pub mod cli;
 pub mod clock;
+pub mod compose;
 pub mod config;
 pub mod core;
 pub mod daemon;
+pub mod explain;
 pub mod jobs;
 pub mod mail;
 pub mod source;

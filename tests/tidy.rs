@@ -10,14 +10,15 @@ use std::path::Path;
 
 /// The modules of `src/`, lowest first. A module may name those on lower layers, and itself; never one beside it.
 /// Lower than all is the crate `templates`, which `templates_depend_on_maud_alone` keeps there.
-const LAYERS: [&[&str]; 10] = [
+const LAYERS: [&[&str]; 11] = [
     &["core"],
     &["clock", "metrics", "telemetry", "threads", "zones"],
     &["source"],
     &["config"],
     &["store", "mail"],
+    &["compose"],
     &["jobs"],
-    &["web"],
+    &["explain", "web"],
     &["app"],
     &["daemon"],
     &["cli"],
@@ -71,7 +72,7 @@ const SQLITE_ONLY: [&str; 14] = [
 const ABOUT_SQLITE: [&str; 3] = ["src/store/sqlite.rs", "src/store/space.rs", "src/store/content.rs"];
 
 /// The only file with code that the compiler can't vouch for.
-const UNSAFE: &str = "src/core/matching/wide.rs";
+const UNSAFE: &str = "src/core/matching/simd.rs";
 
 /// A file of the repository: its path from the root, with slashes, and what is in it.
 struct File {
@@ -463,8 +464,9 @@ fn modules_reach_down_and_never_up() {
 #[test]
 fn modules_beside_each_other_make_no_circle() {
     let files = read("src", &["rs"]);
-    let folders = ["src/core/matching/", "src/core/query/", "src/mail/"];
-    none(folders.iter().flat_map(|folder| circles(&files, folder)).collect());
+    // Prose holds formulas, and formulas hold prose.
+    let is_natural = |said: &String| said.contains("`core::display::math` and `core::display::prose`");
+    none(circles(&files, "src/").into_iter().filter(|said| !is_natural(said) && !said.contains("`store::")).collect());
 }
 
 #[test]
@@ -491,7 +493,7 @@ fn only_its_own_folder_and_the_demo_name_a_kind_of_source() {
     let files: Vec<_> = read("src", &["rs"]).into_iter().filter(is_elsewhere).collect();
     assert!(files.len() > 100, "they were looked at");
     let named = files.into_iter().map(|file| (file.path.clone(), code(file)));
-    let named = named.filter(|(path, code)| !path.ends_with("tests.rs") && code.contains("hugging"));
+    let named = named.filter(|(path, code)| !path.contains("tests") && code.contains("hugging"));
     none(named.map(|(path, _)| format!("{path} names a kind of source")).collect());
 }
 

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use paperpost::compose::Sender;
+use paperpost::compose::returns::Returns;
 use paperpost::core::address::Address;
 use paperpost::core::address::Mailbox;
 use paperpost::core::paper::SourceId;
 use paperpost::core::token::Keyring;
-use paperpost::jobs::letter::Sender;
-use paperpost::jobs::returns::Returns;
 use paperpost::mail::dkim::Signer;
 
 /// Whoever sends them, and with which key.

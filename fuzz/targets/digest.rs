@@ -5,7 +5,8 @@ use libfuzzer_sys::fuzz_target;
 use paperpost::core::candidate::Candidate;
 use paperpost::core::digest::{Chosen, Facts, MAX_BYTES, Room, Section, fits, render};
 use paperpost::core::matching::Reasons;
-use paperpost::core::paper::{Paper, PaperKey, clean_text};
+use paperpost::core::clean::clean_text;
+use paperpost::core::paper::{Paper, PaperKey};
 use paperpost::core::zone::Zone;
 
 fuzz_target!(|text: &str| {

@@ -2,7 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use paperpost::core::query::{Clause, Expr, Holdings, Query, Role, lint};
+use paperpost::core::lint::{Holdings, Role, lint};
+use paperpost::core::query::{Clause, Expr, Query};
 
 fuzz_target!(|text: &str| {
     match Query::parse(text) {

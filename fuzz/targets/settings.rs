@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use paperpost::config;
-use paperpost::core::query::Holdings;
+use paperpost::core::lint::Holdings;
 
 static FILE: LazyLock<PathBuf> = LazyLock::new(|| {
     let folder = std::env::temp_dir().join(format!("paperpost-fuzz-settings-{}", std::process::id()));

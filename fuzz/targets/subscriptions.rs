@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use paperpost::config::{self, edit};
 use paperpost::core::address::Address;
-use paperpost::core::query::Holdings;
+use paperpost::core::lint::Holdings;
 
 static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
     let folder = std::env::temp_dir().join(format!("paperpost-fuzz-subscriptions-{}", std::process::id()));

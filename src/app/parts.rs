@@ -8,15 +8,15 @@ use chrono::{Duration, NaiveDate};
 
 use super::{Bounces, mail};
 use crate::clock::Clock;
+use crate::compose::Sender;
+use crate::compose::returns::Returns;
 use crate::config::settings::{self, Settings, Transport};
 use crate::core::address::Address;
 use crate::core::paper::SourceId;
 use crate::core::token::Keyring;
 use crate::core::zone::Zones;
+use crate::jobs::deliver::pace::Pace;
 use crate::jobs::inbox::Inbox;
-use crate::jobs::letter::Sender;
-use crate::jobs::pace::Pace;
-use crate::jobs::returns::Returns;
 use crate::jobs::{bounce, deliver, publish};
 use crate::mail::imap::Imap;
 use crate::mail::smtp::Smtp;

@@ -5,10 +5,10 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::work::plural;
+use super::format::plural;
 use crate::app;
 use crate::core::paper::ReadOutcome;
-use crate::jobs::pace::{Held, HeldBy};
+use crate::jobs::deliver::pace::{Held, HeldBy};
 use crate::store::{BounceClass, OutboxState, SourceStatus, Store, SubscriberStatus};
 
 /// As many reads in a row may fail.

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::process::ExitCode;
 
-use super::work;
+use super::format::plural;
 use crate::app;
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -50,7 +50,7 @@ pub(super) async fn inbox(settings: &Settings) -> anyhow::Result<ExitCode> {
         "there is no bounce mailbox in the settings: set imap.host or bounces.maildir"
     );
     let report = inbox::run(&store, &bounces.settings, bounces.inbox.as_ref(), &Clock::System).await?;
-    say!("took in {} {} from the bounce mailbox", report.messages, work::plural(report.messages, "message"));
+    say!("took in {} {} from the bounce mailbox", report.messages, plural(report.messages, "message"));
     match report.trouble {
         Some(error) => Err(error.into()),
         None => Ok(ExitCode::SUCCESS),

@@ -3,15 +3,16 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::format::plural;
 use super::output;
-use super::work::plural;
 use crate::app;
 use crate::clock::Clock;
 use crate::config::problem::SourceFile;
 use crate::config::{self, Place, Problem, Settings, Severity};
+use crate::core::lint::{Holdings, Lint, Role, lint, reread};
 use crate::core::matching::Pool;
 use crate::core::paper::PaperKey;
-use crate::core::query::{Holdings, Lint, Query, Role, lint, reread};
+use crate::core::query::Query;
 use crate::core::subscription::Profile;
 use crate::store::Store;
 

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
+use super::format::plural;
 use super::output;
-use super::work::plural;
 use crate::app;
 use crate::config::{Listing, Settings, SubscriptionFiles};
 use crate::core::address::Address;

@@ -14,6 +14,7 @@ mod edit;
 mod explain;
 mod expression;
 mod files;
+mod format;
 mod json;
 mod manual;
 mod outbox;

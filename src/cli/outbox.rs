@@ -7,15 +7,15 @@ use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
-use super::show::{existing, local, print_suspicions};
-use super::work::plural;
+use super::format::{local, plural};
+use super::show::{existing, print_suspicions};
 use super::{dkim, output};
 use crate::app;
 use crate::clock::Clock;
+use crate::compose;
 use crate::config::Settings;
 use crate::core::mailing::MailKind;
 use crate::core::paper::PaperKey;
-use crate::jobs::letter;
 use crate::store::{OutboxEntry, OutboxState, Store, StoreError};
 
 /// Which mails `outbox` lists.
@@ -209,7 +209,7 @@ fn export(store: &Store, words: &[StateWord]) -> anyhow::Result<()> {
 fn eml(settings: &Settings, store: &Store, mail: i64, output: Option<PathBuf>) -> anyhow::Result<()> {
     let Some(content) = store.content(mail)? else { anyhow::bail!("there is no mail {mail}") };
     dkim::note_unsigned(settings);
-    let mail = letter::Writer::new(store.clone(), app::sender(settings, store)?).mail(&content)?.message;
+    let mail = compose::Writer::new(store.clone(), app::sender(settings, store)?).mail(&content)?.message;
     match output {
         Some(path) => std::fs::write(&path, mail.octets()).with_context(|| path.display().to_string())?,
         None => output::document(mail.octets()),

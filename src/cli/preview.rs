@@ -9,10 +9,11 @@ use chrono::{DateTime, Utc};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
-use super::work::plural;
+use super::format::plural;
 use super::{dkim, files, json, output};
 use crate::app;
 use crate::clock::Clock;
+use crate::compose::Writer;
 use crate::config::{self, Settings};
 use crate::core::address::Address;
 use crate::core::delivery::{Fault, Phase};
@@ -20,7 +21,6 @@ use crate::core::mailing::{Matter, Transactional};
 use crate::core::server::Tls;
 use crate::core::subscription::Subscription;
 use crate::jobs::deliver;
-use crate::jobs::letter::Writer;
 use crate::jobs::publish::{Plan, Planner};
 use crate::store::{Mailing, Recipient, Standing, Store};
 

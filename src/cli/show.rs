@@ -2,12 +2,10 @@
 
 use std::collections::HashSet;
 use std::process::ExitCode;
-use std::sync::OnceLock;
 
-use chrono::{DateTime, Local, Utc};
 use serde_json::json;
 
-use super::work::plural;
+use super::format::{in_zone, local, plural};
 use super::{attention, files, json, output, reload};
 use crate::app;
 use crate::clock::Clock;
@@ -15,11 +13,10 @@ use crate::config::{Listing, Report, Settings};
 use crate::core::address::Address;
 use crate::core::subscription::Consent;
 use crate::core::zone::{Zone, Zones};
-use crate::jobs::pace::{self, Held, HeldBy};
+use crate::jobs::deliver::pace::{self, Held, HeldBy};
 use crate::store::{
     BounceClass, Difference, EditionStatus, FileStatus, SourceStatus, Store, SubscriberStatus, Suspicion,
 };
-use crate::zones;
 
 /// Prints every problem, or that there is none.
 pub(super) fn check(report: &Report, as_json: bool) -> anyhow::Result<ExitCode> {
@@ -392,19 +389,4 @@ fn describe_source(status: &SourceStatus) -> String {
         line += &format!(", {added} new {}", local(at));
     }
     line
-}
-
-/// A time as the operator's own clock shows it, and whose clock that is.
-pub(super) fn local(at: DateTime<Utc>) -> String {
-    static MACHINE: OnceLock<Option<Zone>> = OnceLock::new();
-    match MACHINE.get_or_init(|| zones::of_machine(std::env::var("TZ").ok().as_deref())) {
-        Some(zone) => in_zone(at, *zone),
-        // A clock that follows rules of its own.
-        None => at.with_timezone(&Local).format("%Y-%m-%d %H:%M %:z").to_string(),
-    }
-}
-
-/// A time as a clock in the zone shows it, and which zone that is.
-fn in_zone(at: DateTime<Utc>, zone: Zone) -> String {
-    format!("{} {zone}", at.with_timezone(&zone).format("%Y-%m-%d %H:%M"))
 }

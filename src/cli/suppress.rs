@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use clap::{Subcommand, ValueEnum};
 
-use super::work::plural;
+use super::format::plural;
 use super::{output, parse_address};
 use crate::app;
 use crate::clock::Clock;

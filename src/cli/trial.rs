@@ -8,14 +8,16 @@ use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use clap::Args;
 use serde_json::json;
 
-use super::work::{self, plural};
+use super::format::plural;
+use super::work;
 use super::{expression, json, output, progress};
 use crate::app;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::core::candidate::Candidate;
+use crate::core::lint::Role;
 use crate::core::matching::{Explainer, Percent, Pool};
-use crate::core::query::{Clause, Likes, Literal, Role};
+use crate::core::query::{Clause, Likes, Literal};
 use crate::core::subscription::{Keyword, Profile, Rank};
 use crate::jobs;
 use crate::store::Store;

@@ -10,16 +10,18 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::files;
+use super::format::{local, plural};
 use super::json::Told;
 use super::output::spinner;
 use super::progress::{listener, telling};
-use super::{files, show};
 use crate::app::{self, App, Current, Origin};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::core::paper::Route;
 use crate::daemon::{self, Parts, signals};
-use crate::jobs::{self, pace};
+use crate::jobs;
+use crate::jobs::deliver::pace;
 use crate::source::Source;
 use crate::source::fetch::Client;
 use crate::store::{Lock, OutboxState, Store};
@@ -294,7 +296,7 @@ impl Work {
                 };
                 let wait = (next - now).to_std().unwrap_or_default().max(SHORTEST_WAIT);
                 if put_off == Some(next) {
-                    spinner.set_message(format!("some are put off until {}, sending {way_out} …", show::local(next)));
+                    spinner.set_message(format!("some are put off until {}, sending {way_out} …", local(next)));
                 }
                 tokio::select! {
                     () = tokio::time::sleep(wait) => {}
@@ -322,7 +324,7 @@ impl Work {
                 say!("{} failed for good (paperpost outbox --state failed)", sum.failed);
             }
             if let Some(next) = held {
-                say!("some are held back, the first until {} (paperpost status)", show::local(next));
+                say!("some are held back, the first until {} (paperpost status)", local(next));
             }
             if let Some(fault) = &outage {
                 say!("nothing can be sent {way_out}: {fault}");
@@ -365,11 +367,6 @@ pub(super) fn describe(report: &jobs::scrape::Report) -> String {
         line += &format!(": {message}");
     }
     line
-}
-
-/// `word`, or its plural.
-pub(super) fn plural(count: usize, word: &str) -> String {
-    if count == 1 { word.to_owned() } else { format!("{word}s") }
 }
 
 fn stop_at_interrupt() -> CancellationToken {

@@ -33,7 +33,7 @@ pub use problem::{Place, Problem, Problems, Severity};
 pub use settings::Settings;
 pub use values::nearest_zone;
 
-use crate::core::query::Holdings;
+use crate::core::lint::Holdings;
 use crate::core::subscription::Subscription;
 use layers::Layers;
 use settings::FilePattern;

@@ -10,7 +10,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use super::paper::visible;
+use super::clean::visible;
 
 /// A mail address that can be written to.
 #[derive(Clone)]

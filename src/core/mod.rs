@@ -6,6 +6,7 @@
 pub mod address;
 pub mod bounce;
 pub mod candidate;
+pub mod clean;
 pub mod delivery;
 pub mod diff;
 pub mod digest;
@@ -14,6 +15,7 @@ pub mod edition;
 pub mod host;
 pub mod index;
 pub mod leaving;
+pub mod lint;
 pub mod mailing;
 pub mod matching;
 pub mod order;

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use crate::core::paper::visible;
+use crate::core::clean::visible;
 
 /// The text without what does something to a terminal besides being read. Line feeds and tabs stay; other line ends and
 /// spaces with an effect become spaces.

@@ -1,17 +1,12 @@
 //! The four jobs: each reads, thinks (in [`crate::core`]) and writes in one transaction.
 //!
 //! A job is one step. It does not loop until the world is right, does not sleep and does not call another job: the
-//! command line, a test and the daemon's tickers call the very same functions. [`explain`] is no job: it only reads, for a
-//! person who asks.
+//! command line, a test and the daemon's tickers call the very same functions.
 
 pub mod bounce;
 pub mod deliver;
-pub mod explain;
 pub mod inbox;
 pub mod leave;
-pub mod letter;
-pub mod pace;
 pub mod prune;
 pub mod publish;
-pub mod returns;
 pub mod scrape;

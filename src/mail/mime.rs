@@ -18,7 +18,7 @@ use chrono::{DateTime, Utc};
 use lettre::message::header::{self, HeaderName, HeaderValue, Headers};
 
 use crate::core::address::Mailbox;
-use crate::core::paper::clean_text;
+use crate::core::clean::clean_text;
 pub use crate::core::quoted::QuotedPrintable;
 
 /// Everything a message is made of.

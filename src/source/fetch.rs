@@ -26,7 +26,7 @@ use super::redirect;
 use super::robots::{Robots, product_token};
 use super::wait;
 use crate::clock::Clock;
-use crate::core::paper::clean_text;
+use crate::core::clean::clean_text;
 
 /// How a [`Client`] behaves.
 #[derive(Clone, Debug)]

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::SourceError;
 use super::fetch::Validators;
-use crate::core::paper::{Route, Snapshot, clean_text};
+use crate::core::clean::clean_text;
+use crate::core::paper::{Route, Snapshot};
 
 /// The last visits to a source's lists by their addresses, for the store to keep as JSON.
 pub type Visits = BTreeMap<String, Visit>;

@@ -9,7 +9,7 @@ use paperpost::core::bounce::Class;
 use paperpost::core::subscription::Consent;
 use paperpost::core::token::{Keyring, Purpose};
 use paperpost::jobs::bounce::{self, Outcome, Outcome::Report};
-use paperpost::jobs::pace::HeldBy;
+use paperpost::jobs::deliver::pace::HeldBy;
 use paperpost::mail::inbound::{self, Kind, LONGEST_MESSAGE};
 use paperpost::store::{Reason, Taken};
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use paperpost::config::settings::{Inbox, LogFormat, Transport};
 use paperpost::config::{self, Problems, Settings};
-use paperpost::core::query::Holdings;
+use paperpost::core::lint::Holdings;
 use paperpost::core::server::{Credential, Tls};
 use paperpost::core::subscription::{Rank, Subscription, WhenEmpty};
 use paperpost::core::zone::Zone;

@@ -3,7 +3,7 @@
 use std::fs;
 
 use paperpost::config;
-use paperpost::core::query::Holdings;
+use paperpost::core::lint::Holdings;
 
 /// What a check says of one subscription with these lines, without the folder's name.
 fn check(lines: &str) -> Vec<String> {

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeZone, Utc};
 use mail_parser::MessageParser;
+use paperpost::compose::Writer;
 use paperpost::core::candidate::Candidate;
 use paperpost::core::digest::{Chosen, Facts, Rendered, Section, SourceNote, encode, render, trend};
 use paperpost::core::matching::Reasons;
 use paperpost::core::paper::{Listing, Paper, PaperKey, Route, SourceId};
 use paperpost::core::trend::Vote;
-use paperpost::jobs::letter::Writer;
 use paperpost::mail::mime::{Letter, compose};
 use templates::Notice;
 

@@ -116,7 +116,7 @@ async fn a_delivered_mail_verifies_and_a_retry_is_the_same_bytes() {
 
     let entry = &world.store.outbox(&[OutboxState::Sent], 1).expect("an outbox")[0];
     let mailing = world.store.mailing(entry.edition.expect("an edition")).expect("a database").expect("a mailing");
-    let writer = paperpost::jobs::letter::Writer::new(world.store.clone(), world.deliver.sender.clone());
+    let writer = paperpost::compose::Writer::new(world.store.clone(), world.deliver.sender.clone());
     world.at("2026-12-24 12:00");
     assert!(writer.write(&mailing).expect("a mail") == last.bytes, "whenever it is made");
 }

@@ -3,7 +3,7 @@
 use chrono::Duration;
 use paperpost::core::pacing::{Limits, Policy, Ramp, Rate};
 use paperpost::jobs::deliver::Report;
-use paperpost::jobs::pace::HeldBy;
+use paperpost::jobs::deliver::pace::HeldBy;
 use paperpost::store::{OutboxState, Reason};
 
 use crate::site::{day, paper};

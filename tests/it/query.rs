@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Duration, TimeZone, Utc};
 use paperpost::core::candidate::Candidate;
+use paperpost::core::lint::{Holdings, Role, lint};
 use paperpost::core::matching::Pool;
 use paperpost::core::paper::{Listing, Paper, PaperKey, SourceId};
-use paperpost::core::query::{Holdings, Query, Role, lint};
+use paperpost::core::query::Query;
 use paperpost::core::trend::{Vote, momentum};
 
 fn now() -> DateTime<Utc> {

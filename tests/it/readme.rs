@@ -5,7 +5,7 @@ use std::fs;
 use std::process::Command;
 
 use paperpost::config;
-use paperpost::core::query::Holdings;
+use paperpost::core::lint::Holdings;
 
 const README: &str = include_str!("../../README.md");
 

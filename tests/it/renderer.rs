@@ -1,8 +1,8 @@
 //! Which version of the renderer made a mail, and what an upgrade does to mails that were tried.
 
 use aws_lc_rs::digest::{SHA256, digest};
+use paperpost::compose::Writer;
 use paperpost::core::digest::RENDERER;
-use paperpost::jobs::letter::Writer;
 use paperpost::store::OutboxState;
 
 use crate::leaving::{ADA, one_paper};

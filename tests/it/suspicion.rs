@@ -8,7 +8,7 @@ use chrono::Duration;
 use paperpost::core::address::Address;
 use paperpost::jobs::bounce::{self, Outcome::Report};
 use paperpost::jobs::deliver;
-use paperpost::jobs::pace::HeldBy;
+use paperpost::jobs::deliver::pace::HeldBy;
 use paperpost::mail::sendmail::Sendmail;
 use paperpost::store::{Reason, Store, Taken};
 use tokio_util::sync::CancellationToken;

@@ -8,7 +8,7 @@ use super::super::json::paper as listed;
 use super::{mail, next, outlook};
 use crate::core::address::Address;
 use crate::core::paper::PaperKey;
-use crate::jobs::explain::{Case, Role};
+use crate::explain::{Case, Role};
 use crate::store::KnownPaper;
 
 /// Why a subscriber got a paper or did not.

@@ -4,7 +4,7 @@
 //! of them that no receiver clips. [`fits`] tells at publish time how many papers are certain to fit, so that the rest
 //! stays owed and nothing chosen is ever left out of the mail it was chosen for.
 //!
-//! Texts of papers come clean ([`super::paper::clean_text`]); they are untrusted all the same: templates escape them,
+//! Texts of papers come clean ([`super::clean::clean_text`]); they are untrusted all the same: templates escape them,
 //! and links are only made of addresses that [`Href`] takes.
 
 mod encoded;
@@ -20,8 +20,9 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use templates::{Brief, Card, Code, Contact, Digest, Href, SourceLine};
 
 use super::candidate::Candidate;
+use super::clean::clean_text;
 use super::matching::Reasons;
-use super::paper::{Paper, Route, clean_text};
+use super::paper::{Paper, Route};
 pub use encoded::{Encoded, EncodedPaper, encode, encode_over};
 pub use renderer::RENDERER;
 pub use size::{

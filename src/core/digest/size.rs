@@ -12,8 +12,8 @@ use super::{
     card, excerpt,
 };
 use crate::core::candidate::Candidate;
+use crate::core::clean::clean_text;
 use crate::core::matching::{MAX_TERMS, Reasons};
-use crate::core::paper::clean_text;
 use crate::core::subscription::Profile;
 use crate::core::text::words;
 

@@ -190,7 +190,7 @@ fn key(score: i32, paper: usize) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::wide::wide;
+    use super::super::simd::with_simd;
     use super::*;
     use proptest::prelude::*;
 
@@ -242,7 +242,7 @@ mod tests {
             best.choose(&chosen, &scores, most);
             prop_assert_eq!(best.sorted().collect::<Vec<_>>(), &expected[..]);
             best.clear();
-            wide(|| best.choose(&chosen, &scores, most));
+            with_simd(|| best.choose(&chosen, &scores, most));
             prop_assert_eq!(best.sorted().collect::<Vec<_>>(), expected);
         }
     }

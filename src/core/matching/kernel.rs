@@ -3,7 +3,7 @@
 //! A [`Matcher`] holds, for every literal of a vocabulary, the set of the papers it finds, in blocks of at most
 //! [`BLOCK`] papers so that the sets of a large vocabulary stay in the cache. A literal that finds nothing, which is most
 //! of them, shares one empty set. A profile is then a few ORs of rows. The loops run over `[u64; W]` with `W` known to the
-//! compiler, which unrolls them and turns them into vectors, of two widths (`wide.rs`).
+//! compiler, which unrolls them and turns them into vectors, of two widths (`simd.rs`).
 //!
 //! Papers are numbered by momentum, best first, so that equal scores are resolved by the order of the bits. What a literal
 //! is worth in a paper is kept apart from its set, and added up for matching profiles alone.

@@ -9,7 +9,7 @@ use std::ops::Range;
 use unicode_normalization::char::canonical_combining_class;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
-use crate::core::paper::visible;
+use crate::core::clean::visible;
 
 /// A text in NFC, of visible characters only.
 pub(super) struct Clean<'a> {
@@ -75,7 +75,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::core::paper::clean_text;
+    use crate::core::clean::clean_text;
 
     #[test]
     fn what_is_said_of_the_clean_text_is_said_of_what_was_written() {

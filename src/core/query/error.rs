@@ -24,12 +24,12 @@ impl QueryError {
 const MOST_SHOWN: usize = 40;
 
 /// A piece of an expression in quotes, cut where it is long.
-pub(super) fn quoted(text: &str) -> String {
+pub(in crate::core) fn quoted(text: &str) -> String {
     format!("{:?}", cut(text))
 }
 
 /// A piece of an expression, cut where it is long.
-pub(super) fn cut(text: &str) -> String {
+pub(in crate::core) fn cut(text: &str) -> String {
     match text.char_indices().nth(MOST_SHOWN) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),

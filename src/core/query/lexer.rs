@@ -49,7 +49,7 @@ pub(super) enum TokenKind {
 pub(super) enum Caret {
     /// A part of the name: `OPD^2`.
     Name,
-    /// A weight, as everywhere: so it was once, see [`super::reread`].
+    /// A weight, as everywhere: so it was once, see [`crate::core::lint::reread`].
     Weight,
 }
 

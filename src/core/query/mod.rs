@@ -18,24 +18,23 @@ mod clean;
 mod error;
 mod lenient;
 mod lexer;
-mod lint;
 mod names;
 mod parser;
 mod pattern;
 mod person;
 mod print;
 mod recent;
-mod reread;
 mod sieve;
 mod signs;
 #[doc(hidden)]
 pub mod walk;
 
 pub use error::QueryError;
-pub use lint::{HasPaper, Holdings, Lint, Role, lint, lint_profile};
+pub(in crate::core) use error::{cut, quoted};
+pub(in crate::core) use names::is_old_similarity;
+pub(in crate::core) use parser::parse_old_carets;
 pub use pattern::{Label, Literal, Part, Pattern, Unit};
 pub use person::Name;
-pub use reread::reread;
 
 /// The longest expression, in bytes.
 pub const MAX_BYTES: usize = 2_000;

@@ -127,6 +127,6 @@ fn like(value: &str, span: Range<usize>) -> Result<Clause, QueryError> {
 }
 
 /// Whether what follows a `~` is a least similarity, such as 0.3.
-pub(super) fn is_old_similarity(share: &str) -> bool {
+pub(in crate::core) fn is_old_similarity(share: &str) -> bool {
     share.parse::<f32>().is_ok_and(|share| (0.01..=1.0).contains(&share))
 }

@@ -21,8 +21,13 @@ pub(super) fn parse(text: &str) -> Result<(Expr, Vec<Range<usize>>), QueryError>
     parse_with(text, Caret::Name)
 }
 
+/// What `text` meant while a caret was a weight behind names too.
+pub(in crate::core) fn parse_old_carets(text: &str) -> Result<Expr, QueryError> {
+    parse_with(text, Caret::Weight).map(|(expr, _)| expr)
+}
+
 /// The same, by another rule for carets.
-pub(super) fn parse_with(text: &str, caret: Caret) -> Result<(Expr, Vec<Range<usize>>), QueryError> {
+fn parse_with(text: &str, caret: Caret) -> Result<(Expr, Vec<Range<usize>>), QueryError> {
     let clean = Clean::new(text);
     match parse_clean(&clean.text, caret) {
         Ok((expr, spans)) => Ok((expr, spans.into_iter().map(|span| clean.written(span)).collect())),

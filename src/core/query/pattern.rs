@@ -98,7 +98,7 @@ impl Clause {
 
 impl Literal {
     /// Whether it is one word, or the same one several times over.
-    pub(super) fn is_of_one_word(&self) -> bool {
+    pub(in crate::core) fn is_of_one_word(&self) -> bool {
         matches!(self, Self::Text { pattern, .. } if pattern.units.len() == 1)
     }
 }

@@ -69,7 +69,7 @@ impl Name {
     }
 
     /// Whether it has initials alone, and so is nobody's.
-    pub(super) fn is_of_initials(&self) -> bool {
+    pub(in crate::core) fn is_of_initials(&self) -> bool {
         self.words.iter().all(|word| is_letter(&word.folded))
     }
 

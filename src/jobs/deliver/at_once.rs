@@ -7,11 +7,11 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::{Settings, ended_as, mailbox, renderer};
 use crate::clock::Clock;
+use crate::compose::Writer;
 use crate::core::bounce;
 use crate::core::delivery::{Outcome, Receipt, SendError};
 use crate::core::mailing::Transactional;
 use crate::core::pacing::Ending;
-use crate::jobs::letter::Writer;
 use crate::mail::Transport;
 use crate::store::{Recipient, Store, StoreError};
 

@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 use super::events::WorkerEvent;
 use super::{Dispatched, Ready, ended};
 use crate::clock::Clock;
+use crate::compose::{WriteError, Writer};
 use crate::core::delivery::{Fault, Phase, SendError};
-use crate::jobs::letter::{WriteError, Writer};
 use crate::mail::Mail;
 use crate::store::{Claim, StoreError};
 

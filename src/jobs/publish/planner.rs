@@ -30,7 +30,7 @@ const OVERLAP: Duration = Duration::days(1);
 
 /// A pool of candidates beside which is known what the `like:` clauses of all orders and of `profiles` look at: the papers that
 /// they name, as far as any read brought them, and in how many papers each term stands.
-pub(in crate::jobs) fn pool(
+pub(crate) fn pool(
     store: &Store,
     candidates: Vec<Candidate>,
     profiles: &[Profile],
@@ -76,12 +76,12 @@ impl Reach {
 }
 
 /// How long after they were first seen papers stay candidates of a subscription.
-pub(in crate::jobs) fn window_of(settings: &Settings, standing: &Standing, now: DateTime<Utc>) -> Duration {
+pub(crate) fn window_of(settings: &Settings, standing: &Standing, now: DateTime<Utc>) -> Duration {
     reach_of(settings, standing, now).window
 }
 
 /// How far back the pool looks from which a subscription's next edition is chosen.
-pub(in crate::jobs) fn look_back(settings: &Settings, standing: &Standing, now: DateTime<Utc>) -> Duration {
+pub(crate) fn look_back(settings: &Settings, standing: &Standing, now: DateTime<Utc>) -> Duration {
     class(settings.window, reach_of(settings, standing, now))
 }
 

@@ -11,7 +11,8 @@ use super::super::SourceError;
 use super::super::json::Parts;
 use super::HuggingFace;
 use super::items::{Item, Items};
-use crate::core::paper::{Paper, clean_text};
+use crate::core::clean::clean_text;
+use crate::core::paper::Paper;
 
 /// Items that are asked for at once: the most that the API gives.
 pub const PAGE_SIZE: usize = 100;

@@ -8,7 +8,8 @@ use scraper::{ElementRef, Html, Selector};
 use super::HuggingFace;
 use super::items::{Item, Items};
 use super::markup::{self, Pieces};
-use crate::core::paper::{Paper, PaperKey, clean_text};
+use crate::core::clean::clean_text;
+use crate::core::paper::{Paper, PaperKey};
 
 /// Reads the cards of a page. Articles that link to no paper are something else; a card that is in the page twice, for wide
 /// and for narrow screens, counts once.

@@ -13,7 +13,8 @@ use super::super::SourceError;
 use super::super::json::{Parts, member};
 use super::items::Items;
 use super::{HuggingFace, api, cards, markup};
-use crate::core::paper::{Route, clean_text};
+use crate::core::clean::clean_text;
+use crate::core::paper::Route;
 
 /// What a page shows.
 #[derive(Clone, Debug, PartialEq)]

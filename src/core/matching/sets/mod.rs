@@ -5,8 +5,8 @@ use std::hint::black_box;
 use super::best::{BLOCK, MOST_SCORE};
 use super::compile::{CompiledProfile, NEGATED, Op};
 use super::scratch::Scratch;
+use super::simd::with_simd;
 use super::weight::WEIGHT_ONE;
-use super::wide::wide;
 use crate::core::index::Hit;
 use crate::core::subscription::Rank;
 
@@ -442,7 +442,7 @@ impl<const W: usize> Block for Sets<W> {
 
     fn count(&self, profile: &CompiledProfile<'_>, skip: Option<&[u64; BLOCK / 64]>, scratch: &mut Scratch) -> usize {
         scratch.scores.clear();
-        wide(|| self.said(profile, scratch).chosen(skip).iter().map(|word| word.count_ones() as usize).sum())
+        with_simd(|| self.said(profile, scratch).chosen(skip).iter().map(|word| word.count_ones() as usize).sum())
     }
 
     fn select(
@@ -453,7 +453,7 @@ impl<const W: usize> Block for Sets<W> {
         day: &dyn Fn(usize) -> i32,
         scratch: &mut Scratch,
     ) {
-        wide(
+        with_simd(
             #[inline(always)]
             || self.choose(profile, most, skip, day, scratch),
         );

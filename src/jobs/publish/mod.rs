@@ -20,7 +20,7 @@ use crate::core::schedule::{self, Schedule};
 use crate::core::zone::Zone;
 use crate::store::{Batch, FAR_AHEAD, STEP, Store, StoreError};
 pub use planner::{Plan, Planner};
-pub(super) use planner::{look_back, pool, window_of};
+pub(crate) use planner::{look_back, pool, window_of};
 
 /// What publishing depends on besides the database.
 #[derive(Clone, Debug)]

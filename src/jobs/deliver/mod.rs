@@ -22,6 +22,7 @@
 pub mod at_once;
 mod dispatcher;
 mod events;
+pub mod pace;
 mod renderer;
 mod rests;
 
@@ -32,15 +33,15 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::letter::{Sender, Shared, Writer};
-use super::pace::Pace;
 use crate::clock::Clock;
+use crate::compose::{Sender, Shared, Writer};
 use crate::core::delivery::{Fault, Outcome, Receipt, SendError, outcome};
 use crate::core::pacing::Ending;
 use crate::mail::{Gate, Mail, Transport, Turn};
 use crate::store::{Claim, Recorded, Store, StoreError};
 use dispatcher::Dispatcher;
 use events::WorkerEvent;
+use pace::Pace;
 use renderer::{AtWork, Renderer};
 use rests::Rests;
 

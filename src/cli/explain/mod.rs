@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 
-use super::work::plural;
+use super::format::plural;
 use super::{files, output};
 use crate::app;
 use crate::clock::Clock;
@@ -15,7 +15,7 @@ use crate::core::address::Address;
 use crate::core::matching::{Check, Explanation, Finding, Judged, Verdict};
 use crate::core::subscription::WhenEmpty;
 use crate::core::zone::Zone;
-use crate::jobs::explain::{
+use crate::explain::{
     self, Case, EditionReport, Fate, Found, Next, Obstacle, Outlook, PaperReport, Role, SectionReport,
 };
 use crate::source::health;

@@ -6,7 +6,7 @@
 
 /// Does `work` with the widest vectors there are. What it calls has to be inlined into it, or it stays narrow.
 #[inline(always)]
-pub(super) fn wide<R>(work: impl FnOnce() -> R) -> R {
+pub(super) fn with_simd<R>(work: impl FnOnce() -> R) -> R {
     #[cfg(target_arch = "x86_64")]
     if has_avx2() {
         #[expect(unsafe_code, reason = "calls a function for machines with AVX2, on a machine that was asked for it")]

@@ -5,16 +5,15 @@
 
 use std::ops::Range;
 
-use super::error::{cut, quoted};
-use super::lexer::Caret;
-use super::{Lint, Query, parser};
+use super::Lint;
+use crate::core::query::{Query, cut, parse_old_carets, quoted};
 
 /// What to tell the owner of an expression in which a caret was a weight once and is none now.
 pub fn reread(query: &Query) -> Option<Lint> {
     if !query.text().contains('^') {
         return None;
     }
-    let (before, _) = parser::parse_with(query.text(), Caret::Weight).ok()?;
+    let before = parse_old_carets(query.text()).ok()?;
     if before == *query.expr() {
         return None;
     }
@@ -63,7 +62,7 @@ mod tests {
     #[test]
     fn what_is_told_to_write_means_what_it_meant() {
         for text in ["OPD^2", "a -(RAG^2 OR title:B2^0.5)", "=GPT-4^3 x2"] {
-            let (before, _) = parser::parse_with(text, Caret::Weight).expect(text);
+            let before = parse_old_carets(text).expect(text);
             assert_eq!(before.to_string().parse(), Ok(before));
         }
     }

@@ -29,7 +29,7 @@ struct Change {
 /// By ending: what becomes of a word that has it, in one way or in two. `^` is the beginning of the word.
 static RULES: LazyLock<Map<&'static str, (Change, Option<Change>)>> = LazyLock::new(|| {
     let mut rules = Map::default();
-    for line in include_str!("stem/rules.txt").lines().filter(|line| !line.starts_with('#')) {
+    for line in include_str!("rules.txt").lines().filter(|line| !line.starts_with('#')) {
         let mut fields = line.split(' ');
         let mut changes = fields.next().into_iter().flat_map(|changes| changes.split('|')).map(Change::read);
         if let Some(first) = changes.next() {

@@ -14,7 +14,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::paper::clean_text;
+use super::clean::clean_text;
 use prose::Prose;
 
 mod bounds;

@@ -3,18 +3,18 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::error::quoted;
-use super::names::is_old_similarity;
-use super::{Clause, Field, Kind, Label, Likes, Literal, Query, reread};
+use super::query::{Clause, Field, Kind, Label, Likes, Literal, Query, is_old_similarity, quoted};
 use crate::core::matching::Pool;
 use crate::core::paper::SourceId;
 use worth::{Worth, worth};
 
 mod implied;
 mod profile;
+mod reread;
 mod worth;
 
 pub use profile::lint_profile;
+pub use reread::reread;
 
 /// A warning about an expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -211,7 +211,23 @@ fn is_lone_letter(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_warning_points_into_its_expression_and_has_a_hint(
+            text in "[a-cA-C0-9^~*\"():<>=. -]{0,40}|(a|OPD\\^2|NOT|OR|AND|author:|votes>5|like:2503.02130|~3| ){0,9}|\\PC{0,30}",
+        ) {
+            for role in [Role::Keyword, Role::Must, Role::Exclude] {
+                if let Ok(query) = Query::parse(&text) {
+                    let lints = lint(&query, role, &Holdings::default());
+                    prop_assert!(lints.iter().all(|lint| text.get(lint.span.clone()).is_some() && !lint.hint.is_empty()));
+                }
+            }
+        }
+    }
 
     fn messages(text: &str) -> Vec<String> {
         messages_as(Role::Keyword, text)

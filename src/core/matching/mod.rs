@@ -41,9 +41,9 @@ mod likeness;
 mod likes;
 mod scratch;
 mod sets;
+mod simd;
 mod vocabulary;
 mod weight;
-mod wide;
 
 pub use compile::{CompiledProfile, LANGUAGE, Stale, source_clause};
 pub use explain::{Check, Explainer, Explanation, Finding, Judged, Percent, Verdict};

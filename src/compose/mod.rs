@@ -1,12 +1,12 @@
 //! From the frozen inputs of a mail to its bytes.
 
+pub mod returns;
 mod shared;
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::returns::{Returns, WayOut};
 use crate::core::address::{Address, Mailbox};
 use crate::core::candidate::Candidate;
 use crate::core::digest::{self, Chosen, Facts, Rendered, Section, SourceNote, Welcome};
@@ -21,6 +21,7 @@ use crate::mail::mime::{self, Letter, Letterhead, QuotedPrintable};
 use crate::source::health;
 use crate::store::{self, Content, Mailing, SourceStatus, Store, StoreError};
 use chrono::{DateTime, Utc};
+use returns::{Returns, WayOut};
 use shared::Papers;
 pub use shared::Shared;
 use templates::{Href, Notice};

@@ -8,10 +8,10 @@
 
 use chrono::{DateTime, Duration, NaiveDateTime, Utc};
 
-use super::publish;
 use crate::core::address::Address;
 use crate::core::schedule;
 use crate::core::subscription::{Consent, Subscription};
+use crate::jobs::publish;
 use crate::store::{History, Standing, Store, StoreError};
 
 mod edition;
