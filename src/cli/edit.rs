@@ -1,5 +1,6 @@
 //! The commands that change the subscriptions file.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -9,6 +10,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use strum::VariantNames;
 
+use super::format::plural;
 use super::{expression, files, output, parse_address, preview, reload};
 use crate::config::edit::{self, Change, EditError, NewSubscription, Setting};
 use crate::config::{self, Settings};
@@ -18,6 +20,7 @@ use crate::core::query::Query;
 use crate::core::schedule::Schedule;
 use crate::core::subscription::{Keyword, Profile, Rank};
 use crate::core::zone::Zone;
+use crate::store::History;
 
 /// What `subscribe` takes.
 #[derive(Debug, Args)]
@@ -114,9 +117,11 @@ pub(super) fn edit(settings: &Settings, arguments: &Edit) -> anyhow::Result<Exit
     };
     let nothing = Change { profile: wanted.profile.clone(), ..Change::default() };
     anyhow::ensure!(wanted != nothing, "say what to change, such as --add EXPRESSION (paperpost edit --help)");
-    let path = change_listed(settings, &address, arguments.file.clone(), |text| edit::edit(text, &address, &wanted))?;
+    let file = arguments.file.clone();
+    let (path, others) = change_listed(settings, &address, file, |text| edit::edit(text, &address, &wanted))?;
     warn(settings, [(&wanted.keywords, &arguments.add), (&wanted.exclude, &arguments.exclude)]);
     say!("{} is changed in {}", address.reveal(), path.display());
+    tell_split(&address, others);
     foretell(settings, &address);
     say!("{}", reload::take_up(settings));
     Ok(ExitCode::SUCCESS)
@@ -165,6 +170,9 @@ pub(super) fn subscribe(settings: &Settings, arguments: &Subscribe) -> anyhow::R
         expression::show(lint, &arguments.keywords[at]);
     }
     say!("{who} is subscribed in {}", path.display());
+    if by_web(settings, &new.email) {
+        say!("{who} came by the web as well: what the file says is in force from now on");
+    }
     foretell(settings, &new.email);
     say!("{}; `paperpost preview {who}` shows the next digest", reload::take_up(settings));
     Ok(ExitCode::SUCCESS)
@@ -209,8 +217,12 @@ fn profile(settings: &Settings, new: &NewSubscription) -> Profile {
 
 /// Removes a subscription from the file.
 pub(super) fn unsubscribe(settings: &Settings, address: &Address, only: Option<PathBuf>) -> anyhow::Result<ExitCode> {
-    let path = change_listed(settings, address, only, |text| edit::unsubscribe(text, address))?;
-    say!("{} is no longer subscribed in {}", address.reveal(), path.display());
+    let (path, _) = change_listed(settings, address, only, |text| edit::unsubscribe(text, address))?;
+    let who = address.reveal();
+    say!("{who} is no longer subscribed in {}", path.display());
+    if by_web(settings, address) {
+        say!("{who} came by the web as well, and that stays in force (paperpost suppress add {who} ends it)");
+    }
     if let Err(error) = files::note_removal(settings, address) {
         note!("could not note in the database that this was meant, which matters if many go at once: {error:#}");
     }
@@ -225,9 +237,13 @@ pub(super) fn pause(
     only: Option<PathBuf>,
     paused: bool,
 ) -> anyhow::Result<ExitCode> {
-    let path = change_listed(settings, address, only, |text| edit::pause(text, address, paused))?;
+    let (path, others) = change_listed(settings, address, only, |text| edit::pause(text, address, paused))?;
     let state = if paused { "is paused" } else { "is not paused" };
     say!("{} {state} in {}", address.reveal(), path.display());
+    tell_split(address, others);
+    if !paused && history(settings, address).is_some_and(|history| history.is_reader_paused) {
+        say!("{} has paused their mails as well: they stay paused until the reader resumes them", address.reveal());
+    }
     say!("{}", reload::take_up(settings));
     Ok(ExitCode::SUCCESS)
 }
@@ -238,13 +254,37 @@ fn zone(text: &str) -> anyhow::Result<Zone> {
         .ok_or_else(|| anyhow::anyhow!("--zone: there is no time zone `{text}`{}", nearest().unwrap_or_default()))
 }
 
-/// Changes the file that lists the address; returns which one that is.
+/// Says that a person has left the entry that they had together with others.
+fn tell_split(address: &Address, others: usize) {
+    if others > 0 {
+        let others = format!("{others} {}", plural(others, "other"));
+        say!("{} had an entry with {others}, and now has one of their own: the others' is unchanged", address.reveal());
+    }
+}
+
+/// Whether a reader came by the web, as far as the database can be looked at.
+fn by_web(settings: &Settings, address: &Address) -> bool {
+    history(settings, address).is_some_and(|history| history.is_from_web)
+}
+
+fn history(settings: &Settings, address: &Address) -> Option<History> {
+    crate::app::look(settings).ok()??.history(&address.normalized()).ok()?
+}
+
+/// Changes the file that lists the address; returns which one that is, and how many others had the entry with it.
 fn change_listed(
     settings: &Settings,
     address: &Address,
     only: Option<PathBuf>,
     changed: impl Fn(&str) -> Result<Option<String>, EditError>,
-) -> anyhow::Result<PathBuf> {
+) -> anyhow::Result<(PathBuf, usize)> {
+    let others = Cell::new(0);
+    let changed = |before: &str| {
+        let after = changed(before)?;
+        let is_changed = after.as_deref().is_some_and(|after| after != before);
+        others.set(if is_changed { edit::others(before, address)? } else { 0 });
+        Ok(after)
+    };
     let paths = match only {
         Some(path) => vec![path],
         None => config::subscription_files(settings),
@@ -253,16 +293,25 @@ fn change_listed(
     let mut failed = None;
     for path in paths {
         let is_changed = match path.is_file() {
-            true => change(settings, &path, &changed),
+            true => change(settings, &path, changed),
             false => Err(anyhow::anyhow!("there is no file {}", path.display())),
         };
         match is_changed {
-            Ok(true) => return Ok(path),
+            Ok(true) => return Ok((path, others.get())),
             Ok(false) => {}
             Err(error) => failed = failed.or(Some(error)),
         }
     }
-    Err(failed.unwrap_or_else(|| anyhow::anyhow!("{} is not subscribed in any file", address.reveal())))
+    Err(failed.unwrap_or_else(|| {
+        let who = address.reveal();
+        match by_web(settings, address) {
+            true => anyhow::anyhow!(
+                "{who} is not subscribed in any file, but by the web: what is ordered there is the reader's to change \
+                 (paperpost suppress add {who} ends it)"
+            ),
+            false => anyhow::anyhow!("{who} is not subscribed in any file"),
+        }
+    }))
 }
 
 /// Changes one file, if what it is then is as right as what it was; returns whether there was something to change.

@@ -9,7 +9,7 @@ use super::output;
 use crate::app;
 use crate::config::{Listing, Settings, SubscriptionFiles};
 use crate::core::address::Address;
-use crate::core::subscription::Subscription;
+use crate::core::subscription::{Origin, Subscription};
 use crate::store::{Difference, Store, SyncReport};
 
 /// Reads the files, and prints what is wrong with them.
@@ -37,6 +37,9 @@ pub(super) fn tell(report: &SyncReport) {
     if report.held > 0 {
         say!("{}", about_held(report.held));
     }
+    if report.both > 0 {
+        say!("{}", about_both(report.both));
+    }
 }
 
 /// The same as numbers.
@@ -48,6 +51,7 @@ pub(super) fn as_json(report: &SyncReport) -> Value {
         "errors": report.errors.len(),
         "kept": report.kept,
         "held": report.held,
+        "both": report.both,
     })
 }
 
@@ -68,6 +72,14 @@ pub(super) fn about_held(held: usize) -> String {
     )
 }
 
+/// What is said of readers who came by the web and are in a file as well.
+pub(super) fn about_both(both: usize) -> String {
+    let (readers, are) = (plural(both, "reader"), if both == 1 { "is" } else { "are" });
+    format!(
+        "{both} {readers} who came by the web {are} in the files as well: what the files say is in force (paperpost list)"
+    )
+}
+
 /// The subscription of an address: as its file has it, which may be newer than what is in force; or as it is in force when its
 /// entry can't be read. What is special about it is told.
 pub(super) fn order(listing: &Listing, store: &Store, address: &Address) -> anyhow::Result<Option<Subscription>> {
@@ -77,14 +89,21 @@ pub(super) fn order(listing: &Listing, store: &Store, address: &Address) -> anyh
     let key = address.normalized();
     let status = store.subscribers()?.into_iter().find(|status| status.listed && status.address == address.reveal());
     let difference = store.differences(listing)?.get(&key).copied();
-    if status.is_none() || difference == Some(Difference::Gone) {
+    let Some(status) = status else { return Ok(None) };
+    if difference == Some(Difference::Gone) && status.origin == Origin::File {
         return Ok(None);
     }
     match difference {
+        Some(Difference::Gone) => {
+            note!("{} is in no file any more: this is what the file said, until that is taken in", address.reveal())
+        }
         Some(Difference::Held) => {
             note!("{} is missing from its file and held: it gets nothing now", address.reveal())
         }
-        _ => note!("the entry of {} can't be read: this is what was right before", address.reveal()),
+        Some(Difference::Wrong) => {
+            note!("the entry of {} can't be read: this is what was right before", address.reveal())
+        }
+        _ => {}
     }
     Ok(store.standing(&key, u32::MAX)?.map(|standing| standing.subscription))
 }

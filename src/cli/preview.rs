@@ -117,8 +117,10 @@ pub(super) fn preview(
         anyhow::bail!("no papers are known yet: `paperpost scrape` reads them");
     };
     let is_held = listing.find(address).is_none() && !listing.is_faulty(address);
-    if subscription.paused && !is_held {
-        let who = address.reveal();
+    let who = address.reveal();
+    if store.history(&address.normalized())?.is_some_and(|history| history.is_reader_paused) {
+        note!("{who} has paused their mails and gets nothing: this would come next once they resume them");
+    } else if subscription.paused && !is_held {
         note!("{who} is paused and gets nothing: this would come next after `paperpost resume {who}`");
     }
     let now = Clock::System.now();

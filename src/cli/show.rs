@@ -11,7 +11,7 @@ use crate::app;
 use crate::clock::Clock;
 use crate::config::{Listing, Report, Settings};
 use crate::core::address::Address;
-use crate::core::subscription::Consent;
+use crate::core::subscription::{Consent, Origin};
 use crate::core::zone::{Zone, Zones};
 use crate::jobs::deliver::pace::{self, Held, HeldBy};
 use crate::store::{
@@ -21,14 +21,15 @@ use crate::store::{
 /// Prints every problem, or that there is none.
 pub(super) fn check(report: &Report, as_json: bool) -> anyhow::Result<ExitCode> {
     let problems = &report.problems;
-    let held = held(report);
+    let (held, both) = in_database(report);
     let subscriptions = report.listing.subscriptions.len();
     let is_good = problems.errors() == 0 && held == 0;
     let code = if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     if as_json {
         let file = report.file.as_ref().map(|file| file.display().to_string());
         output::json(&json!({
-            "file": file, "problems": json::problems(problems), "subscriptions": subscriptions, "held": held, "ok": is_good,
+            "file": file, "problems": json::problems(problems), "subscriptions": subscriptions, "held": held,
+            "both": both, "ok": is_good,
         }))?;
         return Ok(code);
     }
@@ -37,6 +38,9 @@ pub(super) fn check(report: &Report, as_json: bool) -> anyhow::Result<ExitCode> 
     }
     if held > 0 {
         say!("{}", files::about_held(held));
+    }
+    if both > 0 {
+        say!("{}", files::about_both(both));
     }
     let file = report.file.as_ref();
     let file = file.map_or("no settings file, all defaults".to_owned(), |file| file.display().to_string());
@@ -58,12 +62,14 @@ pub(super) fn check(report: &Report, as_json: bool) -> anyhow::Result<ExitCode> 
 /// What becomes of papers that a mail has no place for, in the words of the mail.
 const OWED: &str = "papers beyond a maximum, or beyond what one mail holds, wait: they come in later mails, or are named there as left out";
 
-/// How many are missing from the files and held, or would be as soon as the files are taken in; as far as the database can
-/// be looked at.
-fn held(report: &Report) -> usize {
+/// How many are missing from the files and held, and how many came by the web and are in the files as well; or would be as
+/// soon as the files are taken in. As far as the database can be looked at.
+fn in_database(report: &Report) -> (usize, usize) {
     let store = report.settings.as_ref().and_then(|settings| app::look(settings).ok().flatten());
-    let differences = store.and_then(|store| store.differences(&report.listing).ok()).unwrap_or_default();
-    differences.values().filter(|difference| **difference == Difference::Held).count()
+    let Some(store) = store else { return (0, 0) };
+    let differences = store.differences(&report.listing).unwrap_or_default();
+    let held = differences.values().filter(|difference| **difference == Difference::Held).count();
+    (held, store.also_by_web(&report.listing).map_or(0, |both| both.len()))
 }
 
 /// Sources, next editions and the queue.
@@ -77,6 +83,7 @@ pub(super) fn status(settings: &Settings, json: bool, check: bool) -> anyhow::Re
     let missing = count(Difference::Held);
     let code = if missing > 0 { ExitCode::FAILURE } else { files::code(&listing) };
     let (sources, queue, subscribers) = (store.sources()?, store.queue()?, store.subscribers()?);
+    let (counts, both) = (store.count_subscribers()?, store.also_by_web(&listing)?.len());
     let now = Clock::System.now();
     let held = pace::held(&store, &settings.pacing, now)?;
     let hosts = store.hosts()?;
@@ -100,7 +107,8 @@ pub(super) fn status(settings: &Settings, json: bool, check: bool) -> anyhow::Re
             .map(|s| json!({"address": s.address, "next": s.next, "open": s.is_open, "last": s.last}))
             .collect();
         let faults = due.iter().filter(|subscriber| subscriber.fault.is_some()).count();
-        let pending = json!({
+        let readers = json!({
+            "active": counts.active, "pending": counts.pending, "web": counts.web, "both": both,
             "new": count(Difference::New), "changed": count(Difference::Changed), "gone": count(Difference::Gone),
             "wrong": count(Difference::Wrong), "held": missing,
         });
@@ -109,7 +117,7 @@ pub(super) fn status(settings: &Settings, json: bool, check: bool) -> anyhow::Re
             "suspicions": suspicions, "faults": faults,
             "files": describe_files(&listing, &taken).map(|(path, state)| json!({"path": path, "state": state}))
                 .collect::<Vec<_>>(),
-            "subscribers": pending, "settings": waiting, "zones": zones, "needs_a_person": needed,
+            "subscribers": readers, "settings": waiting, "zones": zones, "needs_a_person": needed,
         }))?;
         return Ok(code);
     }
@@ -154,6 +162,17 @@ pub(super) fn status(settings: &Settings, json: bool, check: bool) -> anyhow::Re
     }
     if missing > 0 {
         say!("  {}", files::about_held(missing));
+    }
+    if both > 0 {
+        say!("  {}", files::about_both(both));
+    }
+    say!("Subscribers");
+    say!("  {} active", counts.active);
+    if counts.pending > 0 {
+        say!("  {} pending: they have not confirmed yet, and get nothing (paperpost list)", counts.pending);
+    }
+    if counts.web > 0 {
+        say!("  {} came by the web", counts.web);
     }
     say!("Next editions");
     for subscriber in due.iter().take(10) {
@@ -287,7 +306,13 @@ pub(super) fn list(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> 
             .map_or("no edition yet".to_owned(), |last| describe_edition(last, subscriber.zone));
         let difference = differences.get(&key(&subscriber.address)).copied();
         say!("{}\n  next: {}\n  last: {last}", subscriber.address, next_word(subscriber));
-        if let Some(words) = difference.and_then(|difference| describe_difference(difference, subscriber.listed)) {
+        if subscriber.origin == Origin::Web {
+            say!(
+                "  came by the web{}",
+                if subscriber.both { ", and is in a file as well: what the file says is in force" } else { "" }
+            );
+        }
+        if let Some(words) = difference.and_then(|difference| describe_difference(difference, subscriber)) {
             say!("  {words}");
         }
         if let Some(fault) = &subscriber.fault {
@@ -302,7 +327,11 @@ pub(super) fn list(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> 
         say!("{address}\n  next: none: in the file, and not taken in yet\n  last: no edition yet");
     }
     let all = subscribers.len() + new.len();
-    say!("{all} {}", plural(all, "subscriber"));
+    let pending = match subscribers.iter().filter(|subscriber| is_pending(subscriber)).count() {
+        0 => String::new(),
+        count => format!(", {count} of them pending: not confirmed yet"),
+    };
+    say!("{all} {}{pending}", plural(all, "subscriber"));
     if subscribers.iter().any(|subscriber| subscriber.last.as_ref().is_some_and(|last| last.owed > 0)) {
         say!("{OWED}");
     }
@@ -310,11 +339,16 @@ pub(super) fn list(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> 
 }
 
 /// What the file says of a subscriber, where that is not what is in force.
-fn describe_difference(difference: Difference, is_listed: bool) -> Option<&'static str> {
+fn describe_difference(difference: Difference, subscriber: &SubscriberStatus) -> Option<&'static str> {
+    let is_by_web = subscriber.origin == Origin::Web;
     match difference {
-        Difference::New if is_listed => None,
+        Difference::New if subscriber.listed && is_by_web => Some("the file has it too, which is not taken in yet"),
+        Difference::New if subscriber.listed => None,
         Difference::New => Some("the file has it again, which is not taken in yet"),
         Difference::Changed => Some("the file says something else, which is not taken in yet"),
+        Difference::Gone if is_by_web => Some(
+            "the file no longer has it, which is not taken in yet: then what they ordered by the web is in force again",
+        ),
         Difference::Gone => Some("the file no longer has it, which is not taken in yet"),
         Difference::Wrong => {
             Some("its entry in the file is wrong: what was right before is in force (paperpost check)")
@@ -346,11 +380,17 @@ fn is_active(subscriber: &SubscriberStatus) -> bool {
     subscriber.listed && !subscriber.paused && subscriber.consent == Consent::Confirmed
 }
 
+fn is_pending(subscriber: &SubscriberStatus) -> bool {
+    subscriber.listed && subscriber.consent == Consent::Pending
+}
+
 fn next_word(subscriber: &SubscriberStatus) -> String {
     match subscriber.next {
+        _ if is_pending(subscriber) => "none: pending: they have not confirmed yet".to_owned(),
         _ if subscriber.consent != Consent::Confirmed => format!("none: {}", subscriber.consent),
         _ if !subscriber.listed => "none: no longer in the subscriptions file".to_owned(),
         _ if subscriber.held => "none: held".to_owned(),
+        _ if subscriber.reader_paused => "none: paused by the reader".to_owned(),
         _ if subscriber.paused => "none: paused".to_owned(),
         Some(next) if next <= Clock::System.now() => "due now".to_owned(),
         Some(next) => in_zone(next, subscriber.zone),

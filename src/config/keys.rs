@@ -92,7 +92,7 @@ pub(super) const PROFILE: &[&str] = &["keywords", "exclude", "must", "min_upvote
 
 /// The other keys of a `[[subscription]]`.
 pub(super) const SUBSCRIPTION: &[&str] =
-    &["email", "name", "schedule", "zone", "since", "paused", "when_empty", "profile"];
+    &["email", "name", "schedule", "zone", "since", "paused", "when_empty", "profiles", "profile"];
 
 /// The keys of `[defaults]`.
 pub(super) const DEFAULTS: &[&str] =

@@ -53,7 +53,7 @@ word_enum! {
     pub enum Origin {
         /// A subscriptions file.
         File,
-        /// The web.
+        /// The web; a file may name its address as well, and is then in force.
         Web,
     }
 }

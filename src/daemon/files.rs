@@ -255,6 +255,12 @@ fn tell(report: &SyncReport) {
             "so many are missing from the subscription files that they are held; if they were removed on purpose: paperpost reload --accept-removals",
         );
     }
+    if report.both > 0 {
+        tracing::info!(
+            readers = report.both,
+            "came by the web and are in a file as well: what the file says is in force"
+        );
+    }
     let SyncReport { subscriptions, added, changed, retired, .. } = report;
     tracing::info!(subscriptions, added, changed, retired, "subscriptions are in force");
 }

@@ -71,7 +71,8 @@ impl<'a> Case<'a> {
         let is_listed = in_file.is_some() || history.as_ref().is_some_and(|history| history.is_from_web);
         // From the first paper on: the whole ledger.
         let standing = match (store.standing(&key, 0)?, in_file) {
-            (Some(mut standing), Some(subscription)) => {
+            (Some(mut standing), Some(mut subscription)) => {
+                subscription.paused |= history.as_ref().is_some_and(|history| history.is_reader_paused);
                 standing.subscription = subscription;
                 standing
             }

@@ -11,6 +11,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use super::sqlite::HAS_NAME;
 use super::subscriptions::{Definition, definition_id};
 use super::suppressions::{self, AddressHash};
+use super::web_orders;
 use super::{Reason, Result, Store, from_json, instant};
 use crate::core::address::Address;
 use crate::core::token::SubscriberId;
@@ -104,7 +105,8 @@ impl Store {
             // What nobody has any more may name somebody.
             let unused = format!(
                 "FROM definitions d WHERE NOT EXISTS (SELECT 1 FROM subscriptions WHERE definition = d.id)
-                 AND NOT EXISTS (SELECT 1 FROM editions WHERE definition = d.id) AND {HAS_NAME}"
+                 AND NOT EXISTS (SELECT 1 FROM editions WHERE definition = d.id)
+                 AND NOT EXISTS (SELECT 1 FROM web_orders WHERE definition = d.id) AND {HAS_NAME}"
             );
             tx.execute(&format!("DELETE FROM orders WHERE definition IN (SELECT d.id {unused})"), [])?;
             tx.execute(&format!("DELETE FROM definitions WHERE id IN (SELECT d.id {unused})"), [])?;
@@ -164,6 +166,7 @@ fn departed(tx: &Transaction<'_>, before: DateTime<Utc>) -> Result<Vec<(i64, Str
 }
 
 fn forget(tx: &Transaction<'_>, id: i64, key: &str) -> Result<()> {
+    web_orders::forget(tx, id)?;
     tx.execute(
         "UPDATE subscriptions SET address = ?2, address_key = ?3 WHERE id = ?1",
         params![id, FORGOTTEN, forgotten_key(tx, key)?],

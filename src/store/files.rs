@@ -7,6 +7,7 @@ use rusqlite::{Transaction, params};
 
 use super::removals::{self, Accepted, Fate, Missing};
 use super::subscriptions::{self, Definition, SyncReport};
+use super::web_orders::IN_FILE;
 use super::{Result, Store, from_json, instant, reloads, to_json};
 use crate::config::listing::{FileHash, FileState, Listing};
 use crate::core::address::Address;
@@ -34,7 +35,7 @@ pub enum Difference {
     New,
     /// It says something else.
     Changed,
-    /// It is no longer there, and will be retired.
+    /// It is no longer there, and will be retired; or what its reader ordered by the web will be in force again.
     Gone,
     /// It is no longer there, with so many others that it is held, or will be.
     Held,
@@ -70,15 +71,6 @@ impl Store {
         })
     }
 
-    /// How many subscribers may be written to, and how many are held.
-    pub fn count_subscribers(&self) -> Result<(u64, u64)> {
-        self.read(|tx| {
-            let sql = "SELECT coalesce(sum(listed = 1 AND paused = 0 AND consent = 'confirmed'), 0),
-                              coalesce(sum(listed = 1 AND held IS NOT NULL), 0) FROM subscriptions";
-            Ok(tx.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?)
-        })
-    }
-
     /// How what the files say differs from what is in force, by normalized address.
     pub fn differences(&self, listing: &Listing) -> Result<HashMap<String, Difference>> {
         let (mut rows, before, accepted) =
@@ -90,7 +82,8 @@ impl Store {
                 None => Some(Difference::New),
                 Some(row) => {
                     let is_same = row.definition == Definition::of(subscription).hash()?.0;
-                    let is_same = is_same && row.is_paused == subscription.paused && !row.missing.is_held;
+                    let is_same = is_same && row.is_paused == (subscription.paused || row.is_reader_paused);
+                    let is_same = is_same && !row.missing.is_held;
                     (!is_same).then_some(Difference::Changed)
                 }
             };
@@ -114,20 +107,22 @@ impl Store {
     }
 }
 
-/// A subscription of a file that is in force.
+/// A subscription that is in force by what a file says.
 struct InForce {
     /// The hash of its definition.
     definition: Vec<u8>,
     is_paused: bool,
+    is_reader_paused: bool,
     /// What it is if the files don't have it.
     missing: Missing,
 }
 
 fn in_force(tx: &Transaction<'_>) -> Result<HashMap<String, InForce>> {
-    let mut query = tx.prepare_cached(
-        "SELECT s.address_key, d.hash, s.paused, s.id, s.file, s.held IS NOT NULL, s.removed, s.consent = 'confirmed'
-         FROM subscriptions s JOIN definitions d ON d.id = s.definition WHERE s.origin = 'file' AND s.listed = 1",
-    )?;
+    let mut query = tx.prepare_cached(&format!(
+        "SELECT address_key, d.hash, paused, subscriptions.id, file, held IS NOT NULL, removed, consent = 'confirmed', origin,
+                reader_paused
+         FROM subscriptions JOIN definitions d ON d.id = definition WHERE {IN_FILE} AND listed = 1",
+    ))?;
     let rows = query.query_map([], |row| {
         let missing = Missing {
             id: row.get(3)?,
@@ -135,8 +130,10 @@ fn in_force(tx: &Transaction<'_>) -> Result<HashMap<String, InForce>> {
             is_held: row.get(5)?,
             is_removed: row.get(6)?,
             is_confirmed: row.get(7)?,
+            origin: row.get(8)?,
         };
-        Ok((row.get(0)?, InForce { definition: row.get(1)?, is_paused: row.get(2)?, missing }))
+        let (definition, is_paused, is_reader_paused) = (row.get(1)?, row.get(2)?, row.get(9)?);
+        Ok((row.get(0)?, InForce { definition, is_paused, is_reader_paused, missing }))
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }

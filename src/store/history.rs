@@ -23,6 +23,8 @@ pub struct History {
     pub consent: Consent,
     /// Whether it came by the web, so that no file lists it.
     pub is_from_web: bool,
+    /// Whether its reader has paused it, whatever the files say.
+    pub is_reader_paused: bool,
     /// Its editions, newest first, each with the numbers that its papers had when it was decided.
     pub editions: Vec<PastEdition>,
     /// Papers that turned out to be another one.
@@ -71,13 +73,13 @@ impl Store {
     /// The history of an address; `None` when the database has no subscription of it.
     pub fn history(&self, address_key: &str) -> Result<Option<History>> {
         self.read(|tx| {
-            let sql = "SELECT id, address, consent, origin = 'web', paused FROM subscriptions WHERE address_key = ?";
-            let found: Option<(i64, String, Consent, bool, bool)> = tx
+            let sql = "SELECT id, address, consent, origin = 'web', paused, reader_paused FROM subscriptions WHERE address_key = ?";
+            let found: Option<(i64, String, Consent, bool, bool, bool)> = tx
                 .query_row(sql, [address_key], |row| {
-                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
                 })
                 .optional()?;
-            let Some((id, address, consent, is_from_web, paused)) = found else { return Ok(None) };
+            let Some((id, address, consent, is_from_web, paused, is_reader_paused)) = found else { return Ok(None) };
             let mut query = tx.prepare_cached(
                 "SELECT e.id, e.slot, e.decided, e.read, e.papers, e.also, e.owed, e.looked_at, o.state, o.due,
                         e.definition, d.text, e.told, coalesce(o.comes_again, 0)
@@ -99,7 +101,7 @@ impl Store {
                 };
                 editions.push(past_edition(row, order)?);
             }
-            Ok(Some(History { consent, is_from_web, editions, joined: Joined::as_of(tx, i64::MAX)? }))
+            Ok(Some(History { consent, is_from_web, is_reader_paused, editions, joined: Joined::as_of(tx, i64::MAX)? }))
         })
     }
 

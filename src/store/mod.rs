@@ -47,6 +47,7 @@ mod suspicions;
 mod tally;
 mod terms;
 mod thin;
+mod web_orders;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -73,7 +74,7 @@ pub use mail::OutboxState;
 pub use outbox::{OutboxEntry, Recorded};
 pub use prune::Pruned;
 pub use reloads::{InForce, ReloadAnswer, ReloadRequests, SettingsReport};
-pub use status::{EditionStatus, QueueStatus, SourceStatus, SubscriberStatus};
+pub use status::{EditionStatus, QueueStatus, SourceStatus, SubscriberCounts, SubscriberStatus};
 pub use subscriptions::{SyncReport, Withheld};
 pub use suppressions::{AddressHash, Imported, Reason, Suppression};
 pub use suspicions::{FOR_A_PERSON, Suspicion};

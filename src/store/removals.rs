@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use crate::config::listing::{FileState, Listing};
+use crate::core::subscription::Origin;
 
 /// More than this many must be missing before anybody is held.
 const FEW: usize = 2;
@@ -22,16 +23,19 @@ pub(super) struct Missing {
     pub(super) is_removed: bool,
     /// Whether it may be written to at all: who has left is missed by nobody.
     pub(super) is_confirmed: bool,
+    /// Who came by the web is never held: what they ordered there is in force again, or the file's entry stays.
+    pub(super) origin: Origin,
 }
 
 /// What becomes of one that is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// It stays as it is: it may be in a part of its file that can't be read.
+    /// It stays as it is: it may be in a part of its file that can't be read, or it may be missing by accident and came
+    /// by the web.
     Stay,
     /// It gets nothing and loses nothing.
     Hold,
-    /// It is no longer subscribed.
+    /// It is no longer subscribed, or only by the web.
     Retire,
 }
 
@@ -87,7 +91,11 @@ pub(super) fn decide(
         }
         let is_gone = state == Some(FileState::Missing) || state.is_none() && any(FileState::Missing);
         let file_many = is_many(by_file[&one.file], listed.get(&one.file).copied().unwrap_or(0));
-        if one.is_held || is_gone || file_many || all_many { Fate::Hold } else { Fate::Retire }
+        match one.origin {
+            _ if !(one.is_held || is_gone || file_many || all_many) => Fate::Retire,
+            Origin::File => Fate::Hold,
+            Origin::Web => Fate::Stay,
+        }
     };
     missing.iter().map(fate).collect()
 }
@@ -111,8 +119,14 @@ mod tests {
     }
 
     fn missing(count: usize, file: &str) -> Vec<Missing> {
-        let one =
-            |id| Missing { id, file: Some(file.to_owned()), is_held: false, is_removed: false, is_confirmed: true };
+        let one = |id| Missing {
+            id,
+            file: Some(file.to_owned()),
+            is_held: false,
+            is_removed: false,
+            is_confirmed: true,
+            origin: Origin::File,
+        };
         (0..count as i64).map(one).collect()
     }
 
@@ -143,6 +157,21 @@ mod tests {
         assert_eq!(decide(&gone, &listed(&[("a", 6)]), &read, &Accepted::default()), [Fate::Retire; 6]);
         gone[5].is_held = true;
         assert_eq!(decide(&gone, &listed(&[("a", 600)]), &read, &Accepted::default())[5], Fate::Hold, "until told");
+    }
+
+    #[test]
+    fn who_came_by_the_web_is_not_held() {
+        let mut gone = missing(4, "a");
+        gone[1].origin = Origin::Web;
+        for (state, others) in [(FileState::Read, Fate::Hold), (FileState::Missing, Fate::Hold)] {
+            let listing = listing(vec![file("a", state, Some(1))]);
+            let fates = decide(&gone, &listed(&[("a", 4)]), &listing, &Accepted::default());
+            assert_eq!(fates, [others, Fate::Stay, others, others]);
+        }
+        let read = listing(vec![file("a", FileState::Read, Some(1))]);
+        let accepted = Accepted(vec![("a".to_owned(), Some(super::super::hex(&[1; 32])))]);
+        assert_eq!(decide(&gone, &listed(&[("a", 4)]), &read, &accepted), [Fate::Retire; 4]);
+        assert_eq!(decide(&gone[1..2], &listed(&[("a", 9)]), &read, &Accepted::default()), [Fate::Retire]);
     }
 
     #[test]

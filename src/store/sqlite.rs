@@ -62,7 +62,7 @@ pub(super) fn last_mail(tx: &Transaction<'_>) -> Result<i64> {
     Ok(tx.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?.unwrap_or(0))
 }
 
-pub(super) const MIGRATIONS: [&str; 21] = [
+pub(super) const MIGRATIONS: [&str; 22] = [
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_leaving.sql"),
     include_str!("migrations/0003_faults.sql"),
@@ -84,6 +84,7 @@ pub(super) const MIGRATIONS: [&str; 21] = [
     include_str!("migrations/0019_hosts.sql"),
     include_str!("migrations/0020_settings.sql"),
     include_str!("migrations/0021_mails.sql"),
+    include_str!("migrations/0022_web_orders.sql"),
 ];
 
 /// Opens the file at `path`, makes it when it isn't there, and brings it up to this program's version.

@@ -8,7 +8,7 @@ use super::papers::source;
 use super::sqlite::{OWED_COUNT, PAPERS_COUNT, ZONE};
 use super::{OutboxState, Result, Store, instant, slot};
 use crate::core::paper::{ReadOutcome, Route, SourceId};
-use crate::core::subscription::Consent;
+use crate::core::subscription::{Consent, Origin};
 use crate::core::zone::Zone;
 
 /// How a source's reads went.
@@ -50,8 +50,14 @@ pub struct SubscriberStatus {
     pub address: String,
     /// Whether they want mail.
     pub consent: Consent,
-    /// Whether the file pauses it.
+    /// Where they came from.
+    pub origin: Origin,
+    /// Whether they came by the web and a file names them as well: the file's entry is in force.
+    pub both: bool,
+    /// Whether the file or the reader pauses it.
     pub paused: bool,
+    /// Whether the reader does.
+    pub reader_paused: bool,
     /// Whether the file still lists it.
     pub listed: bool,
     /// Whether it is missing from its file and gets nothing until somebody has said why.
@@ -68,6 +74,21 @@ pub struct SubscriberStatus {
     pub fault: Option<String>,
     /// The newest edition.
     pub last: Option<EditionStatus>,
+}
+
+/// How many subscribers are what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SubscriberCounts {
+    /// They may be written to.
+    pub active: u64,
+    /// They asked by the web for digests and have not confirmed that yet: they get none.
+    pub pending: u64,
+    /// They are missing from their file.
+    pub held: u64,
+    /// They came by the web.
+    pub web: u64,
+    /// They did, and a file names them as well.
+    pub both: u64,
 }
 
 /// What became of an edition.
@@ -120,6 +141,22 @@ impl Store {
         })
     }
 
+    /// How many subscribers there are, by what they are.
+    pub fn count_subscribers(&self) -> Result<SubscriberCounts> {
+        self.read(|tx| {
+            let sql =
+                "SELECT coalesce(sum(paused = 0 AND consent = 'confirmed'), 0), coalesce(sum(consent = 'pending'), 0),
+                              coalesce(sum(held IS NOT NULL), 0), coalesce(sum(origin = 'web'), 0),
+                              (SELECT count(*) FROM web_orders)
+                       FROM subscriptions WHERE listed = 1";
+            let counts = tx.prepare_cached(sql)?.query_row([], |row| {
+                let (active, pending, held) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                Ok(SubscriberCounts { active, pending, held, web: row.get(3)?, both: row.get(4)? })
+            });
+            Ok(counts?)
+        })
+    }
+
     /// Every subscriber with their newest edition, by address.
     pub fn subscribers(&self) -> Result<Vec<SubscriberStatus>> {
         self.read(|tx| {
@@ -127,7 +164,8 @@ impl Store {
                 "SELECT s.address, s.consent, s.paused, s.listed, s.next_at,
                         e.id, e.slot, {PAPERS_COUNT},
                         e.looked_at, {OWED_COUNT}, o.state, s.fault, s.held IS NOT NULL,
-                        e.decided, o.due, {ZONE}, o.id
+                        e.decided, o.due, {ZONE}, o.id,
+                        s.origin, s.reader_paused, EXISTS (SELECT 1 FROM web_orders WHERE subscription = s.id)
                  FROM subscriptions s
                  JOIN definitions d ON d.id = s.definition
                  LEFT JOIN editions e ON e.id = (SELECT max(id) FROM editions WHERE subscription = s.id)
@@ -145,7 +183,10 @@ impl Store {
                 out.push(SubscriberStatus {
                     address: row.get(0)?,
                     consent,
+                    origin: row.get(17)?,
+                    both: row.get(19)?,
                     paused,
+                    reader_paused: row.get(18)?,
                     listed,
                     held,
                     zone: zone.as_deref().and_then(Zone::named).unwrap_or(Zone::UTC),

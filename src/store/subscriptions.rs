@@ -2,9 +2,9 @@
 //!
 //! The file is the truth about what its subscribers want; the database about whether they may be written to. Taking the
 //! files in upserts their subscriptions and retires those they no longer list, unless so many are missing that it may be
-//! an accident ([`super::removals`]). An entry that is wrong leaves its subscription as it was. It never touches what
-//! came by the web and never revives an address that was withdrawn or suppressed (I6): those are reported, so that the
-//! file's owner knows.
+//! an accident ([`super::removals`]). An entry that is wrong leaves its subscription as it was. It keeps what a reader ordered by
+//! the web ([`super::web_orders`]) and never revives an address that was withdrawn or suppressed (I6): both are reported, so
+//! that the file's owner knows.
 
 use std::collections::HashMap;
 
@@ -15,11 +15,12 @@ use serde::{Deserialize, Serialize};
 use super::removals::{self, Fate, Missing};
 use super::sqlite::RANDOM_ID;
 use super::suppressions::Suppressed;
+use super::web_orders::{self, IN_FILE};
 use super::{Result, Store, StoreError, claims, departures, files, from_json, instant, slot, slot_text, to_json};
 use crate::config::listing::{Faulty, Listing};
 use crate::core::address::Address;
 use crate::core::schedule::Schedule;
-use crate::core::subscription::{Consent, Profile, Subscription, WhenEmpty};
+use crate::core::subscription::{Consent, Origin, Profile, Subscription, WhenEmpty};
 use crate::core::zone::Zone;
 
 /// What was ordered, without whose order it is: the part of a subscription that an edition keeps.
@@ -74,6 +75,9 @@ pub struct SyncReport {
     pub held: usize,
     /// Subscriptions that stay as they were, because what the files say of them is wrong or can't be read.
     pub kept: usize,
+    /// Readers who came by the web and are in a file as well: the file's entry is in force.
+    #[serde(default)]
+    pub both: usize,
     /// The errors in the files, one line each.
     pub errors: Vec<String>,
     /// Listed, but not to be written to.
@@ -129,10 +133,11 @@ impl Store {
             }
             let missing = missing(tx)?;
             for (one, fate) in missing.iter().zip(removals::decide(&missing, &before, listing, &accepted)) {
-                apply(tx, one, fate, &mut report)?;
+                apply(tx, one, fate, now, &mut report)?;
             }
             let sql = "SELECT count(*) FROM subscriptions WHERE held IS NOT NULL AND listed = 1";
             report.held = tx.query_row(sql, [], |row| row.get(0))?;
+            report.both = tx.query_row("SELECT count(*) FROM web_orders", [], |row| row.get(0))?;
             files::record(tx, listing, &report, now)?;
             Ok(report)
         })
@@ -141,28 +146,33 @@ impl Store {
 
 /// How many subscribers that may be written to each file has had.
 pub(super) fn listed_by_file(tx: &Transaction<'_>) -> Result<HashMap<Option<String>, usize>> {
-    let mut rows = tx.prepare(
-        "SELECT file, count(*) FROM subscriptions
-         WHERE origin = 'file' AND listed = 1 AND consent = 'confirmed' GROUP BY file",
-    )?;
+    let mut rows = tx.prepare(&format!(
+        "SELECT file, count(*) FROM subscriptions WHERE {IN_FILE} AND listed = 1 AND consent = 'confirmed' GROUP BY file",
+    ))?;
     let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Those in force that `in_file` doesn't have.
 fn missing(tx: &Transaction<'_>) -> Result<Vec<Missing>> {
-    let mut rows = tx.prepare(
-        "SELECT id, file, held IS NOT NULL, removed, consent = 'confirmed' FROM subscriptions
-         WHERE origin = 'file' AND listed = 1 AND id NOT IN (SELECT id FROM in_file)",
-    )?;
+    let mut rows = tx.prepare(&format!(
+        "SELECT id, file, held IS NOT NULL, removed, consent = 'confirmed', origin FROM subscriptions
+         WHERE {IN_FILE} AND listed = 1 AND id NOT IN (SELECT id FROM in_file)",
+    ))?;
     let rows = rows.query_map([], |row| {
         let (id, file, is_held) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        Ok(Missing { id, file, is_held, is_removed: row.get(3)?, is_confirmed: row.get(4)? })
+        Ok(Missing { id, file, is_held, is_removed: row.get(3)?, is_confirmed: row.get(4)?, origin: row.get(5)? })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn apply(tx: &Transaction<'_>, missing: &Missing, fate: Fate, report: &mut SyncReport) -> Result<()> {
+fn apply(
+    tx: &Transaction<'_>,
+    missing: &Missing,
+    fate: Fate,
+    now: DateTime<Utc>,
+    report: &mut SyncReport,
+) -> Result<()> {
     let sql = match fate {
         Fate::Stay => {
             report.kept += 1;
@@ -170,6 +180,16 @@ fn apply(tx: &Transaction<'_>, missing: &Missing, fate: Fate, report: &mut SyncR
         }
         // It is paused meanwhile, so whatever a pause keeps from being lost is kept for it as well.
         Fate::Hold => "UPDATE subscriptions SET held = paused, paused = 1 WHERE id = ? AND held IS NULL",
+        Fate::Retire if missing.origin == Origin::Web => {
+            report.changed += 1;
+            if let Some((file, own)) = web_orders::restore(tx, missing.id, now)?
+                // One that can't be read fails by itself, when an edition of it is due.
+                && let Some(own) = read_definition(own)
+            {
+                begin_tomorrow(tx, missing.id, file, &own.schedule, own.zone)?;
+            }
+            return Ok(());
+        }
         Fate::Retire => {
             report.retired += 1;
             "UPDATE subscriptions SET listed = 0, removed = 0, paused = coalesce(held, paused), held = NULL WHERE id = ?"
@@ -182,9 +202,9 @@ fn apply(tx: &Transaction<'_>, missing: &Missing, fate: Fate, report: &mut SyncR
 /// Leaves a subscription whose entry is wrong as it was, but for a pause, which is obeyed. Returns its number, if it is in
 /// force.
 fn keep(tx: &Transaction<'_>, faulty: &Faulty, file: &str, now: DateTime<Utc>) -> Result<Option<i64>> {
-    let sql = "SELECT id, held FROM subscriptions WHERE address_key = ? AND origin = 'file' AND listed = 1";
+    let sql = format!("SELECT id, held FROM subscriptions WHERE address_key = ? AND {IN_FILE} AND listed = 1");
     let key = faulty.address.normalized();
-    let known = tx.prepare_cached(sql)?.query_row([key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let known = tx.prepare_cached(&sql)?.query_row([key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     let Some((id, held)): Option<(i64, Option<bool>)> = known else { return Ok(None) };
     tx.prepare_cached(
         "UPDATE subscriptions SET paused = CASE WHEN ?2 THEN 1 ELSE coalesce(held, paused) END, removed = 0,
@@ -201,8 +221,11 @@ fn keep(tx: &Transaction<'_>, faulty: &Faulty, file: &str, now: DateTime<Utc>) -
 /// A subscription as the database knows it.
 struct Known {
     id: i64,
+    origin: Origin,
     definition: i64,
     is_paused: bool,
+    /// Whether the reader has paused it, so that no file can end that.
+    is_reader_paused: bool,
     is_held: bool,
     is_listed: bool,
     is_removed: bool,
@@ -213,7 +236,7 @@ struct Known {
 
 fn known(tx: &Transaction<'_>, address_key: &str) -> Result<Option<Known>> {
     let mut query = tx.prepare_cached(
-        "SELECT id, definition, paused, held IS NOT NULL, listed, removed, consent, address, file
+        "SELECT id, definition, paused, held IS NOT NULL, listed, removed, consent, address, file, origin, reader_paused
          FROM subscriptions WHERE address_key = ?",
     )?;
     let known = query.query_row([address_key], |row| {
@@ -227,6 +250,8 @@ fn known(tx: &Transaction<'_>, address_key: &str) -> Result<Option<Known>> {
             consent: row.get(6)?,
             address: row.get(7)?,
             file: row.get(8)?,
+            origin: row.get(9)?,
+            is_reader_paused: row.get(10)?,
         })
     });
     Ok(known.optional()?)
@@ -281,17 +306,31 @@ fn upsert(
         tx.prepare_cached("UPDATE subscriptions SET listed = 1, origin = 'file' WHERE id = ?1")?.execute([id])?;
         report.added += 1;
     }
-    if known.definition != definition {
-        begin_tomorrow(tx, id, known.definition, subscription)?;
+    if known.origin == Origin::Web && known.is_listed {
+        web_orders::keep(tx, id)?;
     }
-    let is_reordered = known.definition != definition || known.is_paused != subscription.paused || known.is_held;
+    if known.definition != definition {
+        begin_tomorrow(tx, id, known.definition, &subscription.schedule, subscription.zone)?;
+    }
+    let is_vouched_for = known.consent == Consent::Pending && withheld.is_none();
+    if is_vouched_for {
+        // What came before they were listed is not for them, however long ago they asked.
+        tx.prepare_cached(
+            "UPDATE subscriptions SET consent = 'confirmed', next_at = 0,
+                    since = CASE WHEN decided IS NULL THEN max(since, ?2) ELSE since END
+             WHERE id = ?1",
+        )?
+        .execute(params![id, first_day(subscription, now).to_string()])?;
+    }
+    let is_paused = subscription.paused || known.is_reader_paused;
+    let is_reordered = known.definition != definition || known.is_paused != is_paused || known.is_held;
     if is_reordered || !known.is_listed {
         // The next slot is found anew at the next publish, from the newest one that has its edition.
         tx.prepare_cached(
             "UPDATE subscriptions SET definition = ?2, paused = ?3, held = NULL, next_at = 0, fault = NULL WHERE id = ?1",
         )?
-        .execute(params![id, definition, subscription.paused])?;
-        if known.is_paused && !subscription.paused {
+        .execute(params![id, definition, is_paused])?;
+        if known.is_paused && !is_paused {
             claims::unpark(tx, id, now)?;
         }
     }
@@ -299,14 +338,18 @@ fn upsert(
         tx.prepare_cached("UPDATE subscriptions SET since = ?2 WHERE id = ?1 AND decided IS NULL AND since <> ?2")?
             .execute(params![id, day.to_string()])?;
     }
-    // Upper and lower case make no other subscriber, but the local part is written as its owner has it.
-    let address = subscription.address.reveal();
+    // Upper and lower case make no other subscriber, but the local part is written as its owner has it: who came by the
+    // web has written it themselves.
+    let address = match known.origin {
+        Origin::Web => known.address.clone(),
+        Origin::File => subscription.address.reveal(),
+    };
     let is_respelt = address != known.address;
     if is_respelt || known.is_removed || known.file.as_deref() != Some(file) {
         tx.prepare_cached("UPDATE subscriptions SET address = ?2, file = ?3, removed = 0 WHERE id = ?1")?
             .execute(params![id, address, file])?;
     }
-    report.changed += usize::from(known.is_listed && (is_reordered || is_respelt));
+    report.changed += usize::from(known.is_listed && (is_reordered || is_respelt || is_vouched_for));
     Ok(id)
 }
 
@@ -325,10 +368,10 @@ pub(super) fn next_day(created: DateTime<Utc>) -> DateTime<Utc> {
 
 /// After a change of schedule or zone, takes every slot up to the end of the last edition's day for settled: whoever moves
 /// their digest from the morning to the evening does not want another one today.
-fn begin_tomorrow(tx: &Transaction<'_>, id: i64, old: i64, new: &Subscription) -> Result<()> {
+fn begin_tomorrow(tx: &Transaction<'_>, id: i64, old: i64, schedule: &Schedule, zone: Zone) -> Result<()> {
     let mut text = tx.prepare_cached("SELECT text FROM definitions WHERE id = ?")?;
     let old: Option<Definition> = text.query_row([old], |row| row.get(0)).optional()?.and_then(read_definition);
-    if old.is_some_and(|old| old.schedule == new.schedule && old.zone == new.zone) {
+    if old.is_some_and(|old| old.schedule == *schedule && old.zone == zone) {
         return Ok(());
     }
     let last: Option<(String, i64, String)> = tx
@@ -340,7 +383,7 @@ fn begin_tomorrow(tx: &Transaction<'_>, id: i64, old: i64, new: &Subscription) -
         .optional()?;
     let Some((last, decided, definition)) = last else { return Ok(()) };
     // An edition may come days after its slot; its day is that of the wall it was made for.
-    let zone = read_definition(definition).map_or(new.zone, |definition| definition.zone);
+    let zone = read_definition(definition).map_or(zone, |definition| definition.zone);
     let day = slot(&last)?.date().max(instant(decided).with_timezone(&zone).date_naive());
     let end = day.and_hms_opt(23, 59, 0).unwrap_or_default();
     tx.prepare_cached("UPDATE subscriptions SET last_slot = max(last_slot, ?2) WHERE id = ?1")?

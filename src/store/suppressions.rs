@@ -13,6 +13,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use serde::Serialize;
 
 use super::sqlite::RANDOM_ID;
+use super::web_orders::IN_FILE;
 use super::{Result, Store, departures, hex, instant, suspicions};
 use crate::core::address::Address;
 use crate::core::subscription::Consent;
@@ -115,9 +116,17 @@ impl Store {
             let removed = tx.execute("DELETE FROM suppressions WHERE hash = ?", [hash(&key(tx)?, &address_key)])?;
             let since = now.date_naive() - Days::new(1);
             let revived = tx.execute(
-                "UPDATE subscriptions SET consent = 'confirmed', since = max(since, ?2), next_at = 0
-                 WHERE address_key = ?1 AND origin = 'file' AND consent IN ('withdrawn', 'suppressed')",
+                &format!(
+                    "UPDATE subscriptions SET consent = 'confirmed', since = max(since, ?2), next_at = 0
+                     WHERE address_key = ?1 AND {IN_FILE} AND consent IN ('withdrawn', 'suppressed')"
+                ),
                 params![address_key, since.to_string()],
+            )?;
+            // The file vouches for them; what they once confirmed by the web no longer counts.
+            tx.execute(
+                "UPDATE web_orders SET consent = 'pending'
+                 WHERE subscription = (SELECT id FROM subscriptions WHERE address_key = ?)",
+                [&address_key],
             )?;
             suspicions::forget(tx, &address_key)?;
             Ok(removed + revived > 0)

@@ -47,10 +47,16 @@ fn text(store: &Store, now: DateTime<Utc>) -> Result<String, StoreError> {
         let count = files.iter().filter(|file| file.errors.is_empty() == is_good).count();
         line(&mut out, "paperpost_subscription_files", "state", state, count);
     }
-    family(&mut out, "paperpost_subscribers", "gauge", "Subscribers: active, or held as missing from their file.");
-    let (active, held) = store.count_subscribers()?;
-    line(&mut out, "paperpost_subscribers", "state", "active", active);
-    line(&mut out, "paperpost_subscribers", "state", "held", held);
+    family(
+        &mut out,
+        "paperpost_subscribers",
+        "gauge",
+        "Subscribers: active, not yet confirmed, or missing from their file.",
+    );
+    let subscribers = store.count_subscribers()?;
+    line(&mut out, "paperpost_subscribers", "state", "active", subscribers.active);
+    line(&mut out, "paperpost_subscribers", "state", "pending", subscribers.pending);
+    line(&mut out, "paperpost_subscribers", "state", "held", subscribers.held);
     family(&mut out, "paperpost_rests", "gauge", "Recipient domains whose mails rest; the rest of everything is one.");
     let holds = store.holds()?;
     for cause in Cause::ALL {

@@ -87,7 +87,7 @@ fn the_example_files_are_right_and_say_what_they_seem_to_say() {
 
     let (subscriptions, warnings) = config::load_subscriptions(&settings).expect("subscriptions");
     assert!(warnings.is_empty(), "{warnings}");
-    let [ada, bob, cyd] = subscriptions.as_slice() else { panic!("three subscriptions") };
+    let [ada, bob, cyd, dee, eve] = subscriptions.as_slice() else { panic!("five subscriptions") };
     assert_eq!(
         (ada.schedule.to_string().as_str(), ada.zone),
         ("weekdays at 07:30", Zone::named("Europe/Paris").expect("a zone"))
@@ -101,6 +101,8 @@ fn the_example_files_are_right_and_say_what_they_seem_to_say() {
     assert_eq!((bob.profiles[0].rank, bob.profiles[0].min_upvotes), (Rank::Trending, 10));
     let sections: Vec<_> = cyd.profiles.iter().map(|profile| profile.name.as_str()).collect();
     assert_eq!(sections, ["Speech", "What everybody reads"]);
+    assert_eq!((&dee.profiles, dee.profiles[0].name.as_str()), (&eve.profiles, "Agents"));
+    assert_eq!([&dee.address, &eve.address].map(|address| address.reveal()), ["dee@example.org", "eve@example.org"]);
 }
 
 #[test]
@@ -552,4 +554,115 @@ fn a_subscription_takes_what_it_does_not_say_from_its_file_and_then_from_the_set
     let said: Vec<_> = subscriptions.iter().map(|s| (s.zone.name(), s.profiles[0].max_papers)).collect();
     assert_eq!(said, [("Asia/Tokyo", 4), ("UTC", 5)]);
     assert_eq!(subscriptions[0].profiles[0].sources[0].as_str(), "huggingface");
+}
+
+#[test]
+fn what_several_share_is_wrong_where_it_is_and_warned_of_where_nobody_wants_it() {
+    let folder = Folder::new(&[
+        ("paperpost.toml", ""),
+        (
+            "subscriptions.toml",
+            r#"
+[defaults]
+max_papers = 7
+[shared.vision]
+name = "Computer vision"
+keywords = ["(image"]
+email = "ada@example.org"
+schedule = "daily at 08:00"
+keyword = []
+[shared.speech]
+keywords = ["speech"]
+[shared.unused]
+keywords = ["rag"]
+[shared]
+x = 1
+
+[[subscription]]
+email = ["ada@example.org", "ADA@example.org", 5, "bob@example.org"]
+name = "Both"
+profiles = ["visoin", "speech", "speech"]
+keywords = ["rag"]
+
+[[subscription]]
+email = []
+profiles = "speech"
+
+[[subscription]]
+email = "cyd@example.org"
+profiles = ["vision", "nothing like it"]
+[[subscription.profile]]
+name = "speech"
+keywords = ["rag"]
+
+[[subscription]]
+email = "dee@example.org"
+profile = ["speech"]
+
+[[subscription]]
+email = "eve@example.org"
+profiles = ["speech"]
+[[subscription.profile]]
+name = "speech"
+keywords = ["rag"]
+"#,
+        ),
+    ]);
+    assert_eq!(
+        folder.check(),
+        [
+            "subscriptions.toml:6:14: query: this \"(\" is never closed",
+            "hint: add a \")\" where the group ends",
+            "subscriptions.toml:7:1: email: a shared profile has none",
+            "hint: addresses are in the [[subscription]] tables, which say profiles = [\"vision\"]",
+            "subscriptions.toml:8:1: schedule: a shared profile has none",
+            "hint: it is a key of [[subscription]]",
+            "subscriptions.toml:9:1: unknown key `keyword`",
+            "hint: did you mean `keywords`?",
+            "subscriptions.toml:12:9: warning: shared.unused: nobody uses it",
+            "hint: a [[subscription]] does with profiles = [\"unused\"]",
+            "subscriptions.toml:15:1: warning: shared.x: nobody uses it",
+            "hint: a [[subscription]] does with profiles = [\"x\"]",
+            "subscriptions.toml:15:5: shared.x: expected a table, found an integer",
+            "hint: write [shared.NAME]",
+            "subscriptions.toml:18:29: email: this address already has a subscription at subscriptions.toml:18",
+            "hint: one subscription an address; several interests are [[subscription.profile]] tables of it",
+            "subscriptions.toml:18:48: email: expected a string in quotes, found an integer",
+            "subscriptions.toml:19:8: name: an entry with several addresses can't have one",
+            "hint: leave it out, or give that person an entry of their own; profiles = [\"…\"] shares what is wanted",
+            "subscriptions.toml:20:13: profiles: there is no shared profile \"visoin\"",
+            "hint: did you mean `vision`?",
+            "subscriptions.toml:20:33: profiles: another profile of this subscription has the same name",
+            "subscriptions.toml:21:1: keywords: stands beside profiles, and would count for none",
+            "hint: move it into a [[subscription.profile]]",
+            "subscriptions.toml:24:9: email: expected at least one address",
+            "subscriptions.toml:25:12: profiles: expected a list in square brackets, found a string",
+            "hint: write [\"speech\"]",
+            "subscriptions.toml:29:23: profiles: there is no shared profile \"nothing like it\"",
+            "hint: this file has: vision, speech, unused, x",
+            "subscriptions.toml:36:11: profile: expected tables, found names",
+            "hint: profiles = [\"…\"] names shared ones",
+            "subscriptions.toml:42:8: name: another profile of this subscription has the same name",
+        ]
+    );
+}
+
+#[test]
+fn shared_profiles_come_first_and_take_the_defaults_of_their_file() {
+    let folder = Folder::new(&[
+        ("paperpost.toml", ""),
+        (
+            "subscriptions.toml",
+            "[defaults]\nmax_papers = 7\n[shared.speech]\nkeywords = [\"speech\"]\n[shared.vision]\nname = \"Computer vision\"\n\
+             keywords = [\"image\"]\nmax_papers = 2\n[[subscription]]\nemail = [\"ada@example.org\", \"bob@example.org\"]\n\
+             profiles = [\"vision\", \"speech\"]\n[[subscription.profile]]\nname = \"Own\"\nkeywords = [\"rag\"]\n",
+        ),
+    ]);
+    let subscriptions = folder.subscriptions();
+    assert_eq!(subscriptions.len(), 2);
+    for subscription in subscriptions {
+        let sections: Vec<_> =
+            subscription.profiles.iter().map(|profile| (profile.name.as_str(), profile.max_papers)).collect();
+        assert_eq!(sections, [("Computer vision", 2), ("speech", 7), ("Own", 7)]);
+    }
 }

@@ -8,7 +8,7 @@ use rusqlite::types::FromSql;
 use rusqlite::{Connection, Row};
 
 /// All migrations, oldest first. `tests/tidy.rs` compares them with the folder.
-pub(crate) const VERSIONS: [&str; 21] = [
+pub(crate) const VERSIONS: [&str; 22] = [
     include_str!("../../src/store/migrations/0001_start.sql"),
     include_str!("../../src/store/migrations/0002_leaving.sql"),
     include_str!("../../src/store/migrations/0003_faults.sql"),
@@ -30,6 +30,7 @@ pub(crate) const VERSIONS: [&str; 21] = [
     include_str!("../../src/store/migrations/0019_hosts.sql"),
     include_str!("../../src/store/migrations/0020_settings.sql"),
     include_str!("../../src/store/migrations/0021_mails.sql"),
+    include_str!("../../src/store/migrations/0022_web_orders.sql"),
 ];
 
 /// A database file, open for SQL.

@@ -74,8 +74,12 @@ fn old_database(path: &Path, version: usize, (hash, text): &(Vec<u8>, String)) {
     run(sql, &[&at("2026-11-22 08:00")]);
     database.upgrade(1, version);
     if version >= 2 {
-        let sql = "INSERT INTO bounces (message, subscription, edition, at, class, status, reply) VALUES (x'01', 1, 1, ?, 'soft', '4.2.2', 'full')";
-        run(sql, &[&at("2026-11-22 10:00")]);
+        let mail = if version < 21 { "edition" } else { "mail" };
+        let sql = format!(
+            "INSERT INTO bounces (message, subscription, {mail}, at, class, status, reply)
+             VALUES (x'01', 1, 1, ?, 'soft', '4.2.2', 'full')"
+        );
+        run(&sql, &[&at("2026-11-22 10:00")]);
     }
     if version >= 6 {
         run("INSERT INTO reloads (asked) VALUES (?)", &[&at("2026-11-22 10:00")]);
@@ -89,6 +93,23 @@ fn old_database(path: &Path, version: usize, (hash, text): &(Vec<u8>, String)) {
         run("UPDATE papers SET content = '' WHERE id = 2", &[]);
         run("UPDATE revisions SET read = 2 WHERE paper = 1", &[]);
     }
+}
+
+#[tokio::test]
+async fn a_pause_of_a_reader_who_came_by_the_web_stays_theirs() {
+    let definition = definition().await;
+    let mut world = World::upon(|path| {
+        old_database(path, 19, &definition);
+        Database::open(path).run("UPDATE subscriptions SET origin = 'web', paused = 1 WHERE id = 2");
+    })
+    .await;
+    for reader in READERS {
+        world.add(&block(reader));
+    }
+    assert_eq!(world.sync().both, 1);
+    let subscribers = world.store.subscribers().expect("subscribers");
+    let paused: Vec<_> = subscribers.iter().map(|reader| (reader.paused, reader.reader_paused)).collect();
+    assert_eq!(paused, [(false, false), (true, true), (false, false)]);
 }
 
 #[tokio::test]

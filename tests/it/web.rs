@@ -54,12 +54,19 @@ impl Served {
     }
 
     async fn within(limits: Limits) -> Self {
-        let mut world = one_paper().await;
+        Self::of(one_paper().await, limits).await
+    }
+
+    async fn of(mut world: World, limits: Limits) -> Self {
         world.deliver.sender.returns.base_url = Some(BASE.parse().expect("a URL"));
         world.scrape().await;
         world.publish();
-        let edition = world.store.outbox(&[OutboxState::Queued], 1).expect("an outbox")[0].edition.expect("an edition");
-        let mailing = world.store.mailing(edition).expect("a database").expect("a mailing");
+        let queued = world.store.outbox(&[OutboxState::Queued], 9).expect("an outbox").into_iter();
+        let mailings = queued.map(|mail| {
+            world.store.mailing(mail.edition.expect("an edition")).expect("a database").expect("a mailing")
+        });
+        let mut mailings = mailings.filter(|mailing| mailing.subscription.address.reveal() == ADA);
+        let mailing = mailings.next().expect("ada's");
         let link = world.deliver.sender.returns.way_out(&mailing.subscriber).link().to_owned();
         let path = link.strip_prefix(BASE.trim_end_matches('/')).expect("a link to the page").to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -82,6 +89,19 @@ impl Served {
     fn consent(&self) -> Consent {
         self.world.store.subscribers().expect("a list")[0].consent
     }
+}
+
+#[tokio::test]
+async fn one_of_two_who_have_an_entry_together_leaves_by_link_and_the_other_stays() {
+    let world = one_paper().await;
+    let entry = "[[subscription]]\nemail = [\"ada@example.org\", \"bob@example.org\"]\nkeywords = [\"retrieval\"]\n";
+    world.take_in(entry);
+    let served = Served::of(world, Limits::default()).await;
+    assert_eq!(served.ask("POST", FORM, ONE_CLICK).await.0, 200);
+    assert_eq!(served.world.take_in(entry).withheld.len(), 1);
+    served.world.deliver().await;
+    let mails = |reader: &str| served.world.mails(reader).len();
+    assert_eq!((mails(ADA), mails("bob@example.org")), (0, 1));
 }
 
 #[tokio::test]
@@ -322,6 +342,11 @@ async fn a_watchman_sees_the_queue_and_the_counts() {
     );
     assert!(metrics().await.contains("paperpost_bounces{class=\"soft\"} 1\n"));
     assert!(!after.contains('@'));
+    assert!(after.contains("paperpost_subscribers{state=\"pending\"} 0\n"), "{after}");
+    served.world.database().run("UPDATE subscriptions SET origin = 'web', consent = 'pending'");
+    let pending = metrics().await;
+    assert!(pending.contains("paperpost_subscribers{state=\"pending\"} 1\n"), "{pending}");
+    assert!(pending.contains("paperpost_subscribers{state=\"active\"} 0\n"), "{pending}");
     for (text, wrong, held) in [("[[subscription]]\nemail = ", 1, 0), ("", 0, 0)] {
         served.world.take_in(text);
         let now = metrics().await;

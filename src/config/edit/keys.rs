@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use toml_edit::{Array, Item, Table, Value};
 
-use super::{EditError, Lines, blocks, find, line_of, newline, parse, quoted};
+use super::{EditError, Found, Lines, blocks, find, line_of, newline, parse, quoted, shared, split};
 use crate::core::address::Address;
 use crate::core::query::Query;
 use crate::core::schedule::Schedule;
@@ -35,6 +35,17 @@ pub struct Change {
     pub name: Option<String>,
     /// Keys to take out, so that the defaults hold again.
     pub unset: Vec<Setting>,
+}
+
+impl Change {
+    /// Whether something in it is a profile's.
+    fn is_of_profile(&self) -> bool {
+        let lists = [&self.keywords, &self.exclude].iter().any(|added| !added.is_empty())
+            || [&self.remove, &self.remove_exclude].iter().any(|removed| !removed.is_empty());
+        lists
+            || self.min_upvotes.or(self.max_papers).is_some()
+            || self.unset.iter().any(|setting| setting.is_of_profile())
+    }
 }
 
 /// A key that a subscription can do without.
@@ -75,16 +86,18 @@ impl Setting {
     }
 }
 
-/// Changes keys of a subscription. `None` when the address isn't there.
+/// Changes keys of a subscription, and of nobody who has the entry with it. `None` when the address isn't there.
 ///
 /// # Errors
-/// The file isn't TOML, the subscription isn't a block of its own, or it has no such profile or expression.
+/// The file isn't TOML, the subscription isn't a block of its own, it has no such profile or expression, or shares the profile.
 pub fn edit(text: &str, address: &Address, change: &Change) -> Result<Option<String>, EditError> {
-    let is_there = blocks(text, &parse(text)?)?.is_some_and(|blocks| find(blocks, address).is_some());
-    if !is_there {
-        return Ok(None);
+    let document = parse(text)?;
+    let Some(found) = blocks(text, &document)?.and_then(|blocks| find(blocks, address)) else { return Ok(None) };
+    if change.is_of_profile() {
+        shared::refuse(text, &document, found.block, change.profile.as_deref())?;
     }
-    let mut edited = Edited { text: text.to_owned(), address, profile: change.profile.as_deref() };
+    let own = split(text, address)?;
+    let mut edited = Edited { text: own.clone(), address, profile: change.profile.as_deref() };
     for (key, value) in [
         ("name", change.name.as_deref().map(quoted)),
         ("schedule", change.schedule.as_ref().map(|schedule| quoted(&schedule.to_string()))),
@@ -103,7 +116,8 @@ pub fn edit(text: &str, address: &Address, change: &Change) -> Result<Option<Str
         removed.iter().try_for_each(|expression| edited.remove(key, expression))?;
     }
     change.unset.iter().try_for_each(|setting| edited.unset(*setting))?;
-    Ok(Some(edited.text))
+    // An entry that stays as it is stays shared.
+    Ok(Some(if edited.text == own { text.to_owned() } else { edited.text }))
 }
 
 struct Edited<'a> {
@@ -123,7 +137,8 @@ impl Edited<'_> {
         let text = self.text.as_str();
         let document = parse(text)?;
         let by_hand = |at| EditError::ByHand { line: line_of(text, at) };
-        let Some((block, email)) = blocks(text, &document)?.and_then(|blocks| find(blocks, self.address)) else {
+        let blocks = blocks(text, &document)?;
+        let Some(Found { block, email, .. }) = blocks.and_then(|blocks| find(blocks, self.address)) else {
             return Err(by_hand(0));
         };
         let profiles = match block.get("profile").filter(|_| of_profile) {
@@ -205,32 +220,13 @@ impl Edited<'_> {
             let (array, _) = list(text, table.get(key).ok_or_else(absent)?, below)?;
             let element = array.iter().find(|element| is(element, expression)).ok_or_else(absent)?;
             let span = element.span().ok_or(EditError::ByHand { line: line_of(text, below) })?;
-            let mut end = span.end;
-            if let Some(comma) = after(text, end).filter(|at| text[*at..].starts_with(',')) {
-                end = comma + 1;
-            }
-            let lines = Lines::of(text);
-            let (first, last) = (lines.0[lines.at(span.start)].clone(), lines.0[lines.at(end - 1)].clone());
-            let rest = text[end..last.end].trim_start();
-            let is_alone =
-                text[first.start..span.start].trim().is_empty() && (rest.is_empty() || rest.starts_with('#'));
-            if is_alone {
-                return Ok(splice(text, first.start..last.end, ""));
-            }
-            // The spaces before the next one; before the bracket, the comma of the one before.
-            let spaces = text[end..].len() - text[end..].trim_start_matches([' ', '\t']).len();
-            let is_last = text[end + spaces..].starts_with(']');
-            let before = text[..span.start].trim_end_matches([' ', '\t']);
-            match before.strip_suffix(',') {
-                Some(before) if is_last => Ok(splice(text, before.len()..end, "")),
-                _ => Ok(splice(text, span.start..end + spaces, "")),
-            }
+            Ok(without(text, span))
         })?;
         parse(&self.text).map(drop)
     }
 }
 
-fn splice(text: &str, at: Range<usize>, insert: &str) -> String {
+pub(super) fn splice(text: &str, at: Range<usize>, insert: &str) -> String {
     format!("{}{insert}{}", &text[..at.start], &text[at.end..])
 }
 
@@ -246,6 +242,29 @@ pub(super) fn insert_line(text: &str, below: usize, line: &str) -> String {
         false => format!("{newline}{indent}{line}"),
     };
     splice(text, end..end, &line)
+}
+
+/// The text without an element of a list, with its line and comment if it has one to itself.
+pub(super) fn without(text: &str, span: Range<usize>) -> String {
+    let mut end = span.end;
+    if let Some(comma) = after(text, end).filter(|at| text[*at..].starts_with(',')) {
+        end = comma + 1;
+    }
+    let lines = Lines::of(text);
+    let (first, last) = (lines.0[lines.at(span.start)].clone(), lines.0[lines.at(end - 1)].clone());
+    let rest = text[end..last.end].trim_start();
+    let is_alone = text[first.start..span.start].trim().is_empty() && (rest.is_empty() || rest.starts_with('#'));
+    if is_alone {
+        return splice(text, first.start..last.end, "");
+    }
+    // The spaces before the next one; before the bracket, the comma of the one before.
+    let spaces = text[end..].len() - text[end..].trim_start_matches([' ', '\t']).len();
+    let is_last = text[end + spaces..].starts_with(']');
+    let before = text[..span.start].trim_end_matches([' ', '\t']);
+    match before.strip_suffix(',') {
+        Some(before) if is_last => splice(text, before.len()..end, ""),
+        _ => splice(text, span.start..end + spaces, ""),
+    }
 }
 
 /// A list, and where it is.

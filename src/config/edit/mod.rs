@@ -3,9 +3,13 @@
 //! The file belongs to a person: comments, order, blank lines and line ends stay as they are. So a change is a splice
 //! into the text at places that the TOML parser gave, and not a document printed again (`toml_edit` turns CRLF into
 //! LF). Each function is pure, from text to text; [`change()`] then applies one to a file, safely against others.
+//!
+//! A change is one person's. Where an entry has several addresses, it leaves the others' alone: the person gets an entry of
+//! their own with the same text, and that is changed.
 
 mod file;
 mod keys;
+mod shared;
 #[cfg(test)]
 mod tests;
 
@@ -14,7 +18,7 @@ use std::ops::Range;
 use chrono::NaiveDate;
 pub use file::{FileError, change};
 pub use keys::{Change, Setting, edit};
-use toml_edit::{ArrayOfTables, Document, Item, Table};
+use toml_edit::{ArrayOfTables, Document, Item, Table, Value};
 
 use crate::core::address::Address;
 use crate::core::query::Query;
@@ -75,6 +79,18 @@ pub enum EditError {
         /// Those there are.
         names: Vec<String>,
     },
+    /// The profile is one that several subscriptions share.
+    #[error(
+        "[shared.{name}] in line {line} is for {users} of this file: change it there for all of them, or give this one a [[subscription.profile]] of its own"
+    )]
+    Shared {
+        /// Which.
+        name: String,
+        /// Where.
+        line: usize,
+        /// How many subscriptions name it, in words.
+        users: String,
+    },
     /// A profile was named, and there are none.
     #[error("the subscription has no profiles: leave --profile out")]
     NoProfiles,
@@ -107,9 +123,9 @@ pub enum EditError {
 pub fn subscribe(text: &str, new: &NewSubscription) -> Result<String, EditError> {
     let document = parse(text)?;
     if let Some(blocks) = blocks(text, &document)?
-        && let Some((_, span)) = find(blocks, &new.email)
+        && let Some(found) = find(blocks, &new.email)
     {
-        return Err(EditError::AlreadyThere { line: line_of(text, span.start) });
+        return Err(EditError::AlreadyThere { line: line_of(text, found.address.start) });
     }
 
     let mut lines = vec!["[[subscription]]".to_owned(), format!("email = {}", quoted(&new.email.reveal()))];
@@ -148,31 +164,49 @@ pub fn subscribe(text: &str, new: &NewSubscription) -> Result<String, EditError>
 pub fn line_of_address(text: &str, address: &Address) -> Result<Option<usize>, EditError> {
     let document = parse(text)?;
     let blocks = blocks(text, &document)?;
-    Ok(blocks.and_then(|blocks| find(blocks, address)).map(|(_, span)| line_of(text, span.start)))
+    Ok(blocks.and_then(|blocks| find(blocks, address)).map(|found| line_of(text, found.address.start)))
 }
 
-/// Takes a subscription out, with its profiles, the comment lines right above it and one blank line between it and its
-/// neighbour. `None` when the address isn't there.
+/// How many other addresses the entry of this address has; 0 when it has none, or is not there.
+///
+/// # Errors
+/// The file isn't TOML, or lists subscriptions in some other way than `[[subscription]]` blocks.
+pub fn others(text: &str, address: &Address) -> Result<usize, EditError> {
+    let document = parse(text)?;
+    let blocks = blocks(text, &document)?;
+    Ok(blocks.and_then(|blocks| find(blocks, address)).map_or(0, |found| found.others))
+}
+
+/// Takes an address out: of its entry where that has others, else the entry with its profiles, the comment lines right above
+/// it and one blank line between it and its neighbour. `None` when the address isn't there.
 ///
 /// # Errors
 /// The file isn't TOML, or the block can't be told from its surroundings.
 pub fn unsubscribe(text: &str, address: &Address) -> Result<Option<String>, EditError> {
+    let mut changed = None;
+    // Once is usual. But of an address that is there twice the other entry would be in force then.
+    while let Some(without) = take_out(changed.as_deref().unwrap_or(text), address)? {
+        changed = Some(without);
+    }
+    Ok(changed)
+}
+
+fn take_out(text: &str, address: &Address) -> Result<Option<String>, EditError> {
     let document = parse(text)?;
     let Some(blocks) = blocks(text, &document)? else { return Ok(None) };
-    let Some((block, _)) = find(blocks, address) else { return Ok(None) };
-    let span = table_span(block);
+    let Some(found) = find(blocks, address) else { return Ok(None) };
+    if found.others > 0 {
+        let changed = keys::without(text, found.address);
+        parse(&changed)?;
+        return Ok(Some(changed));
+    }
+    let span = table_span(found.block);
     let by_hand = EditError::ByHand { line: line_of(text, span.start) };
 
     let lines = Lines::of(text);
-    let mut first = lines.at(span.start);
-    let mut last = lines.at(span.end.saturating_sub(1).max(span.start));
+    let (mut first, mut last) = lines.of_block(&span);
     while first > 0 && lines.is_comment(first - 1) {
         first -= 1;
-    }
-    // Comments right below are its own, such as keys commented out, unless they lead straight to the next header.
-    let below = (last + 1..lines.len()).take_while(|&line| lines.is_comment(line)).last().unwrap_or(last);
-    if below + 1 >= lines.len() || lines.is_blank(below + 1) {
-        last = below;
     }
     if first > 0 && lines.is_blank(first - 1) {
         first -= 1;
@@ -189,29 +223,63 @@ pub fn unsubscribe(text: &str, address: &Address) -> Result<Option<String>, Edit
     // The parser has the last word on whether just this one block is gone.
     let left = parse(&changed).map_err(|_| by_hand.clone())?;
     let count = self::blocks(&changed, &left)?.map_or(0, ArrayOfTables::len);
-    let others = |document: &Document<&str>| document.iter().filter(|(key, _)| *key != "subscription").count();
-    if count + 1 == blocks.len() && others(&left) == others(&document) { Ok(Some(changed)) } else { Err(by_hand) }
+    if count + 1 == blocks.len() && tables(&left) == tables(&document) { Ok(Some(changed)) } else { Err(by_hand) }
 }
 
-/// Sets `paused` of a subscription. `None` when the address isn't there.
+/// Gives an address that has its entry together with others an entry of its own, right below and with the same text. One that has
+/// its own, or isn't there, leaves the text as it is.
+fn split(text: &str, address: &Address) -> Result<String, EditError> {
+    let document = parse(text)?;
+    let Some(blocks) = blocks(text, &document)? else { return Ok(text.to_owned()) };
+    let Some(found) = find(blocks, address).filter(|found| found.others > 0) else { return Ok(text.to_owned()) };
+    let span = table_span(found.block);
+    let by_hand = EditError::ByHand { line: line_of(text, span.start) };
+    let lines = Lines::of(text);
+    let (first, last) = lines.of_block(&span);
+    let (start, end) = (lines.0[first].start, lines.0[last].end);
+    let newline = newline(text);
+    let between = if text[..end].ends_with('\n') { newline.to_owned() } else { newline.repeat(2) };
+    let own = [&text[start..found.email.start], &text[found.address], &text[found.email.end..end]].concat();
+    let mut changed = keys::splice(text, end..end, &(between + &own));
+    loop {
+        let left = parse(&changed).map_err(|_| by_hand.clone())?;
+        let all = self::blocks(&changed, &left)?.ok_or(by_hand.clone())?;
+        let found = find(all, address).ok_or(by_hand.clone())?;
+        if found.others > 0 {
+            changed = keys::without(&changed, found.address);
+            continue;
+        }
+        // The parser has the last word here as well.
+        let is_split = all.len() == blocks.len() + 1 && tables(&left) == tables(&document);
+        return if is_split { Ok(changed) } else { Err(by_hand) };
+    }
+}
+
+/// How many tables and keys there are beside the subscriptions.
+fn tables(document: &Document<&str>) -> usize {
+    document.iter().filter(|(key, _)| *key != "subscription").count()
+}
+
+/// Sets `paused` of a subscription, and of nobody who has the entry with it. `None` when the address isn't there.
 ///
 /// # Errors
 /// The file isn't TOML, or the subscription isn't a block of its own.
 pub fn pause(text: &str, address: &Address, paused: bool) -> Result<Option<String>, EditError> {
     let document = parse(text)?;
     let Some(blocks) = blocks(text, &document)? else { return Ok(None) };
-    let Some((block, email)) = find(blocks, address) else { return Ok(None) };
-    let (at, insert) = match block.get("paused").map(Item::span) {
-        Some(Some(span)) => (span, paused.to_string()),
+    let Some(Found { block, email, others, .. }) = find(blocks, address) else { return Ok(None) };
+    let old = block.get("paused");
+    if old.map_or(Some(false), Item::as_bool) == Some(paused) {
+        return Ok(Some(text.to_owned()));
+    }
+    if others > 0 {
+        return pause(&split(text, address)?, address, paused);
+    }
+    let changed = match old.map(Item::span) {
+        Some(Some(span)) => keys::splice(text, span, &paused.to_string()),
         Some(None) => return Err(EditError::ByHand { line: line_of(text, email.start) }),
-        None if !paused => return Ok(Some(text.to_owned())),
-        None => {
-            let changed = keys::insert_line(text, email.end, "paused = true");
-            parse(&changed)?;
-            return Ok(Some(changed));
-        }
+        None => keys::insert_line(text, email.end, &format!("paused = {paused}")),
     };
-    let changed = format!("{}{insert}{}", &text[..at.start], &text[at.end..]);
     parse(&changed)?;
     Ok(Some(changed))
 }
@@ -232,12 +300,29 @@ fn blocks<'a>(text: &str, document: &'a Document<&str>) -> Result<Option<&'a Arr
     }
 }
 
-/// The block with this address, and where the address stands.
-fn find<'a>(blocks: &'a ArrayOfTables, address: &Address) -> Option<(&'a Table, Range<usize>)> {
+/// The entry of an address.
+struct Found<'a> {
+    block: &'a Table,
+    /// Where its `email` is.
+    email: Range<usize>,
+    /// Where the address is; in a list, one of its elements.
+    address: Range<usize>,
+    /// How many other addresses it has.
+    others: usize,
+}
+
+/// The first entry with this address.
+fn find<'a>(blocks: &'a ArrayOfTables, address: &Address) -> Option<Found<'a>> {
+    let is_it = |text: &str| Address::parse(text).is_ok_and(|other| other == *address);
     blocks.iter().find_map(|block| {
-        let email = block.get("email")?;
-        let found = Address::parse(email.as_str()?).ok()?;
-        (found == *address).then_some((block, email.span()?))
+        let value = block.get("email")?;
+        let email = value.span()?;
+        let Some(list) = value.as_array() else {
+            return is_it(value.as_str()?).then(|| Found { block, address: email.clone(), email, others: 0 });
+        };
+        let is_theirs = |element: &&Value| element.as_str().is_some_and(is_it);
+        let address = list.iter().find(is_theirs)?.span()?;
+        Some(Found { block, email, address, others: list.len() - list.iter().filter(is_theirs).count() })
     })
 }
 
@@ -275,6 +360,15 @@ impl<'a> Lines<'a> {
     /// The line with this byte.
     fn at(&self, offset: usize) -> usize {
         self.0.partition_point(|line| line.end <= offset).min(self.len().saturating_sub(1))
+    }
+
+    /// The first and the last line of a block. Comments right below are its own, such as keys commented out, unless they lead
+    /// straight to the next header.
+    fn of_block(&self, span: &Range<usize>) -> (usize, usize) {
+        let last = self.at(span.end.saturating_sub(1).max(span.start));
+        let below = (last + 1..self.len()).take_while(|&line| self.is_comment(line)).last().unwrap_or(last);
+        let is_own = below + 1 >= self.len() || self.is_blank(below + 1);
+        (self.at(span.start), if is_own { below } else { last })
     }
 
     fn is_comment(&self, line: usize) -> bool {

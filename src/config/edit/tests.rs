@@ -125,3 +125,84 @@ fn what_cannot_be_changed_safely_is_left_to_a_person() {
     assert_eq!(unsubscribe(torn, &address("ada@example.org")), Err(EditError::ByHand { line: 1 }));
     assert!(matches!(subscribe("a = \n", &new()), Err(EditError::Syntax { line: 1, .. })));
 }
+
+const TOGETHER: &str = "[defaults]\nzone = \"UTC\"\n\n\
+    # The lab.\n\
+    [[subscription]] # together\n\
+    email = [\"ada@example.org\", 'Bob@example.org', \"cyd@example.org\"] # three\n\
+    # max_papers = 5\n\
+    [[subscription.profile]]\n\
+    name = \"Vision\"\n\
+    keywords = [\"vision\"]\n\
+    # rank = \"newest\"\n\
+    \n\
+    # Dee.\n\
+    [[subscription]]\n\
+    email = [\"dee@example.org\"]\n";
+
+#[test]
+fn a_pause_of_one_person_is_nobody_elses() {
+    let bob = address("bob@example.org");
+    for text in
+        [TOGETHER.to_owned(), TOGETHER.replace('\n', "\r\n"), TOGETHER.split("\n# Dee").next().unwrap().to_owned()]
+    {
+        assert_eq!((others(&text, &bob), others(&text, &address("dee@example.org"))), (Ok(2), Ok(0)));
+        let newline = newline(&text);
+        let entry = TOGETHER[TOGETHER.find("[[").unwrap()..TOGETHER.find("\n# Dee").unwrap()].replace('\n', newline);
+        let entry = if text.contains(&entry) { entry } else { entry.trim_end().to_owned() };
+        let list = "[\"ada@example.org\", 'Bob@example.org', \"cyd@example.org\"]";
+        let left = entry.replace(", 'Bob@example.org'", "");
+        let own =
+            entry.replace(list, "'Bob@example.org'").replace("# three", &format!("# three{newline}paused = true"));
+        let between = if entry.ends_with('\n') { newline.to_owned() } else { newline.repeat(2) };
+        let paused = pause(&text, &bob, true).expect("a change").expect("the address");
+        assert_eq!(paused, text.replace(&entry, &format!("{left}{between}{own}")));
+        assert_eq!(others(&paused, &bob), Ok(0));
+        assert_eq!(pause(&text, &bob, false), Ok(Some(text.clone())), "nothing to resume, so nothing to split");
+        let resumed = pause(&paused, &bob, false).expect("a change").expect("the address");
+        assert_eq!(resumed, paused.replace("paused = true", "paused = false"));
+    }
+}
+
+#[test]
+fn who_leaves_an_entry_leaves_it_to_the_others() {
+    let left = |text: &str, who: &str| unsubscribe(text, &address(who)).expect("a change").expect("the address");
+    let mut text = TOGETHER.to_owned();
+    for (who, list) in [("ada", "['Bob@example.org', \"cyd@example.org\"]"), ("cyd", "['Bob@example.org']")] {
+        text = left(&text, &format!("{who}@example.org"));
+        let whole = "[\"ada@example.org\", 'Bob@example.org', \"cyd@example.org\"]";
+        assert_eq!(text, TOGETHER.replace(whole, list));
+    }
+    let text = left(&text, "bob@example.org");
+    assert_eq!(
+        text,
+        TOGETHER.replace(&TOGETHER[TOGETHER.find("\n# The lab").unwrap()..TOGETHER.find("\n# Dee").unwrap()], "")
+    );
+    assert!(!left(&text, "dee@example.org").contains("[[subscription"));
+    // Of an address that is there twice nothing is left.
+    let twice = "[[subscription]]\nemail = [\"ada@example.org\", \"ADA@example.org\"]\n[[subscription]]\nemail = [\"ada@example.org\", \"bob@example.org\"]\n";
+    assert_eq!(left(twice, "ada@example.org"), "[[subscription]]\nemail = [\"bob@example.org\"]\n");
+}
+
+#[test]
+fn what_is_shared_is_changed_for_all_or_for_nobody() {
+    let text = "[shared.lab]\nname = \"The lab\"\nkeywords = [\"speech\"]\n\
+        [[subscription]]\nemail = [\"ada@example.org\", \"bob@example.org\"]\nprofiles = [\"lab\"]\n\
+        [[subscription]]\nemail = \"cyd@example.org\"\nprofiles = [\"lab\"]\n\
+        [[subscription.profile]]\nname = \"Own\"\nkeywords = [\"vision\"]\n";
+    let add = |who: &str, profile: Option<&str>| {
+        let keywords = vec![Query::parse("agents").expect("a query")];
+        let change = Change { profile: profile.map(str::to_owned), keywords, ..Change::default() };
+        edit(text, &address(who), &change).map(|changed| changed.expect("the address"))
+    };
+    let shared = EditError::Shared { name: "lab".into(), line: 1, users: "3 subscriptions".into() };
+    assert_eq!(add("ada@example.org", None), Err(shared.clone()));
+    assert_eq!(add("cyd@example.org", Some("lab")), Err(shared.clone()));
+    assert_eq!(add("cyd@example.org", Some("The lab")), Err(shared));
+    let which = EditError::WhichProfile { names: vec!["Own".into(), "lab".into()] };
+    assert_eq!(add("cyd@example.org", None), Err(which));
+    assert_eq!(add("cyd@example.org", Some("Own")), Ok(text.replace("[\"vision\"]", "[\"vision\", \"agents\"]")));
+    let zone = Change { zone: Zone::named("Asia/Tokyo"), ..Change::default() };
+    let cyd = text.replace("email = \"cyd@example.org\"\n", "email = \"cyd@example.org\"\nzone = \"Asia/Tokyo\"\n");
+    assert_eq!(edit(text, &address("cyd@example.org"), &zone), Ok(Some(cyd)));
+}

@@ -28,6 +28,14 @@ fn a_file_means_the_same_in_pieces_and_as_a_whole() {
         (true, format!("# Us.\n[defaults]\nmax_papers = 3\n\n{}{}", block("a", ""), block("b", "rank = \"newest\""))),
         (true, format!("{}{profiles}{}", block("a", "max_papers = 0"), block("A", "schedule = \"no\""))),
         (true, format!("{}{}", block("a", "schedul = 1"), block("b", "schedule = \"daily at 07:00\""))),
+        (
+            true,
+            format!(
+                "[shared.x]\nkeywords = [\"(\"]\n[shared.y]\nmust = [\"z\"]\n{}[[subscription]]\nemail = [\"b@example.org\", \"c@\"]\nprofiles = [\"x\"]\n",
+                block("a", "")
+            ),
+        ),
+        (false, format!("{}[shared.x]\nkeywords = [\"rag\"]\n", block("a", ""))),
         (false, format!("{}[defaults]\nmax_papers = 3\n", block("a", ""))),
         (false, block("a", "name = \"\"\"\n[[subscription]]\nemail = 1\n\"\"\"")),
         (false, format!("{}{}", block("a", ""), block("b", "name = "))),
@@ -55,6 +63,27 @@ fn a_fault_is_its_owners_and_one_without_an_owner_is_everybodys() {
         (format!("{ada}[[subscription]]\nkeywords = [\"rag\"]\n"), "ada", "", FileState::Incomplete),
         (format!("{ada}[[subscription]]\nemail = \"bob\"\n"), "ada", "", FileState::Incomplete),
         (format!("{ada}[[subscripton]]\nemail = \"bob@example.org\"\n"), "ada", "", FileState::Incomplete),
+        (
+            block("ada", "").replace("\"ada@example.org\"", "[\"ada@example.org\", \"bob@example.org\"]"),
+            "ada bob",
+            "",
+            FileState::Read,
+        ),
+        (
+            block("x", "rank = 1").replace("\"x@example.org\"", "[\"ada@example.org\", \"bob@example.org\"]"),
+            "",
+            "ada bob",
+            FileState::Read,
+        ),
+        (
+            block("x", "").replace("\"x@example.org\"", "[\"ada@example.org\", \"bob\", \"ADA@example.org\"]"),
+            "ada",
+            "ada",
+            FileState::Incomplete,
+        ),
+        (block("x", "").replace("\"x@example.org\"", "[]"), "", "", FileState::Incomplete),
+        (format!("[shared.a]\nrank = 1\n{ada}{}", block("bob", "profiles = [\"a\"]")), "ada", "bob", FileState::Read),
+        (format!("shared = 1\n{ada}{}", block("bob", "profiles = [\"a\"]")), "ada", "bob", FileState::Read),
         (format!("{ada}{bob}paused = "), "", "", FileState::Unreadable),
         ("subscription = 1\n".to_owned(), "", "", FileState::Unreadable),
         (String::new(), "", "", FileState::Read),
