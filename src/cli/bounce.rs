@@ -43,12 +43,12 @@ pub(super) fn bounce(settings: &Settings) -> ExitCode {
 
 /// Reads the bounce mailbox of the settings now.
 pub(super) async fn inbox(settings: &Settings) -> anyhow::Result<ExitCode> {
-    let store = app::write(settings)?;
-    let bounces = app::bounces(settings, &store)?;
     anyhow::ensure!(
-        bounces.inbox.is_some(),
+        settings.bounces.inbox.is_some(),
         "there is no bounce mailbox in the settings: set imap.host or bounces.maildir"
     );
+    let store = app::write(settings)?;
+    let bounces = app::bounces(settings, &store)?;
     let report = inbox::run(&store, &bounces.settings, bounces.inbox.as_ref(), &Clock::System).await?;
     say!("took in {} {} from the bounce mailbox", report.messages, plural(report.messages, "message"));
     match report.trouble {

@@ -12,13 +12,14 @@ use strum::VariantNames;
 
 use super::format::plural;
 use super::{expression, files, output, parse_address, preview, reload};
-use crate::config::edit::{self, Change, EditError, NewSubscription, Setting};
+use crate::config::edit::{self, Change, EditError, NewSubscription, Setting, Values};
 use crate::config::{self, Settings};
 use crate::core::address::Address;
 use crate::core::lint::{Role, lint_profile};
+use crate::core::paper::SourceId;
 use crate::core::query::Query;
 use crate::core::schedule::Schedule;
-use crate::core::subscription::{Keyword, Profile, Rank};
+use crate::core::subscription::{Keyword, Profile, Rank, WhenEmpty};
 use crate::core::zone::Zone;
 use crate::store::History;
 
@@ -30,30 +31,8 @@ pub(super) struct Subscribe {
     /// Keyword expressions; a paper is chosen when any of them matches
     #[arg(required = true, value_name = "EXPRESSION")]
     keywords: Vec<String>,
-    /// The subscriber's name
-    #[arg(long)]
-    name: Option<String>,
-    /// Never a paper that this matches; may be given several times
-    #[arg(long, value_name = "EXPRESSION")]
-    exclude: Vec<String>,
-    /// Only papers with at least this many votes
-    #[arg(long, value_name = "N")]
-    min_upvotes: Option<u32>,
-    /// At most this many papers in a digest
-    #[arg(long, value_name = "N")]
-    max_papers: Option<u32>,
-    /// `daily at 08:00`, `weekdays at 07:30`, `weekly on mon at 08:00` or five cron fields
-    #[arg(long)]
-    schedule: Option<String>,
-    /// The time zone of the schedule, such as Europe/Paris
-    #[arg(long)]
-    zone: Option<String>,
-    /// The first day whose papers are wanted, such as 2026-11-01; by default a first digest looks back a week
-    #[arg(long, value_name = "DAY")]
-    since: Option<NaiveDate>,
-    /// The file to change, when several are configured
-    #[arg(long, value_name = "FILE")]
-    file: Option<PathBuf>,
+    #[command(flatten)]
+    order: Order,
 }
 
 /// What `edit` takes.
@@ -67,59 +46,123 @@ pub(super) struct Edit {
     /// Takes a keyword expression out
     #[arg(long, value_name = "EXPRESSION")]
     remove: Vec<String>,
-    /// Adds an exclusion: never a paper that this matches
-    #[arg(long, value_name = "EXPRESSION")]
-    exclude: Vec<String>,
     /// Takes an exclusion out
     #[arg(long, value_name = "EXPRESSION")]
     remove_exclude: Vec<String>,
+    /// Takes an expression out that papers must match as well
+    #[arg(long, value_name = "EXPRESSION")]
+    remove_must: Vec<String>,
     /// The profile, where the subscription has several
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
+    #[command(flatten)]
+    order: Order,
+    /// Takes a setting out, so that the default holds again; may be given several times
+    #[arg(long, value_name = "KEY", value_parser = PossibleValuesParser::new(Setting::VARIANTS).try_map(|key| key.parse::<Setting>()))]
+    unset: Vec<Setting>,
+}
+
+/// What both can say of a subscription, and where it is.
+#[derive(Debug, Args)]
+struct Order {
     /// The subscriber's name
     #[arg(long)]
     name: Option<String>,
+    /// Never a paper that this matches; may be given several times
+    #[arg(long, value_name = "EXPRESSION")]
+    exclude: Vec<String>,
+    /// Only papers that this matches as well; may be given several times
+    #[arg(long, value_name = "EXPRESSION")]
+    must: Vec<String>,
     /// Only papers with at least this many votes
     #[arg(long, value_name = "N")]
     min_upvotes: Option<u32>,
     /// At most this many papers in a digest
     #[arg(long, value_name = "N")]
     max_papers: Option<u32>,
-    /// `daily at 08:00`, `weekdays at 07:30`, `weekly on mon at 08:00` or five cron fields
-    #[arg(long)]
+    /// Only papers from this source, by its name in paperpost.toml; may be given several times
+    #[arg(long, value_name = "SOURCE", value_parser = source)]
+    sources: Vec<SourceId>,
+    /// The order of papers, and so what the maximum cuts
+    #[arg(long, value_parser = PossibleValuesParser::new(Rank::VARIANTS).try_map(|word| word.parse::<Rank>()))]
+    rank: Option<Rank>,
+    /// When it goes out, such as `daily at 08:00`
+    #[arg(long, long_help = SCHEDULES)]
     schedule: Option<String>,
     /// The time zone of the schedule, such as Europe/Paris
     #[arg(long)]
     zone: Option<String>,
-    /// Takes a setting out, so that the default holds again; may be given several times
-    #[arg(long, value_name = "KEY", value_parser = PossibleValuesParser::new(Setting::VARIANTS).try_map(|key| key.parse::<Setting>()))]
-    unset: Vec<Setting>,
+    /// The first day whose papers are wanted, such as 2026-11-01; by default a first digest looks back a week
+    #[arg(long, value_name = "DAY")]
+    since: Option<NaiveDate>,
+    /// What is sent when there is no paper: nothing, or a short note
+    #[arg(long, value_parser = PossibleValuesParser::new(WhenEmpty::VARIANTS).try_map(|word| word.parse::<WhenEmpty>()))]
+    when_empty: Option<WhenEmpty>,
     /// The file to change, when several are configured
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
 }
 
+/// Each form of a schedule that `docs/configuration.md` has.
+const SCHEDULES: &str = "When it goes out, in the local time of the zone:
+`daily at 08:00`, `8am`, `@daily` (at midnight)
+`07:30, 18:00`
+`weekdays at 07:30`, `weekends at noon`
+`mon,wed,fri at 08:00`, `fri-sun`, `weekly on mon at 08:00`
+`monthly on 1 at 08:00`, `monthly on 1, 15 at 08:00`, `monthly on last at 08:00`
+`30 7 * * 1-5` (minute, hour, day, month, weekday, as cron has them)
+Without a time it is 08:00. docs/configuration.md has more under \"Schedules\".";
+
+impl Order {
+    fn values(&self) -> anyhow::Result<Values> {
+        Ok(Values {
+            name: self.name.clone(),
+            min_upvotes: self.min_upvotes,
+            max_papers: self.max_papers,
+            sources: self.sources.clone(),
+            rank: self.rank,
+            schedule: schedule(self.schedule.as_deref())?,
+            zone: self.zone.as_deref().map(zone).transpose()?,
+            since: self.since,
+            when_empty: self.when_empty,
+        })
+    }
+}
+
+fn source(name: &str) -> Result<SourceId, String> {
+    SourceId::parse(name).ok_or_else(|| "no source can have this name".to_owned())
+}
+
 /// Changes keys of a subscription.
 pub(super) fn edit(settings: &Settings, arguments: &Edit) -> anyhow::Result<ExitCode> {
-    let address = parse_address(&arguments.address)?;
+    let (address, order) = (parse_address(&arguments.address)?, &arguments.order);
     let wanted = Change {
         profile: arguments.profile.clone(),
         keywords: queries(&arguments.add)?,
         remove: arguments.remove.clone(),
-        exclude: queries(&arguments.exclude)?,
+        exclude: queries(&order.exclude)?,
         remove_exclude: arguments.remove_exclude.clone(),
-        min_upvotes: arguments.min_upvotes,
-        max_papers: arguments.max_papers,
-        schedule: schedule(arguments.schedule.as_deref())?,
-        zone: arguments.zone.as_deref().map(zone).transpose()?,
-        name: arguments.name.clone(),
+        must: queries(&order.must)?,
+        remove_must: arguments.remove_must.clone(),
+        values: order.values()?,
         unset: arguments.unset.clone(),
     };
     let nothing = Change { profile: wanted.profile.clone(), ..Change::default() };
     anyhow::ensure!(wanted != nothing, "say what to change, such as --add EXPRESSION (paperpost edit --help)");
-    let file = arguments.file.clone();
-    let (path, others) = change_listed(settings, &address, file, |text| edit::edit(text, &address, &wanted))?;
-    warn(settings, [(&wanted.keywords, &arguments.add), (&wanted.exclude, &arguments.exclude)]);
+    if let Some(key) = wanted.contradiction() {
+        let key: &str = key.into();
+        anyhow::bail!("--unset {key} contradicts another option, which changes {key}: give only one of the two");
+    }
+    let (path, others) =
+        change_listed(settings, &address, order.file.clone(), |text| edit::edit(text, &address, &wanted))?;
+    warn(
+        settings,
+        [
+            (&wanted.keywords, &arguments.add, Role::Keyword),
+            (&wanted.must, &order.must, Role::Must),
+            (&wanted.exclude, &order.exclude, Role::Exclude),
+        ],
+    );
     say!("{} is changed in {}", address.reveal(), path.display());
     tell_split(&address, others);
     foretell(settings, &address);
@@ -144,18 +187,15 @@ fn schedule(text: Option<&str>) -> anyhow::Result<Option<Schedule>> {
 
 /// Adds a subscription to the file.
 pub(super) fn subscribe(settings: &Settings, arguments: &Subscribe) -> anyhow::Result<ExitCode> {
+    let order = &arguments.order;
     let new = NewSubscription {
-        name: arguments.name.clone(),
+        email: parse_address(&arguments.address)?,
         keywords: queries(&arguments.keywords)?,
-        exclude: queries(&arguments.exclude)?,
-        min_upvotes: arguments.min_upvotes,
-        max_papers: arguments.max_papers,
-        schedule: schedule(arguments.schedule.as_deref())?,
-        zone: arguments.zone.as_deref().map(zone).transpose()?,
-        since: arguments.since,
-        ..NewSubscription::new(parse_address(&arguments.address)?)
+        exclude: queries(&order.exclude)?,
+        must: queries(&order.must)?,
+        values: order.values()?,
     };
-    let path = file(settings, &new.email, arguments.file.clone())?;
+    let path = file(settings, &new.email, order.file.clone())?;
     let who = new.email.reveal();
     // The first subscription makes the file.
     change(settings, &path, |text| edit::subscribe(text, &new).map(Some)).map_err(|error| {
@@ -165,7 +205,14 @@ pub(super) fn subscribe(settings: &Settings, arguments: &Subscribe) -> anyhow::R
         }
     })?;
     let profile = profile(settings, &new);
-    warn(settings, [(&new.keywords, &arguments.keywords), (&new.exclude, &arguments.exclude)]);
+    warn(
+        settings,
+        [
+            (&new.keywords, &arguments.keywords, Role::Keyword),
+            (&new.must, &order.must, Role::Must),
+            (&new.exclude, &order.exclude, Role::Exclude),
+        ],
+    );
     for (_, at, lint) in lint_profile(&profile) {
         expression::show(lint, &arguments.keywords[at]);
     }
@@ -193,10 +240,10 @@ fn known(who: &str) -> String {
     )
 }
 
-/// Prints what was probably not meant with keywords and with exclusions, each as they were written.
-fn warn(settings: &Settings, [keywords, exclude]: [(&Vec<Query>, &Vec<String>); 2]) {
+/// Prints what was probably not meant with expressions, each as it was written.
+fn warn(settings: &Settings, expressions: [(&[Query], &[String], Role); 3]) {
     let holdings = expression::holdings(settings);
-    for ((queries, texts), role) in [(keywords, Role::Keyword), (exclude, Role::Exclude)] {
+    for (queries, texts, role) in expressions {
         queries.iter().zip(texts).for_each(|(query, text)| expression::warn(query, text, role, &holdings));
     }
 }
@@ -207,11 +254,11 @@ fn profile(settings: &Settings, new: &NewSubscription) -> Profile {
         name: String::new(),
         keywords: new.keywords.iter().map(|query| Keyword { query: query.clone(), weight: 1.0 }).collect(),
         exclude: new.exclude.clone(),
-        must: Vec::new(),
-        min_upvotes: new.min_upvotes.unwrap_or(0),
-        sources: Vec::new(),
-        max_papers: new.max_papers.unwrap_or(settings.digest.max_papers),
-        rank: Rank::default(),
+        must: new.must.clone(),
+        min_upvotes: new.values.min_upvotes.unwrap_or(0),
+        sources: new.values.sources.clone(),
+        max_papers: new.values.max_papers.unwrap_or(settings.digest.max_papers),
+        rank: new.values.rank.unwrap_or_default(),
     }
 }
 
@@ -286,7 +333,7 @@ fn change_listed(
         Ok(after)
     };
     let paths = match only {
-        Some(path) => vec![path],
+        Some(path) => vec![one_of(settings, path)?],
         None => config::subscription_files(settings),
     };
     // A file that can't be changed matters only if no other one lists the address.
@@ -344,9 +391,33 @@ fn file(settings: &Settings, new: &Address, only: Option<PathBuf>) -> anyhow::Re
         }
     }
     match (only, files.as_slice()) {
-        (Some(path), _) => Ok(path),
+        (Some(path), _) => one_of(settings, path),
         (None, [path]) => Ok(path.clone()),
         (None, []) => anyhow::bail!("no subscriptions file is configured: say which with --file"),
         (None, _) => anyhow::bail!("several subscription files are configured: say which with --file"),
+    }
+}
+
+/// A file that was named, if it is a subscriptions file at all.
+fn one_of(settings: &Settings, path: PathBuf) -> anyhow::Result<PathBuf> {
+    anyhow::ensure!(
+        config::is_subscription_file(settings, &path),
+        "{} is none of the subscription files that the settings name (subscriptions.files), so nobody would read it",
+        path.display()
+    );
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_help_names_forms_of_schedules_that_there_are() {
+        let forms: Vec<&str> = SCHEDULES.split('`').skip(1).step_by(2).collect();
+        assert!(forms.len() > 10, "{forms:?}");
+        for form in forms {
+            assert!(Schedule::parse(form).is_ok(), "{form}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use chrono::NaiveDate;
 use serde_json::{Value, json};
 
 use super::format::plural;
@@ -78,6 +79,17 @@ pub(super) fn about_both(both: usize) -> String {
     format!(
         "{both} {readers} who came by the web {are} in the files as well: what the files say is in force (paperpost list)"
     )
+}
+
+/// Warnings of subscriptions whose first day is yet to come: until then nothing does.
+pub(super) fn late_starts(listing: &Listing, today: NaiveDate) -> Vec<String> {
+    let listed = listing.subscriptions.iter().map(|listed| &listed.subscription);
+    let late = listed.filter_map(|subscription| Some((subscription, subscription.since.filter(|day| *day > today)?)));
+    late.map(|(subscription, day)| {
+        let who = subscription.address.reveal();
+        format!("{who} gets nothing before {day}: `since` is the first day whose papers count")
+    })
+    .collect()
 }
 
 /// The subscription of an address: as its file has it, which may be newer than what is in force; or as it is in force when its

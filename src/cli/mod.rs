@@ -31,7 +31,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 use crate::app::Origin;
 use crate::clock::Clock;
@@ -45,6 +45,16 @@ use crate::{app, telemetry, zones};
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = EXAMPLES)]
 struct Arguments {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+struct Global {
     /// The settings: by default ./paperpost.toml, then ~/.config/paperpost/, then /etc/paperpost/
     #[arg(short, long, global = true, value_name = "FILE", env = "PAPERPOST_CONFIG")]
     config: Option<PathBuf>,
@@ -54,21 +64,19 @@ struct Arguments {
     /// When to use colors; NO_COLOR turns them off as well
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", hide_possible_values = true)]
     color: output::Color,
-    #[command(subcommand)]
-    command: Command,
 }
 
 const EXAMPLES: &str = "Examples:
-  paperpost demo                                  a whole run with sample papers: no network, no account
-  paperpost subscribe ada@example.org '\"state space\" OR mamba' 'diffusion -image'
-  paperpost edit ada@example.org --add speech     one keyword more
-  paperpost check                                 every problem in both files, with line and column
-  paperpost preview ada@example.org               what her next digest would be
-  paperpost explain ada@example.org               why her last digest had what it had
-  paperpost try '\"state space\" OR mamba'          what that would have found
-  paperpost help queries                          the language of keyword expressions
-  paperpost once                                  read, decide, send, exit: for cron
-  paperpost run                                   the daemon: for systemd";
+  paperpost demo                               a run with sample papers, offline
+  paperpost subscribe ada@example.org mamba 'diffusion -image'
+  paperpost edit ada@example.org --add speech  one keyword more
+  paperpost check                              every problem in both files
+  paperpost preview ada@example.org            what her next digest would be
+  paperpost explain ada@example.org            why she got what she got
+  paperpost try '\"state space\" OR mamba'       what that would have found
+  paperpost help queries                       the language of expressions
+  paperpost once                               read, decide, send; for cron
+  paperpost run                                the daemon: for systemd";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -105,7 +113,7 @@ enum Command {
     },
     /// Shows what a subscriber's next digest would be; nothing is sent and nothing moves
     #[command(after_help = "Examples:
-  paperpost preview ada@example.org                        as text, on the terminal
+  paperpost preview ada@example.org                   as text, on the terminal
   paperpost preview ada@example.org --format html -o digest.html")]
     Preview {
         /// A subscribed address
@@ -122,10 +130,10 @@ enum Command {
     },
     /// Says why a subscriber got a paper or did not, or why the last edition had what it had
     #[command(after_help = "Examples:
-  paperpost explain ada@example.org                        the last edition
-  paperpost explain ada@example.org 2503.02130             a paper by its arXiv number
+  paperpost explain ada@example.org                 the last edition
+  paperpost explain ada@example.org 2503.02130      a paper by its arXiv number
   paperpost explain ada@example.org https://arxiv.org/abs/2503.02130
-  paperpost explain ada@example.org 'scaling laws'         a paper by a piece of its title")]
+  paperpost explain ada@example.org 'scaling laws'  by a piece of its title")]
     Explain {
         /// A subscribed address
         address: String,
@@ -139,7 +147,7 @@ enum Command {
     #[command(after_help = "Examples:
   paperpost try '\"state space\" OR mamba'
   paperpost try 'agents -survey' --days 30 --min-upvotes 20
-  paperpost try diffusion --fresh                          needs no database
+  paperpost try diffusion --fresh                      needs no database
 
 `paperpost help queries` explains expressions.")]
     Try(trial::Try),
@@ -181,18 +189,20 @@ enum Command {
     },
     /// Adds a subscription to the subscriptions file
     #[command(after_help = "Examples:
-  paperpost subscribe ada@example.org 'retrieval AND (rag OR \"question answering\")'
-  paperpost subscribe lab@example.org robotics --min-upvotes 20 --schedule 'weekly on mon at 08:00' --zone Europe/Paris
+  paperpost subscribe ada@example.org 'retrieval AND (rag OR \"key-value cache\")'
+  paperpost subscribe lab@example.org robotics --min-upvotes 20 \\
+      --schedule 'weekly on mon at 08:00' --zone Europe/Paris
 
-`paperpost help queries` explains expressions; `paperpost try EXPRESSION` shows what one finds.")]
+`paperpost help queries` explains expressions, `paperpost try EXPRESSION` shows what one finds.")]
     Subscribe(edit::Subscribe),
     /// Changes keywords, exclusions, limits or the schedule of a subscription
     #[command(after_help = "Examples:
   paperpost edit ada@example.org --add 'speech OR audio' --max-papers 10
   paperpost edit ada@example.org --remove rag --exclude survey
-  paperpost edit ada@example.org --schedule 'weekly on mon at 08:00' --zone Europe/Paris
+  paperpost edit ada@example.org --schedule 'fri-sun at 8am' --zone Europe/Paris
+  paperpost edit ada@example.org --unset max_papers
 
-`paperpost unsubscribe` removes a subscription, `pause` and `resume` interrupt it.")]
+`paperpost help queries` explains expressions. `paperpost unsubscribe` removes a subscription, `pause` and `resume` interrupt it.")]
     Edit(edit::Edit),
     /// Removes a subscription from the subscriptions file
     Unsubscribe {
@@ -245,7 +255,8 @@ enum Command {
     /// Takes in one bounce, complaint or request to leave from standard input: for a mail server's pipe
     ///
     /// Exit codes are those of sysexits.h: 0 taken or ignored, 67 a letter that nobody reads, 75 try again later.
-    #[command(after_help = "In /etc/aliases: bounces: \"|/usr/bin/paperpost -c /etc/paperpost/paperpost.toml bounce\"")]
+    #[command(after_help = "In /etc/aliases:
+  bounces: \"|/usr/bin/paperpost -c /etc/paperpost/paperpost.toml bounce\"")]
     Bounce {
         /// Reads the mailbox of the settings (imap.host or bounces.maildir) now, instead of standard input
         #[arg(long)]
@@ -289,7 +300,7 @@ fn start(words: Vec<OsString>) -> ExitCode {
             return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
         }
     };
-    output::set_color(arguments.color);
+    output::set_color(arguments.global.color);
     // Both of its providers may be in the dependency graph; TLS must not have to guess.
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         note!("paperpost: another TLS provider is installed already");
@@ -343,7 +354,7 @@ fn private_files() {
 }
 
 async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let Arguments { config, set, command, .. } = arguments;
+    let Arguments { global: Global { config, set, .. }, command } = arguments;
     match command {
         Command::Demo { output } => return demo::run(&output).await,
         Command::Queries => {
@@ -355,7 +366,9 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
             report.add(report.settings.as_ref().map(app::unusable).unwrap_or_default());
             report.add_access();
             report.add_warnings(report.settings.as_ref().map(expression::reread_in_database).unwrap_or_default());
-            report.warn(app::old_zones(Clock::System.now().date_naive()));
+            let today = Clock::System.now().date_naive();
+            report.warn(files::late_starts(&report.listing, today));
+            report.warn(app::old_zones(today));
             return show::check(&report, json);
         }
         _ => {}
@@ -472,6 +485,25 @@ mod tests {
     }
 
     #[test]
+    fn no_line_of_an_example_is_wrapped_and_the_language_is_named_where_it_is_written() {
+        let mut program = Arguments::command();
+        program.build();
+        let mut commands: Vec<&clap::Command> = vec![&program];
+        let mut named = Vec::new();
+        while let Some(command) = commands.pop() {
+            commands.extend(command.get_subcommands().filter(|inner| inner.get_name() != "help"));
+            let Some(help) = command.get_after_help().map(ToString::to_string) else { continue };
+            let examples = help.lines().take_while(|line| !line.is_empty());
+            examples.for_each(|line| assert!(line.chars().count() <= 80, "{}: {line}", command.get_name()));
+            if help.contains("paperpost help queries") {
+                named.push(command.get_name().to_owned());
+            }
+        }
+        named.sort();
+        assert_eq!(named, ["edit", "paperpost", "subscribe", "try"]);
+    }
+
+    #[test]
     fn settings_count_wherever_they_stand() {
         let words = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
         for (given, meant) in [
@@ -482,6 +514,6 @@ mod tests {
             assert_eq!(settings_first(words(given)), words(meant));
         }
         let parsed = Arguments::parse_from(settings_first(words("paperpost --set a=1 status --set b=2")));
-        assert_eq!(parsed.set, [("a".to_owned(), "1".to_owned()), ("b".to_owned(), "2".to_owned())]);
+        assert_eq!(parsed.global.set, [("a".to_owned(), "1".to_owned()), ("b".to_owned(), "2".to_owned())]);
     }
 }

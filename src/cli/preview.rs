@@ -62,15 +62,19 @@ const SHOWN: usize = 3;
 /// What the next digest of a subscription would bring, in a line or a few.
 pub(super) fn outlook(settings: &Settings, address: &Address) -> anyhow::Result<String> {
     let nothing = "no papers are known yet: `paperpost try EXPRESSION --fresh` shows what an expression finds";
-    let (Some(store), Some(subscription)) = (app::look(settings)?, files::read(settings).find(address).cloned()) else {
-        return Ok(nothing.to_owned());
+    let Some(store) = app::look(settings)? else { return Ok(nothing.to_owned()) };
+    let Some(subscription) = files::read(settings).find(address).cloned() else {
+        anyhow::bail!("the entry can't be read (paperpost check)");
     };
     let now = Clock::System.now();
     let (standing, planner, Plan { choice, settlement, .. }) = plan(settings, &store, subscription, now)?;
     let candidates = planner.pool().candidates();
     let all = candidates.iter().filter(|candidate| !standing.ledger.is_before_start(candidate)).count();
     if all == 0 {
-        return Ok(nothing.to_owned());
+        return Ok(match candidates.is_empty() {
+            true => nothing.to_owned(),
+            false => format!("no paper since {} is known yet", standing.ledger.since.format("%-d %B %Y")),
+        });
     }
     let is_first = standing.ledger.last.is_none();
     let which = if is_first { "first" } else { "next" };

@@ -60,7 +60,7 @@ pub(super) fn check(report: &Report, as_json: bool) -> anyhow::Result<ExitCode> 
 }
 
 /// What becomes of papers that a mail has no place for, in the words of the mail.
-const OWED: &str = "papers beyond a maximum, or beyond what one mail holds, wait: they come in later mails, or are named there as left out";
+const OWED: &str = "papers beyond a maximum, or beyond what one mail holds, wait: they come in later editions, or are named there as left out";
 
 /// How many are missing from the files and held, and how many came by the web and are in the files as well; or would be as
 /// soon as the files are taken in. As far as the database can be looked at.

@@ -8,7 +8,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use clap::{Subcommand, ValueEnum};
 
 use super::format::plural;
-use super::{output, parse_address};
+use super::{output, parse_address, show};
 use crate::app;
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -79,8 +79,14 @@ impl ReasonWord {
     }
 }
 
-/// Runs one of them. The daemon may be running: it sees the change before its next mail.
+/// Runs one of them. The daemon may be running: it sees the change before its next mail. What has nothing to write makes
+/// no database.
 pub(super) fn suppress(settings: &Settings, action: SuppressAction) -> anyhow::Result<ExitCode> {
+    let is_adding = matches!(action, SuppressAction::Add { .. } | SuppressAction::Import { .. });
+    let is_json = matches!(action, SuppressAction::List { json: true });
+    if !is_adding && show::existing(settings, is_json)?.is_none() {
+        return Ok(if matches!(action, SuppressAction::List { .. }) { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
     let store = app::write(settings)?;
     let now = Clock::System.now();
     match action {

@@ -156,16 +156,34 @@ impl Writer {
             let of = |candidate: &Candidate| papers.get(candidate.id).map(|paper| paper.encoded.clone());
             digest::encode_over(BODIES.take(), facts, |candidate| of(candidate).unwrap_or_default())
         })?;
+        self.sealed(mailing, &way_out, body.subject, [body.html, body.text])
+    }
+
+    /// The same with other bodies: for a mail that is only looked at, where its own links lead nowhere.
+    pub fn write_as(&self, mailing: &Mailing, body: Rendered) -> Result<Vec<u8>, WriteError> {
+        let way_out = self.sender.returns.way_out(&mailing.subscriber);
+        let bodies = [body.html, body.text].map(|text| QuotedPrintable::encode(&text));
+        self.sealed(mailing, &way_out, body.subject, bodies)
+    }
+
+    /// The bodies, HTML first, with headers and signature.
+    fn sealed(
+        &self,
+        mailing: &Mailing,
+        way_out: &WayOut,
+        subject: String,
+        [html, text]: [QuotedPrintable; 2],
+    ) -> Result<Vec<u8>, WriteError> {
         let letter = Letter {
             letterhead: self.letterhead.clone(),
             to: Mailbox { name: mailing.subscription.name.clone(), address: mailing.subscription.address.clone() },
-            subject: body.subject,
+            subject,
             date: mailing.decided,
             message_id: mailing.message_id.clone(),
             boundary: mailing.message_id.clone(),
             extra: vec![way_out.header()],
-            text: body.text,
-            html: body.html,
+            text,
+            html,
         };
         let bytes = mime::compose(&letter);
         BODIES.set([letter.html, letter.text]);

@@ -240,6 +240,28 @@ impl FilePattern {
     pub(super) fn files(&self) -> Vec<PathBuf> {
         if self.is_glob { self.paths().unwrap_or_default() } else { vec![PathBuf::from(&self.pattern)] }
     }
+
+    /// Whether the file at `path`, which need not be there yet, is one of them.
+    pub(super) fn names(&self, path: &Path) -> bool {
+        let place = |path: &Path| {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            Some(folder.canonicalize().ok()?.join(path.file_name()?))
+        };
+        let is_same = |own: &PathBuf| own == path || place(own).is_some_and(|own| Some(own) == place(path));
+        let separate = glob::MatchOptions {
+            require_literal_separator: true,
+            require_literal_leading_dot: true,
+            ..glob::MatchOptions::new()
+        };
+        let fits = |pattern: PathBuf, path: PathBuf| {
+            let pattern = pattern.to_str().and_then(|pattern| glob::Pattern::new(pattern).ok());
+            pattern.is_some_and(|pattern| pattern.matches_path_with(&path, separate))
+        };
+        let whole = |path: &Path| std::path::absolute(path).ok();
+        self.files().iter().any(is_same)
+            || self.is_glob
+                && whole(Path::new(&self.pattern)).zip(whole(path)).is_some_and(|(own, path)| fits(own, path))
+    }
 }
 
 /// Reads a settings file.

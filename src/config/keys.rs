@@ -107,9 +107,15 @@ pub(super) fn sounds_secret(name: &str) -> bool {
     if name.ends_with("_file") {
         return false;
     }
-    let sounds = ["passw", "secret", "token", "credential", "_key"].iter().any(|part| name.contains(part));
+    let sounds = ["pass", "pwd", "secret", "token", "credential", "_key"].iter().any(|part| name.contains(part));
     let is_near = |secret: &&str| strsim::damerau_levenshtein(secret, &name) <= secret.len() / 4;
     sounds || SECRETS.iter().any(is_near)
+}
+
+/// Whether a key of a section with secrets is none that is known to be harmless, nor such a one mistyped.
+pub(super) fn may_be_secret(name: &str) -> bool {
+    let is_near = |known: &str| strsim::damerau_levenshtein(known, name) <= known.len() / 4;
+    sounds_secret(name) || !name.is_empty() && !all().any(|(key, _)| key.rsplit('.').next().is_some_and(is_near))
 }
 
 /// The default of a key such as `log.level` or `sources.NAME.days`; `None` for a key that nobody knows.
@@ -130,7 +136,6 @@ pub(super) fn of_kinds() -> impl Iterator<Item = &'static str> {
 }
 
 /// Every key there is, with its default.
-#[cfg(test)]
 pub(super) fn all() -> impl Iterator<Item = (String, &'static str)> {
     let own = SETTINGS.iter().map(|(key, default)| ((*key).to_owned(), *default));
     let of_kinds = of_kinds().map(|key| format!("sources.*.{key}"));

@@ -2,7 +2,8 @@
 //!
 //! A problem shows the line it is about, and that line may hold a password: unquoted, half-quoted, under a mistyped key.
 //! So the text is not parsed here, since what is wrong with it is why it is shown. Whatever follows a key that is secret, or
-//! that sounds like one, is covered, and so is the user part of a web address. Every byte keeps its place.
+//! that sounds like one, is covered, and in a section with secrets whatever follows an unknown key. So are the user part and the
+//! query of a web address. Every byte keeps its place.
 
 use super::keys;
 
@@ -10,18 +11,29 @@ use super::keys;
 pub(super) fn masked(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
     let mut covered = Covered::Nothing;
+    let mut is_secret: IsSecret = keys::sounds_secret;
     for line in text.split_inclusive('\n') {
+        if let (Covered::Nothing | Covered::NextLine, Some(section)) = (covered, line.trim_start().strip_prefix('[')) {
+            let has_secrets = SECTIONS.iter().any(|name| section.trim_start().starts_with(name));
+            is_secret = if has_secrets { keys::may_be_secret } else { keys::sounds_secret };
+        }
         covered = match covered {
-            Covered::UntilQuotes(quotes) => inside(line, quotes, &mut masked),
+            Covered::UntilQuotes(quotes) => inside(line, quotes, is_secret, &mut masked),
             Covered::NextLine if !begins_something(line) => {
-                value(line, &mut masked);
+                value(line, is_secret, &mut masked);
                 if line.trim().is_empty() { Covered::NextLine } else { Covered::Nothing }
             }
-            Covered::NextLine | Covered::Nothing => outside(line, &mut masked),
+            Covered::NextLine | Covered::Nothing => outside(line, is_secret, &mut masked),
         };
     }
     masked
 }
+
+/// How the names of sections begin that have secrets.
+const SECTIONS: [&str; 5] = ["smtp", "imap", "dkim", "tokens", "sources"];
+
+/// Tells whether a key may be secret.
+type IsSecret = fn(&str) -> bool;
 
 /// What a line leaves open.
 #[derive(Clone, Copy)]
@@ -34,12 +46,12 @@ enum Covered {
 }
 
 /// A line within a string of several lines.
-fn inside(line: &str, quotes: &'static str, out: &mut String) -> Covered {
+fn inside(line: &str, quotes: &'static str, is_secret: IsSecret, out: &mut String) -> Covered {
     match line.find(quotes) {
         Some(end) => {
             cover(&line[..end], out);
             out.push_str(quotes);
-            outside(&line[end + quotes.len()..], out)
+            outside(&line[end + quotes.len()..], is_secret, out)
         }
         None => {
             cover(line, out);
@@ -49,23 +61,23 @@ fn inside(line: &str, quotes: &'static str, out: &mut String) -> Covered {
 }
 
 /// A line that begins outside of any secret.
-fn outside(line: &str, out: &mut String) -> Covered {
-    let Some(start) = secret_value(line) else {
-        without_user(line, out);
+fn outside(line: &str, is_secret: IsSecret, out: &mut String) -> Covered {
+    let Some(start) = secret_value(line, is_secret) else {
+        web_addresses(line, out);
         return Covered::Nothing;
     };
     out.push_str(&line[..start]);
-    value(&line[start..], out)
+    value(&line[start..], is_secret, out)
 }
 
 /// What follows a secret key. The signs before the value stay, so that a missing quote still shows.
-fn value(rest: &str, out: &mut String) -> Covered {
+fn value(rest: &str, is_secret: IsSecret, out: &mut String) -> Covered {
     let text = rest.trim_start_matches([' ', '\t', '=', '"', '\'', '\r', '\n']);
     let (signs, text) = rest.split_at(rest.len() - text.len());
     out.push_str(signs);
     let quotes = ["\"\"\"", "'''"].into_iter().find(|quotes| signs.contains(quotes));
     match quotes {
-        Some(quotes) => inside(text, quotes, out),
+        Some(quotes) => inside(text, quotes, is_secret, out),
         None => {
             cover(text, out);
             if text.is_empty() && !signs.contains(['"', '\'']) { Covered::NextLine } else { Covered::Nothing }
@@ -83,8 +95,8 @@ fn cover(text: &str, out: &mut String) {
     }
 }
 
-/// A line that says nothing secret, but for a name and password before the host of a web address.
-fn without_user(line: &str, out: &mut String) {
+/// A line that says nothing secret, but for a name and password before the host of a web address, and what is in its query.
+fn web_addresses(line: &str, out: &mut String) {
     let mut rest = line;
     while let Some(scheme) = rest.find("://") {
         let (before, after) = rest.split_at(scheme + 3);
@@ -93,12 +105,18 @@ fn without_user(line: &str, out: &mut String) {
         let user = after[..authority].rfind('@').unwrap_or(0);
         cover(&after[..user], out);
         rest = &after[user..];
+        let end = rest.find(['"', '\'', ' ', '\t', '\r', '\n']).unwrap_or(rest.len());
+        if let Some(query) = rest[..end].find('?') {
+            out.push_str(&rest[..=query]);
+            cover(&rest[query + 1..end], out);
+            rest = &rest[end..];
+        }
     }
     out.push_str(rest);
 }
 
 /// Where the value of the first secret key in `line` starts.
-fn secret_value(line: &str) -> Option<usize> {
+fn secret_value(line: &str, is_secret: IsSecret) -> Option<usize> {
     let mut quote = None;
     let mut is_key_due = true;
     let mut is_first = true;
@@ -108,7 +126,7 @@ fn secret_value(line: &str) -> Option<usize> {
             let (name, end) = last_part(line, at);
             let is_assigned = line[end..].trim_start().starts_with('=');
             // In the middle of a line only an assignment tells a key from a value.
-            if keys::sounds_secret(name) && (is_first || is_assigned) {
+            if is_secret(name) && (is_first || is_assigned) {
                 return Some(end);
             }
             (is_key_due, is_first) = (false, false);
@@ -120,7 +138,7 @@ fn secret_value(line: &str) -> Option<usize> {
         match (quote, c) {
             (Some(open), _) if open == c => quote = None,
             (None, '"' | '\'') => quote = Some(c),
-            (None, '{' | ',') => is_key_due = true,
+            (None, '{' | ',' | ' ' | '\t') => is_key_due = true,
             _ => {}
         }
         at += c.len_utf8();
@@ -181,6 +199,14 @@ mod tests {
             ("password =\n  hunter2\nhost = \"a\"", "password =\n  *******\nhost = \"a\""),
             ("password = \"\"\"\nhunter2\n\"\"\"\nhost = 1", "password = \"\"\"\n*******\n\"\"\"\nhost = 1"),
             ("rsa_key = '''a\nb", "rsa_key = '''*\n*"),
+            ("username=u password=hunter2", "username=u password=*******"),
+            ("username = \"u\" password = \"hunter2\"", "username = \"u\" password = \"********"),
+            ("username\tu\tapi_key=hunter2", "username\tu\tapi_key=*******"),
+            ("[smtp]\npass = \"hunter2\"", "[smtp]\npass = \"********"),
+            ("smtp.pass = \"hunter2\"", "smtp.pass = \"********"),
+            ("[ imap ]\nlogin = \"ada:hunter2\"", "[ imap ]\nlogin = \"************"),
+            ("[sources.lab]\nbearer = 'hunter2'", "[sources.lab]\nbearer = '********"),
+            ("url = \"https://example.org/?token=hunter2\"", "url = \"https://example.org/?*************\""),
             ("url = \"https://ada:hunter2@example.org/x\"", "url = \"https://***********@example.org/x\""),
         ] {
             assert_eq!(masked(line), shown, "{line}");
@@ -195,6 +221,7 @@ mod tests {
             "keywords = [\"token AND\", '\"key-value cache\"', \"password\"]",
             "name = \"password = hunter\"",
             "[tokens]",
+            "[smtp]\nhots = \"mail.example.org\"\nusername = \"papers\"",
             "rsa_selector = \"key\"",
             "base_url = \"https://example.org/@ada\"",
             "from = \"Papers <papers@example.org>\"",

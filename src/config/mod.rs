@@ -79,6 +79,11 @@ pub fn subscription_files(settings: &Settings) -> Vec<PathBuf> {
     settings.subscriptions.iter().flat_map(FilePattern::files).collect()
 }
 
+/// Whether the file at `path`, which need not be there yet, is one of the subscription files that the settings name.
+pub fn is_subscription_file(settings: &Settings, path: &Path) -> bool {
+    settings.subscriptions.iter().any(|pattern| pattern.names(path))
+}
+
 /// Whether the subscription files may become what they are with the text `after` in the file at `path`.
 ///
 /// # Errors

@@ -39,6 +39,8 @@ pub struct Case<'a> {
 pub enum Obstacle {
     /// The file pauses it.
     Paused,
+    /// It is missing from its file, and nobody has said that this is meant.
+    Held,
     /// The file no longer has it.
     NotListed,
     /// The subscriber did not agree, or no longer does: `withdrawn`, `suppressed`, `pending`.
@@ -93,7 +95,9 @@ impl<'a> Case<'a> {
         let consent = self.history.as_ref().map_or(Consent::Confirmed, |history| history.consent);
         let consent = (consent != Consent::Confirmed).then_some(Obstacle::Consent(consent));
         let listed = (!self.is_listed).then_some(Obstacle::NotListed);
-        let paused = self.subscription().paused.then_some(Obstacle::Paused);
+        let is_held = self.history.as_ref().is_some_and(|history| history.is_held);
+        let pause = if is_held { Obstacle::Held } else { Obstacle::Paused };
+        let paused = self.subscription().paused.then_some(pause);
         [consent, listed, paused].into_iter().flatten().collect()
     }
 

@@ -25,6 +25,8 @@ pub struct History {
     pub is_from_web: bool,
     /// Whether its reader has paused it, whatever the files say.
     pub is_reader_paused: bool,
+    /// Whether it is missing from its file, and paused for that alone.
+    pub is_held: bool,
     /// Its editions, newest first, each with the numbers that its papers had when it was decided.
     pub editions: Vec<PastEdition>,
     /// Papers that turned out to be another one.
@@ -73,13 +75,16 @@ impl Store {
     /// The history of an address; `None` when the database has no subscription of it.
     pub fn history(&self, address_key: &str) -> Result<Option<History>> {
         self.read(|tx| {
-            let sql = "SELECT id, address, consent, origin = 'web', paused, reader_paused FROM subscriptions WHERE address_key = ?";
-            let found: Option<(i64, String, Consent, bool, bool, bool)> = tx
+            let sql = "SELECT id, address, consent, origin = 'web', paused, reader_paused, held IS NOT NULL
+                       FROM subscriptions WHERE address_key = ?";
+            let found: Option<(i64, String, Consent, bool, bool, bool, bool)> = tx
                 .query_row(sql, [address_key], |row| {
-                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
                 })
                 .optional()?;
-            let Some((id, address, consent, is_from_web, paused, is_reader_paused)) = found else { return Ok(None) };
+            let Some((id, address, consent, is_from_web, paused, is_reader_paused, is_held)) = found else {
+                return Ok(None);
+            };
             let mut query = tx.prepare_cached(
                 "SELECT e.id, e.slot, e.decided, e.read, e.papers, e.also, e.owed, e.looked_at, o.state, o.due,
                         e.definition, d.text, e.told, coalesce(o.comes_again, 0)
@@ -101,7 +106,14 @@ impl Store {
                 };
                 editions.push(past_edition(row, order)?);
             }
-            Ok(Some(History { consent, is_from_web, is_reader_paused, editions, joined: Joined::as_of(tx, i64::MAX)? }))
+            Ok(Some(History {
+                consent,
+                is_from_web,
+                is_reader_paused,
+                is_held,
+                editions,
+                joined: Joined::as_of(tx, i64::MAX)?,
+            }))
         })
     }
 

@@ -1,8 +1,9 @@
 //! The commands that change a subscriptions file, also two at a time.
 
 use crate::process::{Home, command_in, said};
-use crate::site::Site;
+use crate::site::{Site, paper};
 use crate::smtp::SmtpServer;
+use paperpost::clock::Clock;
 
 const ADA: &str = "# Our subscribers\n[[subscription]]\nemail = \"ada@example.org\"\nkeywords = [\"retrieval\"]\n";
 
@@ -84,4 +85,87 @@ async fn a_fault_of_one_subscriber_keeps_nobody_else_from_a_change() {
     }
     let wrong = home.run(&["check"]).await;
     assert!(said(&wrong).contains("keyword") && said(&wrong).contains("1 problem"), "{}", said(&wrong));
+}
+
+#[tokio::test]
+async fn whatever_edit_takes_out_it_can_set_and_not_both_at_once() {
+    let home = home(ADA).await;
+    for (option, value, key) in [
+        ("--name", "Ada", "name"),
+        ("--schedule", "@daily", "schedule"),
+        ("--zone", "Asia/Tokyo", "zone"),
+        ("--since", "2026-11-01", "since"),
+        ("--when-empty", "note", "when_empty"),
+        ("--exclude", "survey", "exclude"),
+        ("--must", "speech", "must"),
+        ("--min-upvotes", "3", "min_upvotes"),
+        ("--sources", "huggingface", "sources"),
+        ("--max-papers", "7", "max_papers"),
+        ("--rank", "newest", "rank"),
+    ] {
+        let both = home.run(&["edit", "ada@example.org", option, value, "--unset", key]).await;
+        assert!(!both.status.success() && said(&both).contains("contradicts"), "{key}: {}", said(&both));
+        assert_eq!(home.read("subscriptions.toml"), ADA, "{key}");
+        let set = home.run(&["edit", "ada@example.org", option, value]).await;
+        assert!(set.status.success(), "{}", said(&set));
+        let text = home.read("subscriptions.toml");
+        assert!(text.lines().any(|line| line.starts_with(&format!("{key} = ")) && line.contains(value)), "{text}");
+        let unset = home.run(&["edit", "ada@example.org", "--unset", key]).await;
+        assert!(unset.status.success() && home.read("subscriptions.toml") == ADA, "{key}: {}", said(&unset));
+        let new = home.run(&["subscribe", "bob@example.org", "rag", option, value]).await;
+        assert!(
+            new.status.success() && home.read("subscriptions.toml").contains(&format!("\n{key} = ")),
+            "{}",
+            said(&new)
+        );
+        assert!(home.run(&["unsubscribe", "bob@example.org"]).await.status.success());
+    }
+    let unknown = home.run(&["edit", "ada@example.org", "--sources", "nowhere"]).await;
+    assert!(!unknown.status.success() && said(&unknown).contains("nowhere"), "{}", said(&unknown));
+    assert_eq!(home.read("subscriptions.toml"), ADA);
+}
+
+#[tokio::test]
+async fn a_file_that_the_settings_do_not_read_is_not_written() {
+    let home = home(ADA).await;
+    let settings = home.read("paperpost.toml");
+    let read = |files: &str| home.write("paperpost.toml", &format!("[subscriptions]\nfiles = {files}\n{settings}"));
+    read(r#"["subscriptions.toml", "more/*.toml"]"#);
+    std::fs::create_dir(home.path("more")).expect("a folder");
+    home.write("more/lab.toml", "");
+    home.write("other.toml", ADA);
+    for command in [
+        ["subscribe", "bob@example.org", "rag"].as_slice(),
+        &["edit", "ada@example.org", "--add", "rag"],
+        &["pause", "ada@example.org"],
+        &["unsubscribe", "ada@example.org"],
+    ] {
+        for file in ["other.toml", "more/.hidden.toml", "more/deeper/a.toml", "nowhere/a.toml"] {
+            let refused = home.run(&[command, &["--file", file]].concat()).await;
+            let told = said(&refused);
+            assert!(!refused.status.success() && told.contains("nobody would read it"), "{command:?} {file}: {told}");
+        }
+    }
+    assert_eq!(home.read("other.toml"), ADA);
+    // A pattern is for files to come too, and a path may be written in another way.
+    std::os::unix::fs::symlink(home.path(""), home.path("more/up")).expect("a link");
+    for (reader, file) in [("bob", "more/new.toml"), ("cyd", "./more/lab.toml"), ("dee", "more/up/subscriptions.toml")]
+    {
+        let added = home.run(&["subscribe", &format!("{reader}@example.org"), "rag", "--file", file]).await;
+        assert!(added.status.success() && home.read(file).contains(reader), "{file}: {}", said(&added));
+    }
+    assert!(said(&home.run(&["check"]).await).contains("fine, 4 subscriptions"));
+}
+
+#[tokio::test]
+async fn a_first_day_that_is_yet_to_come_is_said() {
+    let (site, smtp) = (Site::start().await, SmtpServer::start().await);
+    site.list(Clock::System.now().date_naive(), paper("2611.00001", "Retrieval at scale"));
+    let home = Home::new(&site, &smtp, "");
+    assert!(home.run(&["scrape"]).await.status.success());
+    let new = home.run(&["subscribe", "ada@example.org", "retrieval", "--since", "2999-03-01"]).await;
+    assert!(said(&new).contains("no paper since 1 March 2999 is known yet"), "{}", said(&new));
+    let checked = home.run(&["check"]).await;
+    assert!(checked.status.success(), "{}", said(&checked));
+    assert!(said(&checked).contains("ada@example.org gets nothing before 2999-03-01"), "{}", said(&checked));
 }

@@ -164,6 +164,8 @@ async fn removals_are_accepted_for_the_file_that_was_meant() {
         assert!(said(&output).contains("--accept-removals"), "{arguments:?}: {}", said(&output));
     }
     assert!(said(&home.run(&["list"]).await).contains("none: held"));
+    let explained = said(&home.run(&["explain", "ada@example.org"]).await);
+    assert!(explained.contains("missing from its file, and held") && !explained.contains("paused"), "{explained}");
     let accepted = home.run(&["reload", "--accept-removals"]).await;
     assert!(accepted.status.success() && said(&accepted).contains("noted"), "{}", said(&accepted));
     // The file is another one by then.

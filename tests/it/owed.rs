@@ -245,7 +245,7 @@ async fn check_and_the_readme_say_what_becomes_of_papers_that_wait() {
     let (site, smtp) = (Site::start().await, SmtpServer::start().await);
     let home = Home::new(&site, &smtp, "[[subscription]]\nemail = \"ada@example.org\"\nkeywords = [\"retrieval\"]\n");
     let checked = said(&home.run(&["check"]).await);
-    assert!(checked.contains("wait: they come in later mails, or are named there as left out"), "{checked}");
+    assert!(checked.contains("wait: they come in later editions, or are named there as left out"), "{checked}");
     let readme = include_str!("../../README.md").split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(readme.contains("is owed: it comes in a later mail, or is named there as left out"));
+    assert!(readme.contains("is owed: it comes in a later edition, or is named there as left out"));
 }

@@ -4,8 +4,14 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
+use mail_parser::MessageParser;
 use paperpost::config;
 use paperpost::core::lint::Holdings;
+use url::Url;
+
+use crate::process::Home;
+use crate::site::Site;
+use crate::smtp::SmtpServer;
 
 const README: &str = include_str!("../../README.md");
 
@@ -80,10 +86,17 @@ fn a_subscription_made_as_in_the_readme_passes_the_check() {
     assert!(String::from_utf8_lossy(&checked.stdout).contains("1 subscription"), "{checked:?}");
 }
 
+/// Where the links of a page lead, but for those that write a mail.
+fn links(page: &str) -> impl Iterator<Item = &str> {
+    let links = page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    links.filter(|link| !link.starts_with("mailto:"))
+}
+
 #[test]
 fn the_demo_leaves_mails_settings_and_a_database_to_look_at() {
     let folder = tempfile::tempdir().expect("a folder");
-    let output = folder.path().join("paperpost-demo");
+    // A name that addresses write in another way.
+    let output = folder.path().join("demo & links");
     let path = output.to_str().expect("a path in Unicode");
     let demo = paperpost(&["demo", "--output", path]);
     assert!(demo.status.success(), "{demo:?}");
@@ -92,18 +105,51 @@ fn the_demo_leaves_mails_settings_and_a_database_to_look_at() {
         assert!(output.join(file).is_file(), "{file} is missing: {demo:?}");
     }
     for day in ["day-1", "day-2"] {
-        let files = std::fs::read_dir(output.join(day)).expect("a folder").map(|entry| entry.expect("an entry").path());
-        let mails: Vec<_> = files.filter(|path| path.extension().is_some_and(|end| end == "html")).collect();
-        assert!(mails.len() > 2, "{day}: {mails:?}");
-        for mail in mails {
-            let mail = std::fs::read_to_string(mail).expect("a mail");
-            let links = mail.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
-            for link in links.filter(|link| !link.starts_with("mailto:")) {
+        let mails = |end: &str| {
+            let files = fs::read_dir(output.join(day)).expect("a folder").map(|entry| entry.expect("an entry").path());
+            let mails: Vec<_> = files.filter(|path| path.extension().is_some_and(|own| own == end)).collect();
+            assert!(mails.len() > 2, "{day}: {mails:?}");
+            mails
+        };
+        for mail in mails("html") {
+            let mail = fs::read_to_string(mail).expect("a mail");
+            for link in links(&mail) {
                 assert!(output.join(day).join(link).is_file(), "{link} leads nowhere");
             }
+        }
+        for path in mails("eml") {
+            let bytes = fs::read(&path).expect("a mail");
+            let mail = MessageParser::default().parse(&bytes).expect("a message");
+            let (html, text) = (mail.body_html(0).expect("HTML"), mail.body_text(0).expect("text"));
+            let of_text = text.split_whitespace().filter(|word| word.contains("://"));
+            for link in links(&html).chain(of_text) {
+                let link = link.replace("&amp;", "&");
+                let page = Url::parse(&link).ok().and_then(|link| link.to_file_path().ok());
+                assert!(page.is_some_and(|page| page.is_file()), "{}: {link} leads nowhere", path.display());
+            }
+            assert_eq!(html.contains("href=\"file:"), text.contains("file://"), "both alternatives have the links");
         }
     }
     let settings = output.join("paperpost.toml");
     let list = paperpost(&["--config", settings.to_str().expect("a path in Unicode"), "list"]);
     assert!(String::from_utf8_lossy(&list.stdout).contains("4 subscribers"), "{list:?}");
+}
+
+/// Cron's own environment has a home, a shell, and a PATH without anybody's own programs.
+#[tokio::test]
+async fn the_crontab_of_the_readme_works_in_the_environment_of_cron() {
+    let (site, smtp) = (Site::start().await, SmtpServer::start().await);
+    let home = Home::new(&site, &smtp, "");
+    let folder = home.path("");
+    fs::create_dir_all(folder.join(".cargo/bin")).expect("a folder");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_paperpost"), folder.join(".cargo/bin/paperpost")).expect("a link");
+    fs::create_dir(folder.join("papers")).expect("a folder");
+    home.write("papers/paperpost.toml", &home.read("paperpost.toml"));
+    home.write("papers/subscriptions.toml", "");
+    let crontab = &blocks("crontab")[0];
+    let command = crontab.split_whitespace().skip(5).collect::<Vec<_>>().join(" ");
+    let mut cron = tokio::process::Command::new("/bin/sh");
+    cron.args(["-c", &command]).env_clear().env("HOME", &folder).env("PATH", "/usr/bin:/bin").current_dir(&folder);
+    let output = cron.output().await.expect("a shell");
+    assert!(output.status.success() && home.path("papers/p.db").is_file(), "{output:?}");
 }

@@ -53,6 +53,8 @@ fn no_command_prints_a_secret_however_its_line_is_written() {
         "password = [\"hunter2\"]",
         "password = \"hunter2\" # in a file that everybody can read",
         "password = \"hunter2\"\npassword_file = \"also\"",
+        "x=1 password=hunter2",
+        "pass = \"hunter2\"",
         "password = \"\"\"hunter2\nhunter2\"\"\"\nhost = 1",
     ] {
         let folder = Folder::new(&format!("{SMTP}{line}\n"));
@@ -67,6 +69,9 @@ fn no_command_prints_a_secret_however_its_line_is_written() {
     let folder = Folder::new("[web]\nbase_url = \"https://ada:hunter2@example.org\"\n");
     let (code, text) = folder.run(&["check"]);
     assert!(code == Some(1) && !text.contains("hunter2") && text.contains("a user or password"), "{text}");
+    let folder = Folder::new("[web]\nbase_url = \"https://example.org/?token=hunter2\"\n");
+    let (code, text) = folder.run(&["check"]);
+    assert!(code == Some(1) && !text.contains("hunter2") && text.contains("base_url"), "{text}");
 }
 
 #[test]
@@ -102,8 +107,7 @@ fn only_what_sends_mail_needs_the_mails_secrets() {
 #[test]
 fn what_is_written_is_for_its_owner_alone_whatever_the_umask() {
     let folder = Folder::new("[sources.huggingface]\nenabled = false\n[mail]\nfrom = \"papers@example.org\"\n");
-    let script =
-        "umask 0; \"$0\" once; \"$0\" subscribe bob@example.org rag --file more.toml; \"$0\" suppress export out.csv";
+    let script = "umask 0; \"$0\" once; \"$0\" --set subscriptions.files=subscriptions.toml,more.toml subscribe bob@example.org rag --file more.toml; \"$0\" suppress export out.csv";
     let mut command = std::process::Command::new("sh");
     command.current_dir(folder.path()).env_clear().args(["-c", script, env!("CARGO_BIN_EXE_paperpost")]);
     command.output().expect("a shell");
@@ -127,10 +131,15 @@ fn a_new_file_is_for_the_group_of_its_folder_where_that_is_another() {
         eprintln!("skipped: only root can give a folder to a group that it isn't in");
         return;
     }
-    let (code, text) = folder.run(&["subscribe", "bob@example.org", "rag", "--file", "shared/more.toml"]);
-    assert!(folder.path().join("shared/more.toml").exists(), "{code:?} {text}");
-    let metadata = std::fs::metadata(shared.join("more.toml")).expect("a file");
-    assert_eq!((folder.mode("shared/more.toml"), std::os::unix::fs::MetadataExt::gid(&metadata)), (0o640, OTHER));
+    for (file, mode) in [("one.toml", 0o750), ("two.toml", 0o2750)] {
+        std::fs::set_permissions(&shared, PermissionsExt::from_mode(mode)).expect("set");
+        let files = format!("subscriptions.files=shared/{file}");
+        let (code, text) = folder.run(&["subscribe", "bob@example.org", "rag", "--set", &files]);
+        assert!(shared.join(file).exists(), "{code:?} {text}");
+        let metadata = std::fs::metadata(shared.join(file)).expect("a file");
+        let group = std::os::unix::fs::MetadataExt::gid(&metadata);
+        assert_eq!((folder.mode(&format!("shared/{file}")), group), (0o640, OTHER), "{mode:o}");
+    }
 }
 
 #[test]
@@ -230,4 +239,45 @@ async fn what_the_pipe_cannot_attribute_waits_for_who_has_the_key() {
     let mut command = home.command(&["bounce"]);
     command.stdin(std::fs::File::open(home.path("message")).expect("a message"));
     assert_eq!(command.output().expect("the program").status.code(), Some(67), "EX_NOUSER");
+}
+
+#[test]
+fn a_command_that_has_nothing_to_write_makes_no_database() {
+    for command in [
+        "list",
+        "status",
+        "status --json",
+        "check",
+        "try rag",
+        "outbox",
+        "outbox show 1",
+        "outbox export",
+        "outbox eml 1",
+        "outbox retry --all",
+        "outbox wake",
+        "outbox drop 1",
+        "preview ada@example.org",
+        "explain ada@example.org",
+        "suppress list",
+        "suppress list --json",
+        "suppress export list.csv",
+        "suppress remove ada@example.org",
+        "dkim record",
+        "pause ada@example.org",
+        "resume ada@example.org",
+        "edit ada@example.org --add speech",
+        "reload",
+        "bounce --inbox",
+        "unsubscribe ada@example.org",
+    ] {
+        let folder = Folder::new("");
+        let (code, told) = folder.run(&command.split(' ').collect::<Vec<_>>());
+        assert!(code.is_some_and(|code| code < 2), "{command}: {told}");
+        let mut files: Vec<_> = std::fs::read_dir(folder.path())
+            .expect("the folder")
+            .map(|entry| entry.expect("a file").file_name())
+            .collect();
+        files.sort();
+        assert_eq!(files, ["paperpost.toml", "subscriptions.toml"], "{command}: {told}");
+    }
 }

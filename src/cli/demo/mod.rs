@@ -8,6 +8,7 @@
 pub mod sample;
 pub mod site;
 
+use std::cmp::Reverse;
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use chrono::{DateTime, Days, Duration, Utc};
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use super::format::plural;
 use super::output::spinner;
@@ -134,19 +136,34 @@ impl Demo {
         Ok(())
     }
 
-    /// A mail to look at, whose links lead to pages beside it: the site that the papers are from ends with the demo.
-    fn linked(&self, mailing: &Mailing, mut html: String, folder: &Path) -> anyhow::Result<String> {
-        let pages = folder.with_file_name(PAPERS);
+    /// A mail to look at, as HTML and as a message, whose links lead to pages beside it: the site that the papers are from
+    /// ends with the demo. A message has whole addresses: a mail program doesn't know where its file is.
+    fn linked(&self, writer: &Writer, mailing: &Mailing, folder: &Path) -> anyhow::Result<(String, Vec<u8>)> {
+        let pages = folder.with_file_name(PAPERS).canonicalize()?;
+        let address = |page: &str| {
+            let url = Url::from_file_path(pages.join(page));
+            url.map_err(|()| anyhow::anyhow!("{} has no address", pages.display()))
+        };
         let shown = mailing.papers.iter().flatten().chain(&mailing.also).chain(&mailing.told.left);
+        let mut links: Vec<(String, String)> = Vec::new();
         for candidate in self.store.papers_as_of(&shown.copied().collect::<Vec<_>>(), mailing.read)?.into_values() {
             let Paper { key, title, authors, abstract_text, url, code, project, .. } = candidate.paper;
-            let name = format!("{}.html", key.arxiv_id().unwrap_or_default());
-            fs::write(pages.join(&name), templates::pages::sample(&title, &authors.join(", "), &abstract_text))?;
-            for link in [Some(url), code, project].into_iter().flatten() {
-                html = html.replace(&format!("href=\"{link}\""), &format!("href=\"../{PAPERS}/{name}\""));
-            }
+            let page = format!("{}.html", key.arxiv_id().unwrap_or_default());
+            fs::write(pages.join(&page), templates::pages::sample(&title, &authors.join(", "), &abstract_text))?;
+            links.extend([Some(url), code, project].into_iter().flatten().map(|link| (link, page.clone())));
         }
-        Ok(html)
+        // One that begins another goes after it.
+        links.sort_by_key(|(link, _)| Reverse(link.len()));
+        let mut message = writer.render(mailing)?;
+        let mut html = message.html.clone();
+        for (link, page) in links {
+            let (address, link_in_html) = (address(&page)?, format!("href=\"{link}\""));
+            html = html.replace(&link_in_html, &format!("href=\"../{PAPERS}/{page}\""));
+            let escaped = address.as_str().replace('&', "&amp;");
+            message.html = message.html.replace(&link_in_html, &format!("href=\"{escaped}\""));
+            message.text = message.text.replace(&link, address.as_str());
+        }
+        Ok((html, writer.write_as(mailing, message)?))
     }
 
     /// Says what one subscriber got and why, and puts the mail where it is found.
@@ -165,8 +182,10 @@ impl Demo {
             }
         }
         let mail = folder.join(format!("{}.eml", address.local()));
-        fs::rename(files.path(&mailing.message_id), &mail)?;
-        fs::write(mail.with_extension("html"), self.linked(mailing, writer.render(mailing)?.html, folder)?)?;
+        let (html, message) = self.linked(&writer, mailing, folder)?;
+        fs::remove_file(files.path(&mailing.message_id))?;
+        fs::write(&mail, message)?;
+        fs::write(mail.with_extension("html"), html)?;
         say!("    {} and .html", mail.display());
         Ok(())
     }

@@ -333,6 +333,7 @@ fn describe_obstacles(case: &Case<'_>) {
     for obstacle in case.obstacles() {
         match obstacle {
             Obstacle::Paused => say!("but nothing is sent: the subscription is paused"),
+            Obstacle::Held => say!("but nothing is sent: it is missing from its file, and held"),
             Obstacle::NotListed => say!("but nothing is sent: the subscriptions file no longer has this address"),
             Obstacle::Consent(word) => say!("but nothing is sent: the subscription is {word}"),
         }

@@ -122,13 +122,13 @@ fn keep_owner(file: &File, old: &fs::Metadata) -> io::Result<()> {
     if owner.is_none() && group.is_none() { Ok(()) } else { fchown(file, owner, group) }
 }
 
-/// Lets the group of the folder read a new file, where that is not the writer's own: a service's, say. Where it may not be
-/// given, the file is the writer's alone, and `check` says who can't read it.
+/// Lets the group of the folder read a new file, where that is not the writer's own: a service's, say. In a folder with the setgid bit
+/// the file has that group already. Where it may not be given, the file is the writer's alone, and `check` says who can't read it.
 fn share_with_group(file: &File, folder: &Path) {
     let groups = fs::metadata(folder).and_then(|folder| Ok((folder.gid(), file.metadata()?.gid())));
-    if let Ok((folder, own)) = groups
-        && folder != own
-        && fchown(file, None, Some(folder)).is_ok()
+    if let Ok((folder, given)) = groups
+        && folder != rustix::process::getegid().as_raw()
+        && (folder == given || fchown(file, None, Some(folder)).is_ok())
     {
         let _ = file.set_permissions(fs::Permissions::from_mode(0o640));
     }

@@ -4,11 +4,10 @@ use std::ops::Range;
 
 use toml_edit::{Array, Item, Table, Value};
 
+use super::settings::{Setting, Values};
 use super::{EditError, Found, Lines, blocks, find, line_of, newline, parse, quoted, shared, split};
 use crate::core::address::Address;
 use crate::core::query::Query;
-use crate::core::schedule::Schedule;
-use crate::core::zone::Zone;
 
 /// What is to be changed; what is `None` or empty stays as it is.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,16 +22,12 @@ pub struct Change {
     pub exclude: Vec<Query>,
     /// Exclusions to take out.
     pub remove_exclude: Vec<String>,
-    /// The votes a paper needs.
-    pub min_upvotes: Option<u32>,
-    /// Papers in one edition.
-    pub max_papers: Option<u32>,
-    /// When it goes out.
-    pub schedule: Option<Schedule>,
-    /// In whose local time.
-    pub zone: Option<Zone>,
-    /// The person's name.
-    pub name: Option<String>,
+    /// What each paper must match as well, to add.
+    pub must: Vec<Query>,
+    /// The same, to take out.
+    pub remove_must: Vec<String>,
+    /// Keys to set.
+    pub values: Values,
     /// Keys to take out, so that the defaults hold again.
     pub unset: Vec<Setting>,
 }
@@ -40,49 +35,22 @@ pub struct Change {
 impl Change {
     /// Whether something in it is a profile's.
     fn is_of_profile(&self) -> bool {
-        let lists = [&self.keywords, &self.exclude].iter().any(|added| !added.is_empty())
-            || [&self.remove, &self.remove_exclude].iter().any(|removed| !removed.is_empty());
-        lists
-            || self.min_upvotes.or(self.max_papers).is_some()
-            || self.unset.iter().any(|setting| setting.is_of_profile())
+        let added = [&self.keywords, &self.exclude, &self.must];
+        let removed = [&self.remove, &self.remove_exclude, &self.remove_must];
+        let mut settings = self.values.in_toml().map(|(setting, _)| setting).chain(self.unset.iter().copied());
+        added.iter().any(|list| !list.is_empty())
+            || removed.iter().any(|list| !list.is_empty())
+            || settings.any(Setting::is_of_profile)
     }
-}
 
-/// A key that a subscription can do without.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr, strum::VariantNames)]
-#[strum(serialize_all = "snake_case")]
-pub enum Setting {
-    /// The person's name.
-    Name,
-    /// When it goes out.
-    Schedule,
-    /// In whose local time.
-    Zone,
-    /// The first day whose papers count.
-    Since,
-    /// What an edition without papers does.
-    WhenEmpty,
-    /// All exclusions.
-    Exclude,
-    /// All that each paper must match.
-    Must,
-    /// The votes a paper needs.
-    MinUpvotes,
-    /// Which sources count.
-    Sources,
-    /// Papers in one edition.
-    MaxPapers,
-    /// The order of papers.
-    Rank,
-}
-
-impl Setting {
-    /// Whether it is a profile's, where a subscription has profiles.
-    fn is_of_profile(self) -> bool {
-        match self {
-            Self::Name | Self::Schedule | Self::Zone | Self::Since | Self::WhenEmpty => false,
-            Self::Exclude | Self::Must | Self::MinUpvotes | Self::Sources | Self::MaxPapers | Self::Rank => true,
-        }
+    /// A key that is both to be changed and to be taken out.
+    pub fn contradiction(&self) -> Option<Setting> {
+        let is_changed = |setting: &Setting| match setting {
+            Setting::Exclude => !self.exclude.is_empty() || !self.remove_exclude.is_empty(),
+            Setting::Must => !self.must.is_empty() || !self.remove_must.is_empty(),
+            setting => self.values.in_toml().any(|(changed, _)| changed == *setting),
+        };
+        self.unset.iter().copied().find(is_changed)
     }
 }
 
@@ -98,19 +66,15 @@ pub fn edit(text: &str, address: &Address, change: &Change) -> Result<Option<Str
     }
     let own = split(text, address)?;
     let mut edited = Edited { text: own.clone(), address, profile: change.profile.as_deref() };
-    for (key, value) in [
-        ("name", change.name.as_deref().map(quoted)),
-        ("schedule", change.schedule.as_ref().map(|schedule| quoted(&schedule.to_string()))),
-        ("zone", change.zone.map(|zone| quoted(zone.name()))),
+    // Each new key goes right below the address: the last one first.
+    for (setting, value) in change.values.in_toml().rev() {
+        edited.set(setting, &value)?;
+    }
+    for (key, added, removed) in [
+        ("must", &change.must, &change.remove_must),
+        ("exclude", &change.exclude, &change.remove_exclude),
+        ("keywords", &change.keywords, &change.remove),
     ] {
-        value.map(|value| edited.set(false, key, &value)).transpose()?;
-    }
-    for (key, value) in [("min_upvotes", change.min_upvotes), ("max_papers", change.max_papers)] {
-        value.map(|value| edited.set(true, key, &value.to_string())).transpose()?;
-    }
-    for (key, added, removed) in
-        [("keywords", &change.keywords, &change.remove), ("exclude", &change.exclude, &change.remove_exclude)]
-    {
         // Added first: a list that is emptied in between would be one of its own kind.
         added.iter().try_for_each(|query| edited.add(key, &query.to_string()))?;
         removed.iter().try_for_each(|expression| edited.remove(key, expression))?;
@@ -156,8 +120,9 @@ impl Edited<'_> {
         act(text, profile, below.end)
     }
 
-    fn set(&mut self, of_profile: bool, key: &str, value: &str) -> Result<(), EditError> {
-        self.text = self.with(of_profile, |text, table, below| match table.get(key) {
+    fn set(&mut self, setting: Setting, value: &str) -> Result<(), EditError> {
+        let key: &'static str = setting.into();
+        self.text = self.with(setting.is_of_profile(), |text, table, below| match table.get(key) {
             Some(item) => {
                 let span = item.span().ok_or(EditError::ByHand { line: line_of(text, below) })?;
                 Ok(splice(text, span, value))
@@ -293,7 +258,13 @@ fn after(text: &str, mut at: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use chrono::NaiveDate;
+
     use super::*;
+    use crate::core::paper::SourceId;
+    use crate::core::schedule::Schedule;
+    use crate::core::subscription::{Rank, WhenEmpty};
+    use crate::core::zone::Zone;
 
     const FILE: &str = "[[subscription]]\n\
         email = \"ada@example.org\" # hers\n\
@@ -330,6 +301,26 @@ mod tests {
         edit(FILE, &address, change).map(|text| text.expect("the address is there"))
     }
 
+    fn at_most(papers: u32) -> Values {
+        Values { max_papers: Some(papers), ..Values::default() }
+    }
+
+    #[test]
+    fn what_is_changed_and_taken_out_is_a_contradiction() {
+        let changes = [
+            Change { values: at_most(3), ..Change::default() },
+            Change { exclude: queries(&["survey"]), ..Change::default() },
+            Change { remove_exclude: removals(&["survey"]), ..Change::default() },
+            Change { must: queries(&["speech"]), ..Change::default() },
+            Change { remove_must: removals(&["speech"]), ..Change::default() },
+        ];
+        let keys = [Setting::MaxPapers, Setting::Exclude, Setting::Exclude, Setting::Must, Setting::Must];
+        for (change, key) in changes.into_iter().zip(keys) {
+            let unset = |unset: Setting| Change { unset: vec![unset], ..change.clone() }.contradiction();
+            assert_eq!((unset(key), unset(Setting::Zone)), (Some(key), None));
+        }
+    }
+
     fn queries(texts: &[&str]) -> Vec<Query> {
         texts.iter().map(|text| Query::parse(text).expect("an expression")).collect()
     }
@@ -340,17 +331,23 @@ mod tests {
 
     #[test]
     fn a_value_is_replaced_and_a_new_key_stands_below_the_address() {
-        let change = Change {
+        let values = Values {
             max_papers: Some(7),
             min_upvotes: Some(2),
             schedule: Some(Schedule::parse("weekly on mon at 08:00").expect("a schedule")),
             zone: Zone::named("Asia/Tokyo"),
             name: Some("Ada".to_owned()),
-            ..Change::default()
+            since: NaiveDate::from_ymd_opt(2026, 11, 1),
+            when_empty: Some(WhenEmpty::Note),
+            sources: ["huggingface", "trending"].map(|name| SourceId::parse(name).expect("a name")).to_vec(),
+            rank: Some(Rank::Newest),
         };
+        let change = Change { values, must: queries(&["speech"]), ..Change::default() };
         let expected = FILE.replace("max_papers = 5", "max_papers = 7").replace(
             "# hers\n",
-            "# hers\nmin_upvotes = 2\nzone = \"Asia/Tokyo\"\nschedule = \"weekly on mon at 08:00\"\nname = \"Ada\"\n",
+            "# hers\nmust = [\"speech\"]\nname = \"Ada\"\nmin_upvotes = 2\nsources = [\"huggingface\", \"trending\"]\n\
+             rank = \"newest\"\nschedule = \"weekly on mon at 08:00\"\nzone = \"Asia/Tokyo\"\nsince = \"2026-11-01\"\n\
+             when_empty = \"note\"\n",
         );
         assert_eq!(edited("ada", &change), Ok(expected));
     }
@@ -390,7 +387,7 @@ mod tests {
         let change = |profile: Option<&str>| Change {
             profile: profile.map(str::to_owned),
             keywords: queries(&["audio"]),
-            max_papers: Some(3),
+            values: at_most(3),
             ..Change::default()
         };
         let sound = FILE.replace("name = \"Sound\"\n", "name = \"Sound\"\nkeywords = [\"audio\"]\nmax_papers = 3\n");
@@ -408,8 +405,8 @@ mod tests {
     fn line_ends_and_empty_lists_are_kept() {
         let address = Address::parse("ada@example.org").expect("an address");
         let text = "[[subscription]]\r\nemail = \"ada@example.org\"\r\nkeywords = [\r\n\t\"a\",\r\n]\r\nexclude = [ # none\r\n]";
-        let change =
-            Change { keywords: queries(&["b"]), exclude: queries(&["c"]), max_papers: Some(1), ..Change::default() };
+        let (keywords, exclude) = (queries(&["b"]), queries(&["c"]));
+        let change = Change { keywords, exclude, values: at_most(1), ..Change::default() };
         let expected = "[[subscription]]\r\nemail = \"ada@example.org\"\r\nmax_papers = 1\r\nkeywords = [\r\n\t\"a\",\r\n\t\"b\",\r\n]\r\n\
             exclude = [\"c\" # none\r\n]";
         assert_eq!(edit(text, &address, &change), Ok(Some(expected.to_owned())));

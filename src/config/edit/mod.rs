@@ -9,51 +9,34 @@
 
 mod file;
 mod keys;
+mod settings;
 mod shared;
 #[cfg(test)]
 mod tests;
 
 use std::ops::Range;
 
-use chrono::NaiveDate;
 pub use file::{FileError, change};
-pub use keys::{Change, Setting, edit};
+pub use keys::{Change, edit};
+pub use settings::{Setting, Values};
 use toml_edit::{ArrayOfTables, Document, Item, Table, Value};
 
 use crate::core::address::Address;
 use crate::core::query::Query;
-use crate::core::schedule::Schedule;
-use crate::core::zone::Zone;
 
-/// A subscription to be added; what is `None` or empty is left out of the file and takes its default.
+/// A subscription to be added; what is empty is left out of the file and takes its default.
 #[derive(Clone, Debug)]
 pub struct NewSubscription {
     /// Where the digest goes.
     pub email: Address,
-    /// The person's name.
-    pub name: Option<String>,
     /// The expressions of the one, unnamed profile.
     pub keywords: Vec<Query>,
     /// What is never chosen.
     pub exclude: Vec<Query>,
-    /// The votes a paper needs.
-    pub min_upvotes: Option<u32>,
-    /// Papers in one edition.
-    pub max_papers: Option<u32>,
-    /// When it goes out.
-    pub schedule: Option<Schedule>,
-    /// In whose local time.
-    pub zone: Option<Zone>,
-    /// The first day whose papers are for it.
-    pub since: Option<NaiveDate>,
-}
-
-impl NewSubscription {
-    /// One with an address and nothing else.
-    pub fn new(email: Address) -> Self {
-        let (name, min_upvotes, max_papers, schedule, zone, since) = (None, None, None, None, None, None);
-        Self { email, name, keywords: Vec::new(), exclude: Vec::new(), min_upvotes, max_papers, schedule, zone, since }
-    }
+    /// What each paper must match as well.
+    pub must: Vec<Query>,
+    /// The other keys.
+    pub values: Values,
 }
 
 /// Why a file can't be changed. Lines count from 1.
@@ -129,15 +112,11 @@ pub fn subscribe(text: &str, new: &NewSubscription) -> Result<String, EditError>
     }
 
     let mut lines = vec!["[[subscription]]".to_owned(), format!("email = {}", quoted(&new.email.reveal()))];
-    let mut add = |key: &str, value: Option<String>| lines.extend(value.map(|value| format!("{key} = {value}")));
-    add("name", new.name.as_deref().map(quoted));
-    add("keywords", list(&new.keywords));
-    add("exclude", list(&new.exclude));
-    add("min_upvotes", new.min_upvotes.map(|number| number.to_string()));
-    add("max_papers", new.max_papers.map(|number| number.to_string()));
-    add("schedule", new.schedule.as_ref().map(|schedule| quoted(&schedule.to_string())));
-    add("zone", new.zone.map(|zone| quoted(zone.name())));
-    add("since", new.since.map(|day| quoted(&day.to_string())));
+    let values: Vec<(&str, String)> = new.values.in_toml().map(|(setting, value)| (setting.into(), value)).collect();
+    let (name, others): (Vec<_>, Vec<_>) = values.into_iter().partition(|(key, _)| *key == "name");
+    let lists = [("keywords", &new.keywords), ("exclude", &new.exclude), ("must", &new.must)];
+    let lists = lists.into_iter().filter_map(|(key, queries)| Some((key, list(queries)?)));
+    lines.extend(name.into_iter().chain(lists).chain(others).map(|(key, value)| format!("{key} = {value}")));
 
     let newline = newline(text);
     let mut changed = text.to_owned();

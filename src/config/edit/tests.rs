@@ -1,6 +1,7 @@
 //! The changes, text by text.
 
 use super::*;
+use crate::core::zone::Zone;
 
 const FILE: &str = "# Who gets what.\n\
     \n\
@@ -35,11 +36,16 @@ fn address(text: &str) -> Address {
 
 fn new() -> NewSubscription {
     NewSubscription {
-        name: Some("Dee \"D\"".into()),
+        email: address("dee@example.org"),
         keywords: vec![Query::parse("\"large model\"").expect("a query")],
-        zone: Zone::named("Asia/Tokyo"),
-        max_papers: Some(3),
-        ..NewSubscription::new(address("dee@example.org"))
+        exclude: Vec::new(),
+        must: Vec::new(),
+        values: Values {
+            name: Some("Dee \"D\"".into()),
+            zone: Zone::named("Asia/Tokyo"),
+            max_papers: Some(3),
+            ..Values::default()
+        },
     }
 }
 
@@ -202,7 +208,7 @@ fn what_is_shared_is_changed_for_all_or_for_nobody() {
     let which = EditError::WhichProfile { names: vec!["Own".into(), "lab".into()] };
     assert_eq!(add("cyd@example.org", None), Err(which));
     assert_eq!(add("cyd@example.org", Some("Own")), Ok(text.replace("[\"vision\"]", "[\"vision\", \"agents\"]")));
-    let zone = Change { zone: Zone::named("Asia/Tokyo"), ..Change::default() };
+    let zone = Change { values: Values { zone: Zone::named("Asia/Tokyo"), ..Values::default() }, ..Change::default() };
     let cyd = text.replace("email = \"cyd@example.org\"\n", "email = \"cyd@example.org\"\nzone = \"Asia/Tokyo\"\n");
     assert_eq!(edit(text, &address("cyd@example.org"), &zone), Ok(Some(cyd)));
 }
