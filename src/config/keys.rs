@@ -142,7 +142,7 @@ pub(super) fn all() -> impl Iterator<Item = (String, &'static str)> {
     own.chain(of_kinds.map(|key| (key.clone(), find(&key).unwrap_or_default())))
 }
 
-/// The keys that may come right under `section` (`smtp`, `sources.huggingface`, or nothing for the top), each once.
+/// The keys that may come right under `section` (`smtp`, `sources.NAME`, or nothing for the top), each once.
 /// Empty when there is no such section.
 pub(super) fn below(section: &str) -> Vec<&'static str> {
     let mut below: Vec<_> = SETTINGS

@@ -37,13 +37,16 @@ impl Store {
         self.write(|tx| {
             let Some(key) = address_key(tx, subscriber)? else { return Ok(None) };
             suppressions::suppress_address(tx, &key, Reason::Unsubscribed, Some(note), now)?;
-            let hash = suppressions::hash_of(tx, &key)?;
-            let sql = "SELECT at, undo, reason FROM suppressions WHERE hash = ?";
-            let (at, undo, reason): (i64, Option<[u8; 16]>, Reason) =
-                tx.query_row(sql, [hash], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-            let at = instant(at);
-            let can_undo = reason == Reason::Unsubscribed && now - at < UNDO;
-            Ok(Some(Departure { at, undo: undo.filter(|_| can_undo) }))
+            Ok(departure(tx, &key, now)?.map(|(departure, _)| departure))
+        })
+    }
+
+    /// The leaving of a subscriber who has left or complained; `None` for anybody else.
+    pub fn departure(&self, subscriber: &SubscriberId, now: DateTime<Utc>) -> Result<Option<Departure>> {
+        self.read(|tx| {
+            let Some(key) = address_key(tx, subscriber)? else { return Ok(None) };
+            let own = |reason| matches!(reason, Reason::Unsubscribed | Reason::Complained);
+            Ok(departure(tx, &key, now)?.filter(|(_, reason)| own(*reason)).map(|(departure, _)| departure))
         })
     }
 
@@ -96,7 +99,7 @@ impl Store {
         if self.read(|tx| departed(tx, before))?.is_empty() {
             return Ok(0);
         }
-        self.write(|tx| {
+        let forgotten = self.write(|tx| {
             // Somebody may have come back meanwhile.
             let departed = departed(tx, before)?;
             for (id, key) in &departed {
@@ -111,7 +114,9 @@ impl Store {
             tx.execute(&format!("DELETE FROM orders WHERE definition IN (SELECT d.id {unused})"), [])?;
             tx.execute(&format!("DELETE FROM definitions WHERE id IN (SELECT d.id {unused})"), [])?;
             Ok(departed.len())
-        })
+        })?;
+        self.empty_log()?;
+        Ok(forgotten)
     }
 }
 
@@ -142,6 +147,19 @@ pub(super) fn hash_of_forgotten(address_key: &str) -> Option<AddressHash> {
 
 /// Begins the key of a forgotten address. No address begins so: a colon needs quotes there.
 const LEFT: &str = "left:";
+
+/// When an address was suppressed and why, and how its reader takes that back.
+fn departure(tx: &Transaction<'_>, address_key: &str, now: DateTime<Utc>) -> Result<Option<(Departure, Reason)>> {
+    let sql = "SELECT at, undo, reason FROM suppressions WHERE hash = ?";
+    let row: Option<(i64, Option<[u8; 16]>, Reason)> = tx
+        .query_row(sql, [suppressions::hash_of(tx, address_key)?], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    Ok(row.map(|(at, undo, reason)| {
+        let at = instant(at);
+        let can_undo = reason == Reason::Unsubscribed && now - at < UNDO;
+        (Departure { at, undo: undo.filter(|_| can_undo) }, reason)
+    }))
+}
 
 fn address_key(tx: &Transaction<'_>, subscriber: &SubscriberId) -> Result<Option<String>> {
     let sql = "SELECT address_key FROM subscriptions WHERE token = ?";

@@ -18,6 +18,12 @@ const AT_ONCE: i64 = 1_000;
 const INCREMENTAL: i64 = 2;
 
 impl Store {
+    /// Overwrites the log of the file, whose older pages may still have what was deleted. Where somebody reads, the next time does it.
+    pub(super) fn empty_log(&self) -> Result<()> {
+        let connection = self.writer.lock();
+        Ok(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
+    }
+
     /// Gives back the next pages that are empty and many. Returns whether there are more.
     pub fn give_back(&self) -> Result<bool> {
         let connection = self.writer.lock();
@@ -42,8 +48,10 @@ impl Store {
     }
 }
 
-/// To be called on a connection before anything else: a file that has nothing yet will be able to give back room.
+/// To be called on a connection before anything else: a file that has nothing yet will be able to give back room, and what is
+/// deleted is overwritten, since it may name a person.
 pub(super) fn prepare(connection: &Connection) -> Result<()> {
+    connection.pragma_update(None, "secure_delete", true)?;
     let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
     if pages == 0 {
         connection.pragma_update(None, "auto_vacuum", INCREMENTAL)?;

@@ -226,7 +226,8 @@ pub(super) fn suppress_address(
     Ok(news)
 }
 
-/// Returns whether the row is new or says something stronger than before.
+/// A subscriber's own word replaces what a server or the operator said, and a complaint replaces that they left. Whatever comes after
+/// a leaving makes that one final. Returns whether the row is new or says something stronger than before.
 fn insert(
     tx: &Transaction<'_>,
     hash: &AddressHash,
@@ -239,9 +240,13 @@ fn insert(
             "INSERT INTO suppressions (hash, reason, at, note, undo)
              VALUES (?1, ?2, ?3, ?4, CASE ?2 WHEN 'unsubscribed' THEN {RANDOM_ID} END)
              ON CONFLICT (hash) DO UPDATE SET reason = ?2, at = ?3, note = ?4
-             WHERE reason IN ('bounced', 'operator') AND ?2 IN ('unsubscribed', 'complained')",
+             WHERE (reason IN ('bounced', 'operator') AND ?2 IN ('unsubscribed', 'complained'))
+                OR (reason = 'unsubscribed' AND ?2 = 'complained')",
         ))?
         .execute(params![hash, reason, now.timestamp(), note])?;
+    if reason != Reason::Unsubscribed {
+        tx.prepare_cached("UPDATE suppressions SET undo = NULL WHERE hash = ?")?.execute([hash])?;
+    }
     Ok(changed > 0)
 }
 

@@ -12,12 +12,21 @@ use crate::core::token::{Purpose, Token};
 use crate::jobs;
 use crate::store::Departure;
 
-/// Asks. Anybody may look, any number of times: link scanners do.
+/// Asks, or says that they have left. Anybody may look, any number of times: link scanners do.
 pub(super) async fn show(State(web): State<Web>, Path(token): Path<String>) -> Response {
-    match web.keyring.verify(Purpose::Unsubscribe, bare(&token)) {
-        Some(_) => page(StatusCode::OK, pages::leave(&web.sender)),
-        None => not_found(),
+    let Some(subscriber) = web.keyring.verify(Purpose::Unsubscribe, bare(&token)) else { return not_found() };
+    let (store, now) = (web.store.clone(), web.clock.now());
+    match blocking(move || store.departure(&subscriber, now)).await {
+        Some(Some(departure)) => left(&web, departure),
+        Some(None) => page(StatusCode::OK, pages::leave(&web.sender)),
+        None => unavailable(),
     }
+}
+
+fn left(web: &Web, Departure { at, undo }: Departure) -> Response {
+    let at = at.format("%-d %B %Y, %H:%M UTC").to_string();
+    let undo = undo.map(|undo| web.keyring.mint(Purpose::Undo, &undo));
+    page(StatusCode::OK, pages::left(&at, undo.as_ref().map(Token::reveal)))
 }
 
 /// Withdraws at once, or takes that back. The answer is the same the second time.
@@ -32,11 +41,7 @@ pub(super) async fn leave(
     let (store, now) = (web.store.clone(), web.clock.now());
     if is_one_click(&fields) {
         return match blocking(move || jobs::leave::run(&store, &subscriber, now)).await {
-            Some(Departure { at, undo }) => {
-                let at = at.format("%-d %B %Y, %H:%M UTC").to_string();
-                let undo = undo.map(|undo| web.keyring.mint(Purpose::Undo, &undo));
-                page(StatusCode::OK, pages::left(&at, undo.as_ref().map(Token::reveal)))
-            }
+            Some(departure) => left(&web, departure),
             None => unavailable(),
         };
     }

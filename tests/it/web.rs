@@ -287,7 +287,27 @@ async fn what_a_complaint_a_bounce_or_the_operator_said_has_no_way_back() {
         served.world.store.suppress(&ada, reason, None, served.world.clock.now()).expect("a database");
         let (_, _, page) = served.ask("POST", FORM, ONE_CLICK).await;
         assert!(page.contains("You have left") && undo_of(&page).is_none(), "{reason:?}: {page}");
+        // Nor has a leaving that it comes after.
+        let served = Served::new().await;
+        let undo = undo_of(&served.ask("POST", FORM, ONE_CLICK).await.2).expect("a way back");
+        served.world.store.suppress(&ada, reason, None, served.world.clock.now()).expect("a database");
+        assert_eq!(served.ask("POST", FORM, &undo).await.0, 410, "{reason:?}");
+        assert_ne!(served.consent(), Consent::Confirmed, "{reason:?}");
+        let reasons: Vec<Reason> =
+            served.world.store.suppressions().expect("a list").into_iter().map(|found| found.reason).collect();
+        let is_stronger = reason == Reason::Complained;
+        assert_eq!(reasons, [if is_stronger { reason } else { Reason::Unsubscribed }]);
     }
+}
+
+#[tokio::test]
+async fn who_opens_the_link_again_is_told_since_when_they_have_left() {
+    let served = Served::new().await;
+    assert!(served.ask("GET", "", "").await.2.contains("Stop the digest?"));
+    served.ask("POST", FORM, ONE_CLICK).await;
+    let page = served.ask("GET", "", "").await.2;
+    assert!(page.contains("You left on 23 November 2026") && undo_of(&page).is_some(), "{page}");
+    assert_eq!(served.consent(), Consent::Withdrawn);
 }
 
 #[tokio::test]
@@ -304,6 +324,12 @@ async fn who_left_is_forgotten_after_a_while_and_a_return_finds_the_old_ledger()
     assert_eq!((forget(&world), forget(&world)), (1, 0));
     let known = |world: &World| serde_json::to_string(&world.store.subscribers().expect("a list")).expect("JSON");
     assert!(!known(&world).contains(ADA), "{}", known(&world));
+    // Not in what SQLite leaves of deleted rows either.
+    for end in ["", "-wal"] {
+        let path = world.database_file().with_extension(format!("db{end}"));
+        let bytes = std::fs::read(path).unwrap_or_default();
+        assert!(!bytes.windows(ADA.len()).any(|part| part == ADA.as_bytes()), "p.db{end} has the address");
+    }
 
     // A file that still lists them makes no new row.
     let before = world.store.subscribers().expect("a list").len();
