@@ -183,6 +183,26 @@ async fn what_a_subscriber_said_stands_above_what_a_server_said() {
     assert_eq!(world.store.subscribers().expect("a list")[0].consent, Consent::Withdrawn);
 }
 
+#[tokio::test]
+async fn who_is_forgotten_is_nowhere_in_the_file() {
+    let mut world = World::new().await;
+    let addresses: Vec<String> = (0..40).map(|number| format!("reader{number}@left.example.org")).collect();
+    for address in &addresses {
+        world.add(&format!("email = \"{address}\"\nname = \"Of left.example.org\"\nkeywords = [\"retrieval\"]"));
+    }
+    world.sync();
+    for address in addresses.iter().map(|text| address(text)) {
+        world.store.suppress(&address, Reason::Unsubscribed, None, world.clock.now()).expect("a database");
+    }
+    world.clock.set(world.clock.now() + chrono::Duration::days(31));
+    assert_eq!(paperpost::jobs::leave::forget(&world.store, 30, world.clock.now()).expect("a database"), 40);
+    for end in ["db", "db-wal"] {
+        let bytes = std::fs::read(world.database_file().with_extension(end)).unwrap_or_default();
+        let found = bytes.windows(16).filter(|part| *part == b"left.example.org").count();
+        assert_eq!(found, 0, "p.{end}");
+    }
+}
+
 #[test]
 fn a_database_of_the_first_version_is_brought_up_to_date_with_keys_of_its_own() {
     let folder = tempfile::tempdir().expect("a folder");
