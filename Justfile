@@ -25,5 +25,9 @@ fuzz seconds *targets:
     fuzz/run {{seconds}} {{targets}}
 
 # Accepts the digests as they look now
-golden:
-    UPDATE_GOLDEN=1 cargo test --locked --test it -- digest::
+accept:
+    INSTA_UPDATE=always cargo test --locked --test it -- digest::
+
+# Licenses, sources and duplicates of the dependencies (cargo install cargo-deny)
+deny:
+    cargo deny --locked check bans licenses sources

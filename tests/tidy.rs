@@ -209,6 +209,17 @@ fn sqlite_only(file: &File) -> Vec<String> {
     found.map(|word| format!("{}: `{word}` is SQLite's own and belongs in src/store/sqlite.rs", file.path)).collect()
 }
 
+/// Sleeps in tests without a word on why no event and no paused clock will do.
+fn unexplained_sleeps(file: &File) -> Vec<String> {
+    let lines: Vec<&str> = file.text.lines().map(str::trim).collect();
+    let is_unexplained = |(number, line): &(usize, &&str)| {
+        line.contains("sleep(")
+            && !number.checked_sub(1).is_some_and(|above| lines[above].starts_with("// A real wait: "))
+    };
+    let unexplained = lines.iter().enumerate().filter(is_unexplained);
+    unexplained.map(|(number, _)| format!("{}:{}: sleeps and does not say why", file.path, number + 1)).collect()
+}
+
 /// Dependencies of the templates besides `maud`; those of its tests don't count.
 fn foreign_to_templates(manifest: &str) -> Vec<String> {
     let mut section = "";
@@ -475,6 +486,11 @@ fn the_core_and_the_templates_are_pure() {
 }
 
 #[test]
+fn a_test_that_sleeps_says_why() {
+    none(read("tests/it", &["rs"]).iter().flat_map(unexplained_sleeps).collect());
+}
+
+#[test]
 fn templates_depend_on_maud_alone() {
     none(foreign_to_templates(&read("templates", &["toml"])[0].text));
 }
@@ -616,6 +632,14 @@ fn what_is_switched_off_or_unexplained_is_reported() {
     let vouched = "//! Wide.\n#[expect(unsafe_code, reason = \"asked\")]\nfn f() {}";
     assert_eq!((habits(&File::new(UNSAFE, vouched)).len(), complaints(vouched).len()), (0, 1));
     assert_eq!(habits(&File::new("a.sql", "CREATE TABLE t (a);")).len(), 1);
+}
+
+#[test]
+fn a_sleep_that_nobody_explains_is_reported() {
+    let complaints = |text: &str| unexplained_sleeps(&File::new("tests/it/x.rs", text)).len();
+    assert_eq!(complaints("// A real wait: slowness is the matter.\nsleep(pause).await;"), 0);
+    assert_eq!(complaints("// Wait a little.\nsleep(pause).await;"), 1);
+    assert_eq!(complaints("sleep(pause).await;"), 1);
 }
 
 #[test]

@@ -104,7 +104,8 @@ impl Client {
         Self { listener: Some(listener), ..self }
     }
 
-    /// The client by another clock, which tells how long hosts are left alone.
+    /// The client by another clock, which tells how long hosts are left alone. For tests.
+    #[cfg(feature = "testing")]
     #[must_use]
     pub fn with_clock(self, clock: Clock) -> Self {
         Self { clock, ..self }

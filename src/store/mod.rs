@@ -209,7 +209,7 @@ impl Store {
     }
 
     /// Asks `refuse` at every commit; `true` turns it into a rollback. For tests of what a crash leaves behind.
-    #[doc(hidden)]
+    #[cfg(feature = "testing")]
     pub fn refuse_commits(&self, refuse: impl FnMut() -> bool + Send + 'static) -> Result<()> {
         Ok(self.writer.lock().commit_hook(Some(refuse))?)
     }

@@ -1,7 +1,7 @@
-//! What the reader sees, compared with golden files. `UPDATE_GOLDEN=1` rewrites them; look at them in a browser then.
+//! What the reader sees, compared with snapshots. CONTRIBUTING.md says how to accept new ones; `paperpost preview` shows one in
+//! a browser.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeZone, Utc};
@@ -285,22 +285,14 @@ fn occurrences(text: &str, terms: &[&str]) -> Vec<std::ops::Range<usize>> {
     ranges
 }
 
-/// Compares both alternatives with `tests/golden/<name>.html` and `.txt`, and names the first line that differs.
+/// Compares both alternatives with `tests/snapshots/<name>.html.snap` and `.txt.snap`.
 fn check(name: &str, rendered: &Rendered) {
-    for (extension, actual) in [("html", &rendered.html), ("txt", &rendered.text)] {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.{extension}"));
-        if std::env::var_os("UPDATE_GOLDEN").is_some() {
-            std::fs::write(&path, actual).expect("the golden file can be written");
-        }
-        let golden = std::fs::read_to_string(&path).unwrap_or_default();
-        if *actual != golden {
-            let same = actual.lines().zip(golden.lines()).take_while(|(a, g)| a == g).count();
-            panic!(
-                "{name}.{extension} differs at line {}:\n  golden: {}\n  actual: {}\nUPDATE_GOLDEN=1 rewrites it",
-                same + 1,
-                golden.lines().nth(same).unwrap_or("(its end)"),
-                actual.lines().nth(same).unwrap_or("(its end)"),
-            );
-        }
-    }
+    let mut settings = insta::Settings::new();
+    settings.set_snapshot_path("../snapshots");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| {
+        insta::assert_snapshot!(format!("{name}.html"), rendered.html);
+        insta::assert_snapshot!(format!("{name}.txt"), rendered.text);
+    });
 }

@@ -7,6 +7,7 @@ use paperpost::source::FetchError;
 use paperpost::source::fetch::{Client, Fetched, Options, Token};
 use paperpost::source::progress::{Listener, Wait};
 
+use crate::process::until;
 use crate::site::{Fault, Site, day, paper};
 
 /// A client that loses no time.
@@ -282,9 +283,7 @@ async fn a_wait_that_one_source_was_asked_for_holds_the_other() {
     let url = site.url("/api/daily_papers");
     let began = Instant::now();
     let other = async {
-        while site.asked("/api") == 0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        until("the first has asked", || site.asked("/api") > 0).await;
         second.get(&site.url("/robots.txt"), None, None).await.expect("an answer");
         began.elapsed()
     };

@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
 use paperpost::cli::demo::sample;
 use paperpost::clock::Clock;
@@ -12,7 +11,7 @@ use serde_json::Value;
 
 use crate::dns::{Dns, Record};
 use crate::postoffice::free_ports;
-use crate::process::{Home, said};
+use crate::process::{Home, listens, said};
 use crate::site::Site;
 use crate::smtp::SmtpServer;
 
@@ -219,12 +218,8 @@ impl Rspamd {
         }
         let started = rspamd.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let it = Self { child: started.expect("rspamd (tests/install installs it)"), port };
-        let start = Instant::now();
-        while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-            let log = || std::fs::read_to_string(home.join("log/rspamd.log")).unwrap_or_default();
-            assert!(start.elapsed() < Duration::from_secs(60), "rspamd does not answer:\n{}", log());
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        let log = || std::fs::read_to_string(home.join("log/rspamd.log")).unwrap_or_default();
+        listens(port, || format!("rspamd does not answer:\n{}", log())).await;
         it
     }
 }

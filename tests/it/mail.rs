@@ -9,6 +9,7 @@ use paperpost::core::server::Tls;
 use paperpost::mail::smtp::{SettingsError, Smtp, SmtpSettings, Timeouts};
 use paperpost::mail::{Mail, ServerError, Transport};
 
+use crate::process::listens;
 use crate::smtp::{Act, Offer, SmtpServer};
 
 pub(crate) fn address(text: &str) -> Address {
@@ -347,9 +348,7 @@ async fn postfix_takes_our_mails() {
     let started = sink.args(["-4", "-D", "all", &format!("127.0.0.1:{port}"), "64"]).spawn();
     let _sink = started.expect("smtp-sink (tests/install installs it)");
     let smtp = smtp(SmtpSettings::new("127.0.0.1", port, "client.example.org"));
-    while smtp.check().await.is_err() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    listens(port, || "smtp-sink does not answer".to_owned()).await;
     let mut sends = tokio::task::JoinSet::new();
     for n in 0..200 {
         let smtp = smtp.clone();

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
 
 use mail_parser::MessageParser;
 use paperpost::clock::Clock;
@@ -15,7 +14,7 @@ use paperpost::mail::{Gate, Mail, Transport, Turn};
 use crate::letter::Records;
 use crate::mail::mail;
 use crate::postoffice::{PASSWORD, PostOffice};
-use crate::process::{Home, said, until};
+use crate::process::{Home, answer, said, until};
 use crate::site::{Site, paper};
 use crate::smtp::SmtpServer;
 
@@ -118,16 +117,8 @@ async fn postfix_takes_a_run_of_mails_that_are_announced_with_the_end_of_the_one
 
 /// Waits until the list of suppressions has these words.
 async fn suppressed(home: &Home, office: &PostOffice, words: &str) -> String {
-    let start = Instant::now();
-    loop {
-        let list = said(&home.run(&["suppress", "list"]).await);
-        if list.contains(words) {
-            return list;
-        }
-        let waited = start.elapsed() < Duration::from_secs(60);
-        assert!(waited, "{words} is not in\n{list}\n{}\n{}", home.read("log"), office.log());
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    let list = async || Some(said(&home.run(&["suppress", "list"]).await)).filter(|list| list.contains(words));
+    answer(list, || format!("{words} is not in the list\n{}\n{}", home.read("log"), office.log())).await
 }
 
 #[tokio::test]

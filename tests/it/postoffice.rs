@@ -14,12 +14,13 @@
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use paperpost::core::server::{Login, Tls};
 use paperpost::mail::imap::{Imap, ImapSettings};
 use tempfile::TempDir;
 
+use crate::process::{answer, listens};
 use crate::smtp::Identity;
 
 /// Everybody's password. It has what a careless client forgets to quote.
@@ -105,21 +106,19 @@ impl PostOffice {
 
     /// Somebody's unread mails, read by IMAP, as soon as there are so many.
     pub(crate) async fn mails(&self, user: &str, count: usize) -> Vec<Vec<u8>> {
-        let start = Instant::now();
-        loop {
+        let unread = async || {
             let mut mailbox =
                 Imap::new(self.imap(user, Tls::Implicit)).expect("settings").open().await.expect("a session");
             let unread = mailbox.unread().await.expect("numbers");
-            if unread.len() >= count {
-                let mut mails = Vec::new();
-                for uid in unread {
-                    mails.extend(mailbox.fetch(uid).await.expect("a message"));
-                }
-                return mails;
-            }
-            assert!(start.elapsed() < Duration::from_secs(30), "no {count} mails for {user}:\n{}", self.log());
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            (unread.len() >= count).then_some((mailbox, unread))
+        };
+        let trouble = || format!("no {count} mails for {user}:\n{}", self.log());
+        let (mut mailbox, unread) = answer(unread, trouble).await;
+        let mut mails = Vec::new();
+        for uid in unread {
+            mails.extend(mailbox.fetch(uid).await.expect("a message"));
         }
+        mails
     }
 
     /// The Maildir flags of a message that was put into somebody's mailbox; `None` when it has gone.
@@ -146,12 +145,8 @@ impl PostOffice {
     }
 
     async fn wait_for(&mut self, ports: &[u16]) {
-        let start = Instant::now();
         for port in ports {
-            while tokio::net::TcpStream::connect(("127.0.0.1", *port)).await.is_err() {
-                assert!(start.elapsed() < Duration::from_secs(20), "port {port} does not answer:\n{}", self.log());
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+            listens(*port, || format!("port {port} does not answer:\n{}", self.log())).await;
         }
     }
 }

@@ -132,11 +132,27 @@ impl Drop for Daemon {
 
 /// Waits until something holds; a minute is for ever here.
 pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    answer(async || holds().then_some(()), || format!("waited for ever until {what}")).await;
+}
+
+/// Asks until there is an answer; after a minute it fails in the words of `trouble`.
+pub(crate) async fn answer<T>(mut ask: impl AsyncFnMut() -> Option<T>, trouble: impl FnOnce() -> String) -> T {
     let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < Duration::from_secs(60), "waited for ever until {what}");
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        if start.elapsed() > Duration::from_secs(60) {
+            panic!("{}", trouble());
+        }
+        // A real wait: other programs tell nobody when they are ready.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// Waits until another program listens.
+pub(crate) async fn listens(port: u16, trouble: impl FnOnce() -> String) {
+    answer(async || tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok(), trouble).await;
 }
 
 /// Both streams of a finished program.

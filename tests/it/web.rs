@@ -1,5 +1,6 @@
 //! The page on which a reader leaves, over real sockets, and what a watchman asks.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use paperpost::clock::Clock;
@@ -11,6 +12,7 @@ use paperpost::store::{OutboxState, Reason};
 use paperpost::web::{self, Limits, Web};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Barrier;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -108,25 +110,29 @@ async fn one_of_two_who_have_an_entry_together_leaves_by_link_and_the_other_stay
 async fn who_sends_a_head_drop_by_drop_is_cut_off_and_keeps_nobody_out() {
     let served = Served::within(Limits { head: Duration::from_millis(400), connections: 3 }).await;
     let port = served.port;
+    let all_connected = Arc::new(Barrier::new(4));
     let slow: Vec<JoinHandle<usize>> = (0..3)
         .map(|_| {
+            let all_connected = all_connected.clone();
             tokio::spawn(async move {
                 let mut stream = TcpStream::connect(("127.0.0.1", port)).await.expect("a server");
+                all_connected.wait().await;
                 let mut sent = 0;
                 for byte in b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-A: ".iter().chain(b"a".iter().cycle()) {
                     if stream.write_all(&[*byte]).await.is_err() {
                         break;
                     }
                     sent += 1;
+                    // A real wait: slowness is the matter.
                     tokio::time::sleep(Duration::from_millis(10)).await;
                 }
                 sent
             })
         })
         .collect();
+    all_connected.wait().await;
     // Another one says nothing at all.
     let mut silent = TcpStream::connect(("127.0.0.1", port)).await.expect("a server");
-    tokio::time::sleep(Duration::from_millis(50)).await;
     let (status, _, body) = http(port, "GET /healthz", "", "").await;
     assert_eq!((status, body.as_str()), (200, "ok\n"), "answered when there is room again");
     for slow in slow {

@@ -383,7 +383,7 @@ mod tests {
         assert!(!is_in("block", "the blockade"));
         assert!(is_in("block*", "the blockade"));
         assert!(is_in("your .. blocked", "your mail server was blocked"));
-        assert!(!is_in("your .. blocked", "it is yours. Blocked"));
+        assert!(!is_in("your .. blocked", "it is your host. Blocked"));
         assert!(!is_in("your .. blocked", "your one two three four five six seven blocked"));
         assert!(is_in("doesnt exist", "it doesn't exist") && is_in("email", "e-mail"));
         assert!(!is_in("spam", "mx.spam.example.org spam@example.org http://spam.example.org/spam [192.0.2.1]"));
@@ -397,6 +397,7 @@ mod tests {
             ("Mailbox disabled", Said::Missing),
             ("Your account is disabled", Said::Ours),
             ("Sender address rejected: undeliverable address: User unknown", Said::Ours),
+            ("No such user, or it only accepts mail from members", Said::Restricted),
             ("No such user, and your IP is on a block list", Said::Mixed),
             ("The mailbox is temporarily disabled", Said::Mixed),
             ("No such user: check the address and try again", Said::Missing),

@@ -165,7 +165,7 @@ impl Pool {
     }
 
     /// By paper, in the pool's own order: the numbers of the literals that find it. For benchmarks of other designs.
-    #[doc(hidden)]
+    #[cfg(feature = "testing")]
     pub fn literals_by_paper(&self, vocabulary: &Vocabulary) -> Vec<Vec<u32>> {
         let mut papers = vec![Vec::new(); self.candidates.len()];
         for (literal, number) in vocabulary.literals() {

@@ -26,7 +26,6 @@ mod print;
 mod recent;
 mod sieve;
 mod signs;
-#[doc(hidden)]
 pub mod walk;
 
 pub use error::QueryError;

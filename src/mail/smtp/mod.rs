@@ -27,7 +27,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use pool::Smtp;
-#[doc(hidden)]
+#[cfg(feature = "testing")]
 pub use reply::reply_codes;
 
 use super::connect::ServerError;

@@ -130,7 +130,7 @@ impl Parser {
 
 /// The codes of all replies in `bytes`, which come in pieces of at most `piece` octets, and what ended the reading: the
 /// end, or garbage. For fuzzing.
-#[doc(hidden)]
+#[cfg(feature = "testing")]
 pub fn reply_codes(bytes: &[u8], piece: usize) -> (Vec<u16>, Option<String>) {
     let (mut codes, mut parser) = (Vec::new(), Parser::default());
     for mut rest in bytes.chunks(piece.max(1)) {

@@ -3,9 +3,8 @@
 //! A session is owned by whoever uses it. Whoever is cancelled or times out drops it, which closes the connection; only
 //! a session whose every command was answered comes back to be used again.
 
-use std::time::Instant;
-
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use super::super::connect::{Connector, Route, Stream};
 use super::auth::log_in;

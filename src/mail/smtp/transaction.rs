@@ -6,7 +6,7 @@
 //! then its commands are out, and its transaction begins with their replies. Before the final dot is written, the server can't have taken the mail; after
 //! it, only a 2yz says that it has, and silence means that nobody knows.
 
-use std::time::Instant;
+use tokio::time::Instant;
 
 use super::reply::Reply;
 use super::session::{Announced, Session};

@@ -249,6 +249,7 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
             answer = Answer::new(200, "application/json", body).with("content-encoding", "gzip");
         }
         Some(Fault::Big(length)) => answer = Answer::new(200, "application/json", vec![b' '; length]),
+        // A real wait: the client has to wait as long.
         Some(Fault::Delay(pause)) => tokio::time::sleep(pause).await,
         Some(Fault::Truncate) => sent = answer.body.len() / 2,
         Some(Fault::Stall) => {

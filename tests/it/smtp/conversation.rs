@@ -1,6 +1,5 @@
 //! The server's side of one connection.
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_lc_rs::{digest, hmac, pbkdf2};
@@ -8,14 +7,15 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use paperpost::core::server::Tls;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::{Act, Log, Offer, Taken, lock};
+use super::{Act, Log, Offer, Taken};
 
 /// One connection.
 pub(super) struct Client {
-    log: Arc<Mutex<Log>>,
+    log: watch::Sender<Log>,
     offer: Offer,
     number: usize,
     inbox: Vec<u8>,
@@ -51,7 +51,7 @@ impl Stream for TlsStream<TcpStream> {
 }
 
 impl Client {
-    pub(super) fn new(log: Arc<Mutex<Log>>, offer: Offer, number: usize) -> Self {
+    pub(super) fn new(log: watch::Sender<Log>, offer: Offer, number: usize) -> Self {
         Self { log, offer, number, inbox: Vec::new() }
     }
 
@@ -87,11 +87,11 @@ impl Client {
         }
         let (mut from, mut to) = (String::new(), Vec::new());
         while let Some(line) = self.line(stream).await {
-            lock(&self.log).lines.push(line.clone());
+            self.log.send_modify(|log| log.lines.push(line.clone()));
             let verb = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
             if verb == "MAIL" {
                 let group = format!("{line}\n{}", String::from_utf8_lossy(&self.inbox));
-                lock(&self.log).groups.push(group);
+                self.log.send_modify(|log| log.groups.push(group));
             }
             let is_again = verb == "EHLO" && encrypted && self.offer.tls == Tls::StartTls;
             let phase = if is_again { "ehlo again".into() } else { verb.to_ascii_lowercase() };
@@ -117,7 +117,7 @@ impl Client {
                 }
                 "RCPT" if from.is_empty() => "503 5.5.1 MAIL first".into(),
                 "RCPT" => {
-                    let refusals = lock(&self.log).refusals.clone();
+                    let refusals = self.log.borrow().refusals.clone();
                     match refusals.iter().find(|(text, _)| line.contains(text)) {
                         Some((_, reply)) => (*reply).to_owned(),
                         None => {
@@ -137,13 +137,12 @@ impl Client {
                         Next::Said => continue,
                         Next::Gone => return false,
                         Next::GoneWithMail => {
-                            lock(&self.log).taken.push(taken);
+                            self.log.send_modify(|log| log.taken.push(taken));
                             return false;
                         }
                     }
-                    let mut log = lock(&self.log);
-                    log.taken.push(taken);
-                    format!("250 2.0.0 queued as {}", log.taken.len())
+                    self.log.send_modify(|log| log.taken.push(taken));
+                    format!("250 2.0.0 queued as {}", self.log.borrow().taken.len())
                 }
                 "RSET" => {
                     (from, to) = (String::new(), Vec::new());
@@ -162,13 +161,12 @@ impl Client {
 
     /// Does what the script has for this phase.
     async fn step(&mut self, phase: &str, stream: &mut dyn Stream) -> Next {
-        let act = {
-            let mut log = lock(&self.log);
-            match log.script.iter().position(|(wanted, _)| wanted == phase) {
-                Some(at) => log.script.remove(at).map(|(_, act)| act),
-                None => None,
-            }
-        };
+        let mut act = None;
+        self.log.send_if_modified(|log| {
+            let at = log.script.iter().position(|(wanted, _)| wanted == phase);
+            act = at.and_then(|at| log.script.remove(at)).map(|(_, act)| act);
+            at.is_some()
+        });
         let Some(act) = act else { return Next::Agree };
         match act {
             Act::Say(reply) => {
@@ -212,11 +210,13 @@ impl Client {
                     if stream.write_all(&[byte]).await.is_err() || stream.flush().await.is_err() {
                         break;
                     }
+                    // A real wait: slowness is the matter.
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
                 Next::Gone
             }
             Act::After(pause) => {
+                // A real wait: the client has to wait as long.
                 tokio::time::sleep(pause).await;
                 Next::Agree
             }
@@ -289,7 +289,7 @@ impl Client {
     async fn ask(&mut self, stream: &mut dyn Stream, challenge: &str, phase: &str) -> Result<String, Next> {
         self.say(stream, &format!("334 {challenge}")).await;
         let said = self.line(stream).await.ok_or(Next::Gone)?;
-        lock(&self.log).lines.push(said.clone());
+        self.log.send_modify(|log| log.lines.push(said.clone()));
         match self.step(phase, stream).await {
             Next::Agree => Ok(said),
             next => Err(next),
@@ -313,12 +313,12 @@ impl Client {
         loop {
             let line = self.raw_line(stream).await?;
             if !line.ends_with(b"\r\n") || line.len() > 1000 || line[..line.len() - 2].contains(&b'\r') {
-                lock(&self.log).wrong.push(String::from_utf8_lossy(&line).into_owned());
+                self.log.send_modify(|log| log.wrong.push(String::from_utf8_lossy(&line).into_owned()));
             }
             if line == b".\r\n" {
                 return Some(message);
             }
-            lock(&self.log).message_lines += 1;
+            self.log.send_modify(|log| log.message_lines += 1);
             message.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
         }
     }

@@ -17,13 +17,13 @@ mod identity;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
 use paperpost::core::server::Tls;
 use paperpost::mail::smtp::{SmtpSettings, Timeouts};
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use self::conversation::Client;
@@ -134,7 +134,8 @@ struct Log {
 /// A server that listens until it is dropped.
 pub(crate) struct SmtpServer {
     address: SocketAddr,
-    log: Arc<Mutex<Log>>,
+    /// Tells of each of its changes.
+    log: watch::Sender<Log>,
     accepting: JoinHandle<()>,
     authority: String,
     folder: tempfile::TempDir,
@@ -151,20 +152,16 @@ impl SmtpServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let (acceptor, authority) = tls();
-        let log = Arc::new(Mutex::new(Log::default()));
+        let log = watch::Sender::new(Log::default());
         let shared = log.clone();
         let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (log, acceptor, offer) = (shared.clone(), acceptor.clone(), offer.clone());
                 tokio::spawn(async move {
-                    let number = {
-                        let mut log = lock(&log);
-                        log.connections += 1;
-                        log.open += 1;
-                        log.connections
-                    };
+                    log.send_modify(|log| (log.connections, log.open) = (log.connections + 1, log.open + 1));
+                    let number = log.borrow().connections;
                     Client::new(log.clone(), offer, number).serve(stream, acceptor).await;
-                    lock(&log).open -= 1;
+                    log.send_modify(|log| log.open -= 1);
                 });
             }
         });
@@ -174,34 +171,32 @@ impl SmtpServer {
 
     /// At the next `phase` that has nothing before it in the script, do this; once.
     pub(crate) fn will(&self, phase: &str, act: Act) {
-        lock(&self.log).script.push_back((phase.to_owned(), act));
+        self.log.send_modify(|log| log.script.push_back((phase.to_owned(), act)));
     }
 
     /// Refuses every RCPT with this text in it, until it `forgives`.
     pub(crate) fn refuses(&self, text: &str, reply: &'static str) {
-        lock(&self.log).refusals.push((text.to_owned(), reply));
+        self.log.send_modify(|log| log.refusals.push((text.to_owned(), reply)));
     }
 
     /// Takes everything again.
     pub(crate) fn forgives(&self) {
-        lock(&self.log).refusals.clear();
+        self.log.send_modify(|log| log.refusals.clear());
     }
 
     /// Waits until everything in the script has begun to happen.
     pub(crate) async fn script_done(&self) {
-        while self.is_waiting() {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        self.until(|log| log.script.is_empty()).await;
     }
 
     /// Whether something in the script has not happened yet.
     pub(crate) fn is_waiting(&self) -> bool {
-        !lock(&self.log).script.is_empty()
+        !self.log.borrow().script.is_empty()
     }
 
     /// The mails taken so far; fails the test when one of them was malformed on the wire.
     pub(crate) fn mails(&self) -> Vec<Taken> {
-        let log = lock(&self.log);
+        let log = self.log.borrow();
         assert_eq!(log.wrong, Vec::<String>::new(), "lines that SMTP forbids");
         log.taken.clone()
     }
@@ -215,38 +210,35 @@ impl SmtpServer {
 
     /// Connections made so far.
     pub(crate) fn connections(&self) -> usize {
-        lock(&self.log).connections
+        self.log.borrow().connections
     }
 
     /// The command lines of all clients in the order of their coming, without message lines.
     pub(crate) fn lines(&self) -> Vec<String> {
-        lock(&self.log).lines.clone()
+        self.log.borrow().lines.clone()
     }
 
     /// What came in one read with each MAIL command.
     pub(crate) fn groups(&self) -> Vec<String> {
-        lock(&self.log).groups.clone()
+        self.log.borrow().groups.clone()
     }
 
     /// Waits until so many mails were taken.
     pub(crate) async fn has_mails(&self, mails: usize) {
-        while lock(&self.log).taken.len() < mails {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        self.until(|log| log.taken.len() >= mails).await;
     }
 
     /// Waits until so many lines of messages have come in all.
     pub(crate) async fn has_message_lines(&self, lines: usize) {
-        while lock(&self.log).message_lines < lines {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        self.until(|log| log.message_lines >= lines).await;
     }
 
     /// Waits until no client has said anything for a while.
     pub(crate) async fn settled(&self) {
         let mut lines = usize::MAX;
-        while lines != lock(&self.log).lines.len() {
-            lines = lock(&self.log).lines.len();
+        while lines != self.log.borrow().lines.len() {
+            lines = self.log.borrow().lines.len();
+            // A real wait: that nothing comes can only be seen by waiting.
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -258,9 +250,11 @@ impl SmtpServer {
 
     /// Waits until so many connections are open, or fewer.
     pub(crate) async fn has_open(&self, connections: usize) {
-        while lock(&self.log).open > connections {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        self.until(|log| log.open <= connections).await;
+    }
+
+    async fn until(&self, holds: impl FnMut(&Log) -> bool) {
+        self.log.subscribe().wait_for(holds).await.expect("the log is there");
     }
 
     /// The port it listens on.
@@ -305,8 +299,4 @@ pub(crate) fn short() -> Timeouts {
         end_of_data: limit,
         quit: limit,
     }
-}
-
-fn lock(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
-    log.lock().expect("no server task panicked")
 }

@@ -78,7 +78,7 @@ pub fn judge(code: Option<u16>, enhanced: &str, words: &str, context: Context) -
         matches!(context, Context::Rcpt | Context::Data) && matches!(code, Some(503 | 530 | 534 | 535 | 538));
     // Exchange Online's directory says so of addresses that it does not have.
     let is_denied = status == Some((5, 4, 1)) && words::denies_the_recipient(words);
-    let by_code = || if is_final { by_status(status) } else { put_off(code, status, said, context) };
+    let by_code = || if is_final { by_status(status) } else { put_off(code, status, context) };
     let class = match said {
         _ if is_login => Class::Sender,
         _ if is_denied => Class::Hard,
@@ -88,11 +88,11 @@ pub fn judge(code: Option<u16>, enhanced: &str, words: &str, context: Context) -
         // A domain that isn't there, if that is what the code says as well.
         Said::Away if is_final && status == Some((5, 1, 2)) => Class::Hard,
         Said::Away if is_final || context == Context::Report => Class::Soft,
-        Said::Later if is_final => by_code().min(Class::Soft),
+        Said::Later => by_code().min(Class::Soft),
         Said::Mailbox if !is_final => Class::Soft,
         // A mailbox that is closed, away or never was, in the words of those who have no better code for it.
         Said::Mailbox if matches!(status, Some((5, 5, 0))) => Class::Soft,
-        Said::Away | Said::Later | Said::Mailbox | Said::Nothing => by_code(),
+        Said::Away | Said::Mailbox | Said::Nothing => by_code(),
     };
     let is_plain = is_login || code == Some(421) || matches!(said, Said::Ours | Said::Limit);
     Verdict { class, said, is_plain: is_plain && class == Class::Sender }
@@ -135,12 +135,11 @@ fn by_status(status: Option<Status>) -> Class {
 /// "Later", by its code. A domain that puts us off by 4.7.x until the mail is given up says so of all its mailboxes. In a
 /// session 4yz without a better code is said of all our mail too, but at RCPT, where the mailbox may be meant: 4.1.x and 4.2.x
 /// are about one mailbox, 4.5.x and 4.6.x about one mail.
-fn put_off(code: Option<u16>, status: Option<Status>, said: Said, context: Context) -> Class {
+fn put_off(code: Option<u16>, status: Option<Status>, context: Context) -> Class {
     let is_about_us = match (context, status) {
         (Context::Report | Context::Exit, status) => matches!(status, Some((4, 7, _))),
         _ if code == Some(421) => true,
         (_, Some((_, subject, _))) => matches!(subject, 0 | 3 | 4 | 7),
-        (_, None) if said == Said::Mailbox => false,
         (Context::Rcpt, None) => matches!(code, Some(450 | 451)),
         (_, None) => true,
     };

@@ -175,6 +175,47 @@ fn without_words_the_code_decides_and_the_one_among_the_words_is_the_servers_own
     }
 }
 
+#[test]
+fn in_a_session_the_reply_code_says_whether_a_refusal_is_final_and_in_a_report_the_status() {
+    for (code, status, words, context, expected) in [
+        (450, "5.1.1", "No such user", Context::Rcpt, Class::Soft),
+        (550, "4.1.1", "No such user", Context::Rcpt, Class::Hard),
+        (550, "4.1.1", "No such user", Context::Report, Class::Soft),
+        (450, "", "Mailbox unavailable", Context::Data, Class::Soft),
+        (450, "4.3.0", "Mailbox unavailable", Context::Rcpt, Class::Soft),
+        (550, "5.2.1", "Mailbox unavailable", Context::Rcpt, Class::Hard),
+        // What is out of reach passes, in a report whatever the code; in a session it may be our own relay.
+        (451, "4.4.1", "Connection timed out", Context::Rcpt, Class::Sender),
+        (451, "4.7.0", "Connection timed out", Context::Report, Class::Soft),
+        (550, "5.7.1", "Connection timed out", Context::Rcpt, Class::Soft),
+        // At RCPT two codes speak of all our mail, after it each.
+        (450, "", "no", Context::Rcpt, Class::Sender),
+        (452, "", "no", Context::Rcpt, Class::Soft),
+        (452, "", "no", Context::Data, Class::Sender),
+        // Without a login nothing is said of the mailbox.
+        (535, "", "Authentication failed: no such user", Context::Rcpt, Class::Sender),
+        (550, "5.4.1", "Access denied", Context::Rcpt, Class::Sender),
+    ] {
+        let verdict = judge(Some(code), status, words, context);
+        assert_eq!(verdict.class, expected, "{context:?}: {code} {status} {words}");
+    }
+}
+
+#[test]
+fn a_reply_code_is_a_number_from_400_to_599_by_itself() {
+    for (words, expected) in [
+        ("450 No such user", Class::Soft),
+        ("<450-No such user", Class::Soft),
+        ("550 No such user", Class::Hard),
+        ("No such user", Class::Hard),
+        ("4501 No such user", Class::Hard),
+        ("450.2 No such user", Class::Hard),
+        ("200 No such user", Class::Hard),
+    ] {
+        check("", words, Context::Report, expected);
+    }
+}
+
 /// What providers, gateways and mail programs say, beyond the examples above.
 #[test]
 fn the_words_of_many_providers_are_understood() {
