@@ -26,7 +26,7 @@ use made_up::{MadeUp, TOP};
 use paperpost::core::candidate::Candidate;
 use paperpost::core::matching::{CompiledProfile, Matcher, Pool, Scratch, Skip, Vocabulary};
 use paperpost::core::paper::Listed;
-use paperpost::core::query::walk::{Document, Known};
+use paperpost::core::query::walk::{Document, WalkContext};
 use paperpost::core::query::{Clause, Expr, Field, Literal, Part, Pattern, Query};
 use paperpost::core::subscription::{Keyword, Profile};
 use paperpost::core::text::{self, Form};
@@ -301,8 +301,9 @@ fn spec(expr: &Expr) -> Spec {
 
 /// Pairs of profile and paper that match, found by looking for every keyword in every paper.
 fn one_by_one(documents: &[Document<&Candidate>], profiles: &[Vec<Spec>]) -> usize {
-    let holds =
-        |document: &Document<&Candidate>, literal: &Literal| document.holds(literal, Known::default()) == Some(true);
+    let holds = |document: &Document<&Candidate>, literal: &Literal| {
+        document.holds(literal, WalkContext::default()) == Some(true)
+    };
     let matches = |document: &Document<&Candidate>, spec: &Spec| {
         holds(document, &spec.first)
             && spec.second.as_ref().is_none_or(|(literal, wanted)| holds(document, literal) == *wanted)

@@ -8,7 +8,7 @@ use super::output;
 use crate::app;
 use crate::clock::Clock;
 use crate::config::problem::SourceFile;
-use crate::config::{self, Place, Problem, Settings, Severity};
+use crate::config::{self, Problem, Settings, Severity, ValuePlace};
 use crate::core::lint::{Holdings, Lint, Role, lint, reread};
 use crate::core::matching::Pool;
 use crate::core::paper::PaperKey;
@@ -84,13 +84,13 @@ pub(super) fn reread_in_database(settings: &Settings) -> Vec<Problem> {
     let warned = stored.filter_map(|(text, count)| {
         let Lint { message, hint, .. } = reread(&Query::try_from(text).ok()?)?;
         let message = format!("in force for {count} {}: {message}", plural(count, "subscription"));
-        let place = Place::Path(settings.database.path.clone());
+        let place = ValuePlace::Path(settings.database.path.clone());
         Some(Problem { severity: Severity::Warning, place, message, hint: Some(hint) })
     });
     warned.collect()
 }
 
 fn at(text: &str, span: std::ops::Range<usize>, severity: Severity, message: String, hint: String) -> Problem {
-    let place = Place::Text(Arc::new(SourceFile::new("expression", text)), span);
+    let place = ValuePlace::Text(Arc::new(SourceFile::new("expression", text)), span);
     Problem { severity, place, message, hint: Some(hint) }
 }

@@ -12,9 +12,9 @@ use crate::config::{Problem, Problems};
 use crate::core::candidate::Candidate;
 
 /// What a command has done so far: said in words at once, or kept for the object at the end.
-pub(super) struct Told(Option<Mutex<Map<String, Value>>>);
+pub(super) struct CommandReport(Option<Mutex<Map<String, Value>>>);
 
-impl Told {
+impl CommandReport {
     /// In words, or as an object.
     pub(super) fn new(as_json: bool) -> Self {
         Self(as_json.then(Mutex::default))

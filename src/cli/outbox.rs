@@ -70,7 +70,7 @@ pub(super) enum OutboxAction {
         #[arg(required = true)]
         mails: Vec<i64>,
     },
-    /// Ends the rests under which mails are held back, once what caused them is mended
+    /// Ends the holds that keep mails back, once what caused them is mended
     ///
     /// A running daemon goes on within a minute.
     Wake {
@@ -114,9 +114,9 @@ pub(super) fn outbox(settings: &Settings, list: &OutboxList, action: Option<Outb
         Some(OutboxAction::Wake { domain }) => {
             let domain = domain.map(|name| idna::domain_to_ascii(&name).unwrap_or(name));
             match (app::write(settings)?.end_holds(domain.as_deref())?, domain) {
-                (0, Some(domain)) => anyhow::bail!("{domain} does not rest (paperpost status)"),
-                (0, None) => anyhow::bail!("nothing rests (paperpost status)"),
-                (count, _) => say!("ended {count} {}", plural(count, "rest")),
+                (0, Some(domain)) => anyhow::bail!("{domain} is not held (paperpost status)"),
+                (0, None) => anyhow::bail!("nothing is held (paperpost status)"),
+                (count, _) => say!("ended {count} {}", plural(count, "hold")),
             }
         }
         Some(OutboxAction::Drop { mails }) => {

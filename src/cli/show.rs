@@ -9,7 +9,7 @@ use super::format::{in_zone, local, plural};
 use super::{attention, files, json, output, reload};
 use crate::app;
 use crate::clock::Clock;
-use crate::config::{Listing, Report, Settings};
+use crate::config::{CheckReport, Listing, Settings};
 use crate::core::address::Address;
 use crate::core::subscription::{Consent, Origin};
 use crate::core::zone::{Zone, Zones};
@@ -19,7 +19,7 @@ use crate::store::{
 };
 
 /// Prints every problem, or that there is none.
-pub(super) fn check(report: &Report, as_json: bool) -> anyhow::Result<ExitCode> {
+pub(super) fn check(report: &CheckReport, as_json: bool) -> anyhow::Result<ExitCode> {
     let problems = &report.problems;
     let (held, both) = in_database(report);
     let subscriptions = report.listing.subscriptions.len();
@@ -64,7 +64,7 @@ const OWED: &str = "papers beyond a maximum, or beyond what one mail holds, wait
 
 /// How many are missing from the files and held, and how many came by the web and are in the files as well; or would be as
 /// soon as the files are taken in. As far as the database can be looked at.
-fn in_database(report: &Report) -> (usize, usize) {
+fn in_database(report: &CheckReport) -> (usize, usize) {
     let store = report.settings.as_ref().and_then(|settings| app::look(settings).ok().flatten());
     let Some(store) = store else { return (0, 0) };
     let differences = store.differences(&report.listing).unwrap_or_default();

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::files;
 use super::format::{local, plural};
-use super::json::Told;
+use super::json::CommandReport;
 use super::output::spinner;
 use super::progress::{listener, telling};
 use crate::app::{self, App, Current, Origin};
@@ -103,7 +103,7 @@ pub(super) async fn scrape(settings: &Settings, names: &[String], json: bool) ->
         clock: Clock::System,
         stop: stop_at_interrupt(),
         is_complete: true,
-        told: Told::new(json),
+        told: CommandReport::new(json),
     };
     let read = work.scrape(settings, names).await?;
     work.end(read)
@@ -132,7 +132,7 @@ struct Work {
     stop: CancellationToken,
     /// Nothing is wrong in the subscription files, and nobody is held.
     is_complete: bool,
-    told: Told,
+    told: CommandReport,
 }
 
 impl Work {
@@ -142,7 +142,7 @@ impl Work {
         let (lock, store) = app::open(settings)?;
         let (clock, stop) = (Clock::System, stop_at_interrupt());
         let report = store.take_in(&files::read(settings), clock.now())?;
-        let told = Told::new(json);
+        let told = CommandReport::new(json);
         told.part("files", files::as_json(&report), || files::tell(&report));
         store.recover_claims(clock.now())?;
         Ok(Self { _lock: lock, store, clock, stop, is_complete: report.is_good(), told })

@@ -114,7 +114,7 @@ impl Writer {
     }
 
     /// A transactional mail, with the headers of all mail: what is found out with a test holds for digests.
-    fn write_transactional(&self, letter: &store::Letter) -> Result<Vec<u8>, WriteError> {
+    fn write_transactional(&self, letter: &store::TransactionalInputs) -> Result<Vec<u8>, WriteError> {
         let says = &letter.says;
         let notice = match &says.matter {
             Matter::Test { route } => {

@@ -22,7 +22,7 @@ const READS: usize = 2;
 /// See the module's page.
 #[derive(Default)]
 pub struct Shared {
-    known: Mutex<BTreeMap<i64, Known>>,
+    known: Mutex<BTreeMap<i64, KnownAfterRead>>,
 }
 
 /// A paper as it was known after a read.
@@ -38,7 +38,7 @@ pub(super) struct Papers(Vec<(u32, Arc<KnownPaper>)>);
 
 /// What was known after one read.
 #[derive(Default)]
-struct Known {
+struct KnownAfterRead {
     papers: HashMap<u32, Arc<KnownPaper>>,
     sources: Option<Arc<Vec<SourceStatus>>>,
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::problem::{Place, Problem};
+use super::problem::{Problem, ValuePlace};
 use super::settings::{Settings, Transport};
 
 /// Warnings about files that are open to every user, and about files that the owner of the database can't read: that is
@@ -15,13 +15,13 @@ pub(super) fn problems(settings: &Settings, files: &[PathBuf]) -> Vec<Problem> {
     let with_addresses = files.iter().chain([&settings.database.path]).chain(mails).filter(|path| is_open(path));
     let open = with_addresses.map(|path| {
         let message = "every user of this machine can read it, and it has addresses in it";
-        Problem::warning(Place::Path(path.clone()), message).hint(format!("chmod o-rwx {}", path.display()))
+        Problem::warning(ValuePlace::Path(path.clone()), message).hint(format!("chmod o-rwx {}", path.display()))
     });
     let unreadable = settings.file.iter().chain(files).filter(|path| !can_owner_read(&settings.database.path, path));
     let unreadable = unreadable.map(|path| {
         let message = format!("the user who owns {} can't read it", settings.database.path.display());
         let hint = "the service runs as that user: give it the file, or its group leave to read it (chown, chmod g+r)";
-        Problem::warning(Place::Path(path.clone()), message).hint(hint.to_owned())
+        Problem::warning(ValuePlace::Path(path.clone()), message).hint(hint.to_owned())
     });
     open.chain(unreadable).collect()
 }

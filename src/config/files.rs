@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::listing::{FileHash, FileState, ListedFile, Listing};
-use super::problem::{Place, Problem, Problems, SourceFile};
+use super::problem::{Problem, Problems, SourceFile, ValuePlace};
 use super::settings::{Digest, FilePattern, Settings};
 use super::subscriptions::{Lints, Reading};
 use crate::source::Source;
@@ -201,11 +201,11 @@ impl FilePattern {
     fn paths(&self) -> Result<Vec<PathBuf>, (FileState, Box<Problem>)> {
         let problem = |state, message: String| {
             let place = match &self.place {
-                Place::Default => Place::Path(PathBuf::from(&self.pattern)),
+                ValuePlace::Default => ValuePlace::Path(PathBuf::from(&self.pattern)),
                 place => place.clone(),
             };
             let hint = match &self.place {
-                Place::Default => {
+                ValuePlace::Default => {
                     "`paperpost subscribe ADDRESS EXPRESSION` makes it; subscriptions.files names another"
                 }
                 _ => "relative paths start at the folder of the file that names them; an empty list reads none",
@@ -270,14 +270,14 @@ pub(super) fn read_file(path: &Path) -> Result<Arc<SourceFile>, Problem> {
 }
 
 fn read_bytes(path: &Path) -> Result<Vec<u8>, Problem> {
-    fs::read(path).map_err(|error| Problem::error(Place::Path(path.to_owned()), format!("can't be read: {error}")))
+    fs::read(path).map_err(|error| Problem::error(ValuePlace::Path(path.to_owned()), format!("can't be read: {error}")))
 }
 
 fn decode(path: &Path, bytes: Vec<u8>) -> Result<Arc<SourceFile>, Problem> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let line = 1 + error.as_bytes()[..valid].iter().filter(|&&byte| byte == b'\n').count();
-        let problem = Problem::error(Place::Path(path.to_owned()), format!("line {line} is not UTF-8"));
+        let problem = Problem::error(ValuePlace::Path(path.to_owned()), format!("line {line} is not UTF-8"));
         problem.hint("save the file as UTF-8".to_owned())
     })?;
     let text = text.strip_prefix('\u{FEFF}').map(str::to_owned).unwrap_or(text);

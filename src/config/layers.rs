@@ -14,7 +14,7 @@ use ::config::{Config, ConfigError, Map, Source, ValueKind};
 use super::keys;
 use super::node::{self, Node, Value};
 use super::on_disk::OnDisk;
-use super::problem::{Place, Problem};
+use super::problem::{Problem, ValuePlace};
 use crate::core::paper::SourceId;
 use crate::source::KINDS;
 
@@ -29,7 +29,7 @@ pub(super) const DOMAINS: &str = "pacing.domains";
 pub(super) struct Layers {
     nodes: Vec<Node>,
     layers: Vec<Layer>,
-    sources: BTreeMap<String, Place>,
+    sources: BTreeMap<String, ValuePlace>,
     problems: Vec<Problem>,
     on_disk: OnDisk,
 }
@@ -39,7 +39,7 @@ pub(super) struct Merged {
     /// Every key that is set, with the value that wins.
     pub(super) found: BTreeMap<String, Node>,
     /// The sources and where each is first named.
-    pub(super) sources: BTreeMap<String, Place>,
+    pub(super) sources: BTreeMap<String, ValuePlace>,
     /// What was wrong with keys; values are checked by who asks for them.
     pub(super) problems: Vec<Problem>,
     /// What the file says of them.
@@ -74,7 +74,7 @@ impl Layers {
         }
         if self.sources.is_empty() {
             for (source, enabled) in KINDS.iter().filter_map(|about| about.preset) {
-                self.sources.insert(source.to_owned(), Place::Default);
+                self.sources.insert(source.to_owned(), ValuePlace::Default);
                 self.set_default(&format!("sources.{source}.enabled"), &enabled.to_string(), &mut layer);
             }
         }
@@ -93,7 +93,7 @@ impl Layers {
                 // A variable's name can't hold the hyphen of a source's name, which in turn can't hold an underscore.
                 *source = source.replace('_', "-");
             }
-            let place = Place::Variable(name.to_owned());
+            let place = ValuePlace::Variable(name.to_owned());
             self.leaf(&parts.join("."), &place.clone(), Node::text_at(value, place), &mut layer);
         }
         self.layers.push(layer);
@@ -103,7 +103,7 @@ impl Layers {
     pub(super) fn overrides(&mut self, overrides: &[(String, String)]) {
         let mut layer = Layer::default();
         for (key, value) in overrides {
-            let place = Place::Override(key.clone());
+            let place = ValuePlace::Override(key.clone());
             self.leaf(key, &place.clone(), Node::text_at(value, place), &mut layer);
         }
         self.layers.push(layer);
@@ -118,7 +118,7 @@ impl Layers {
         let mut found = BTreeMap::new();
         match builder.build().and_then(|merged| merged.collect()) {
             Ok(tree) => self.flatten("", tree, &mut found),
-            Err(error) => self.problems.push(Problem::error(Place::Default, error.to_string())),
+            Err(error) => self.problems.push(Problem::error(ValuePlace::Default, error.to_string())),
         }
         Merged { found, sources: self.sources, problems: self.problems, on_disk: self.on_disk }
     }
@@ -148,7 +148,7 @@ impl Layers {
         }
     }
 
-    fn leaf(&mut self, key: &str, key_place: &Place, node: Node, layer: &mut Layer) {
+    fn leaf(&mut self, key: &str, key_place: &ValuePlace, node: Node, layer: &mut Layer) {
         if keys::find(key).is_none() {
             self.problems.push(unknown(key, key_place));
         } else if source_of(key).is_none_or(|source| self.source(source, key_place)) {
@@ -157,7 +157,7 @@ impl Layers {
     }
 
     /// Takes note of a source; whether its name is one.
-    fn source(&mut self, name: &str, place: &Place) -> bool {
+    fn source(&mut self, name: &str, place: &ValuePlace) -> bool {
         let fits = SourceId::parse(name).is_some();
         if fits {
             self.sources.entry(name.to_owned()).or_insert_with(|| place.clone());
@@ -228,7 +228,7 @@ fn source_of(key: &str) -> Option<&str> {
 }
 
 /// The problem of a key that nobody knows, with the nearest one that is known at the deepest section that exists.
-fn unknown(key: &str, place: &Place) -> Problem {
+fn unknown(key: &str, place: &ValuePlace) -> Problem {
     let mut section = "";
     for (dot, _) in key.match_indices('.') {
         if keys::below(&key[..dot]).is_empty() {

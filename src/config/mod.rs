@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 pub use files::{Snapshot, Stamp, SubscriptionFiles};
 pub use listing::Listing;
 pub use on_disk::{Fingerprint, OnDisk};
-pub use problem::{Place, Problem, Problems, Severity};
+pub use problem::{Problem, Problems, Severity, ValuePlace};
 pub use settings::Settings;
 pub use values::nearest_zone;
 
@@ -96,7 +96,7 @@ pub fn check_change(settings: &Settings, path: &Path, before: &str, after: &str)
 
 /// What a check of the whole configuration found.
 #[derive(Debug)]
-pub struct Report {
+pub struct CheckReport {
     /// The file that was read, if there was one.
     pub file: Option<PathBuf>,
     /// The settings, when nothing is wrong with them.
@@ -107,7 +107,7 @@ pub struct Report {
     pub problems: Problems,
 }
 
-impl Report {
+impl CheckReport {
     /// Adds warnings about who can read the files that the settings name, and who can't.
     pub fn add_access(&mut self) {
         if let Some(settings) = &self.settings {
@@ -123,7 +123,7 @@ impl Report {
 
     /// Adds what only those who use the settings can tell: a key that is none, say.
     pub fn add(&mut self, problems: Vec<String>) {
-        let place = self.file.clone().map_or(Place::Default, Place::Path);
+        let place = self.file.clone().map_or(ValuePlace::Default, ValuePlace::Path);
         let all = self.problems.iter().cloned();
         let problems = problems.into_iter().map(|message| Problem::error(place.clone(), message));
         self.problems = Problems::new(all.chain(problems).collect());
@@ -131,7 +131,7 @@ impl Report {
 
     /// Adds warnings that the files alone don't show.
     pub fn warn(&mut self, warnings: impl IntoIterator<Item = String>) {
-        let place = self.file.clone().map_or(Place::Default, Place::Path);
+        let place = self.file.clone().map_or(ValuePlace::Default, ValuePlace::Path);
         let all = self.problems.iter().cloned();
         let warnings = warnings.into_iter().map(|message| Problem::warning(place.clone(), message));
         self.problems = Problems::new(all.chain(warnings).collect());
@@ -145,7 +145,7 @@ pub fn check(
     overrides: &[(String, String)],
     environment: impl Iterator<Item = (String, String)>,
     holdings: impl FnOnce(&Settings) -> Holdings,
-) -> Report {
+) -> CheckReport {
     let (mut settings, mut all) = read_settings(path, overrides, environment);
     let is_right = all.is_empty();
     all.append(&mut settings.warnings);
@@ -153,7 +153,7 @@ pub fn check(
     let files = SubscriptionFiles::of(&settings);
     let listing = files.read().read(&files, Lints::On(&holdings(&settings)));
     all.extend(listing.problems.iter().cloned());
-    Report {
+    CheckReport {
         file: settings.file.clone(),
         settings: is_right.then_some(settings),
         listing,
@@ -188,8 +188,8 @@ fn read_settings(
     let (mut settings, mut problems) = reader::read(layers.merge(), path, &folder, credentials);
     if unreadable {
         // What is missing is missing because the file couldn't be read.
-        problems.retain(|problem| !matches!(problem.place, Place::Default));
-        settings.subscriptions.retain(|pattern| !matches!(pattern.place, Place::Default));
+        problems.retain(|problem| !matches!(problem.place, ValuePlace::Default));
+        settings.subscriptions.retain(|pattern| !matches!(pattern.place, ValuePlace::Default));
     }
     errors.append(&mut problems);
     (settings, errors)

@@ -11,13 +11,13 @@ use std::time::Duration;
 use toml_edit::{Item, TableLike};
 
 use super::literal;
-use super::problem::{Place, Problem, SourceFile};
+use super::problem::{Problem, SourceFile, ValuePlace};
 
 /// A value with its place.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
     pub(super) value: Value,
-    pub(super) place: Place,
+    pub(super) place: ValuePlace,
 }
 
 /// What TOML can say, as far as a configuration needs it.
@@ -36,7 +36,7 @@ pub(super) enum Value {
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) key: String,
-    pub(super) key_place: Place,
+    pub(super) key_place: ValuePlace,
     pub(super) node: Node,
 }
 
@@ -87,9 +87,9 @@ pub(super) fn parse_default(toml: &str) -> Option<Node> {
     let file = Arc::new(SourceFile::new("", ""));
     let mut node = Origin { file: &file, start: 0 }.value(&value, 0..0);
     if let Value::List(entries) = &mut node.value {
-        entries.iter_mut().for_each(|entry| entry.place = Place::Default);
+        entries.iter_mut().for_each(|entry| entry.place = ValuePlace::Default);
     }
-    node.place = Place::Default;
+    node.place = ValuePlace::Default;
     Some(node)
 }
 
@@ -101,8 +101,8 @@ struct Origin<'f> {
 }
 
 impl Origin<'_> {
-    fn place(&self, span: Range<usize>) -> Place {
-        Place::Text(self.file.clone(), self.start + span.start..self.start + span.end)
+    fn place(&self, span: Range<usize>) -> ValuePlace {
+        ValuePlace::Text(self.file.clone(), self.start + span.start..self.start + span.end)
     }
 
     fn table(&self, table: &dyn TableLike, span: Range<usize>) -> Node {
@@ -146,16 +146,16 @@ impl Origin<'_> {
 
 impl Node {
     /// A value of the environment or of an override.
-    pub(super) fn text_at(text: &str, place: Place) -> Self {
+    pub(super) fn text_at(text: &str, place: ValuePlace) -> Self {
         Self { value: Value::Text(text.to_owned()), place }
     }
 
     /// The problem that `wrong` is, under the name of its key, at the exact bytes where they are known.
     pub(super) fn problem(&self, key: &str, wrong: Wrong) -> Problem {
         let place = match (&self.place, &self.value, wrong.inside) {
-            (Place::Text(file, span), Value::Text(value), Some(inside)) => {
+            (ValuePlace::Text(file, span), Value::Text(value), Some(inside)) => {
                 let inside = literal::locate(&file.text[span.clone()], value, inside);
-                Place::Text(file.clone(), span.start + inside.start..span.start + inside.end)
+                ValuePlace::Text(file.clone(), span.start + inside.start..span.start + inside.end)
             }
             (place, _, _) => place.clone(),
         };
@@ -164,7 +164,7 @@ impl Node {
 
     /// Whether the value is untyped text, as the environment and the command line give it.
     fn is_loose(&self) -> bool {
-        matches!(self.place, Place::Variable(_) | Place::Override(_))
+        matches!(self.place, ValuePlace::Variable(_) | ValuePlace::Override(_))
     }
 
     pub(super) fn expected(&self, what: &str) -> Wrong {
@@ -374,7 +374,7 @@ mod tests {
     }
 
     fn in_environment(text: &str) -> Node {
-        Node::text_at(text, Place::Variable("PAPERPOST__KEY".into()))
+        Node::text_at(text, ValuePlace::Variable("PAPERPOST__KEY".into()))
     }
 
     fn message<T: std::fmt::Debug>(result: Result<T, Wrong>) -> String {

@@ -57,7 +57,7 @@ impl fmt::Debug for SourceFile {
 
 /// Where a value came from.
 #[derive(Clone, Debug)]
-pub enum Place {
+pub enum ValuePlace {
     /// Some bytes of a file.
     Text(Arc<SourceFile>, Range<usize>),
     /// A file or folder as a whole: it can't be read, or isn't there.
@@ -70,12 +70,12 @@ pub enum Place {
     Default,
 }
 
-impl Place {
+impl ValuePlace {
     /// The file, for a place in one.
     pub fn path(&self) -> Option<&Path> {
         match self {
-            Place::Text(file, _) => Some(&file.path),
-            Place::Path(path) => Some(path),
+            ValuePlace::Text(file, _) => Some(&file.path),
+            ValuePlace::Path(path) => Some(path),
             _ => None,
         }
     }
@@ -83,7 +83,7 @@ impl Place {
     /// Line and column, both from 1, for a place in a file's text.
     pub fn line_column(&self) -> Option<(usize, usize)> {
         match self {
-            Place::Text(file, span) => Some(file.line_column(span.start)),
+            ValuePlace::Text(file, span) => Some(file.line_column(span.start)),
             _ => None,
         }
     }
@@ -91,23 +91,23 @@ impl Place {
     /// `file:line`, for pointing at it from another problem.
     pub(super) fn file_and_line(&self) -> String {
         match self {
-            Place::Text(file, span) => format!("{}:{}", file.path.display(), file.line_column(span.start).0),
+            ValuePlace::Text(file, span) => format!("{}:{}", file.path.display(), file.line_column(span.start).0),
             other => other.to_string(),
         }
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ValuePlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::Text(file, span) => {
+            ValuePlace::Text(file, span) => {
                 let (line, column) = file.line_column(span.start);
                 write!(f, "{}:{line}:{column}", file.path.display())
             }
-            Place::Path(path) => write!(f, "{}", path.display()),
-            Place::Variable(name) => write!(f, "environment variable {name}"),
-            Place::Override(key) => write!(f, "override {key}"),
-            Place::Default => f.write_str("default"),
+            ValuePlace::Path(path) => write!(f, "{}", path.display()),
+            ValuePlace::Variable(name) => write!(f, "environment variable {name}"),
+            ValuePlace::Override(key) => write!(f, "override {key}"),
+            ValuePlace::Default => f.write_str("default"),
         }
     }
 }
@@ -127,7 +127,7 @@ pub struct Problem {
     /// Whether it stops the program.
     pub severity: Severity,
     /// Where it is.
-    pub place: Place,
+    pub place: ValuePlace,
     /// What is wrong and what was expected, after the key it is about.
     pub message: String,
     /// How to mend it, when that is known.
@@ -136,12 +136,12 @@ pub struct Problem {
 
 impl Problem {
     /// An error, without a hint.
-    pub(super) fn error(place: Place, message: impl Into<String>) -> Self {
+    pub(super) fn error(place: ValuePlace, message: impl Into<String>) -> Self {
         Self { severity: Severity::Error, place, message: message.into(), hint: None }
     }
 
     /// A warning, without a hint.
-    pub(super) fn warning(place: Place, message: impl Into<String>) -> Self {
+    pub(super) fn warning(place: ValuePlace, message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(place, message) }
     }
 
@@ -165,7 +165,7 @@ impl Problem {
     pub fn pretty(&self, colour: bool) -> String {
         let level = if self.is_error() { Level::ERROR } else { Level::WARNING };
         let group = match &self.place {
-            Place::Text(file, span) => level.primary_title(self.message.as_str()).element(
+            ValuePlace::Text(file, span) => level.primary_title(self.message.as_str()).element(
                 Snippet::source(file.masked())
                     .path(file.path.display().to_string())
                     .annotation(AnnotationKind::Primary.span(span.clone())),
@@ -200,8 +200,8 @@ pub struct Problems(Vec<Problem>);
 impl Problems {
     pub(crate) fn new(mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|problem| match &problem.place {
-            Place::Text(file, span) => (0, file.path.clone(), span.start),
-            Place::Path(path) => (0, path.clone(), 0),
+            ValuePlace::Text(file, span) => (0, file.path.clone(), span.start),
+            ValuePlace::Path(path) => (0, path.clone(), 0),
             _ => (1, PathBuf::new(), 0),
         });
         Self(problems)
@@ -262,7 +262,7 @@ mod tests {
 
     fn at(text: &str, span: Range<usize>) -> Problem {
         let file = SourceFile::new("config/a.toml", text);
-        Problem::error(Place::Text(Arc::new(file), span), "query: expected a word")
+        Problem::error(ValuePlace::Text(Arc::new(file), span), "query: expected a word")
             .hint("quote a phrase to match it whole".to_owned())
     }
 
@@ -292,7 +292,7 @@ mod tests {
                 "  = hint: quote a phrase to match it whole",
             ]
         );
-        let place = Place::Variable("PAPERPOST__LOG__LEVEL".into());
+        let place = ValuePlace::Variable("PAPERPOST__LOG__LEVEL".into());
         let pretty = Problem::warning(place, "log.level: odd").pretty(false);
         assert_eq!(pretty, "warning: environment variable PAPERPOST__LOG__LEVEL: log.level: odd");
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::on_disk::OnDisk;
-use super::problem::{Place, Problem, Problems};
+use super::problem::{Problem, Problems, ValuePlace};
 use crate::core::address::{Address, Mailbox};
 use crate::core::pacing::Policy;
 use crate::core::schedule::Schedule;
@@ -70,7 +70,7 @@ impl Settings {
 
     /// What only the use of the settings shows: a key that is none, say.
     pub fn problem(&self, message: &str) -> Problems {
-        let place = self.file.clone().map_or(Place::Default, Place::Path);
+        let place = self.file.clone().map_or(ValuePlace::Default, ValuePlace::Path);
         Problems::new(vec![Problem::error(place, message)])
     }
 }
@@ -100,7 +100,7 @@ pub struct FilePattern {
     pub pattern: String,
     /// Whether it is a pattern: the folder of a plain path may have such characters in its name.
     pub is_glob: bool,
-    pub(super) place: Place,
+    pub(super) place: ValuePlace,
 }
 
 /// `[http]`

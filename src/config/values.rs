@@ -233,12 +233,12 @@ pub(super) fn log_level(node: &Node) -> Result<String, Wrong> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::problem::Place;
+    use super::super::problem::ValuePlace;
     use super::*;
     use crate::core::host::is_loopback;
 
     fn node(text: &str) -> Node {
-        Node::text_at(text, Place::Default)
+        Node::text_at(text, ValuePlace::Default)
     }
 
     #[test]

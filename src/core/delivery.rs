@@ -1,7 +1,7 @@
 //! What a server's answer means, and when to try again.
 //!
 //! A transport ends every send in a [`Receipt`] or a [`SendError`]; [`outcome`] turns that into what the outbox does
-//! next. The retry table holds for what is said of one mail ([`Tries`]): neither an outage nor a limit, however long, uses
+//! next. The retry table holds for what is said of one mail ([`RetryState`]): neither an outage nor a limit, however long, uses
 //! any of it up. It is no loop: the next attempt is a time in the database.
 
 use chrono::{DateTime, Duration, Utc};
@@ -178,7 +178,7 @@ pub enum Outcome {
 
 /// What the attempts that concern the mail itself have come to ([`SendError::concerns_the_mail`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tries {
+pub struct RetryState {
     /// How many there were.
     pub count: u32,
     /// Those among them that ended unknown.
@@ -187,7 +187,7 @@ pub struct Tries {
     pub first: Option<DateTime<Utc>>,
 }
 
-impl Tries {
+impl RetryState {
     /// With the attempt that ended at `now`.
     pub fn and(self, result: &Result<Receipt, SendError>, now: DateTime<Utc>) -> Self {
         if result.as_ref().is_err_and(|error| !error.concerns_the_mail()) {
@@ -210,12 +210,12 @@ const DELAYS_MINUTES: [i64; 6] = [1, 5, 30, 120, 360, 720];
 /// How long a mail is tried, from the first answer to it on.
 const GIVE_UP: Duration = Duration::hours(48);
 
-/// How long an unknown outcome rests before its one retry: a server that is slow, not deaf, has written its log by then.
+/// How long an unknown outcome waits before its one retry: a server that is slow, not deaf, has written its log by then.
 const UNKNOWN_PAUSE: Duration = Duration::minutes(30);
 
 /// What follows from an attempt at `now`, which is counted in `tries`. `jitter` in 0..1 spreads retries over a fifth of the
 /// delay.
-pub fn outcome(result: &Result<Receipt, SendError>, tries: Tries, now: DateTime<Utc>, jitter: f64) -> Outcome {
+pub fn outcome(result: &Result<Receipt, SendError>, tries: RetryState, now: DateTime<Utc>, jitter: f64) -> Outcome {
     let minutes = |count: u32| Duration::minutes(DELAYS_MINUTES[(count.max(1) as usize).min(DELAYS_MINUTES.len()) - 1]);
     let (delay, may_end) = match result {
         Ok(_) => return Outcome::Sent,
@@ -248,8 +248,8 @@ mod tests {
         Err(SendError::Transient(Fault::new(phase, "later")))
     }
 
-    fn tries(count: u32, unknowns: u32) -> Tries {
-        Tries { count, unknowns, first: Some(at(0)) }
+    fn tries(count: u32, unknowns: u32) -> RetryState {
+        RetryState { count, unknowns, first: Some(at(0)) }
     }
 
     #[test]
@@ -257,7 +257,7 @@ mod tests {
         let session = [Phase::Connect, Phase::Greeting, Phase::Ehlo, Phase::StartTls, Phase::Tls, Phase::Certificate];
         for phase in session.into_iter().chain([Phase::Auth, Phase::Mail, Phase::Program, Phase::File]) {
             let outage = transient(phase);
-            for tries in [tries(1, 0), tries(9, 1), Tries::default()] {
+            for tries in [tries(1, 0), tries(9, 1), RetryState::default()] {
                 let after = tries.and(&outage, at(3 * 1_440));
                 assert_eq!(after, tries, "{phase}: it is no attempt at the mail");
                 assert_eq!(outcome(&outage, after, at(3 * 1_440), 0.0), Outcome::Retry(at(3 * 1_440 + 1)), "{phase}");
@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_greylisted_mail_is_tried_for_two_days_and_then_fails() {
-        let (mut now, mut tries, mut waits) = (at(0), Tries::default(), Vec::new());
+        let (mut now, mut tries, mut waits) = (at(0), RetryState::default(), Vec::new());
         loop {
             tries = tries.and(&transient(Phase::Rcpt), now);
             match outcome(&transient(Phase::Rcpt), tries, now, 0.0) {
@@ -291,7 +291,7 @@ mod tests {
     #[test]
     fn jitter_takes_nothing_from_the_two_days() {
         for jitter in [0.0, 0.3, 1.0] {
-            let (mut now, mut tries) = (at(0), Tries::default());
+            let (mut now, mut tries) = (at(0), RetryState::default());
             for _ in 0..20 {
                 tries = tries.and(&transient(Phase::Rcpt), now);
                 let Outcome::Retry(next) = outcome(&transient(Phase::Rcpt), tries, now, jitter) else { break };
@@ -305,21 +305,21 @@ mod tests {
 
     #[test]
     fn who_was_put_off_with_all_others_has_no_try_and_two_days_for_its_own() {
-        let mut tries = Tries::default();
+        let mut tries = RetryState::default();
         for hour in 0..47 {
             tries = tries.put_off(at(hour * 60));
         }
-        assert_eq!(tries, Tries { first: Some(at(0)), ..Tries::default() });
+        assert_eq!(tries, RetryState { first: Some(at(0)), ..RetryState::default() });
         assert_eq!(outcome(&transient(Phase::Rcpt), tries, at(48 * 60), 0.0), Outcome::Failed, "not for ever");
         let own = tries.and(&transient(Phase::Rcpt), at(47 * 60));
-        assert_eq!(own, Tries { count: 1, unknowns: 0, first: Some(at(47 * 60)) });
+        assert_eq!(own, RetryState { count: 1, unknowns: 0, first: Some(at(47 * 60)) });
         assert_eq!(outcome(&transient(Phase::Rcpt), own, at(47 * 60), 0.0), Outcome::Retry(at(47 * 60 + 1)));
         assert_eq!(own.put_off(at(90 * 60)), own);
     }
 
     #[test]
     fn an_outage_of_a_week_uses_up_nothing() {
-        let mut tries = Tries::default();
+        let mut tries = RetryState::default();
         for day in 0..7 {
             let now = at(day * 1_440);
             for phase in [Phase::Connect, Phase::Auth, Phase::Mail, Phase::Program, Phase::File] {
@@ -327,7 +327,7 @@ mod tests {
                 assert_eq!(outcome(&transient(phase), tries, now, 0.0), Outcome::Retry(now + Duration::minutes(1)));
             }
         }
-        assert_eq!(tries, Tries::default());
+        assert_eq!(tries, RetryState::default());
         let now = at(8 * 1_440);
         tries = tries.and(&transient(Phase::Rcpt), now);
         assert_eq!(outcome(&transient(Phase::Rcpt), tries, now, 0.0), Outcome::Retry(now + Duration::minutes(1)));
@@ -336,7 +336,7 @@ mod tests {
     #[test]
     fn an_unknown_outcome_is_retried_once() {
         let unknown = Err(SendError::Unknown(Fault::new(Phase::Body, "no answer")));
-        let mut tries_so_far = Tries::default();
+        let mut tries_so_far = RetryState::default();
         assert_eq!(outcome(&unknown, tries(1, 1), at(0), 0.0), Outcome::Retry(at(30)));
         assert_eq!(outcome(&unknown, tries(2, 2), at(30), 0.0), Outcome::Failed);
         assert_eq!(outcome(&unknown, tries(3, 1), at(0), 0.0), Outcome::Retry(at(30)), "earlier 4yz don't count");

@@ -27,7 +27,7 @@ pub struct KnownPaper {
 
 /// What is known of the papers in a snapshot: no more is needed to tell what changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Known {
+pub struct KnownPapers {
     /// The papers, as last revised.
     pub papers: BTreeMap<PaperKey, KnownPaper>,
     /// Their listings.
@@ -41,7 +41,7 @@ pub struct Diff {
     pub added: Vec<Paper>,
     /// Papers whose words or links changed, as they are shown now.
     pub revised: Vec<Paper>,
-    /// Known papers of which some source now says something else, shown or not: with what each says.
+    /// KnownPapers papers of which some source now says something else, shown or not: with what each says.
     pub said: Vec<(PaperKey, Descriptions)>,
     /// Papers that are as they were; their votes may have moved.
     pub unchanged: Vec<PaperKey>,
@@ -63,7 +63,7 @@ impl Diff {
 type Sightings<'a> = BTreeMap<(NaiveDate, u32), (&'a Paper, &'a Listing)>;
 
 /// What `snapshot` changes in `known`.
-pub fn diff(known: &Known, snapshot: &Snapshot) -> Diff {
+pub fn diff(known: &KnownPapers, snapshot: &Snapshot) -> Diff {
     let mut sightings: BTreeMap<&PaperKey, Sightings<'_>> = BTreeMap::new();
     for item in &snapshot.items {
         let days = sightings.entry(&item.paper.key).or_default();
@@ -164,7 +164,7 @@ mod tests {
     }
 
     /// What the store does with a diff.
-    fn apply(known: &mut Known, snapshot: &Snapshot, diff: &Diff) {
+    fn apply(known: &mut KnownPapers, snapshot: &Snapshot, diff: &Diff) {
         for shown in &diff.added {
             let said = Description { authority: snapshot.authority, paper: shown.clone() };
             let said = Descriptions::from([(snapshot.source.clone(), said)]);
@@ -181,8 +181,8 @@ mod tests {
         }
     }
 
-    fn known_after(snapshot: &Snapshot) -> Known {
-        let mut known = Known::default();
+    fn known_after(snapshot: &Snapshot) -> KnownPapers {
+        let mut known = KnownPapers::default();
         let change = diff(&known, snapshot);
         apply(&mut known, snapshot, &change);
         known
@@ -266,8 +266,8 @@ mod tests {
     }
 
     /// What is shown and said after these reads.
-    fn after(reads: &[Snapshot]) -> Known {
-        let mut known = Known::default();
+    fn after(reads: &[Snapshot]) -> KnownPapers {
+        let mut known = KnownPapers::default();
         for read in reads {
             let change = diff(&known, read);
             apply(&mut known, read, &change);

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::{Case, publish};
-use crate::core::matching::{Check, Explanation, Verdict};
+use crate::core::matching::{Check, Explanation, ProfileVerdict};
 use crate::jobs::publish::pool;
 use crate::store::{Joined, PastEdition, SourceStatus, StoreError};
 
@@ -136,11 +136,11 @@ fn unwanted(explanation: &Explanation) -> Option<Fate> {
         return Some(Fate::NoKeyword);
     }
     match explanation.verdict {
-        Verdict::Chosen => None,
-        Verdict::OtherSource => Some(Fate::OtherSource),
-        Verdict::TooFewVotes => Some(Fate::TooFewVotes),
-        Verdict::Excluded => Some(Fate::Excluded),
-        Verdict::Lacking => Some(Fate::Lacking),
-        Verdict::NoKeyword => Some(Fate::NoKeyword),
+        ProfileVerdict::Chosen => None,
+        ProfileVerdict::OtherSource => Some(Fate::OtherSource),
+        ProfileVerdict::TooFewVotes => Some(Fate::TooFewVotes),
+        ProfileVerdict::Excluded => Some(Fate::Excluded),
+        ProfileVerdict::Lacking => Some(Fate::Lacking),
+        ProfileVerdict::NoKeyword => Some(Fate::NoKeyword),
     }
 }

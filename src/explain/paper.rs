@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 
 use super::Case;
-use crate::core::matching::{Explanation, Pool, Verdict};
+use crate::core::matching::{Explanation, Pool, ProfileVerdict};
 use crate::core::subscription::Profile;
 use crate::jobs::publish::{Plan, Planner, pool};
 use crate::store::{KnownPaper, OutboxState, PastEdition, StoreError};
@@ -112,7 +112,9 @@ impl Case<'_> {
             () if self.standing.ledger.settled.contains(&id) || told.refused.contains(&id) => Outlook::Settled,
             () if told.left.contains(&id) => Outlook::LeftOut,
             () if told.cut.contains(&id) => Outlook::CutAtFirst,
-            () if findings.iter().all(|(_, explanation)| explanation.verdict != Verdict::Chosen) => Outlook::NotChosen,
+            () if findings.iter().all(|(_, explanation)| explanation.verdict != ProfileVerdict::Chosen) => {
+                Outlook::NotChosen
+            }
             () => match (place, listed) {
                 (Some(place), _) => Outlook::Next(place + 1),
                 (None, Some(listed)) => Outlook::BeforeStart { listed, since },
@@ -120,7 +122,7 @@ impl Case<'_> {
                 (None, None) => Outlook::Waits,
             },
         };
-        let lacks_votes = findings.iter().any(|(_, explanation)| explanation.verdict == Verdict::TooFewVotes);
+        let lacks_votes = findings.iter().any(|(_, explanation)| explanation.verdict == ProfileVerdict::TooFewVotes);
         let may_come = outlook == Outlook::NotChosen && lacks_votes && !is_before;
         let waits_until = index.filter(|_| may_come).map(|_| paper.first_seen + self.window());
         let is_also_next = index.is_some_and(|index| choice.also.contains(&index));

@@ -8,7 +8,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Mail, Transport, Turn};
+use super::{Handover, Mail, Transport};
 use crate::core::delivery::{Fault, Phase, Receipt, SendError};
 
 /// A folder to write mails into.
@@ -34,7 +34,7 @@ impl Files {
 
 impl Transport for Files {
     /// The receipt names the file. A full disk or a folder without permission is an outage.
-    async fn send_in_turn(&self, mail: &Mail, mut turn: Turn<'_>) -> Result<Option<Receipt>, SendError> {
+    async fn send_with_handover(&self, mail: &Mail, mut turn: Handover<'_>) -> Result<Option<Receipt>, SendError> {
         if !turn.gate.passed().await {
             return Ok(None);
         }

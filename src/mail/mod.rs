@@ -6,6 +6,7 @@
 mod connect;
 pub mod dkim;
 pub mod file;
+mod handover;
 pub mod imap;
 pub mod inbound;
 mod login;
@@ -13,12 +14,11 @@ mod message;
 pub mod mime;
 pub mod sendmail;
 pub mod smtp;
-mod turn;
 
 use std::fmt;
 use std::sync::OnceLock;
 
-pub use turn::{Gate, Turn};
+pub use handover::{Gate, Handover};
 
 pub use connect::ServerError;
 pub use message::Message;
@@ -51,17 +51,17 @@ impl fmt::Debug for Mail {
 pub trait Transport: Send + Sync {
     /// Hands the mail over when its turn has come. A receipt means that the other side has taken responsibility for it;
     /// `None` that the gate refused, and that the mail was not handed over.
-    fn send_in_turn(
+    fn send_with_handover(
         &self,
         mail: &Mail,
-        turn: Turn<'_>,
+        turn: Handover<'_>,
     ) -> impl Future<Output = Result<Option<Receipt>, SendError>> + Send;
 
     /// Hands over a mail that is no part of a run.
     fn send(&self, mail: &Mail) -> impl Future<Output = Result<Receipt, SendError>> + Send {
         async {
-            let alone = Turn { gate: Gate::open(), next: &OnceLock::new() };
-            let receipt = self.send_in_turn(mail, alone).await?;
+            let alone = Handover { gate: Gate::open(), next: &OnceLock::new() };
+            let receipt = self.send_with_handover(mail, alone).await?;
             receipt.ok_or_else(|| SendError::Transient(Fault::new(Phase::Crash, "an open gate refused the mail")))
         }
     }
@@ -88,11 +88,11 @@ impl AnyTransport {
 }
 
 impl Transport for AnyTransport {
-    async fn send_in_turn(&self, mail: &Mail, turn: Turn<'_>) -> Result<Option<Receipt>, SendError> {
+    async fn send_with_handover(&self, mail: &Mail, turn: Handover<'_>) -> Result<Option<Receipt>, SendError> {
         match self {
-            AnyTransport::Smtp(smtp) => smtp.send_in_turn(mail, turn).await,
-            AnyTransport::Files(files) => files.send_in_turn(mail, turn).await,
-            AnyTransport::Sendmail(sendmail) => sendmail.send_in_turn(mail, turn).await,
+            AnyTransport::Smtp(smtp) => smtp.send_with_handover(mail, turn).await,
+            AnyTransport::Files(files) => files.send_with_handover(mail, turn).await,
+            AnyTransport::Sendmail(sendmail) => sendmail.send_with_handover(mail, turn).await,
         }
     }
 }

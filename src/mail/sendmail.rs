@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use super::{Mail, Transport, Turn, one_line, quoted};
+use super::{Handover, Mail, Transport, one_line, quoted};
 use crate::core::address::Address;
 use crate::core::delivery::{Fault, Phase, Receipt, SendError};
 
@@ -31,7 +31,7 @@ impl Sendmail {
 }
 
 impl Transport for Sendmail {
-    async fn send_in_turn(&self, mail: &Mail, mut turn: Turn<'_>) -> Result<Option<Receipt>, SendError> {
+    async fn send_with_handover(&self, mail: &Mail, mut turn: Handover<'_>) -> Result<Option<Receipt>, SendError> {
         if !turn.gate.passed().await {
             return Ok(None);
         }
@@ -73,20 +73,20 @@ impl Transport for Sendmail {
         let said = quoted(&String::from_utf8_lossy(said), mail);
         let said_so = format!("{}: {said}", output.status);
         Err(match verdict(output.status) {
-            Verdict::Taken => return Ok(Some(Receipt { reply: said })),
-            Verdict::Unusable => unusable(said_so),
-            Verdict::Later => SendError::Transient(fault(said_so)),
-            Verdict::Never(status) => {
+            ExitMeaning::Taken => return Ok(Some(Receipt { reply: said })),
+            ExitMeaning::Unusable => unusable(said_so),
+            ExitMeaning::Later => SendError::Transient(fault(said_so)),
+            ExitMeaning::Never(status) => {
                 SendError::Permanent(Fault { enhanced: status.map(str::to_owned), ..fault(said_so) })
             }
-            Verdict::Nobody => lost(said_so),
+            ExitMeaning::Nobody => lost(said_so),
         })
     }
 }
 
 /// What an exit means.
 #[derive(Debug, PartialEq, Eq)]
-enum Verdict {
+enum ExitMeaning {
     Taken,
     /// The program, this machine or its configuration: the next mail would fare no better.
     Unusable,
@@ -99,15 +99,15 @@ enum Verdict {
 
 /// sysexits.h: EX_DATAERR 65, EX_NOUSER 67 and EX_NOHOST 68 are about the mail or its recipient; from EX_UNAVAILABLE 69 on,
 /// but for EX_TEMPFAIL 75 and EX_PROTOCOL 76, it is what someone here can mend, as are 126 and 127 of a shell.
-fn verdict(status: ExitStatus) -> Verdict {
+fn verdict(status: ExitStatus) -> ExitMeaning {
     match status.code() {
-        Some(0) => Verdict::Taken,
-        Some(65) => Verdict::Never(None),
-        Some(67) => Verdict::Never(Some("5.1.1")),
-        Some(68) => Verdict::Never(Some("5.1.2")),
-        Some(64 | 69..=74 | 77 | 78 | 126 | 127) => Verdict::Unusable,
-        Some(_) => Verdict::Later,
-        None => Verdict::Nobody,
+        Some(0) => ExitMeaning::Taken,
+        Some(65) => ExitMeaning::Never(None),
+        Some(67) => ExitMeaning::Never(Some("5.1.1")),
+        Some(68) => ExitMeaning::Never(Some("5.1.2")),
+        Some(64 | 69..=74 | 77 | 78 | 126 | 127) => ExitMeaning::Unusable,
+        Some(_) => ExitMeaning::Later,
+        None => ExitMeaning::Nobody,
     }
 }
 

@@ -8,12 +8,12 @@ use url::Url;
 
 /// A bearer token (RFC 6750) and the one origin it is meant for. Prints masked.
 #[derive(Clone)]
-pub struct Token {
+pub struct BearerToken {
     pub(super) header: HeaderValue,
     pub(super) origin: url::Origin,
 }
 
-impl Token {
+impl BearerToken {
     /// The token for `base` and nothing else: no other host, scheme or port ever sees it. `None` when it has characters
     /// that no header can carry.
     pub fn new(secret: &str, base: &Url) -> Option<Self> {
@@ -23,9 +23,9 @@ impl Token {
     }
 }
 
-impl fmt::Debug for Token {
+impl fmt::Debug for BearerToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(***)")
+        f.write_str("BearerToken(***)")
     }
 }
 

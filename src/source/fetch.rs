@@ -19,7 +19,7 @@ use url::Url;
 
 use super::FetchError;
 use super::answer::text;
-pub use super::answer::{Answer, Fetched, Token, Validators};
+pub use super::answer::{Answer, BearerToken, Fetched, Validators};
 use super::hosts::{Host, Hosts};
 use super::progress::{Listener, Wait};
 use super::redirect;
@@ -135,7 +135,7 @@ impl Client {
         &self,
         url: &Url,
         validators: Option<&Validators>,
-        token: Option<&Token>,
+        token: Option<&BearerToken>,
     ) -> Result<Fetched, FetchError> {
         let (server, least) = (self.hosts.of(url), self.options.pause.unwrap_or_default());
         let mut deadline = None;
@@ -191,7 +191,7 @@ impl Client {
         &self,
         url: &Url,
         validators: Option<&Validators>,
-        token: Option<&Token>,
+        token: Option<&BearerToken>,
         deadline: Instant,
     ) -> Result<Fetched, Failure> {
         let mut response = self.send(url, validators, token, deadline).await?;
@@ -225,7 +225,7 @@ impl Client {
         &self,
         url: &Url,
         validators: Option<&Validators>,
-        token: Option<&Token>,
+        token: Option<&BearerToken>,
         deadline: Instant,
     ) -> Result<reqwest::Response, Failure> {
         let mut trail = redirect::Trail::new(url);

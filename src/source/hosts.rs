@@ -18,20 +18,20 @@ pub struct Hosts(Arc<Mutex<HashMap<String, Arc<Host>>>>);
 #[derive(Debug, Default)]
 pub(super) struct Host {
     /// Held while it is asked.
-    pub(super) turn: tokio::sync::Mutex<Turn>,
+    pub(super) turn: tokio::sync::Mutex<HostPace>,
     state: Mutex<HostState>,
 }
 
 /// When the next request may begin.
 #[derive(Debug, Default)]
-pub(super) struct Turn {
+pub(super) struct HostPace {
     /// When the last one ended, and the least time that is to pass after it.
     last: Option<(Instant, Duration)>,
     /// The end of a wait that it asked for, short enough to be waited for.
     hold: Option<Instant>,
 }
 
-impl Turn {
+impl HostPace {
     /// The time for a source that leaves at least so much between two.
     pub(super) fn next(&self, least: Duration) -> Option<Instant> {
         self.last.map(|(ended, other)| ended + other.max(least)).into_iter().chain(self.hold).max()

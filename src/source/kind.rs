@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::fetch::Token;
+use super::fetch::BearerToken;
 use super::{KINDS, Kind};
 use crate::core::paper::SourceId;
 
@@ -53,5 +53,5 @@ pub trait Table {
     fn whole(&mut self, key: &str, range: RangeInclusive<u32>) -> u32;
 
     /// A secret for `base` alone: by the key, by a file (the key with `_file`), or as a credential of the service manager.
-    fn token(&mut self, key: &str, credential: &str, base: &Url) -> Option<Token>;
+    fn token(&mut self, key: &str, credential: &str, base: &Url) -> Option<BearerToken>;
 }

@@ -4,7 +4,7 @@
 //! hash of the message, so a report that is read again - after a crash, from two mailboxes - changes nothing.
 //!
 //! A refusal in our own SMTP session means the same as a report of it, and is taken in with the attempt's outcome. And a
-//! report of a fault of ours makes the domain rest as a refusal does: behind a relay nothing else tells.
+//! report of a fault of ours holds the domain as a refusal does: behind a relay nothing else tells.
 
 use chrono::{DateTime, Duration, Utc};
 use rusqlite::{OptionalExtension, Transaction, params};
@@ -14,7 +14,7 @@ use super::suppressions::suppress_address;
 use super::suspicions::{self, Refusal};
 use super::{Reason, Recorded, Result, Store, StoreError, holds, instant, reports};
 use crate::core::address::Address;
-use crate::core::bounce::{self, Class, Said};
+use crate::core::bounce::{self, Class, Meaning};
 use crate::core::delivery::{Fault, Outcome, SendError};
 use crate::core::pacing::{self, Change};
 use crate::core::token::SubscriberId;
@@ -123,7 +123,7 @@ impl Store {
                 return Ok(Taken::Again);
             }
             if bounce.class == BounceClass::Sender && is_of_the_domain(tx, subscription, &address_key, mail, bounce)? {
-                rest(tx, &address_key, mail, bounce)?;
+                hold(tx, &address_key, mail, bounce)?;
             }
             let reason = match bounce.class {
                 BounceClass::Complaint => Some(Reason::Complained),
@@ -203,7 +203,7 @@ fn is_of_the_domain(
 }
 
 /// Makes the domain rest that refused one of our mails; a report of a mail from before the rest is no news.
-fn rest(tx: &Transaction<'_>, address_key: &str, mail: Option<i64>, bounce: &Bounce) -> Result<()> {
+fn hold(tx: &Transaction<'_>, address_key: &str, mail: Option<i64>, bounce: &Bounce) -> Result<()> {
     let Some((_, domain)) = address_key.rsplit_once('@') else { return Ok(()) };
     let sent = tx
         .prepare_cached("SELECT due FROM outbox WHERE id = ? AND state = 'sent'")?
@@ -252,7 +252,7 @@ pub(super) fn refused(
     }
     // A relay that takes nothing from us may say anything but that a mailbox is full.
     let is_believed = || {
-        let is_full = matches!(verdict.said, Said::Full | Said::Busy);
+        let is_full = matches!(verdict.said, Meaning::Full | Meaning::Busy);
         Ok::<_, StoreError>(is_full || suspicions::last_taken(tx, subscription, at)?.is_some())
     };
     // Those before it, where this one may yet be taken.

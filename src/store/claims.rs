@@ -11,7 +11,7 @@ use super::inputs::{Content, Inputs, inputs};
 use super::mail::{OutboxState, PARKED, finish, may_send, note, rename};
 use super::sqlite::lanes_of;
 use super::{Result, Store, holds, instant};
-use crate::core::delivery::{AttemptOutcome, Tries};
+use crate::core::delivery::{AttemptOutcome, RetryState};
 use crate::core::digest::RENDERER;
 use crate::core::mailing::{MailKind, Urgency};
 use crate::core::pacing::Room;
@@ -30,7 +30,7 @@ pub struct Claim {
     /// Which attempt this is, from 1. An outcome counts only for the claim it was made under.
     pub attempt: u32,
     /// What the earlier ones have come to.
-    pub tries: Tries,
+    pub tries: RetryState,
     /// When the mail was queued.
     pub queued: DateTime<Utc>,
     inputs: Inputs,
@@ -222,7 +222,7 @@ struct Waiting {
     /// Whether its subscriber may be written to.
     is_welcome: bool,
     attempts: u32,
-    tries: Tries,
+    tries: RetryState,
     queued: DateTime<Utc>,
     /// Whether it was claimed and the lease has run out.
     is_abandoned: bool,
@@ -276,7 +276,7 @@ fn first(tx: &Transaction<'_>, which: &str, domain: &str, urgency: Urgency, limi
             due: instant(row.get(1)?),
             is_welcome: row.get(2)?,
             attempts: row.get(3)?,
-            tries: Tries {
+            tries: RetryState {
                 count: row.get(4)?,
                 unknowns: row.get(5)?,
                 first: row.get::<_, Option<i64>>(6)?.map(instant),
@@ -349,7 +349,7 @@ pub(super) fn claim_of(tx: &Transaction<'_>, mail: i64) -> Result<Claim> {
             domain: row.get(1)?,
             subscription: row.get(2)?,
             attempt: row.get(3)?,
-            tries: Tries::default(),
+            tries: RetryState::default(),
             queued: instant(row.get(4)?),
             inputs,
         })

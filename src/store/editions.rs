@@ -17,7 +17,7 @@ use super::{
     to_json,
 };
 use crate::core::delivery::AttemptOutcome;
-use crate::core::edition::{Ledger, Told};
+use crate::core::edition::{Ledger, LeftOut};
 use crate::core::matching::NearTerms;
 use crate::core::order::Order;
 use crate::core::subscription::Subscription;
@@ -99,7 +99,7 @@ pub struct Edition {
     /// Papers chosen and cut by a cap: they come in a later edition, or are told.
     pub owed: Vec<u32>,
     /// Papers that its reader is told will not come.
-    pub told: Told,
+    pub told: LeftOut,
     /// Papers in it, owed or told, that a refused mail has returned.
     pub again: Vec<u32>,
     /// Papers that are given up, since a second mail with them was refused.
@@ -124,7 +124,7 @@ pub struct Batch {
     /// The editions, those without a mail too.
     pub published: Vec<Published>,
     /// Subscriptions that could not be decided.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<Undecided>,
     /// Subscriptions that changed while they were decided: they are as they were, and still due.
     pub stale: usize,
     /// Those whose compiled definition can't be read; they were decided from their texts.
@@ -133,7 +133,7 @@ pub struct Batch {
 
 /// A subscription that could not be decided: its order or its ledger can't be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct Undecided {
     /// The subscription's number.
     pub subscription: i64,
     /// What is wrong.
@@ -207,7 +207,7 @@ impl Store {
                 let is_current = match decision {
                     Decision::NotYet { next } => advance(tx, due, None, *next, None)?,
                     Decision::Unreadable(why) => {
-                        let fault = Fault { subscription: due.id, why: why.clone() };
+                        let fault = Undecided { subscription: due.id, why: why.clone() };
                         let is_current = set_fault(tx, due, &fault, now + AFTER_FAULT)?;
                         batch.faults.extend(is_current.then_some(fault));
                         is_current
@@ -332,7 +332,7 @@ fn advance(
     Ok(rows > 0)
 }
 
-fn set_fault(tx: &Transaction<'_>, due: &Due, fault: &Fault, again: DateTime<Utc>) -> Result<bool> {
+fn set_fault(tx: &Transaction<'_>, due: &Due, fault: &Undecided, again: DateTime<Utc>) -> Result<bool> {
     let rows = tx
         .prepare_cached(&format!("UPDATE subscriptions SET next_at = ?5, fault = ?6 WHERE {UNCHANGED}"))?
         .execute(params![

@@ -12,7 +12,7 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 use super::papers::as_of;
 use super::{Joined, OutboxState, Result, Store, content, from_json, instant, names, slot, subscriptions};
 use crate::core::candidate::Candidate;
-use crate::core::edition::Told;
+use crate::core::edition::LeftOut;
 use crate::core::paper::{Paper, PaperKey};
 use crate::core::subscription::{Consent, Subscription};
 
@@ -53,7 +53,7 @@ pub struct PastEdition {
     /// Papers chosen and cut by a cap.
     pub owed: Vec<u32>,
     /// Papers that its reader was told would not come.
-    pub told: Told,
+    pub told: LeftOut,
     /// Whether its mail was not delivered, so that its papers come again with the next.
     pub comes_again: bool,
     /// Candidates there were.

@@ -1,6 +1,6 @@
-//! What pacing has to remember: rests, and how much was sent of late.
+//! What pacing has to remember: holds, and how much was sent of late.
 //!
-//! A rest is written in the commit of the outcome that caused it ([`Store::record`]), or of the report, so the two never
+//! A hold is written in the commit of the outcome that caused it ([`Store::record`]), or of the report, so the two never
 //! disagree.
 
 use chrono::{DateTime, Duration, Utc};
@@ -36,7 +36,7 @@ pub struct Lane {
 const ALONE: Duration = Duration::days(7);
 
 impl Store {
-    /// The rests there are, also those that are over and not yet made good.
+    /// The holds there are, also those that are over and not yet made good.
     pub fn holds(&self) -> Result<Vec<Change>> {
         self.read(holds)
     }

@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::joined::members;
 use super::{Result, Store, content, day, describe, names, terms};
-use crate::core::diff::{Diff, Known, KnownPaper, diff};
+use crate::core::diff::{Diff, KnownPaper, KnownPapers, diff};
 use crate::core::paper::describe::{Authority, Descriptions};
 use crate::core::paper::identity::{Identity, Items, Resolved, resolve};
 use crate::core::paper::{Listed, Listing, Paper, PaperKey, ReadOutcome, Snapshot, SourceId};
@@ -136,8 +136,8 @@ fn known(
     source: &SourceId,
     resolved: &Resolved,
     authorities: &BTreeMap<SourceId, Authority>,
-) -> Result<Known> {
-    let mut known = Known::default();
+) -> Result<KnownPapers> {
+    let mut known = KnownPapers::default();
     let mut content = tx.prepare_cached("SELECT content FROM papers WHERE id = ?")?;
     let mut listings =
         tx.prepare_cached("SELECT day, rank, upvotes, comments FROM listings WHERE paper = ? AND source = ?")?;

@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Transaction};
 use super::subscriptions::restore;
 use super::{Result, Store, StoreError, from_json, instant, slot};
 use crate::core::address::Address;
-use crate::core::edition::Told;
+use crate::core::edition::LeftOut;
 use crate::core::mailing::Transactional;
 use crate::core::matching::NearTerms;
 use crate::core::subscription::Subscription;
@@ -18,12 +18,12 @@ pub enum Content {
     /// An edition.
     Edition(Box<Mailing>),
     /// A transactional mail.
-    Transactional(Box<Letter>),
+    Transactional(Box<TransactionalInputs>),
 }
 
 /// The immutable inputs of a transactional mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Letter {
+pub struct TransactionalInputs {
     /// To whom.
     pub to: Address,
     /// How the outside names the subscriber; `None` for an address alone.
@@ -56,7 +56,7 @@ pub struct Mailing {
     /// How many papers wait for the next edition.
     pub owed: usize,
     /// Papers that will not come, and whose reader is told so.
-    pub told: Told,
+    pub told: LeftOut,
     /// For a first mail without papers: over how many days was looked back; else 0.
     pub welcome: u32,
     /// Why its papers are close to what its reader likes.
@@ -156,12 +156,14 @@ impl Inputs {
     pub(super) fn read(&self) -> Result<Content> {
         Ok(match self {
             Self::Edition(inputs) => Content::Edition(Box::new(inputs.read()?)),
-            Self::Transactional { to, subscriber, says, message_id } => Content::Transactional(Box::new(Letter {
-                to: address(to)?,
-                subscriber: *subscriber,
-                says: from_json("matter of a mail", says)?,
-                message_id: message_id.clone(),
-            })),
+            Self::Transactional { to, subscriber, says, message_id } => {
+                Content::Transactional(Box::new(TransactionalInputs {
+                    to: address(to)?,
+                    subscriber: *subscriber,
+                    says: from_json("matter of a mail", says)?,
+                    message_id: message_id.clone(),
+                }))
+            }
         })
     }
 }

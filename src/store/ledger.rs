@@ -14,7 +14,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::subscriptions::{self, Definition};
 use super::{Joined, Result, StoreError, day, from_json};
-use crate::core::edition::{Ledger, Told, Waiting};
+use crate::core::edition::{Ledger, LeftOut, Waiting};
 
 /// Since when a subscription is one, and what it had.
 #[derive(Clone, Debug)]
@@ -111,9 +111,9 @@ fn papers(text: &str) -> Result<Vec<u32>> {
     Ok(from_json::<Vec<Vec<u32>>>("list of papers", text)?.concat())
 }
 
-fn told(text: &str) -> Result<Told> {
+fn told(text: &str) -> Result<LeftOut> {
     // Nearly all.
-    if text == "{}" { Ok(Told::default()) } else { from_json("list of papers", text) }
+    if text == "{}" { Ok(LeftOut::default()) } else { from_json("list of papers", text) }
 }
 
 /// Whether two definitions want other papers.

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::mail::{OutboxState, PARKED, finish, may_send, note, rename};
 use super::sqlite::{BY_NUMBER, GIVEN_UP, IS_IN_EDITION};
 use super::{Result, Store, bounces, holds, instant, slot, suspicions};
-use crate::core::delivery::{AttemptOutcome, Outcome, Receipt, SendError, Tries};
+use crate::core::delivery::{AttemptOutcome, Outcome, Receipt, RetryState, SendError};
 use crate::core::digest::RENDERER;
 use crate::core::mailing::MailKind;
 use crate::core::pacing::Change;
@@ -28,7 +28,7 @@ pub struct Recorded {
     /// What the transport said.
     pub result: Result<Receipt, SendError>,
     /// What all attempts that concern the mail have come to, with this one.
-    pub tries: Tries,
+    pub tries: RetryState,
     /// What follows.
     pub outcome: Outcome,
     /// The domains whose hold it began or deepened; the empty one is everything's.
@@ -54,7 +54,7 @@ pub struct OutboxEntry {
     pub slot: Option<NaiveDateTime>,
     /// The Message-ID.
     pub message_id: String,
-    /// Tries so far.
+    /// RetryState so far.
     pub attempts: u32,
     /// When it was queued.
     pub queued: DateTime<Utc>,
@@ -78,7 +78,7 @@ impl Store {
         asking: &[(i64, u32)],
     ) -> Result<Vec<bool>> {
         let answers = self.write(|tx| {
-            // First: while a domain rests for a reason of ours nobody in it is counted, whatever was said.
+            // First: while a domain is held for a reason of ours nobody in it is counted, whatever was said.
             holds::keep(tx, changes)?;
             for recorded in outcomes {
                 let (state, due) = match recorded.outcome {
@@ -87,7 +87,7 @@ impl Store {
                     Outcome::Failed => (OutboxState::Failed, recorded.at),
                 };
                 let is_unknown = matches!(recorded.result, Err(SendError::Unknown(_)));
-                let Tries { count, unknowns, first } = recorded.tries;
+                let RetryState { count, unknowns, first } = recorded.tries;
                 // A lease that ran out was claimed again: then only the later claim's outcome counts, unless this one
                 // says that the mail is out.
                 tx.prepare_cached(

@@ -219,7 +219,7 @@ fn keep(tx: &Transaction<'_>, faulty: &Faulty, file: &str, now: DateTime<Utc>) -
 }
 
 /// A subscription as the database knows it.
-struct Known {
+struct KnownSubscription {
     id: i64,
     origin: Origin,
     definition: i64,
@@ -234,13 +234,13 @@ struct Known {
     file: Option<String>,
 }
 
-fn known(tx: &Transaction<'_>, address_key: &str) -> Result<Option<Known>> {
+fn known(tx: &Transaction<'_>, address_key: &str) -> Result<Option<KnownSubscription>> {
     let mut query = tx.prepare_cached(
         "SELECT id, definition, paused, held IS NOT NULL, listed, removed, consent, address, file, origin, reader_paused
          FROM subscriptions WHERE address_key = ?",
     )?;
     let known = query.query_row([address_key], |row| {
-        Ok(Known {
+        Ok(KnownSubscription {
             id: row.get(0)?,
             definition: row.get(1)?,
             is_paused: row.get(2)?,

@@ -57,11 +57,11 @@ fn text(store: &Store, now: DateTime<Utc>) -> Result<String, StoreError> {
     line(&mut out, "paperpost_subscribers", "state", "active", subscribers.active);
     line(&mut out, "paperpost_subscribers", "state", "pending", subscribers.pending);
     line(&mut out, "paperpost_subscribers", "state", "held", subscribers.held);
-    family(&mut out, "paperpost_rests", "gauge", "Recipient domains whose mails rest; the rest of everything is one.");
+    family(&mut out, "paperpost_holds", "gauge", "Recipient domains whose mails rest; the rest of everything is one.");
     let holds = store.holds()?;
     for cause in Cause::ALL {
         let in_force = holds.iter().filter_map(|change| change.hold.as_ref()).filter(|hold| hold.until > now);
-        line(&mut out, "paperpost_rests", "cause", cause.as_str(), in_force.filter(|hold| hold.cause == cause).count());
+        line(&mut out, "paperpost_holds", "cause", cause.as_str(), in_force.filter(|hold| hold.cause == cause).count());
     }
     let name = "paperpost_suspected_mailboxes";
     family(&mut out, name, "gauge", "Mailboxes that may not exist: tried again, or for a person to decide about.");

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use paperpost::source::FetchError;
-use paperpost::source::fetch::{Client, Fetched, Options, Token};
+use paperpost::source::fetch::{BearerToken, Client, Fetched, Options};
 use paperpost::source::progress::{Listener, Wait};
 
 use crate::process::until;
@@ -156,7 +156,7 @@ async fn validators_go_back_only_where_they_came_from() {
 #[tokio::test]
 async fn a_token_is_for_one_origin_and_is_never_printed() {
     let (own, other) = (Site::start().await, Site::start().await);
-    let token = Token::new("hf_secret", &own.base()).expect("a token");
+    let token = BearerToken::new("hf_secret", &own.base()).expect("a token");
     assert!(!format!("{token:?}").contains("secret"));
     own.fail_next("/moved", Fault::Redirect(other.url("/api/daily_papers").into()));
     for url in [own.url("/api/daily_papers"), own.url("/moved"), other.url("/api/daily_papers")] {
@@ -170,7 +170,7 @@ async fn a_token_is_for_one_origin_and_is_never_printed() {
         own.requests()[0].header("user-agent"),
         Some("paperpost/0.1 (+https://example.org; papers@example.org)")
     );
-    assert!(Token::new("two\nlines", &own.base()).is_none());
+    assert!(BearerToken::new("two\nlines", &own.base()).is_none());
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use paperpost::core::token::Purpose;
 use paperpost::jobs::deliver;
 use paperpost::mail::dkim::{Algorithm, Key, Signer, new_key};
 use paperpost::mail::smtp::Smtp;
-use paperpost::mail::{Mail, Transport, Turn};
+use paperpost::mail::{Handover, Mail, Transport};
 use paperpost::store::{OutboxState, Reason, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
@@ -148,9 +148,9 @@ struct BobLeaves {
 }
 
 impl Transport for BobLeaves {
-    async fn send_in_turn(&self, mail: &Mail, turn: Turn<'_>) -> Result<Option<Receipt>, SendError> {
+    async fn send_with_handover(&self, mail: &Mail, turn: Handover<'_>) -> Result<Option<Receipt>, SendError> {
         self.store.suppress(&address("bob@example.org"), Reason::Unsubscribed, None, self.now).expect("a database");
-        self.inner.send_in_turn(mail, turn).await
+        self.inner.send_with_handover(mail, turn).await
     }
 }
 

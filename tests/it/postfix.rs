@@ -9,7 +9,7 @@ use paperpost::core::address::Address;
 use paperpost::core::server::{Login, Pipelining, Tls};
 use paperpost::mail::dkim::{Algorithm, Key, new_key};
 use paperpost::mail::smtp::{Smtp, SmtpSettings};
-use paperpost::mail::{Gate, Mail, Transport, Turn};
+use paperpost::mail::{Gate, Handover, Mail, Transport};
 
 use crate::letter::Records;
 use crate::mail::mail;
@@ -101,7 +101,7 @@ async fn postfix_takes_a_run_of_mails_that_are_announced_with_the_end_of_the_one
         let to_ada =
             |n| Mail { to: Address::parse("ada@example.org").expect("an address"), ..mail(&format!("{n:02}")) };
         let next = OnceLock::from(to_ada(n + 1));
-        let sent = smtp.send_in_turn(&to_ada(n), Turn { gate: Gate::open(), next: &next }).await;
+        let sent = smtp.send_with_handover(&to_ada(n), Handover { gate: Gate::open(), next: &next }).await;
         assert!(sent.as_ref().is_ok_and(Option::is_some), "{n}: {sent:?}\n{}", office.log());
     }
     smtp.close().await;

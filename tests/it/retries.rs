@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use chrono::{DateTime, Duration, Utc};
 use paperpost::core::delivery::{Receipt, SendError};
 use paperpost::jobs::deliver;
-use paperpost::mail::{Mail, Transport, Turn};
+use paperpost::mail::{Handover, Mail, Transport};
 use paperpost::store::{OutboxEntry, OutboxState};
 use tokio_util::sync::CancellationToken;
 
@@ -192,7 +192,7 @@ struct Faulty {
 }
 
 impl Transport for Faulty {
-    async fn send_in_turn(&self, _: &Mail, mut turn: Turn<'_>) -> Result<Option<Receipt>, SendError> {
+    async fn send_with_handover(&self, _: &Mail, mut turn: Handover<'_>) -> Result<Option<Receipt>, SendError> {
         let passed = turn.gate.passed().await;
         let left = self.panics.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
         assert!(left.is_err(), "a fault in the program");

@@ -9,7 +9,7 @@ use paperpost::jobs::deliver;
 use paperpost::mail::file::Files;
 use paperpost::mail::sendmail::Sendmail;
 use paperpost::mail::smtp::{Smtp, SmtpSettings};
-use paperpost::mail::{Gate, Mail, Transport, Turn};
+use paperpost::mail::{Gate, Handover, Mail, Transport};
 use tokio_util::sync::CancellationToken;
 
 use crate::database::Database;
@@ -32,7 +32,7 @@ async fn everything_but_the_final_dot_goes_out_before_the_gate_opens() {
             let (answer, gate) = Gate::waiting();
             let (mail, taken) = (mail(id), server.mails().len());
             let lines = LINES * id.parse::<usize>().expect("a number");
-            let (sent, ()) = tokio::join!(smtp.send_in_turn(&mail, Turn { gate, next: &next }), async {
+            let (sent, ()) = tokio::join!(smtp.send_with_handover(&mail, Handover { gate, next: &next }), async {
                 server.has_message_lines(lines).await;
                 assert_eq!(server.mails().len(), taken, "the server can't have it yet");
                 answer.send(opens).expect("someone waits");
@@ -87,7 +87,7 @@ async fn a_mail_that_was_announced_and_does_not_come_keeps_no_connection_from_ot
     (settings.pipelining, settings.connections) = (Pipelining::Mails, 1);
     let smtp = Smtp::new(settings).expect("settings");
     let next = OnceLock::from(mail("second"));
-    smtp.send_in_turn(&mail("first"), Turn { gate: Gate::open(), next: &next }).await.expect("no fault");
+    smtp.send_with_handover(&mail("first"), Handover { gate: Gate::open(), next: &next }).await.expect("no fault");
     smtp.send(&mail("third")).await.expect("no fault");
     assert_eq!((server.message_ids().len(), server.connections()), (2, 2));
     tokio::time::timeout(Duration::from_secs(5), server.has_open(1)).await.expect("the other one is gone");
@@ -104,7 +104,7 @@ async fn a_server_that_stops_reading_in_the_midst_of_a_message_has_not_taken_it(
         // More than the buffers between the two hold.
         let large = mail_with("large", &"A line of a very long message.\r\n".repeat(300_000));
         let next = OnceLock::from(mail("next"));
-        let result = smtp.send_in_turn(&large, Turn { gate: Gate::open(), next: &next }).await;
+        let result = smtp.send_with_handover(&large, Handover { gate: Gate::open(), next: &next }).await;
         let error = result.expect_err("nobody has it");
         assert_eq!(
             (error.kind(), error.fault().phase),
@@ -141,8 +141,8 @@ async fn two_in_turn(phase: &'static str, act: Act) -> String {
     settings.pipelining = Pipelining::Mails;
     let smtp = Smtp::new(settings).expect("settings");
     let (next, nothing) = (OnceLock::from(mail("second")), OnceLock::new());
-    let first = smtp.send_in_turn(&mail("first"), Turn { gate: Gate::open(), next: &next }).await;
-    let second = smtp.send_in_turn(&mail("second"), Turn { gate: Gate::open(), next: &nothing }).await;
+    let first = smtp.send_with_handover(&mail("first"), Handover { gate: Gate::open(), next: &next }).await;
+    let second = smtp.send_with_handover(&mail("second"), Handover { gate: Gate::open(), next: &nothing }).await;
     let third = smtp.send(&mail("third")).await;
     smtp.close().await;
 
@@ -177,7 +177,8 @@ async fn a_mail_announced_with_the_end_of_the_one_before_takes_one_write() {
             let next = OnceLock::from(mail(&format!("{}", n + 1)));
             // A group that came with the dot is in the server's hands before it answers the dot.
             server.will("body", Act::After(Duration::from_millis(30)));
-            let sent = smtp.send_in_turn(&mail(&format!("{n}")), Turn { gate: Gate::open(), next: &next }).await;
+            let sent =
+                smtp.send_with_handover(&mail(&format!("{n}")), Handover { gate: Gate::open(), next: &next }).await;
             assert!(sent.expect("no fault").is_some());
         }
         assert_eq!(server.message_ids(), ["<1@example.org>", "<2@example.org>", "<3@example.org>"]);
@@ -225,7 +226,10 @@ async fn runs_of_announced_mails_keep_the_books_right_whatever_fails() {
                 let (answer, gate) = Gate::waiting();
                 answer.send(n != refused).expect("someone waits");
                 let mail = mail(&format!("{n:02}"));
-                results.push((mail.message_id.clone(), smtp.send_in_turn(&mail, Turn { gate, next: &next }).await));
+                results.push((
+                    mail.message_id.clone(),
+                    smtp.send_with_handover(&mail, Handover { gate, next: &next }).await,
+                ));
             }
             let ids = server.message_ids();
             for (n, (id, result)) in results.into_iter().enumerate() {
@@ -254,10 +258,10 @@ async fn a_gate_that_refuses_leaves_no_file_and_runs_no_program() {
         gate
     };
     let next = OnceLock::new();
-    let kept = files.send_in_turn(&mail("1"), Turn { gate: refusing(), next: &next }).await;
+    let kept = files.send_with_handover(&mail("1"), Handover { gate: refusing(), next: &next }).await;
     assert_eq!(kept, Ok(None));
     assert!(!files.path("<1@example.org>").exists());
-    assert_eq!(sendmail.send_in_turn(&mail("1"), Turn { gate: refusing(), next: &next }).await, Ok(None));
+    assert_eq!(sendmail.send_with_handover(&mail("1"), Handover { gate: refusing(), next: &next }).await, Ok(None));
 }
 
 #[tokio::test]
@@ -283,10 +287,10 @@ struct LocksTheDatabase {
 }
 
 impl Transport for LocksTheDatabase {
-    async fn send_in_turn(&self, mail: &Mail, turn: Turn<'_>) -> Result<Option<Receipt>, SendError> {
+    async fn send_with_handover(&self, mail: &Mail, turn: Handover<'_>) -> Result<Option<Receipt>, SendError> {
         // Fails for the second mail, because it holds already.
         self.database.lock().expect("no panic").try_to_lock();
-        self.inner.send_in_turn(mail, turn).await
+        self.inner.send_with_handover(mail, turn).await
     }
 }
 

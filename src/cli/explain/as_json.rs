@@ -108,11 +108,11 @@ fn word(variant: &impl Debug) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::matching::Verdict;
+    use crate::core::matching::ProfileVerdict;
 
     #[test]
     fn a_variant_is_named_in_lower_case_and_without_its_contents() {
-        assert_eq!(word(&Verdict::TooFewVotes), "too_few_votes");
+        assert_eq!(word(&ProfileVerdict::TooFewVotes), "too_few_votes");
         assert_eq!(word(&Role::Sent("Search".to_owned())), "sent");
     }
 }

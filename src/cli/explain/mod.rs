@@ -12,7 +12,7 @@ use crate::app;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::core::address::Address;
-use crate::core::matching::{Check, Explanation, Finding, Judged, Verdict};
+use crate::core::matching::{Check, Explanation, Finding, Judged, ProfileVerdict};
 use crate::core::subscription::WhenEmpty;
 use crate::core::zone::Zone;
 use crate::explain::{
@@ -161,7 +161,7 @@ fn outlook(case: &Case<'_>, report: &PaperReport) -> String {
         Outlook::Settled => "settled: it was left out or given up, and never comes".to_owned(),
         Outlook::NotChosen => {
             let reason = |explanation: &Explanation| {
-                let lacks_votes = explanation.verdict == Verdict::TooFewVotes;
+                let lacks_votes = explanation.verdict == ProfileVerdict::TooFewVotes;
                 let hope = |until| format!("; it comes once it has them, until {}", local(until, zone));
                 let hope = report.waits_until.filter(|_| lacks_votes).map(hope).unwrap_or_default();
                 because(explanation) + &hope
@@ -199,12 +199,12 @@ fn because(explanation: &Explanation) -> String {
         at_fault.map(in_short).collect::<Vec<_>>().join(", ")
     };
     match explanation.verdict {
-        Verdict::Chosen => "it is chosen".to_owned(),
-        Verdict::Excluded => format!("it is excluded by {}", texts(Check::Exclude, true)),
-        Verdict::Lacking => format!("it lacks {}, which it must have", texts(Check::Must, false)),
-        Verdict::NoKeyword => format!("no keyword matches: {}", texts(Check::Keyword, false)),
-        Verdict::OtherSource => format!("none of the chosen sources lists it: {}", texts(Check::Sources, false)),
-        Verdict::TooFewVotes => format!("it has too few votes so far for {}", texts(Check::MinUpvotes, false)),
+        ProfileVerdict::Chosen => "it is chosen".to_owned(),
+        ProfileVerdict::Excluded => format!("it is excluded by {}", texts(Check::Exclude, true)),
+        ProfileVerdict::Lacking => format!("it lacks {}, which it must have", texts(Check::Must, false)),
+        ProfileVerdict::NoKeyword => format!("no keyword matches: {}", texts(Check::Keyword, false)),
+        ProfileVerdict::OtherSource => format!("none of the chosen sources lists it: {}", texts(Check::Sources, false)),
+        ProfileVerdict::TooFewVotes => format!("it has too few votes so far for {}", texts(Check::MinUpvotes, false)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The settings about how readers leave and how mail comes back: signatures, links, return paths.
 
 use super::super::node::{Node, Wrong};
-use super::super::problem::{Place, Problem};
+use super::super::problem::{Problem, ValuePlace};
 use super::super::settings::{Dkim, DkimKey, Imap, Inbox, Web};
 use super::super::values;
 use super::Reader;
@@ -68,7 +68,7 @@ impl Reader {
                 if self.merged.problems.len() == errors
                     && self.missing_secrets.iter().all(|missing| missing.key != key) =>
             {
-                let place = self.place(&selector_key).unwrap_or(Place::Default);
+                let place = self.place(&selector_key).unwrap_or(ValuePlace::Default);
                 let message = format!("{selector_key}: there is no key to it");
                 let hint = format!("set {key}_file; `paperpost dkim keygen` makes a key");
                 self.miss(key, place, message, hint);
@@ -126,7 +126,7 @@ impl Reader {
         let timeout = self.duration("imap.timeout");
         let host = host?;
         if login.is_none() && self.merged.problems.len() == errors {
-            let place = self.place("imap.host").unwrap_or(Place::Default);
+            let place = self.place("imap.host").unwrap_or(ValuePlace::Default);
             let problem = Problem::error(place, "imap.username: is missing, and no mailbox is open to everybody");
             self.merged.problems.push(problem.hint("set imap.username and imap.password_file".to_owned()));
         }
@@ -157,7 +157,7 @@ impl Reader {
         if keys.iter().any(|key| key.len() < MIN_TOKEN_KEY) {
             let place = ["tokens.key", "tokens.key_file"].into_iter().find_map(|key| self.place(key));
             let message = format!("tokens.key: expected one secret a line, each of {MIN_TOKEN_KEY} characters or more");
-            let problem = Problem::error(place.unwrap_or(Place::Default), message);
+            let problem = Problem::error(place.unwrap_or(ValuePlace::Default), message);
             self.merged.problems.push(problem.hint("`openssl rand -base64 32` prints one".to_owned()));
         }
         keys.into_iter().map(Secret::new).collect()

@@ -10,7 +10,7 @@ use super::access::is_open;
 use super::keys;
 use super::layers::Merged;
 use super::node::{self, Node, Wrong};
-use super::problem::{Place, Problem, Severity};
+use super::problem::{Problem, Severity, ValuePlace};
 use super::settings::{
     Bounces, Database, Digest, FilePattern, Http, Log, LogFormat, Mail, MissingSecret, Privacy, Settings, Smtp,
     Transport,
@@ -154,7 +154,11 @@ impl Reader {
     /// The path of something that the program writes.
     fn state_path(&mut self, key: &str) -> PathBuf {
         let path = self.path(key).unwrap_or_default();
-        if self.place(key).is_some_and(|place| matches!(place, Place::Default)) { self.state.join(path) } else { path }
+        if self.place(key).is_some_and(|place| matches!(place, ValuePlace::Default)) {
+            self.state.join(path)
+        } else {
+            path
+        }
     }
 
     fn database(&mut self) -> Database {
@@ -175,8 +179,8 @@ impl Reader {
     }
 
     /// The folder is no part of the pattern, whatever characters its name has.
-    fn pattern(&self, text: &str, place: Place) -> FilePattern {
-        let from_file = matches!(place, Place::Text(..) | Place::Default);
+    fn pattern(&self, text: &str, place: ValuePlace) -> FilePattern {
+        let from_file = matches!(place, ValuePlace::Text(..) | ValuePlace::Default);
         let is_glob = text.contains(['*', '?', '[']);
         let folder = match is_glob {
             true => PathBuf::from(glob::Pattern::escape(&self.folder.to_string_lossy())),
@@ -199,8 +203,8 @@ impl Reader {
         let word = self.need("mail.transport", |node| {
             node.choice(&[("files", "files"), ("smtp", "smtp"), ("sendmail", "sendmail")])
         });
-        let place = self.place("mail.transport").unwrap_or(Place::Default);
-        if word != "files" && matches!(self.place("mail.from"), Some(Place::Default)) {
+        let place = self.place("mail.transport").unwrap_or(ValuePlace::Default);
+        if word != "files" && matches!(self.place("mail.from"), Some(ValuePlace::Default)) {
             let problem = Problem::error(place.clone(), "mail.from: is missing, and mails that leave need a sender");
             let hint = "add from = \"Papers <papers@example.org>\" to [mail], with an address of yours";
             self.merged.problems.push(problem.hint(hint.to_owned()));
@@ -335,7 +339,7 @@ impl Reader {
             }
             (Some(user), None) if self.merged.problems.len() == errors => {
                 if self.missing_secrets.iter().all(|missing| missing.key != key) {
-                    let place = self.place(&username_key).unwrap_or(Place::Default);
+                    let place = self.place(&username_key).unwrap_or(ValuePlace::Default);
                     let variable = format!("PAPERPOST__{}__PASSWORD", section.to_uppercase());
                     let message = format!("{username_key}: there is no password to it");
                     let hint = format!("set {key}_file, {variable} or the credential {credential}");
@@ -362,7 +366,7 @@ impl Reader {
     /// only by the commands that need it.
     fn secret(&mut self, key: &str, credential: &str) -> Option<Secret> {
         let (secret, _) = self.secret_and_file(key, credential)?;
-        if matches!(self.place(&format!("{key}_file")), Some(Place::Text(..))) {
+        if matches!(self.place(&format!("{key}_file")), Some(ValuePlace::Text(..))) {
             self.merged.on_disk.content(key, secret.reveal());
         }
         Some(secret)
@@ -372,7 +376,7 @@ impl Reader {
     fn secret_and_file(&mut self, key: &str, credential: &str) -> Option<(Secret, Option<PathBuf>)> {
         let file_key = format!("{key}_file");
         if let (Some(value), Some(file)) = (self.place(key), self.place(&file_key)) {
-            if matches!((&value, &file), (Place::Text(..), Place::Text(..))) {
+            if matches!((&value, &file), (ValuePlace::Text(..), ValuePlace::Text(..))) {
                 let message = format!("{key}: is set, and {file_key} as well; only one can count");
                 self.merged.problems.push(Problem::error(value.clone(), message));
             }
@@ -395,7 +399,7 @@ impl Reader {
                 if !path.exists() {
                     return None;
                 }
-                (path.clone(), Place::Path(path))
+                (path.clone(), ValuePlace::Path(path))
             }
         };
         match std::fs::read_to_string(&path) {
@@ -419,7 +423,7 @@ impl Reader {
     }
 
     /// Files a secret that nothing here gives. A service may have it as a credential, which no other process sees.
-    fn miss(&mut self, key: String, place: Place, message: String, hint: String) {
+    fn miss(&mut self, key: String, place: ValuePlace, message: String, hint: String) {
         let problem = match self.is_service {
             true => Problem::warning(place, format!("{message} here; the service may have it as a credential")),
             false => Problem::error(place, message),
@@ -428,13 +432,13 @@ impl Reader {
     }
 
     /// A secret in a file that everybody can read, or on the command line, which every user can list.
-    fn warn_of_eyes(&mut self, key: &str, place: &Place) {
+    fn warn_of_eyes(&mut self, key: &str, place: &ValuePlace) {
         let (message, hint) = match place {
-            Place::Text(file, _) if is_open(&file.path) => (
+            ValuePlace::Text(file, _) if is_open(&file.path) => (
                 format!("{key}: is in a file that every user of this machine can read"),
                 format!("chmod o-r {}, or use {key}_file", file.path.display()),
             ),
-            Place::Override(_) => (
+            ValuePlace::Override(_) => (
                 format!("{key}: is on the command line, which every user of this machine can read"),
                 format!("use {key}_file or the environment"),
             ),
@@ -443,7 +447,7 @@ impl Reader {
         self.merged.problems.push(Problem::warning(place.clone(), message).hint(hint));
     }
 
-    fn place(&self, key: &str) -> Option<Place> {
+    fn place(&self, key: &str) -> Option<ValuePlace> {
         self.merged.found.get(key).map(|node| node.place.clone())
     }
 }
@@ -451,7 +455,7 @@ impl Reader {
 /// A path as it is meant: one in the file starts at the file's folder, any other at the working directory.
 fn from_folder(folder: &Path, node: &Node, text: &str) -> PathBuf {
     match node.place {
-        Place::Text(..) => folder.join(text),
+        ValuePlace::Text(..) => folder.join(text),
         _ => PathBuf::from(text),
     }
 }
@@ -469,12 +473,12 @@ fn default<T>(toml: &str, parse: impl Fn(&Node) -> Result<T, Wrong>) -> Option<T
 }
 
 /// The layer of a place, from the lowest.
-fn rank(place: &Place) -> u8 {
+fn rank(place: &ValuePlace) -> u8 {
     match place {
-        Place::Default => 0,
-        Place::Text(..) | Place::Path(_) => 1,
-        Place::Variable(_) => 2,
-        Place::Override(_) => 3,
+        ValuePlace::Default => 0,
+        ValuePlace::Text(..) | ValuePlace::Path(_) => 1,
+        ValuePlace::Variable(_) => 2,
+        ValuePlace::Override(_) => 3,
     }
 }
 

@@ -22,7 +22,7 @@ impl Reader {
             per_day: self.get("pacing.domain_per_day", per_day),
             connections: self.whole("pacing.domain_connections", 1, 1_000),
         };
-        let backoff = self.rest("pacing.backoff");
+        let backoff = self.backoff("pacing.backoff");
         Policy {
             rate: self.get("pacing.rate", values::rate),
             per_day: self.get("pacing.per_day", per_day),
@@ -30,7 +30,7 @@ impl Reader {
             domains: self.domains(&domain),
             domain,
             backoff,
-            backoff_max: self.rest("pacing.backoff_max").max(backoff),
+            backoff_max: self.backoff("pacing.backoff_max").max(backoff),
             ..Policy::default()
         }
     }
@@ -66,7 +66,7 @@ impl Reader {
         domains
     }
 
-    fn rest(&mut self, key: &str) -> Duration {
+    fn backoff(&mut self, key: &str) -> Duration {
         let longest = std::time::Duration::from_secs(86_400);
         let rest = self.need(key, |node| node.duration(std::time::Duration::from_secs(1)..=longest));
         Duration::from_std(rest).unwrap_or(Duration::days(1))

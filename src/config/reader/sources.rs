@@ -5,11 +5,11 @@ use std::ops::RangeInclusive;
 use url::Url;
 
 use super::super::node::{Node, Wrong};
-use super::super::problem::{Place, Problem};
+use super::super::problem::{Problem, ValuePlace};
 use super::super::{keys, values};
 use super::Reader;
 use crate::core::paper::SourceId;
-use crate::source::fetch::Token;
+use crate::source::fetch::BearerToken;
 use crate::source::{About, KINDS, Source, Table};
 
 impl Reader {
@@ -25,7 +25,7 @@ impl Reader {
         sources
     }
 
-    fn source(&mut self, name: &str, place: &Place) -> Option<Source> {
+    fn source(&mut self, name: &str, place: &ValuePlace) -> Option<Source> {
         let key = format!("sources.{name}.kind");
         let kinds: Vec<(&str, &About)> = KINDS.iter().map(|about| (about.word, *about)).collect();
         let found = self.get(&key, |node| node.choice(&kinds)).or_else(|| About::of_preset(name));
@@ -66,7 +66,7 @@ struct Fields<'a> {
     name: &'a str,
     about: &'static About,
     /// Where the source is first named.
-    place: &'a Place,
+    place: &'a ValuePlace,
 }
 
 impl Fields<'_> {
@@ -95,14 +95,14 @@ impl Table for Fields<'_> {
         self.need(key, |node| values::whole(node, *range.start(), *range.end())).unwrap_or(least)
     }
 
-    fn token(&mut self, key: &str, credential: &str, base: &Url) -> Option<Token> {
+    fn token(&mut self, key: &str, credential: &str, base: &Url) -> Option<BearerToken> {
         let key = self.key(key);
         let secret = self.reader.secret(&key, credential)?;
-        let token = Token::new(secret.reveal(), base);
+        let token = BearerToken::new(secret.reveal(), base);
         if token.is_none() {
             let place = [key.clone(), format!("{key}_file")].into_iter().find_map(|key| self.reader.place(&key));
             let message = format!("{key}: has characters that a token can't have");
-            self.reader.merged.problems.push(Problem::error(place.unwrap_or(Place::Default), message));
+            self.reader.merged.problems.push(Problem::error(place.unwrap_or(ValuePlace::Default), message));
         }
         token
     }

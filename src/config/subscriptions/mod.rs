@@ -22,7 +22,7 @@ use self::shared::Shared;
 use super::keys;
 use super::listing::{Faulty, FileState, Listed};
 use super::node::{self, Entry, Node, Value, Wrong};
-use super::problem::{Place, Problem, Severity, SourceFile};
+use super::problem::{Problem, Severity, SourceFile, ValuePlace};
 use super::settings::Digest;
 use super::values;
 use crate::core::address::Address;
@@ -47,7 +47,7 @@ pub(super) struct Reading<'a> {
     digest: &'a Digest,
     sources: &'a [Source],
     lints: Lints<'a>,
-    places: HashMap<Address, Place>,
+    places: HashMap<Address, ValuePlace>,
     /// By their texts: most subscriptions have one of a few.
     schedules: HashMap<String, Schedule>,
     /// The index of the file that is being read.
@@ -145,7 +145,7 @@ impl<'a> Reading<'a> {
             self.faulty.truncate(faulty);
             self.problems.truncate(problems);
             (self.errors, self.is_incomplete) = (errors, false);
-            self.places.retain(|_, place| !matches!(place, Place::Text(other, _) if Arc::ptr_eq(other, file)));
+            self.places.retain(|_, place| !matches!(place, ValuePlace::Text(other, _) if Arc::ptr_eq(other, file)));
             if !self.whole(file) {
                 return FileState::Unreadable;
             }
@@ -192,7 +192,7 @@ impl<'a> Reading<'a> {
         let top = self.top(&root);
         let mut common = self.common(&top);
         let Some(list) = top.get("subscription") else {
-            self.push(Problem::warning(Place::Path(file.path.clone()), "there is no [[subscription]] in it"));
+            self.push(Problem::warning(ValuePlace::Path(file.path.clone()), "there is no [[subscription]] in it"));
             return true;
         };
         let Value::List(blocks) = &list.value else {
@@ -312,7 +312,7 @@ impl<'a> Reading<'a> {
                     continue;
                 }
             };
-            let other = self.places.get(&address).map(Place::file_and_line);
+            let other = self.places.get(&address).map(ValuePlace::file_and_line);
             if let Some(other) = &other {
                 let wrong = Wrong::new(format!("this address already has a subscription at {other}"));
                 let hint = "one subscription an address; several interests are [[subscription.profile]] tables of it";

@@ -4,14 +4,14 @@
 
 use super::super::keys;
 use super::super::node::{self, Node, Wrong};
-use super::super::problem::{Place, Problem};
+use super::super::problem::{Problem, ValuePlace};
 use super::{Common, Defaults, Reading};
 use crate::core::subscription::Profile;
 
 /// One of them.
 pub(super) struct Shared {
     name: String,
-    place: Place,
+    place: ValuePlace,
     /// `None` when something in it is wrong.
     profile: Option<Profile>,
     is_used: bool,

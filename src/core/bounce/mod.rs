@@ -15,7 +15,7 @@ use super::word_enum;
 use judge::status as code;
 pub use judge::{Class, Context, Verdict, is_limit, judge, refusal};
 pub use notice::{Notice, Reported, read_notice};
-pub use words::Said;
+pub use words::Meaning;
 
 /// One recipient of a delivery report.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

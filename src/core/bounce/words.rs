@@ -3,7 +3,7 @@
 //! A pattern is matched against whole words in lower case, so "blocked" in "the recipient's account is blocked" and in
 //! "your IP is blocked" are two phrases and not one. Names of hosts and addresses are no words: they may contain anything.
 //! No table is complete. So a phrase speaks against a mailbox only where it names the mailbox, and where phrases contradict
-//! each other the words are [`Said::Mixed`], which nobody is given up for.
+//! each other the words are [`Meaning::Mixed`], which nobody is given up for.
 
 /// What is read of a refusal's words, characters: what matters comes early, and the words may be a stranger's.
 const LONGEST: usize = 4_000;
@@ -13,7 +13,7 @@ const GAP: usize = 6;
 
 /// What a refusal is about, as far as its words say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Said {
+pub enum Meaning {
     /// The mailbox does not exist, is closed for good, or its domain takes no mail.
     Missing,
     /// The mailbox is full.
@@ -281,7 +281,7 @@ const BLOCKLISTS: [&str; 21] = [
 ];
 
 /// What the words say.
-pub(super) fn said(words: &str) -> Said {
+pub(super) fn said(words: &str) -> Meaning {
     use phrases as p;
     let (tokens, is_sent_to_a_list) = tokens(words);
     let any = |patterns: &[&str]| patterns.iter().any(|pattern| is_in(pattern, &tokens));
@@ -290,23 +290,23 @@ pub(super) fn said(words: &str) -> Said {
     let is_missing = || is_blocked || any(p::MISSING) || !is_away && any(p::MISSING_BY_ITSELF);
     let is_ours = || is_sent_to_a_list || any(p::OURS) || !is_blocked && any(p::BLOCKED);
     match () {
-        () if any(p::GREYLISTED) => Said::Greylisted,
-        () if any(p::WENT_ASTRAY) => Said::Away,
-        () if any(p::OUR_ADDRESS) => Said::Ours,
-        () if any(p::BUSY) => Said::Busy,
-        () if any(p::LIMIT_ON_SENDING) => Said::Limit,
-        () if any(p::FULL) => Said::Full,
-        () if any(p::LIMIT) => Said::Limit,
-        () if is_missing() && any(p::RESTRICTED) => Said::Restricted,
-        () if is_missing() && (is_ours() || any(p::PASSING)) => Said::Mixed,
-        () if is_missing() => Said::Missing,
-        () if any(p::LARGE) => Said::Large,
-        () if any(p::RESTRICTED) => Said::Restricted,
-        () if is_ours() => Said::Ours,
-        () if is_away => Said::Away,
-        () if any(p::PASSING) || any(p::AGAIN) => Said::Later,
-        () if any(p::MAILBOX) => Said::Mailbox,
-        () => Said::Nothing,
+        () if any(p::GREYLISTED) => Meaning::Greylisted,
+        () if any(p::WENT_ASTRAY) => Meaning::Away,
+        () if any(p::OUR_ADDRESS) => Meaning::Ours,
+        () if any(p::BUSY) => Meaning::Busy,
+        () if any(p::LIMIT_ON_SENDING) => Meaning::Limit,
+        () if any(p::FULL) => Meaning::Full,
+        () if any(p::LIMIT) => Meaning::Limit,
+        () if is_missing() && any(p::RESTRICTED) => Meaning::Restricted,
+        () if is_missing() && (is_ours() || any(p::PASSING)) => Meaning::Mixed,
+        () if is_missing() => Meaning::Missing,
+        () if any(p::LARGE) => Meaning::Large,
+        () if any(p::RESTRICTED) => Meaning::Restricted,
+        () if is_ours() => Meaning::Ours,
+        () if is_away => Meaning::Away,
+        () if any(p::PASSING) || any(p::AGAIN) => Meaning::Later,
+        () if any(p::MAILBOX) => Meaning::Mailbox,
+        () => Meaning::Nothing,
     }
 }
 
@@ -392,25 +392,25 @@ mod tests {
     #[test]
     fn one_word_means_one_thing_of_a_mailbox_and_another_of_us() {
         for (words, expected) in [
-            ("The recipient account is blocked", Said::Missing),
-            ("Your IP is blocked", Said::Ours),
-            ("Mailbox disabled", Said::Missing),
-            ("Your account is disabled", Said::Ours),
-            ("Sender address rejected: undeliverable address: User unknown", Said::Ours),
-            ("No such user, or it only accepts mail from members", Said::Restricted),
-            ("No such user, and your IP is on a block list", Said::Mixed),
-            ("The mailbox is temporarily disabled", Said::Mixed),
-            ("No such user: check the address and try again", Said::Missing),
-            ("Try again later", Said::Later),
-            ("The user is over the quota of the mailbox", Said::Full),
-            ("You are over your sending quota", Said::Limit),
-            ("Mailbox unavailable", Said::Mailbox),
-            ("Host unknown", Said::Away),
-            ("Host or domain name not found", Said::Away),
-            ("does not exist", Said::Missing),
-            ("The domain example.org does not exist", Said::Away),
-            ("see https://www.spamhaus.org/query/ip/192.0.2.1", Said::Ours),
-            ("mx.spam-filter.example.org: no", Said::Nothing),
+            ("The recipient account is blocked", Meaning::Missing),
+            ("Your IP is blocked", Meaning::Ours),
+            ("Mailbox disabled", Meaning::Missing),
+            ("Your account is disabled", Meaning::Ours),
+            ("Sender address rejected: undeliverable address: User unknown", Meaning::Ours),
+            ("No such user, or it only accepts mail from members", Meaning::Restricted),
+            ("No such user, and your IP is on a block list", Meaning::Mixed),
+            ("The mailbox is temporarily disabled", Meaning::Mixed),
+            ("No such user: check the address and try again", Meaning::Missing),
+            ("Try again later", Meaning::Later),
+            ("The user is over the quota of the mailbox", Meaning::Full),
+            ("You are over your sending quota", Meaning::Limit),
+            ("Mailbox unavailable", Meaning::Mailbox),
+            ("Host unknown", Meaning::Away),
+            ("Host or domain name not found", Meaning::Away),
+            ("does not exist", Meaning::Missing),
+            ("The domain example.org does not exist", Meaning::Away),
+            ("see https://www.spamhaus.org/query/ip/192.0.2.1", Meaning::Ours),
+            ("mx.spam-filter.example.org: no", Meaning::Nothing),
         ] {
             assert_eq!(said(words), expected, "{words}");
         }

@@ -101,9 +101,9 @@ struct Part {
 /// asked for.
 #[derive(Debug, Default)]
 pub struct EncodedPaper {
-    title: OnceLock<Words>,
+    title: OnceLock<MarkableWords>,
     /// By step of [`ABSTRACT_LIMITS`]; `None` when there is nothing to show.
-    abstracts: [OnceLock<Option<Words>>; ABSTRACT_LIMITS.len()],
+    abstracts: [OnceLock<Option<MarkableWords>>; ABSTRACT_LIMITS.len()],
     /// Authors and numbers, and all of the paper as plain text, which shows no marks; the last few that were asked for.
     facts: Mutex<VecDeque<(Look, Arc<Piece>)>>,
     links: OnceLock<Piece>,
@@ -125,9 +125,9 @@ struct Look {
 /// Looks of one paper that are kept: each zone's day, in the lengths that a full mail leaves room for.
 const LOOKS: usize = 8;
 
-/// Words of HTML that can be marked, between two tags.
+/// MarkableWords of HTML that can be marked, between two tags.
 #[derive(Debug)]
-struct Words {
+struct MarkableWords {
     before: Part,
     words: Stretchable,
     /// What the words take in HTML, in bytes.
@@ -138,20 +138,20 @@ struct Words {
 }
 
 impl EncodedPaper {
-    fn title(&self, paper: &Paper) -> &Words {
+    fn title(&self, paper: &Paper) -> &MarkableWords {
         self.title.get_or_init(|| {
             let shown = excerpt::shown(&paper.title, excerpt::cut(&paper.title, MAX_TITLE));
             let shown = if paper.title.is_empty() { NO_TITLE } else { &shown };
             let href = Href::web(&paper.url);
-            Words::new(digest::title_parts(href.as_ref()), shown, excerpt::cut(&paper.title, MAX_TITLE).0)
+            MarkableWords::new(digest::title_parts(href.as_ref()), shown, excerpt::cut(&paper.title, MAX_TITLE).0)
         })
     }
 
-    fn abstract_text(&self, paper: &Paper, step: usize) -> Option<&Words> {
+    fn abstract_text(&self, paper: &Paper, step: usize) -> Option<&MarkableWords> {
         let words = self.abstracts[step].get_or_init(|| {
             let cut = excerpt::cut(&paper.abstract_text, ABSTRACT_LIMITS[step]);
             let shown = excerpt::shown(&paper.abstract_text, cut);
-            (!shown.is_empty()).then(|| Words::new(digest::abstract_parts(), &shown, cut.0))
+            (!shown.is_empty()).then(|| MarkableWords::new(digest::abstract_parts(), &shown, cut.0))
         });
         words.as_ref()
     }
@@ -194,7 +194,7 @@ impl EncodedPaper {
     }
 }
 
-impl Words {
+impl MarkableWords {
     fn new([before, after]: [String; 2], words: &str, end: usize) -> Self {
         Self {
             before: Part::new(&before),
@@ -259,7 +259,7 @@ impl Body {
     }
 
     /// The words with what matched of them marked: ranges of the paper's own `text`.
-    fn push_words(&mut self, words: &Words, text: &str, matched: &[Range<usize>]) {
+    fn push_words(&mut self, words: &MarkableWords, text: &str, matched: &[Range<usize>]) {
         let [open, close] = &Same::parts().mark;
         self.push(&words.before);
         let marks = excerpt::marks(text, matched, words.end);

@@ -15,7 +15,7 @@ use foldhash::fast::FixedState;
 use super::candidate::Candidate;
 use super::matching::{Match, Matcher, Pool, Scratch, Skip};
 use super::order::Order;
-pub use settle::{Settlement, Terms, Told};
+pub use settle::{LeftOut, Settlement, Terms};
 
 /// What a subscriber has had, as far as it touches the candidates.
 #[derive(Clone, Debug, Default)]
@@ -58,7 +58,7 @@ pub struct Waiting {
     /// Papers that it shows by title only.
     pub shown: Vec<u32>,
     /// Papers that it tells of.
-    pub told: Told,
+    pub told: LeftOut,
     /// Papers in it or told by it that a refused mail has returned.
     pub again: Vec<u32>,
     /// Whether it is a welcome.

@@ -16,7 +16,7 @@ use super::{Choice, Chooser, Ledger, Waiting};
 
 /// Papers that an edition says will not come, by number.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
+pub struct LeftOut {
     /// There was no room for them while they matched and were in the window; told by title, best first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<u32>,
@@ -28,7 +28,7 @@ pub struct Told {
     pub refused: Vec<u32>,
 }
 
-impl Told {
+impl LeftOut {
     /// Every paper in it.
     pub fn papers(&self) -> impl Iterator<Item = u32> {
         self.left.iter().chain(&self.cut).chain(&self.refused).copied()
@@ -51,7 +51,7 @@ pub struct Settlement {
     /// Papers that come in a later edition, or are told then.
     pub owed: Vec<u32>,
     /// Papers that will not come.
-    pub told: Told,
+    pub told: LeftOut,
     /// Papers in the edition, owed or told, that a refused mail has returned: a second refusal settles them.
     pub again: Vec<u32>,
     /// Editions whose mails were not delivered and whose papers this one takes over.
@@ -245,32 +245,32 @@ mod tests {
 
     #[test]
     fn a_mail_that_gives_way_leaves_what_it_told_to_the_newer_one() {
-        let told = Told { left: vec![5], cut: vec![6], refused: vec![7] };
+        let told = LeftOut { left: vec![5], cut: vec![6], refused: vec![7] };
         let waiting = Waiting { edition: 9, told: told.clone(), welcome: true, ..Waiting::default() };
         let ledger = Ledger { waiting: vec![waiting], ..ledger() };
         let merged = Choice { merged: vec![9], ..choice(&[], &[]) };
         let settled = settle(&merged, &ledger);
         assert_eq!((settled.told, settled.welcome, settled.mail), (told, true, true));
-        assert_eq!(settle(&choice(&[], &[]), &ledger).told, Told::default(), "it goes out by itself");
+        assert_eq!(settle(&choice(&[], &[]), &ledger).told, LeftOut::default(), "it goes out by itself");
     }
 
     #[test]
     fn a_mail_that_gives_way_has_a_successor_only_if_there_is_something_to_say() {
-        let merge = |told: Told, papers: &[u32]| {
+        let merge = |told: LeftOut, papers: &[u32]| {
             let waiting = Waiting { edition: 9, papers: papers.to_vec(), told, ..Waiting::default() };
             let ledger = Ledger { waiting: vec![waiting], settled: vec![5], ..ledger() };
             settle(&Choice { merged: vec![9], ..choice(&[], &[]) }, &ledger).mail
         };
-        let numbers = Told { cut: vec![6], ..Told::default() };
+        let numbers = LeftOut { cut: vec![6], ..LeftOut::default() };
         assert!(merge(numbers, &[]));
-        assert!(!merge(Told::default(), &[5]), "all of it is settled");
+        assert!(!merge(LeftOut::default(), &[5]), "all of it is settled");
     }
 
     #[test]
     fn each_list_of_what_is_told_is_changed_by_itself() {
-        let told = Told { left: vec![1, 2], cut: vec![3], refused: vec![4, 6] };
+        let told = LeftOut { left: vec![1, 2], cut: vec![3], refused: vec![4, 6] };
         let even = told.map(|papers| papers.into_iter().filter(|paper| paper % 2 == 0).collect());
-        assert_eq!(even, Told { left: vec![2], cut: vec![], refused: vec![4, 6] });
-        assert!(!even.is_empty() && Told::default().is_empty());
+        assert_eq!(even, LeftOut { left: vec![2], cut: vec![], refused: vec![4, 6] });
+        assert!(!even.is_empty() && LeftOut::default().is_empty());
     }
 }

@@ -149,7 +149,7 @@ fn a_waiting_mail_gives_way_only_if_none_of_its_papers_is_lost() {
     let chosen = choose(&all, &[profile("graph")], &whole);
     assert_eq!((chosen.sections, chosen.merged), (vec![vec![1, 2, 3]], vec![7]));
     // 99 is no candidate any more. So this mail goes out as it is: what it has, shows and tells is dealt with.
-    let told = Told { left: vec![3], ..Told::default() };
+    let told = LeftOut { left: vec![3], ..LeftOut::default() };
     let lost = Waiting { shown: vec![5], told, ..waiting(8, &[2, 99]) };
     let both = Ledger { waiting: vec![waiting(7, &[1]), lost], ..ledger() };
     let chosen = choose(&all, &[profile("graph")], &both);
@@ -159,7 +159,7 @@ fn a_waiting_mail_gives_way_only_if_none_of_its_papers_is_lost() {
 #[test]
 fn papers_of_a_mail_that_nobody_got_come_again_unless_they_were_refused_twice() {
     let all = chooser(&[(1, "A graph", 9), (2, "A graph", 8), (3, "A graph", 1), (4, "A graph", 1)], 0);
-    let told = Told { refused: vec![4], ..Told::default() };
+    let told = LeftOut { refused: vec![4], ..LeftOut::default() };
     let refused =
         Waiting { edition: 7, papers: vec![2, 3], again: vec![2], told, is_refused: true, ..Waiting::default() };
     let ledger = Ledger { returned: vec![refused], ..ledger() };

@@ -12,7 +12,7 @@ use foldhash::fast::FixedState;
 use super::candidate::Candidate;
 use super::query::walk::number;
 use super::query::{Extra, Label, Literal, Measure, Name};
-use words::{Words, Zone};
+use words::{WordIndex, Zone};
 
 mod words;
 
@@ -22,7 +22,7 @@ type Map<K, V> = HashMap<K, V, FixedState>;
 #[derive(Debug)]
 pub struct Index {
     papers: usize,
-    words: Words,
+    words: WordIndex,
     /// Folded word of a name, or several of them run together → papers, for a first look.
     names: Map<String, Vec<u32>>,
     authors: Vec<Vec<Name>>,
@@ -56,7 +56,7 @@ impl Index {
     pub fn new<'a>(candidates: impl ExactSizeIterator<Item = &'a Candidate>, now: DateTime<Utc>) -> Self {
         let mut index = Self {
             papers: candidates.len(),
-            words: Words::default(),
+            words: WordIndex::default(),
             names: Map::default(),
             authors: Vec::with_capacity(candidates.len()),
             categories: Map::default(),
@@ -76,15 +76,15 @@ impl Index {
         match literal {
             Literal::Text { field, pattern } => self.words.find(*field, pattern),
             Literal::Author(name) => {
-                worth(self.candidates_by_name(name).filter(|paper| self.has_author(*paper, name)), 200)
+                score(self.candidates_by_name(name).filter(|paper| self.has_author(*paper, name)), 200)
             }
-            Literal::Category(label) => worth(labelled(&self.categories, label).into_iter(), 0),
-            Literal::Source(label) => worth(labelled(&self.sources, label).into_iter(), 0),
+            Literal::Category(label) => score(labelled(&self.categories, label).into_iter(), 0),
+            Literal::Source(label) => score(labelled(&self.sources, label).into_iter(), 0),
             Literal::Number(measure, comparison, value) => {
                 let numbers = (0u32..).zip(&self.numbers[measure_slot(*measure)]);
-                worth(numbers.filter(|(_, number)| comparison.holds(**number, *value)).map(|(paper, _)| paper), 0)
+                score(numbers.filter(|(_, number)| comparison.holds(**number, *value)).map(|(paper, _)| paper), 0)
             }
-            Literal::Has(extra) => worth(self.extras[extra_slot(*extra)].iter().copied(), 0),
+            Literal::Has(extra) => score(self.extras[extra_slot(*extra)].iter().copied(), 0),
             // That is told by the papers beside each other.
             Literal::Like(_) => Vec::new(),
         }
@@ -149,7 +149,7 @@ fn labelled(lists: &Map<String, Vec<u32>>, label: &Label) -> Vec<u32> {
     papers
 }
 
-fn worth(papers: impl Iterator<Item = u32>, place: u32) -> Vec<Hit> {
+fn score(papers: impl Iterator<Item = u32>, place: u32) -> Vec<Hit> {
     papers.map(|paper| Hit { paper, place, stretches: 0 }).collect()
 }
 

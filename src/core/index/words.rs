@@ -18,7 +18,7 @@ pub(super) enum Zone {
 
 /// Where a word, or several in a row, stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(super) struct Position {
     pub(super) paper: u32,
     pub(super) zone: Zone,
     pub(super) start: u32,
@@ -32,7 +32,7 @@ const TITLE_STRETCHES: u32 = 8;
 
 /// Every written word, by number, and where it stands.
 #[derive(Debug, Default)]
-pub(super) struct Words {
+pub(super) struct WordIndex {
     written: Map<String, u32>,
     /// The number of a stem, and of what else a word may mean.
     stems: Map<String, u32>,
@@ -43,15 +43,15 @@ pub(super) struct Words {
     /// Sorted once all papers are in.
     by_folded: Vec<(String, u32)>,
     /// Parentheses of one word, sorted once all papers are in.
-    asides: Vec<Place>,
+    asides: Vec<Position>,
     /// By word: sorted, since papers and positions come in order, and compounds are sorted in at the end.
-    places: Vec<Vec<Place>>,
+    places: Vec<Vec<Position>>,
 }
 
 /// Positions between two texts of one zone: more than any window reaches.
 const TEXT_GAP: u32 = 10_000;
 
-impl Words {
+impl WordIndex {
     /// Adds the words of some texts. Papers come in order.
     pub(super) fn add<'a>(&mut self, paper: u32, zone: Zone, texts: impl IntoIterator<Item = &'a str>) {
         let mut offset = 0;
@@ -60,9 +60,9 @@ impl Words {
             for word in &words {
                 let number = self.number(&text[word.range.clone()]);
                 let start = offset + word.position;
-                self.places[number as usize].push(Place { paper, zone, start, end: start + word.length });
+                self.places[number as usize].push(Position { paper, zone, start, end: start + word.length });
             }
-            let aside = |(start, end)| Place { paper, zone, start: offset + start, end: offset + end };
+            let aside = |(start, end)| Position { paper, zone, start: offset + start, end: offset + end };
             self.asides.extend(text::asides(text, &words).into_iter().map(aside));
             offset += words.iter().map(|word| word.position).max().unwrap_or(0) + TEXT_GAP;
         }
@@ -105,7 +105,7 @@ impl Words {
 
     /// The papers that have what `pattern` asks for, in order.
     pub(super) fn find(&self, field: Field, pattern: &Pattern) -> Vec<Hit> {
-        let zones = |place: &Place| match field {
+        let zones = |place: &Position| match field {
             Field::Any => place.zone <= Zone::Abstract,
             Field::Title => place.zone == Zone::Title,
             Field::Abstract => place.zone == Zone::Abstract,
@@ -123,14 +123,14 @@ impl Words {
                 false => Cow::Owned(follow(&open, &self.unit(unit), unit.after_end)),
             }),
             (units, Some(_)) => {
-                let found: Vec<Cow<'_, [Place]>> = units.iter().map(|unit| self.unit(unit)).collect();
+                let found: Vec<Cow<'_, [Position]>> = units.iter().map(|unit| self.unit(unit)).collect();
                 Cow::Owned(near(&found, pattern.window()))
             }
         };
         hits(places.iter().copied().filter(zones))
     }
 
-    fn unit(&self, unit: &Unit) -> Cow<'_, [Place]> {
+    fn unit(&self, unit: &Unit) -> Cow<'_, [Position]> {
         let mut parts = unit.parts.iter();
         let mut places = parts.next().map(|part| self.part(part)).unwrap_or_default();
         for part in parts {
@@ -151,7 +151,7 @@ impl Words {
         places
     }
 
-    fn part(&self, part: &Part) -> Cow<'_, [Place]> {
+    fn part(&self, part: &Part) -> Cow<'_, [Position]> {
         let stemmed = |stem: &str| {
             let number = self.stems.get(stem).map(|number| *number as usize);
             number.into_iter().flat_map(|number| self.by_stem[number].iter().copied())
@@ -175,7 +175,7 @@ impl Words {
             [] => Cow::default(),
             [only] => Cow::Borrowed(self.places[*only as usize].as_slice()),
             several => {
-                let mut places: Vec<Place> =
+                let mut places: Vec<Position> =
                     several.iter().flat_map(|word| &self.places[*word as usize]).copied().collect();
                 places.sort_unstable();
                 places.dedup();
@@ -194,14 +194,14 @@ fn roots(stems: &Map<String, u32>) -> Map<String, Vec<u32>> {
 }
 
 /// From each of `first` to each of `then` that begins right where it ends, or behind the end of a sentence there.
-fn follow(first: &[Place], then: &[Place], after_end: bool) -> Vec<Place> {
+fn follow(first: &[Position], then: &[Position], after_end: bool) -> Vec<Position> {
     let mut places = Vec::new();
     let gaps = if after_end { &[0, text::SENTENCE_GAP][..] } else { &[0] };
     for (place, gap) in first.iter().flat_map(|place| gaps.iter().map(move |gap| (place, gap))) {
         let key = (place.paper, place.zone, place.end + gap);
         let from = then.partition_point(|next| (next.paper, next.zone, next.start) < key);
         let next = then[from..].iter().take_while(|next| (next.paper, next.zone, next.start) == key);
-        places.extend(next.map(|next| Place { end: next.end, ..*place }));
+        places.extend(next.map(|next| Position { end: next.end, ..*place }));
     }
     places.sort_unstable();
     places.dedup();
@@ -209,11 +209,11 @@ fn follow(first: &[Place], then: &[Place], after_end: bool) -> Vec<Place> {
 }
 
 /// The beginnings of all windows of so many positions that hold one place of each list.
-fn near(found: &[Cow<'_, [Place]>], window: u32) -> Vec<Place> {
+fn near(found: &[Cow<'_, [Position]>], window: u32) -> Vec<Position> {
     if found.iter().any(|list| list.is_empty()) {
         return Vec::new();
     }
-    let holds = |begin: &Place, list: &[Place]| {
+    let holds = |begin: &Position, list: &[Position]| {
         let from = list
             .partition_point(|place| (place.paper, place.zone, place.start) < (begin.paper, begin.zone, begin.start));
         list[from..]
@@ -223,7 +223,7 @@ fn near(found: &[Cow<'_, [Place]>], window: u32) -> Vec<Place> {
             })
             .any(|place| place.end <= begin.start + window)
     };
-    let mut begins: Vec<Place> = found
+    let mut begins: Vec<Position> = found
         .iter()
         .flat_map(|list| list.iter())
         .filter(|begin| found.iter().all(|list| holds(begin, list)))
@@ -235,11 +235,11 @@ fn near(found: &[Cow<'_, [Place]>], window: u32) -> Vec<Place> {
 }
 
 /// Sorted places as papers: the title counts twice what the abstract does, and each once.
-fn hits(places: impl Iterator<Item = Place>) -> Vec<Hit> {
+fn hits(places: impl Iterator<Item = Position>) -> Vec<Hit> {
     let mut hits: Vec<Hit> = Vec::new();
     let mut last = None;
     for place in places {
-        let worth = match place.zone {
+        let score = match place.zone {
             _ if last == Some((place.paper, place.zone)) => 0,
             Zone::Title => 200,
             _ => 100,
@@ -247,17 +247,17 @@ fn hits(places: impl Iterator<Item = Place>) -> Vec<Hit> {
         last = Some((place.paper, place.zone));
         match hits.last_mut() {
             Some(hit) if hit.paper == place.paper => {
-                hit.place += worth;
+                hit.place += score;
                 hit.stretches |= stretch(&place);
             }
-            _ => hits.push(Hit { paper: place.paper, place: worth, stretches: stretch(&place) }),
+            _ => hits.push(Hit { paper: place.paper, place: score, stretches: stretch(&place) }),
         }
     }
     hits
 }
 
 /// The bit for where a place begins; none far down a long abstract.
-fn stretch(place: &Place) -> u64 {
+fn stretch(place: &Position) -> u64 {
     let number = place.start / STRETCH;
     match place.zone {
         Zone::Title if number < TITLE_STRETCHES => 1 << number,

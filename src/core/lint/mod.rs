@@ -6,12 +6,12 @@ use std::sync::Arc;
 use super::query::{Clause, Field, Kind, Label, Likes, Literal, Query, is_old_similarity, quoted};
 use crate::core::matching::Pool;
 use crate::core::paper::SourceId;
-use worth::{Worth, worth};
+use strength::{Strength, strength};
 
 mod implied;
 mod profile;
 mod reread;
-mod worth;
+mod strength;
 
 pub use profile::lint_profile;
 pub use reread::reread;
@@ -151,34 +151,34 @@ impl Linter<'_> {
 
     /// What the expression can and cannot match, whatever the papers are.
     fn logic(&mut self) {
-        let (message, hint) = match (worth(self.query.expr()), self.role) {
-            (Worth::Nothing, Role::Keyword | Role::Must) => {
+        let (message, hint) = match (strength(self.query.expr()), self.role) {
+            (Strength::Nothing, Role::Keyword | Role::Must) => {
                 ("nothing can match this: it asks for something and its opposite", "for either of two things, write OR")
             }
-            (Worth::Nothing, Role::Exclude) => {
+            (Strength::Nothing, Role::Exclude) => {
                 ("this excludes nothing: it asks for something and its opposite", "for either of two things, write OR")
             }
-            (Worth::Everything, Role::Keyword) => {
+            (Strength::Everything, Role::Keyword) => {
                 ("every paper matches this", "add a word to look for, or leave it out")
             }
-            (Worth::Everything, Role::Must) => ("every paper matches this, so it changes nothing", "leave it out"),
-            (Worth::Everything, Role::Exclude) => ("this excludes every paper", "leave it out"),
-            (Worth::Negative, Role::Keyword) => (
+            (Strength::Everything, Role::Must) => ("every paper matches this, so it changes nothing", "leave it out"),
+            (Strength::Everything, Role::Exclude) => ("this excludes every paper", "leave it out"),
+            (Strength::Negative, Role::Keyword) => (
                 "this only says what a paper must not have, so it matches nearly every paper",
                 "put it under `exclude`, or add a word to look for",
             ),
-            (Worth::Negative, Role::Exclude) => (
+            (Strength::Negative, Role::Exclude) => (
                 "this excludes every paper that does not have it, so nearly all",
                 "`exclude` leaves out what it matches: write it without the NOT",
             ),
-            (Worth::Common, Role::Keyword) => (
+            (Strength::Common, Role::Keyword) => (
                 "words this common match nearly every paper",
                 "make it a phrase, or add a word that only your papers have",
             ),
-            (Worth::Common, Role::Exclude) => {
+            (Strength::Common, Role::Exclude) => {
                 ("words this common exclude nearly every paper", "make it a phrase, or add a word with AND")
             }
-            (Worth::Specific, _) | (Worth::Negative | Worth::Common, Role::Must) => return,
+            (Strength::Specific, _) | (Strength::Negative | Strength::Common, Role::Must) => return,
         };
         self.warn(whole(self.query), message, hint);
     }

@@ -1,6 +1,6 @@
 //! The expressions of a profile beside each other: one can leave nothing of another.
 
-use super::worth::{Worth, worth, worth_of_all};
+use super::strength::{Strength, strength, strength_of_all};
 use super::{Lint, Role, whole};
 use crate::core::query::{Clause, Comparison, Expr, Measure, Query};
 use crate::core::subscription::Profile;
@@ -18,11 +18,12 @@ pub fn lint_profile(profile: &Profile) -> Vec<(Role, usize, Lint)> {
 
 /// What rules out all that `query` could match, when it could match something by itself.
 fn ruled_out(query: &Query, profile: &Profile, musts: &[Query]) -> Option<Lint> {
-    let says_something = |other: &Expr| !matches!(worth(other), Worth::Nothing | Worth::Everything);
-    if worth(query.expr()) == Worth::Nothing {
+    let says_something = |other: &Expr| !matches!(strength(other), Strength::Nothing | Strength::Everything);
+    if strength(query.expr()) == Strength::Nothing {
         return None;
     }
-    let rules_out = |other: &Expr, negate| worth_of_all([(query.expr(), false), (other, negate)]) == Worth::Nothing;
+    let rules_out =
+        |other: &Expr, negate| strength_of_all([(query.expr(), false), (other, negate)]) == Strength::Nothing;
     let excluding = profile.exclude.iter().find(|other| says_something(other.expr()) && rules_out(other.expr(), true));
     let demanding = musts.iter().find(|other| says_something(other.expr()) && rules_out(other.expr(), false));
     let (measure, comparison) = (Measure::Upvotes, Comparison::AtLeast);

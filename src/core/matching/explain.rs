@@ -9,7 +9,7 @@ use std::fmt::{self, Display, Formatter};
 use std::rc::Rc;
 
 use super::compile::limits;
-use super::{Closeness, Document, Known, Pool, Profile, Reasoner, Reasons, likes};
+use super::{Closeness, Document, Pool, Profile, Reasoner, Reasons, WalkContext, likes};
 use crate::core::query::walk::number;
 use crate::core::query::{Clause, Expr, Field, Likes, Literal, Measure};
 use crate::core::subscription::Keyword;
@@ -18,14 +18,14 @@ use crate::core::subscription::Keyword;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Explanation {
     /// The end of it.
-    pub verdict: Verdict,
+    pub verdict: ProfileVerdict,
     /// Every expression of the profile, in its order: keywords, `must`, `exclude`, then thresholds and sources.
     pub findings: Vec<Finding>,
 }
 
 /// Whether a profile chooses a paper, and if not, what stands first in its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ProfileVerdict {
     /// It does.
     Chosen,
     /// None of the sources that the profile looks at lists it.
@@ -182,7 +182,7 @@ impl<'p> Explainer<'p> {
     }
 
     /// What a paper has where a clause is about how much.
-    fn value(&self, clause: &Clause, index: usize, known: Known<'_>) -> Option<String> {
+    fn value(&self, clause: &Clause, index: usize, known: WalkContext<'_>) -> Option<String> {
         let candidate = &self.pool.candidates()[index];
         match clause {
             Clause::Number { measure: Measure::Age, .. } => match candidate.age(known.now?) {
@@ -216,17 +216,17 @@ impl<'p> Explainer<'p> {
     }
 }
 
-fn verdict(findings: &[Finding]) -> Verdict {
+fn verdict(findings: &[Finding]) -> ProfileVerdict {
     let any = |check, matches| findings.iter().any(|finding| finding.check == check && finding.matches == matches);
     let keywords = findings.iter().any(|finding| finding.check == Check::Keyword);
     match () {
-        () if any(Check::Sources, false) => Verdict::OtherSource,
-        () if any(Check::Exclude, true) => Verdict::Excluded,
-        () if any(Check::Must, false) => Verdict::Lacking,
-        () if keywords && !any(Check::Keyword, true) => Verdict::NoKeyword,
+        () if any(Check::Sources, false) => ProfileVerdict::OtherSource,
+        () if any(Check::Exclude, true) => ProfileVerdict::Excluded,
+        () if any(Check::Must, false) => ProfileVerdict::Lacking,
+        () if keywords && !any(Check::Keyword, true) => ProfileVerdict::NoKeyword,
         // Last, since it may yet change.
-        () if any(Check::MinUpvotes, false) => Verdict::TooFewVotes,
-        () => Verdict::Chosen,
+        () if any(Check::MinUpvotes, false) => ProfileVerdict::TooFewVotes,
+        () => ProfileVerdict::Chosen,
     }
 }
 
@@ -250,15 +250,15 @@ impl Display for Percent {
     }
 }
 
-impl Display for Verdict {
+impl Display for ProfileVerdict {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Verdict::Chosen => "chosen",
-            Verdict::OtherSource => "not chosen: none of the chosen sources lists it",
-            Verdict::TooFewVotes => "held back: too few votes so far",
-            Verdict::Excluded => "not chosen: excluded",
-            Verdict::Lacking => "not chosen: lacks what it must have",
-            Verdict::NoKeyword => "not chosen: no keyword matches",
+            ProfileVerdict::Chosen => "chosen",
+            ProfileVerdict::OtherSource => "not chosen: none of the chosen sources lists it",
+            ProfileVerdict::TooFewVotes => "held back: too few votes so far",
+            ProfileVerdict::Excluded => "not chosen: excluded",
+            ProfileVerdict::Lacking => "not chosen: lacks what it must have",
+            ProfileVerdict::NoKeyword => "not chosen: no keyword matches",
         })
     }
 }

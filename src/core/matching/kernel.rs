@@ -14,15 +14,15 @@ use std::sync::Arc;
 use super::best::BLOCK;
 use super::compile::CompiledProfile;
 use super::scratch::Scratch;
-use super::sets::{Block, Worth, block};
-use super::{Match, Place, Pool, as_match, day_number};
+use super::sets::{Block, LiteralScore, block};
+use super::{Match, Pool, PoolPlace, as_match, day_number};
 use crate::core::index::Hit;
 use crate::core::query::{Likes, Literal};
 
 /// The sets of papers that the literals of one vocabulary find in one pool.
 #[derive(Debug)]
 pub struct Matcher {
-    order: Arc<[Place]>,
+    order: Arc<[PoolPlace]>,
     blocks: Vec<Box<dyn Block>>,
     literals: usize,
     /// By number: what each `like:` names.
@@ -88,9 +88,9 @@ impl Matcher {
             self.likes.insert(number, likes.clone());
         }
         let hits = pool.find(literal);
-        let worth = worths(self.order.len(), hits.len());
+        let score = literal_scores(self.order.len(), hits.len());
         for of_block in hits.chunk_by(|a, b| a.paper as usize / BLOCK == b.paper as usize / BLOCK) {
-            self.blocks[of_block[0].paper as usize / BLOCK].insert(number, &mut of_block.iter().map(&worth));
+            self.blocks[of_block[0].paper as usize / BLOCK].insert(number, &mut of_block.iter().map(&score));
         }
     }
 
@@ -111,13 +111,13 @@ impl Matcher {
                 continue;
             }
             let hits = pool.close_ones(likes, &judged);
-            let worth = worths(self.order.len(), hits.len());
+            let score = literal_scores(self.order.len(), hits.len());
             let of_block = |block: usize| {
                 let end = |block: usize| hits.partition_point(|hit| (hit.paper as usize) < block * BLOCK);
                 &hits[end(block)..end(block + 1)]
             };
             let blocks = self.blocks.iter_mut().enumerate();
-            let rows = blocks.map(|(at, block)| block.replace(number, &mut of_block(at).iter().map(&worth)));
+            let rows = blocks.map(|(at, block)| block.replace(number, &mut of_block(at).iter().map(&score)));
             adapted.rows.push((number, rows.collect()));
         }
         adapted
@@ -186,11 +186,11 @@ impl Matcher {
 }
 
 /// What the papers that a literal finds, so many of all, are worth.
-fn worths(papers: usize, found: usize) -> impl Fn(&Hit) -> (Worth, u64) {
+fn literal_scores(papers: usize, found: usize) -> impl Fn(&Hit) -> (LiteralScore, u64) {
     let rarity = rarity(papers, found);
     move |hit| {
         let points = (hit.place as f32 * rarity).round().min(f32::from(u16::MAX)) as u16;
-        (Worth { paper: (hit.paper as usize % BLOCK) as u16, points }, hit.stretches)
+        (LiteralScore { paper: (hit.paper as usize % BLOCK) as u16, points }, hit.stretches)
     }
 }
 

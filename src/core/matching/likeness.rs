@@ -31,7 +31,7 @@ pub(super) struct Vectors {
     /// By candidate.
     candidates: Vec<Vector>,
     /// By arXiv identifier: the papers that a `like:` may name.
-    known: HashMap<String, Known>,
+    known: HashMap<String, TermVector>,
     liked: Vec<Vector>,
     /// By number of a term: the sum over the candidates.
     sum: Vec<f32>,
@@ -41,7 +41,7 @@ pub(super) struct Vectors {
 type Vector = Vec<(u32, f32)>;
 
 #[derive(Clone, Copy, Debug)]
-enum Known {
+enum TermVector {
     Candidate(usize),
     Liked(usize),
 }
@@ -93,8 +93,9 @@ impl Vectors {
         let of_candidates: Vec<Vector> = of_candidates.iter().map(&mut vector).collect();
         let of_liked: Vec<Vector> = of_liked.iter().map(&mut vector).collect();
         let mut known = HashMap::default();
-        let liked_ids = liked.iter().enumerate().map(|(at, paper)| (&paper.key, Known::Liked(at)));
-        let ids = candidates.iter().enumerate().map(|(at, candidate)| (&candidate.paper.key, Known::Candidate(at)));
+        let liked_ids = liked.iter().enumerate().map(|(at, paper)| (&paper.key, TermVector::Liked(at)));
+        let ids =
+            candidates.iter().enumerate().map(|(at, candidate)| (&candidate.paper.key, TermVector::Candidate(at)));
         for (key, place) in liked_ids.chain(ids) {
             key.arxiv_id().and_then(|id| known.insert(id.to_owned(), place));
         }
@@ -105,8 +106,8 @@ impl Vectors {
 
     /// How close every candidate is. `judged` are candidates that the reader was shown and did not like.
     pub(super) fn closeness(&self, likes: &Likes, judged: &[usize]) -> Closeness {
-        let liked: Vec<Known> = likes.ids.iter().filter_map(|id| self.known.get(id)).copied().collect();
-        let own = |at: &usize| liked.iter().any(|known| matches!(known, Known::Candidate(own) if own == at));
+        let liked: Vec<TermVector> = likes.ids.iter().filter_map(|id| self.known.get(id)).copied().collect();
+        let own = |at: &usize| liked.iter().any(|known| matches!(known, TermVector::Candidate(own) if own == at));
         let others = (0..self.candidates.len()).filter(|at| !own(at)).count();
         let mut closeness = Closeness {
             scores: vec![0.0; self.candidates.len()],
@@ -121,7 +122,7 @@ impl Vectors {
         for known in &liked {
             let vector = self.vector(*known);
             // The mean is that of the others.
-            if matches!(known, Known::Candidate(_)) {
+            if matches!(known, TermVector::Candidate(_)) {
                 add(&mut model, vector, 1.0 / others as f32);
             }
             add(&mut model, vector, 1.0 / liked.len() as f32);
@@ -146,7 +147,7 @@ impl Vectors {
     /// The candidate that a `like:` names; `None` when it is none, or unknown.
     pub(super) fn candidate(&self, id: &str) -> Option<usize> {
         match self.known.get(id) {
-            Some(Known::Candidate(at)) => Some(*at),
+            Some(TermVector::Candidate(at)) => Some(*at),
             _ => None,
         }
     }
@@ -154,7 +155,7 @@ impl Vectors {
     /// The terms that make a candidate close, as its text has them, most of all first; none of them shares a word with another.
     pub(super) fn terms(&self, closeness: &Closeness, at: usize, paper: &Paper) -> Vec<String> {
         let vector = &self.candidates[at];
-        let worth = |term: Term| {
+        let score = |term: Term| {
             let number = *self.terms.get(&term)?;
             let own = vector.binary_search_by_key(&number, |(term, _)| *term).ok()?;
             Some(vector[own].1 * closeness.model.get(number as usize)?)
@@ -164,7 +165,7 @@ impl Vectors {
             // What the last two words are worth by themselves.
             let mut words = [0.0f32; 2];
             each_term(text, |term, range, is_pair| {
-                let own = worth(term).unwrap_or(0.0);
+                let own = score(term).unwrap_or(0.0);
                 if is_pair {
                     // Who reads "state space" needs neither "state" nor "space".
                     let parts = words[0].max(0.0) + words[1].max(0.0);
@@ -194,10 +195,10 @@ impl Vectors {
         named
     }
 
-    fn vector(&self, known: Known) -> &Vector {
+    fn vector(&self, known: TermVector) -> &Vector {
         match known {
-            Known::Candidate(at) => &self.candidates[at],
-            Known::Liked(at) => &self.liked[at],
+            TermVector::Candidate(at) => &self.candidates[at],
+            TermVector::Liked(at) => &self.liked[at],
         }
     }
 }
@@ -210,7 +211,7 @@ impl Closeness {
     }
 
     /// What a candidate is worth by being close, in hundredths: 300 for the closest, and less for others in proportion.
-    pub(super) fn worth(&self, at: usize) -> u32 {
+    pub(super) fn points(&self, at: usize) -> u32 {
         let best = self.sorted.first().copied().unwrap_or(0.0).max(f32::MIN_POSITIVE);
         (300.0 * self.scores[at] / best) as u32
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::weight::hundredths;
-use crate::core::query::walk::Known;
+use crate::core::query::walk::WalkContext;
 use crate::core::query::{Clause, Expr, Likes, Literal, Query};
 use crate::core::subscription::{Keyword, Profile};
 
@@ -64,7 +64,7 @@ pub(super) fn joined(profile: &Profile) -> Vec<Keyword> {
 
 /// A keyword that matches, in the words of its owner, and the terms by which a paper is close to what it likes:
 /// `like: state space, selective scan`, `like:2503.02130 graph (state space)`.
-pub(super) fn reason(query: &Query, known: Known<'_>) -> Arc<str> {
+pub(super) fn reason(query: &Query, known: WalkContext<'_>) -> Arc<str> {
     let likes = query.expr().clauses().into_iter().filter_map(|clause| match clause.literal() {
         Literal::Like(likes) => known.like?(&likes),
         _ => None,

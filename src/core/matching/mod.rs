@@ -28,7 +28,7 @@ use chrono::{DateTime, Datelike, Utc};
 use super::candidate::Candidate;
 use super::index::{Hit, Index};
 use super::paper::Paper;
-use super::query::walk::{Document, IsLike, Known, Marks, Resolved};
+use super::query::walk::{Document, IsLike, Marks, Resolved, WalkContext};
 use super::query::{Likes, Literal, Query};
 use super::subscription::{Keyword, Profile, Rank};
 use super::terms::Statistics;
@@ -46,7 +46,7 @@ mod vocabulary;
 mod weight;
 
 pub use compile::{CompiledProfile, LANGUAGE, Stale, source_clause};
-pub use explain::{Check, Explainer, Explanation, Finding, Judged, Percent, Verdict};
+pub use explain::{Check, Explainer, Explanation, Finding, Judged, Percent, ProfileVerdict};
 pub use kernel::{Adapted, Matcher, Skip};
 use likeness::{Closeness, Vectors};
 pub(in crate::core) use likes::MAX_TERMS;
@@ -81,7 +81,7 @@ pub struct Pool {
     now: DateTime<Utc>,
     index: Index,
     /// By place, best momentum first: a candidate's index, its momentum and its day.
-    order: Arc<[Place]>,
+    order: Arc<[PoolPlace]>,
     /// By a candidate's index: its place.
     places: Vec<u32>,
     /// Further papers that a `like:` may name.
@@ -92,7 +92,7 @@ pub struct Pool {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct PoolPlace {
     candidate: u32,
     momentum: f64,
     day: i32,
@@ -107,14 +107,14 @@ impl Pool {
     /// The same, with the text of papers that a `like:` may name beside the candidates themselves; [`Query::liked`] says
     /// which a query needs. A paper that is in neither is like nothing.
     pub fn with_liked(candidates: Vec<Candidate>, liked: &[Paper], now: DateTime<Utc>) -> Self {
-        let mut order: Vec<Place> = (0u32..)
+        let mut order: Vec<PoolPlace> = (0u32..)
             .zip(&candidates)
             .map(|(candidate, known)| {
                 let day = known.day().map_or(0, |day| day.num_days_from_ce());
-                Place { candidate, momentum: known.momentum(now), day }
+                PoolPlace { candidate, momentum: known.momentum(now), day }
             })
             .collect();
-        let key = |place: &Place| &candidates[place.candidate as usize].paper.key;
+        let key = |place: &PoolPlace| &candidates[place.candidate as usize].paper.key;
         order
             .sort_by(|a, b| b.momentum.total_cmp(&a.momentum).then(b.day.cmp(&a.day)).then_with(|| key(a).cmp(key(b))));
         let mut places = vec![0; candidates.len()];
@@ -218,7 +218,7 @@ impl Pool {
         let close = by_place.filter(|(_, place)| closeness.finds(place.candidate as usize));
         close
             .map(|(at, place)| {
-                let place = closeness.worth(place.candidate as usize);
+                let place = closeness.points(place.candidate as usize);
                 Hit { paper: at as u32, place, stretches: 0 }
             })
             .collect()
@@ -242,8 +242,8 @@ impl Pool {
         self.vectors.get_or_init(|| Vectors::new(&self.candidates, &self.liked, &self.statistics))
     }
 
-    fn known<'a>(&self, like: &'a IsLike<'a>) -> Known<'a> {
-        Known { now: Some(self.now), like: Some(like) }
+    fn known<'a>(&self, like: &'a IsLike<'a>) -> WalkContext<'a> {
+        WalkContext { now: Some(self.now), like: Some(like) }
     }
 
     fn place_of(&self, index: usize) -> Option<usize> {
@@ -251,11 +251,11 @@ impl Pool {
     }
 }
 
-fn day_number(place: &Place) -> i32 {
+fn day_number(place: &PoolPlace) -> i32 {
     place.day.max(0)
 }
 
-fn as_match(place: &Place, score: i32, rank: Rank) -> Match {
+fn as_match(place: &PoolPlace, score: i32, rank: Rank) -> Match {
     let score = match rank {
         // To divide would take several times as long, and gives the same.
         Rank::Relevance => (f64::from(score) * 0.01) as f32,
@@ -269,7 +269,7 @@ fn as_match(place: &Place, score: i32, rank: Rank) -> Match {
 /// hangs on them (`age`, `like:`) is taken to be as the choice needed it, and such a keyword is named only where none
 /// matches for certain: several of them as one reason, `a or b`.
 pub fn reasons(profile: &Profile, candidate: &Candidate) -> Reasons {
-    Reasoner::new(profile).reasons_knowing(&Document::new(candidate), Known::default())
+    Reasoner::new(profile).reasons_knowing(&Document::new(candidate), WalkContext::default())
 }
 
 /// Finds the [`reasons`] of one profile for many papers.
@@ -301,10 +301,10 @@ impl<'p> Reasoner<'p> {
     ) -> Reasons {
         let like = |likes: &Likes| near.get(&self.likes.iter().position(|own| own == likes)?).cloned();
         let like: Option<&IsLike<'_>> = if near.is_empty() { None } else { Some(&like) };
-        self.reasons_knowing(document, Known { now: Some(now), like })
+        self.reasons_knowing(document, WalkContext { now: Some(now), like })
     }
 
-    fn reasons_knowing<C: Borrow<Candidate>>(&self, document: &Document<C>, known: Known<'_>) -> Reasons {
+    fn reasons_knowing<C: Borrow<Candidate>>(&self, document: &Document<C>, known: WalkContext<'_>) -> Reasons {
         let (Profile { must, exclude, .. }, keywords) = (self.profile, &self.keywords);
         let admits = |expr: &Resolved, unknown: bool| document.admits(expr, known).unwrap_or(unknown);
         let mut reasons = Reasons::default();

@@ -1,6 +1,6 @@
 //! What a mail's end says about whoever it was for.
 
-use crate::core::bounce::{self, Class, Said, Verdict};
+use crate::core::bounce::{self, Class, Meaning, Verdict};
 use crate::core::delivery::{Phase, Receipt, SendError};
 
 /// What a mail's end says.
@@ -83,7 +83,7 @@ impl Ending {
             (Phase::Rcpt | Phase::Data | Phase::Body, Some(verdict)) if verdict.class == Class::Sender => {
                 match verdict.said {
                     // Another mail may be smaller.
-                    Said::Large => Self::OwnTrouble,
+                    Meaning::Large => Self::OwnTrouble,
                     _ if code < 500 => Self::Deferred { by_domain: true, is_plain: verdict.is_plain, words },
                     // Who has to log in, has to do so for every domain.
                     _ if matches!(code, 503 | 530 | 534 | 535 | 538) => {
@@ -100,7 +100,7 @@ impl Ending {
             (Phase::Rcpt | Phase::Data | Phase::Body, _) if matches!(error, SendError::Transient(_)) => {
                 Self::OwnTrouble
             }
-            (Phase::Rcpt | Phase::Data | Phase::Body, Some(Verdict { said: Said::Full | Said::Busy, .. })) => {
+            (Phase::Rcpt | Phase::Data | Phase::Body, Some(Verdict { said: Meaning::Full | Meaning::Busy, .. })) => {
                 Self::OwnTrouble
             }
             (Phase::Rcpt | Phase::Data | Phase::Body, _) if fault.enhanced.as_deref() == Some("5.2.2") => {

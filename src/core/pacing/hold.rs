@@ -1,4 +1,4 @@
-//! Rests: how long a domain, or everything, is left alone, and how it comes back.
+//! Holds: how long a domain, or everything, is left alone, and how it comes back.
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -6,7 +6,7 @@ use super::Room;
 use crate::core::word_enum;
 
 word_enum! {
-    /// Why a domain, or everything, rests.
+    /// Why a domain, or everything, is held.
     pub enum Cause {
         /// The other side asked us to come later.
         Deferred,
@@ -16,7 +16,7 @@ word_enum! {
     }
 }
 
-/// A rest. When it is over it is remembered until as many mails were taken as it had doubled.
+/// A hold. When it is over it is remembered until as many mails were taken as it had doubled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {
     /// Why.
@@ -48,7 +48,7 @@ pub struct Change {
     pub hold: Option<Hold>,
 }
 
-/// How long a domain rests that refuses us, the first time and at most: a person has to look.
+/// How long a domain is held that refuses us, the first time and at most: a person has to look.
 const REFUSED: (Duration, Duration) = (Duration::minutes(15), Duration::hours(4));
 
 /// A refusal of a mail that began at `begun`; whether that changes the hold.
@@ -56,8 +56,8 @@ pub fn refuse(hold: &mut Option<Hold>, begun: DateTime<Utc>, now: DateTime<Utc>,
     deepen(hold, Cause::Refused, REFUSED, begun, now, words)
 }
 
-/// Another rest, twice as long as the last, from the first of two lengths to the second. A mail that began before the rest
-/// knew nothing of it, and changes nothing; a rest that seems to begin later is one of a clock that was ahead.
+/// Another hold, twice as long as the last, from the first of two lengths to the second. A mail that began before the hold
+/// knew nothing of it, and changes nothing; a hold that seems to begin later is one of a clock that was ahead.
 pub(super) fn deepen(
     hold: &mut Option<Hold>,
     cause: Cause,
@@ -74,12 +74,12 @@ pub(super) fn deepen(
     // Once it is at the ceiling it needn't climb: each level is a mail on the way back.
     let doubled = |level: u32| first * 2_i32.pow(level.min(20) - 1);
     let level = if level > 1 && doubled(level - 1) >= most { level - 1 } else { level };
-    let rest = doubled(level).min(most);
-    *hold = Some(Hold { cause, level, since: now, until: now + rest, words: words.to_owned() });
+    let pause = doubled(level).min(most);
+    *hold = Some(Hold { cause, level, since: now, until: now + pause, words: words.to_owned() });
     true
 }
 
-/// A mail was taken after the rest: a level less, or no hold any more.
+/// A mail was taken after the hold: a level less, or no hold any more.
 pub(super) fn recover(hold: &mut Option<Hold>, begun: DateTime<Utc>, now: DateTime<Utc>) -> bool {
     match hold {
         Some(known) if begun > known.since || known.since > now => {
@@ -93,11 +93,11 @@ pub(super) fn recover(hold: &mut Option<Hold>, begun: DateTime<Utc>, now: DateTi
     }
 }
 
-/// None during a rest; after it one at a time.
+/// None during a hold; after it one at a time.
 pub(super) fn room(hold: Option<&Hold>, running: u32, now: DateTime<Utc>) -> Room {
     match hold {
         None => Room::Open(u32::MAX),
-        // A clock that was set back must not make a rest longer than it was meant.
+        // A clock that was set back must not make a hold longer than it was meant.
         Some(hold) if now < hold.until && now >= hold.since => Room::Closed(Some(hold.until)),
         Some(_) if running > 0 => Room::Closed(None),
         Some(_) => Room::Open(1),

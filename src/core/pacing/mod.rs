@@ -8,7 +8,7 @@
 //! - **Prompt mails** (confirmations, tests) count in all of these, and have a limit of their own besides: so they may be asked
 //!   first, and a flood of them leaves room to the others.
 //! - **A ramp** ([`Ramp`]): the day's limit of a new sender, which grows from the first mail on.
-//! - **Holds** ([`Hold`]): a domain that asked us to slow down rests, twice as long each time, up to a ceiling; one that
+//! - **Holds** ([`Hold`]): a domain that asked us to slow down is held, twice as long each time, up to a ceiling; one that
 //!   refuses us for a reason of ours, or one mailbox after the other, rests for longer. After a rest mails go one at a
 //!   time, until as many were taken as the rest had doubled.
 //!
@@ -57,14 +57,14 @@ impl Room {
 }
 
 /// From so many domains that refuse us, or put us off, with no mail taken in between, it is everybody's matter: everything
-/// rests.
+/// is held.
 const REFUSED_BY_ALL: usize = 3;
 
 /// From so many mailboxes in a row that a domain is said not to have, with no mail taken in between, the domain is not
 /// believed: a broken directory says the same of everybody.
 const NOT_BELIEVED: u32 = 5;
 
-/// From so many mails in a row that somebody refuses for good, with none taken in between, everything rests: whatever it is,
+/// From so many mails in a row that somebody refuses for good, with none taken in between, everything is held: whatever it is,
 /// it is none of the mailboxes'.
 const REJECTED_BY_ALL: u32 = 10;
 

@@ -48,7 +48,7 @@ pub struct Policy {
     pub domain: Limits,
     /// The limits of some domains, by A-labels in lower case.
     pub domains: BTreeMap<String, Limits>,
-    /// How long a domain rests that asked us to slow down, the first time …
+    /// How long a domain is held that asked us to slow down, the first time …
     pub backoff: Duration,
     /// … and at most.
     pub backoff_max: Duration,

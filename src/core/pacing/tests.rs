@@ -123,16 +123,16 @@ fn what_was_sent_before_a_restart_counts() {
 #[test]
 fn a_rest_doubles_to_its_ceiling_and_goes_back_mail_by_mail() {
     let mut pacer = Pacer::new(Policy::default(), None);
-    let (mut now, mut rests) = (at(0), Vec::new());
+    let (mut now, mut holds) = (at(0), Vec::new());
     for _ in 0..9 {
         let changes = send(&mut pacer, "example.org", now, &deferred());
         let until = changes[0].hold.as_ref().expect("a hold").until;
-        rests.push((until - now).num_minutes());
+        holds.push((until - now).num_minutes());
         assert_eq!(pacer.room_for("example.org", Urgency::Bulk, now), Room::Closed(Some(until)));
         send(&mut pacer, "example.net", now, &Ending::Taken);
         now = until;
     }
-    assert_eq!(rests, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+    assert_eq!(holds, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
     let mut taken = 0;
     while !pacer.holds().is_empty() {
         pacer.begin("example.org", Urgency::Bulk, now).expect("room");

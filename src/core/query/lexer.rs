@@ -21,7 +21,7 @@ const MAX_NUMBER: u32 = 100_000_000;
 
 /// A token and its bytes.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Token {
+pub(super) struct Lexeme {
     pub(super) kind: TokenKind,
     pub(super) span: Range<usize>,
 }
@@ -54,7 +54,7 @@ pub(super) enum Caret {
 }
 
 /// The tokens of `text`.
-pub(super) fn tokens(text: &str, caret: Caret) -> Result<Vec<Token>, QueryError> {
+pub(super) fn tokens(text: &str, caret: Caret) -> Result<Vec<Lexeme>, QueryError> {
     let mut lexer = Lexer { text, at: 0, tokens: Vec::new(), caret, last_closing: last_closing(text) };
     while lexer.token()? {}
     Ok(lexer.tokens)
@@ -63,7 +63,7 @@ pub(super) fn tokens(text: &str, caret: Caret) -> Result<Vec<Token>, QueryError>
 struct Lexer<'a> {
     text: &'a str,
     at: usize,
-    tokens: Vec<Token>,
+    tokens: Vec<Lexeme>,
     caret: Caret,
     /// See [`last_closing`].
     last_closing: usize,
@@ -111,7 +111,7 @@ impl<'a> Lexer<'a> {
     }
 
     fn push(&mut self, start: usize, kind: TokenKind) {
-        self.tokens.push(Token { kind, span: start..self.at });
+        self.tokens.push(Lexeme { kind, span: start..self.at });
     }
 
     fn error(&self, c: char, message: impl Into<String>, hint: impl Into<String>) -> QueryError {

@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use super::clean::Clean;
 use super::error::quoted;
-use super::lexer::{Caret, Token, TokenKind, tokens};
+use super::lexer::{Caret, Lexeme, TokenKind, tokens};
 use super::{Clause, Expr, Field, Kind, Literal, MAX_DEPTH, MAX_NEAR, MAX_TERMS, QueryError};
 
 /// The expression in `text`, and the bytes of each of its clauses.
@@ -57,7 +57,7 @@ fn parse_clean(text: &str, caret: Caret) -> Result<(Expr, Vec<Range<usize>>), Qu
 
 struct Parser<'a> {
     text: &'a str,
-    tokens: std::iter::Peekable<std::vec::IntoIter<Token>>,
+    tokens: std::iter::Peekable<std::vec::IntoIter<Lexeme>>,
     /// The bytes of the token read last.
     last: Range<usize>,
     depth: usize,
@@ -67,7 +67,7 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
-    fn next(&mut self) -> Option<Token> {
+    fn next(&mut self) -> Option<Lexeme> {
         let token = self.tokens.next()?;
         self.last = token.span.clone();
         Some(token)
@@ -113,10 +113,10 @@ impl Parser<'_> {
 
     fn primary(&mut self, field: Field) -> Result<Expr, QueryError> {
         let expr = match self.tokens.next() {
-            Some(Token { kind: TokenKind::Open, span }) => self.group(span, field)?,
-            Some(Token { kind: TokenKind::Field(field), span }) => match self.tokens.next() {
-                Some(Token { kind: TokenKind::Open, span }) => self.group(span, field)?,
-                Some(Token { kind: TokenKind::Words(kind, text, count), span: words }) => {
+            Some(Lexeme { kind: TokenKind::Open, span }) => self.group(span, field)?,
+            Some(Lexeme { kind: TokenKind::Field(field), span }) => match self.tokens.next() {
+                Some(Lexeme { kind: TokenKind::Open, span }) => self.group(span, field)?,
+                Some(Lexeme { kind: TokenKind::Words(kind, text, count), span: words }) => {
                     self.clause(span.start..words.end, Clause::Text { field, kind, text }, count)?
                 }
                 _ => {
@@ -124,14 +124,14 @@ impl Parser<'_> {
                     return Err(QueryError::new(span, message, "put the minus before the field: `-title:survey`"));
                 }
             },
-            Some(Token { kind: TokenKind::Words(kind, text, count), span }) => {
+            Some(Lexeme { kind: TokenKind::Words(kind, text, count), span }) => {
                 self.clause(span, Clause::Text { field, kind, text }, count)?
             }
-            Some(Token { kind: TokenKind::Clause(clause), span }) => self.clause(span, clause, 1)?,
+            Some(Lexeme { kind: TokenKind::Clause(clause), span }) => self.clause(span, clause, 1)?,
             token => return Err(self.expected(token)),
         };
         match self.tokens.peek() {
-            Some(Token { kind: TokenKind::Weight(weight), span }) if span.start == self.last.end => {
+            Some(Lexeme { kind: TokenKind::Weight(weight), span }) if span.start == self.last.end => {
                 let weight = *weight;
                 self.next();
                 Ok(Expr::Weighted(Box::new(expr), weight))
@@ -193,7 +193,7 @@ impl Parser<'_> {
     }
 
     /// A word was expected and `found` is there.
-    fn expected(&self, found: Option<Token>) -> QueryError {
+    fn expected(&self, found: Option<Lexeme>) -> QueryError {
         let last = &self.text[self.last.clone()];
         let after = if last.is_empty() { String::new() } else { format!(" after {}", quoted(last)) };
         let Some(found) = found else {

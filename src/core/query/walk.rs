@@ -21,17 +21,17 @@ pub struct Document<C> {
     candidate: C,
     /// Of the title and the abstract.
     sieve: Sieve,
-    title: Words,
-    abstract_text: Words,
-    org: Words,
-    keywords: Vec<Words>,
+    title: TextWords,
+    abstract_text: TextWords,
+    org: TextWords,
+    keywords: Vec<TextWords>,
     authors: Vec<Name>,
 }
 
 /// The words of one text, in order, and where each may be found.
 #[derive(Debug)]
-struct Words {
-    tokens: Vec<Token>,
+struct TextWords {
+    tokens: Vec<WrittenWord>,
     /// By stem, and by the second one: indexes into the tokens.
     stems: HashMap<String, Vec<usize>>,
     /// By the roots of these. Made when it is first needed.
@@ -45,7 +45,7 @@ struct Words {
 }
 
 #[derive(Debug)]
-struct Token {
+struct WrittenWord {
     written: String,
     form: Form,
     range: Range<usize>,
@@ -87,7 +87,7 @@ impl Resolved {
 
 /// What is known beyond the paper itself.
 #[derive(Clone, Copy, Default)]
-pub struct Known<'a> {
+pub struct WalkContext<'a> {
     /// The time, for ages.
     pub now: Option<DateTime<Utc>>,
     /// Whether the candidate is close to other papers.
@@ -116,13 +116,13 @@ impl<C: Borrow<Candidate>> Document<C> {
     /// Cuts and folds all words of `candidate`.
     pub fn new(candidate: C) -> Self {
         let paper = &candidate.borrow().paper;
-        let (title, abstract_text) = (Words::of(&paper.title), Words::of(&paper.abstract_text));
+        let (title, abstract_text) = (TextWords::of(&paper.title), TextWords::of(&paper.abstract_text));
         Self {
             sieve: Sieve::of(title.stems.keys().chain(abstract_text.stems.keys())),
             title,
             abstract_text,
-            org: Words::of(paper.organization.as_deref().unwrap_or_default()),
-            keywords: paper.keywords.iter().map(|keyword| Words::of(keyword)).collect(),
+            org: TextWords::of(paper.organization.as_deref().unwrap_or_default()),
+            keywords: paper.keywords.iter().map(|keyword| TextWords::of(keyword)).collect(),
             authors: paper.authors.iter().map(|name| Name::new(name, false)).collect(),
             candidate,
         }
@@ -134,12 +134,12 @@ impl<C: Borrow<Candidate>> Document<C> {
     }
 
     /// Whether `expr` matches; `None` when that hangs on something that isn't known.
-    pub fn matches(&self, expr: &Expr, known: Known<'_>) -> Option<bool> {
+    pub fn matches(&self, expr: &Expr, known: WalkContext<'_>) -> Option<bool> {
         self.admits(&Resolved::of(expr), known)
     }
 
     /// The same for an expression that is resolved already.
-    pub fn admits(&self, expr: &Resolved, known: Known<'_>) -> Option<bool> {
+    pub fn admits(&self, expr: &Resolved, known: WalkContext<'_>) -> Option<bool> {
         match expr {
             Resolved::Clause(_, holes) if !self.sieve.has(holes) => Some(false),
             Resolved::Clause(literal, _) => self.holds(literal, known),
@@ -150,7 +150,7 @@ impl<C: Borrow<Candidate>> Document<C> {
     }
 
     /// Whether one literal holds; `None` when that hangs on something that isn't known.
-    pub fn holds(&self, literal: &Literal, known: Known<'_>) -> Option<bool> {
+    pub fn holds(&self, literal: &Literal, known: WalkContext<'_>) -> Option<bool> {
         let candidate = self.candidate();
         let paper = &candidate.paper;
         Some(match literal {
@@ -167,7 +167,7 @@ impl<C: Borrow<Candidate>> Document<C> {
     }
 
     /// Whether `expr` matches, as [`Document::admits`] says; if it does, adds to `marks` what [`Document::mark`] would.
-    pub fn find(&self, expr: &Resolved, known: Known<'_>, marks: &mut Marks) -> Option<bool> {
+    pub fn find(&self, expr: &Resolved, known: WalkContext<'_>, marks: &mut Marks) -> Option<bool> {
         // Of words that a reader sees, what is found is the answer.
         if let Resolved::Clause(Literal::Text { field: Field::Any | Field::Title | Field::Abstract, .. }, _) = expr {
             let before = marks.len();
@@ -202,7 +202,7 @@ impl<C: Borrow<Candidate>> Document<C> {
     }
 
     /// The texts of a field; words never stand together across two of them.
-    fn sections(&self, field: Field) -> impl Iterator<Item = &Words> {
+    fn sections(&self, field: Field) -> impl Iterator<Item = &TextWords> {
         let (title, abstract_text) =
             (matches!(field, Field::Any | Field::Title), matches!(field, Field::Any | Field::Abstract));
         let one = |wanted: bool, words| wanted.then_some(words).into_iter();
@@ -237,13 +237,13 @@ fn settle(truths: impl Iterator<Item = Option<bool>>, target: bool) -> Option<bo
     (!unknown).then_some(!target)
 }
 
-impl Words {
+impl TextWords {
     fn of(text: &str) -> Self {
         let words = text::words(text);
         let asides = text::asides(text, &words);
-        let mut tokens: Vec<Token> = words
+        let mut tokens: Vec<WrittenWord> = words
             .into_iter()
-            .map(|word| Token {
+            .map(|word| WrittenWord {
                 written: text[word.range.clone()].to_owned(),
                 form: Form::of(&text[word.range.clone()]),
                 range: word.range,
@@ -364,7 +364,7 @@ fn single(pattern: &Pattern) -> Option<&Part> {
 }
 
 /// Adds the byte ranges at which `pattern` is found.
-fn find(pattern: &Pattern, words: &Words, found: &mut Vec<Range<usize>>) {
+fn find(pattern: &Pattern, words: &TextWords, found: &mut Vec<Range<usize>>) {
     let tokens = &words.tokens;
     if let Some(part) = single(pattern) {
         // In no order and some of them twice, which doesn't matter to ranges.
@@ -400,7 +400,7 @@ fn find(pattern: &Pattern, words: &Words, found: &mut Vec<Range<usize>>) {
 }
 
 /// Where `unit` ends if it begins at a position.
-fn unit_ends(unit: &Unit, words: &[Token], begin: End) -> Vec<End> {
+fn unit_ends(unit: &Unit, words: &[WrittenWord], begin: End) -> Vec<End> {
     let step = |part: &Part, begin: End| -> Vec<End> {
         let at = words.partition_point(|word| word.start < begin.0);
         let here = words[at..].iter().take_while(|word| word.start == begin.0);
@@ -421,7 +421,7 @@ fn unit_ends(unit: &Unit, words: &[Token], begin: End) -> Vec<End> {
 }
 
 /// The words of a nearness, wherever a window holds all of them.
-fn find_near(pattern: &Pattern, words: &Words) -> Vec<Range<usize>> {
+fn find_near(pattern: &Pattern, words: &TextWords) -> Vec<Range<usize>> {
     let tokens = &words.tokens;
     let found: Vec<Vec<(u32, End, usize)>> = pattern
         .units

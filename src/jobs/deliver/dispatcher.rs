@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::events::{self, WorkerEvent};
-use super::rests::Rests;
+use super::holds::Holds;
 use super::{Dispatched, Report, Settings, ended, ended_as};
 use crate::clock::Clock;
 use crate::core::bounce;
@@ -68,7 +68,7 @@ pub(super) struct Dispatcher {
     settings: Settings,
     pacer: Pacer,
     /// For the workers, who have mails in hand already.
-    rests: Arc<Rests>,
+    holds: Arc<Holds>,
     /// Claimed, and not to begin yet.
     waiting: VecDeque<Arc<Claim>>,
     /// Dispatched out and not ended.
@@ -79,7 +79,7 @@ pub(super) struct Dispatcher {
     lane: String,
     /// Whether there may be more to claim in this run.
     may_claim: bool,
-    /// Rests that have changed and are not written down.
+    /// Holds that have changed and are not written down.
     changes: Vec<Change>,
     /// Workers that still have a session, as far as is known.
     workers: usize,
@@ -99,7 +99,7 @@ impl Dispatcher {
         settings: Settings,
         clock: Clock,
         halt: CancellationToken,
-        rests: Arc<Rests>,
+        holds: Arc<Holds>,
     ) -> Result<(Self, mpsc::Receiver<Dispatched>), StoreError> {
         let (claims, taken_up) = mpsc::channel(2 * BATCH);
         let (pacer, lane) = settings.pace.take(&store, clock.now())?;
@@ -113,7 +113,7 @@ impl Dispatcher {
             claimed: 0,
             workers: settings.connections.max(1),
             settings,
-            rests,
+            holds,
             waiting: VecDeque::new(),
             out: HashMap::new(),
             is_broken: false,
@@ -175,7 +175,7 @@ impl Dispatcher {
             self.may_claim = false;
             return;
         }
-        // A report that came back may have made a domain rest, a person may have ended one. What is not written down yet is
+        // A report that came back may have begun a hold, a person may have ended one. What is not written down yet is
         // newer than what is.
         if self.changes.is_empty() {
             match self.store.holds() {
@@ -260,10 +260,10 @@ impl Dispatcher {
         let mut met = Vec::new();
         for change in &changes {
             if change.hold.as_ref().is_some_and(|hold| hold.since == now) {
-                self.rests.begin(change.domain.clone(), now);
+                self.holds.begin(change.domain.clone(), now);
                 met.push(change.domain.clone().unwrap_or_default());
             }
-            events::rests(change, claim.0, now);
+            events::holds(change, claim.0, now);
         }
         self.changes.extend(changes);
         met

@@ -25,26 +25,28 @@ pub(super) enum WorkerEvent {
 pub(super) fn not_sent(recorded: &Recorded, error: &SendError) {
     let again = match recorded.outcome {
         Outcome::Retry(at) if at > recorded.at => at.to_rfc3339(),
-        Outcome::Retry(_) => "after a rest".to_owned(),
+        Outcome::Retry(_) => "after a hold".to_owned(),
         _ => "never".to_owned(),
     };
     let Recorded { mail, attempt, .. } = recorded;
     tracing::warn!(mail, attempt, kind = %error.kind(), again, %error, "not sent");
 }
 
-/// Says that a domain, or everything, rests from now on. Its name may be a person's, so it stands in `paperpost status`.
-pub(super) fn rests(change: &Change, mail: i64, now: DateTime<Utc>) {
+/// Says that a domain, or everything, is held from now on. Its name may be a person's, so it stands in `paperpost status`.
+pub(super) fn holds(change: &Change, mail: i64, now: DateTime<Utc>) {
     let Some(hold) = change.hold.as_ref().filter(|hold| hold.since == now) else { return };
     let (until, words) = (hold.until.to_rfc3339(), &hold.words);
     match (hold.cause, &change.domain) {
-        (Cause::Deferred, _) => tracing::warn!(mail, until, %words, "a domain asks us to slow down: its mails rest"),
+        (Cause::Deferred, _) => {
+            tracing::warn!(mail, until, %words, "a domain asks us to slow down: its mails are held")
+        }
         (Cause::Refused, Some(_)) => tracing::error!(
             mail, until, %words,
-            "a domain refuses our mail for a reason of ours: its mails rest; look at the sender's DNS, its standing, the mail",
+            "a domain refuses our mail for a reason of ours: its mails are held; look at the sender's DNS, its standing, the mail",
         ),
         (Cause::Refused, None) => tracing::error!(
             mail, until, %words,
-            "our mail is refused for a reason of ours: all mails rest; look at the sender's DNS, its standing, the login",
+            "our mail is refused for a reason of ours: all mails are held; look at the sender's DNS, its standing, the login",
         ),
     }
 }

@@ -22,9 +22,9 @@
 pub mod at_once;
 mod dispatcher;
 mod events;
+mod holds;
 pub mod pace;
 mod renderer;
-mod rests;
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -37,13 +37,13 @@ use crate::clock::Clock;
 use crate::compose::{Sender, Shared, Writer};
 use crate::core::delivery::{Fault, Outcome, Receipt, SendError, outcome};
 use crate::core::pacing::Ending;
-use crate::mail::{Gate, Mail, Transport, Turn};
+use crate::mail::{Gate, Handover, Mail, Transport};
 use crate::store::{Claim, Recorded, Store, StoreError};
 use dispatcher::Dispatcher;
 use events::WorkerEvent;
+use holds::Holds;
 use pace::Pace;
 use renderer::{AtWork, Renderer};
-use rests::Rests;
 
 /// What delivering depends on besides the database.
 #[derive(Clone)]
@@ -89,9 +89,9 @@ pub async fn run<T: Transport + 'static>(
 ) -> Result<Report, StoreError> {
     let halt = stop.child_token();
     let connections = settings.connections.max(1);
-    let rests = Arc::new(Rests::default());
+    let holds = Arc::new(Holds::default());
     let (dispatcher, claims) =
-        Dispatcher::new(store.clone(), settings.clone(), clock.clone(), halt.clone(), rests.clone())?;
+        Dispatcher::new(store.clone(), settings.clone(), clock.clone(), halt.clone(), holds.clone())?;
     let (told, hears) = mpsc::channel(dispatcher::GROUP);
     let claims = Arc::new(tokio::sync::Mutex::new(claims));
     let renderers = std::thread::available_parallelism().map_or(1, usize::from).min(connections);
@@ -110,7 +110,7 @@ pub async fn run<T: Transport + 'static>(
     let worker = Worker {
         ready: Arc::new(tokio::sync::Mutex::new(ready)),
         passed_on: Arc::default(),
-        rests,
+        holds,
         transport: transport.clone(),
         clock: clock.clone(),
         halt: halt.clone(),
@@ -143,7 +143,7 @@ struct Worker<T> {
     ready: Arc<tokio::sync::Mutex<mpsc::Receiver<Ready>>>,
     /// Mails of workers that have left, for the others to send, and the news of them.
     passed_on: Arc<(Mutex<Vec<Ready>>, Notify)>,
-    rests: Arc<Rests>,
+    holds: Arc<Holds>,
     transport: Arc<T>,
     clock: Clock,
     halt: CancellationToken,
@@ -164,7 +164,7 @@ impl<T: Transport> Worker<T> {
             if self.halt.is_cancelled() {
                 return self.tell(WorkerEvent::Untried(key(claim))).await;
             }
-            if self.rests.hold(mail.to.domain(), *begun) {
+            if self.holds.stops(mail.to.domain(), *begun) {
                 self.tell(WorkerEvent::Untried(key(claim))).await;
                 ready = self.take_up().await;
                 continue;
@@ -190,7 +190,7 @@ impl<T: Transport> Worker<T> {
     async fn deliver(&self, claim: &Claim, mail: &Mail, next: &OnceLock<Mail>) -> bool {
         let (answer, gate) = Gate::waiting();
         self.tell(WorkerEvent::MaySend(key(claim), answer)).await;
-        let result = match self.transport.send_in_turn(mail, Turn { gate, next }).await {
+        let result = match self.transport.send_with_handover(mail, Handover { gate, next }).await {
             Ok(Some(receipt)) => Ok(receipt),
             // The dispatcher refused, and has taken the claim back.
             Ok(None) => return true,
@@ -272,7 +272,7 @@ fn ended_as(claim: &Claim, result: Result<Receipt, SendError>, now: DateTime<Utc
         _ => claim.tries.and(&result, now),
     };
     let outcome = match (outcome(&result, tries, now, fastrand::f64()), ending) {
-        // The domain rests, not the mail, which keeps its place; after the rest another one asks first.
+        // The domain holds, not the mail, which keeps its place; after the rest another one asks first.
         (Outcome::Retry(_), Ending::Deferred { .. }) => Outcome::Retry(claim.queued.min(now)),
         (outcome, _) => outcome,
     };
@@ -295,7 +295,7 @@ impl<T> Clone for Worker<T> {
         Self {
             ready: self.ready.clone(),
             passed_on: self.passed_on.clone(),
-            rests: self.rests.clone(),
+            holds: self.holds.clone(),
             transport: self.transport.clone(),
             clock: self.clock.clone(),
             halt: self.halt.clone(),

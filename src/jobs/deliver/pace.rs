@@ -1,7 +1,7 @@
 //! The pace: a [`Pacer`] that knows what the database knows.
 //!
 //! Made when the first run needs it, and kept from run to run: within a process it knows to the millisecond what has gone
-//! out. A new process knows it to five minutes, which is on the side of waiting. Rests are read anew for each run, since
+//! out. A new process knows it to five minutes, which is on the side of waiting. Holds are read anew for each run, since
 //! others write them too.
 //!
 //! It also knows which lane was asked last. Where less may leave than is due, a run that began with the first one again
@@ -56,9 +56,9 @@ impl Pace {
 word_enum! {
     /// What holds mails that are due.
     pub enum HeldBy {
-        /// A rest: the other side asked us to come later.
+        /// A hold: the other side asked us to come later.
         Deferred,
-        /// A rest: the other side refuses us for a reason of ours.
+        /// A hold: the other side refuses us for a reason of ours.
         Refused,
         /// As much as the settings allow has gone out.
         Limit,
@@ -86,7 +86,7 @@ pub struct Held {
     /// What holds them.
     #[serde(rename = "cause")]
     pub by: HeldBy,
-    /// What the other side said, when it is a rest.
+    /// What the other side said, when it is a hold.
     pub words: Option<String>,
 }
 
@@ -101,23 +101,23 @@ pub fn held(store: &Store, policy: &Policy, now: DateTime<Utc>) -> Result<Vec<He
         let room = pacer.room_for(&lane.domain, Urgency::Bulk, now);
         (Some(lane.domain), lane.due, room)
     }));
-    let is_at_rest = |domain: &Option<String>| {
+    let hold_of = |domain: &Option<String>| {
         let change = holds.iter().find(|change| change.domain == *domain)?;
         change.hold.as_ref().filter(|hold| hold.until > now)
     };
-    // A rest is told even if nothing is due: it says that something is wrong.
+    // A hold is told even if nothing is due: it says that something is wrong.
     for change in &holds {
-        if is_at_rest(&change.domain).is_some() && !rooms.iter().any(|(domain, ..)| *domain == change.domain) {
+        if hold_of(&change.domain).is_some() && !rooms.iter().any(|(domain, ..)| *domain == change.domain) {
             let until = change.hold.as_ref().map(|hold| hold.until);
             rooms.push((change.domain.clone(), 0, Room::Closed(until)));
         }
     }
     let held = rooms.into_iter().filter_map(|(domain, mails, room)| {
         let Room::Closed(Some(until)) = room else { return None };
-        let rest = is_at_rest(&domain);
-        let by = rest.map_or(HeldBy::Limit, |hold| hold.cause.into());
-        let words = rest.map(|hold| hold.words.clone());
-        (mails > 0 || rest.is_some()).then_some(Held { domain, mails, until, by, words })
+        let hold = hold_of(&domain);
+        let by = hold.map_or(HeldBy::Limit, |hold| hold.cause.into());
+        let words = hold.map(|hold| hold.words.clone());
+        (mails > 0 || hold.is_some()).then_some(Held { domain, mails, until, by, words })
     });
     Ok(held.collect())
 }

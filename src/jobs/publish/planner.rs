@@ -209,7 +209,7 @@ impl Planner {
         let mut turns = Vec::with_capacity(due.len());
         for due in &due {
             match self.turn(store, due, desk) {
-                Ok(Turn::Slot(Slot { class, .. })) if self.pooled(class).is_none() => {
+                Ok(DueState::DueSlot(DueSlot { class, .. })) if self.pooled(class).is_none() => {
                     desk.wanted = Some(class);
                     break;
                 }
@@ -218,16 +218,16 @@ impl Planner {
         }
         let oldest = |class| self.pooled(class).map_or(u32::MAX, |pooled| pooled.oldest);
         let chosen = due.iter().zip(&turns).filter_map(|(due, turn)| match turn {
-            Ok(Turn::Slot(slot)) => Some((due, oldest(slot.class))),
+            Ok(DueState::DueSlot(slot)) => Some((due, oldest(slot.class))),
             _ => None,
         });
         let mut ledgers = store.ledgers(&chosen.collect::<Vec<_>>())?.into_iter();
         let mut decided = Vec::with_capacity(turns.len());
         for (due, turn) in due.into_iter().zip(turns) {
             let decision = match turn {
-                Ok(Turn::NotYet { next }) => Decision::NotYet { next },
+                Ok(DueState::NotYet { next }) => Decision::NotYet { next },
                 Err(why) => Decision::Unreadable(why),
-                Ok(Turn::Slot(slot)) => {
+                Ok(DueState::DueSlot(slot)) => {
                     let ledger = ledgers.next().expect("one for each slot");
                     let edition = ledger.and_then(|ledger| self.decide_one(store, &due, &slot, ledger, desk));
                     match unless_unreadable(edition)? {
@@ -242,7 +242,7 @@ impl Planner {
     }
 
     /// Which slot a subscription's next edition is for, and how far that looks back.
-    fn turn(&self, store: &Store, due: &Due, desk: &mut Desk) -> Result<Turn, StoreError> {
+    fn turn(&self, store: &Store, due: &Due, desk: &mut Desk) -> Result<DueState, StoreError> {
         let slots = match due.order.as_ref().and_then(|(rhythm, _)| desk.slots(rhythm, self.now)) {
             Some(slots) => slots,
             None => {
@@ -255,10 +255,10 @@ impl Planner {
         // After a change of schedule, what is left of the day is settled.
         let next = if last.is_some_and(|last| last > wall) { another_day } else { next };
         let Some(slot) = newest.filter(|newest| last.is_none_or(|last| *newest > last)) else {
-            return Ok(Turn::NotYet { next });
+            return Ok(DueState::NotYet { next });
         };
         let reach = Reach::of(self.settings.window, gap, due.decided(), due.since()?, self.now);
-        Ok(Turn::Slot(Slot { slot, next, reach, class: class(self.settings.window, reach) }))
+        Ok(DueState::DueSlot(DueSlot { slot, next, reach, class: class(self.settings.window, reach) }))
     }
 
     fn pooled(&self, class: Duration) -> Option<&Pooled> {
@@ -269,7 +269,7 @@ impl Planner {
         &self,
         store: &Store,
         due: &Due,
-        slot: &Slot,
+        slot: &DueSlot,
         ledger: Ledger,
         desk: &mut Desk,
     ) -> Result<Edition, StoreError> {
@@ -440,15 +440,15 @@ impl Planner {
 }
 
 /// What the time says of a subscription that may be due.
-enum Turn {
+enum DueState {
     /// No slot is due after all.
     NotYet { next: Option<DateTime<Utc>> },
     /// This one is.
-    Slot(Slot),
+    DueSlot(DueSlot),
 }
 
 /// A slot that is due.
-struct Slot {
+struct DueSlot {
     slot: NaiveDateTime,
     /// When the next one is due.
     next: Option<DateTime<Utc>>,

@@ -16,7 +16,7 @@ use super::{SettingsError, SmtpSettings};
 use crate::core::delivery::{Phase, Receipt, SendError};
 use crate::core::host::is_loopback;
 use crate::core::server::Tls;
-use crate::mail::{Mail, Transport, Turn};
+use crate::mail::{Handover, Mail, Transport};
 
 /// A [`Transport`] over SMTP. Cloning shares the sessions.
 #[derive(Clone)]
@@ -79,7 +79,7 @@ impl Smtp {
 }
 
 impl Transport for Smtp {
-    async fn send_in_turn(&self, mail: &Mail, mut turn: Turn<'_>) -> Result<Option<Receipt>, SendError> {
+    async fn send_with_handover(&self, mail: &Mail, mut turn: Handover<'_>) -> Result<Option<Receipt>, SendError> {
         let pool = &self.pool;
         let closed = |_| fault(Phase::Connect, "the mail transport is closed");
         let slot = pool.slots.clone().acquire_owned().await.map_err(closed)?;

@@ -16,7 +16,7 @@ use super::{DOT, SmtpSettings};
 use crate::core::address::Address;
 use crate::core::delivery::{Fault, Phase, Receipt, SendError};
 use crate::core::server::Pipelining;
-use crate::mail::{Mail, Turn, quoted};
+use crate::mail::{Handover, Mail, quoted};
 
 /// How a transaction ended.
 pub(super) struct Ended {
@@ -47,7 +47,7 @@ enum Stop {
 
 impl Session {
     /// Sends one mail. On a session at which another one was announced, it counts as unanswered.
-    pub(super) async fn send(mut self, mail: &Mail, turn: &mut Turn<'_>, settings: &SmtpSettings) -> Ended {
+    pub(super) async fn send(mut self, mail: &Mail, turn: &mut Handover<'_>, settings: &SmtpSettings) -> Ended {
         self.mails += 1;
         let announced = self.announced.take();
         let ended = self.transact(mail, announced.as_ref(), turn, settings).await;
@@ -74,7 +74,7 @@ impl Session {
         &mut self,
         mail: &Mail,
         announced: Option<&Announced>,
-        turn: &mut Turn<'_>,
+        turn: &mut Handover<'_>,
         settings: &SmtpSettings,
     ) -> Result<Receipt, Stop> {
         let message = mail.message.wire_form().ok_or_else(|| {
@@ -103,7 +103,12 @@ impl Session {
 
     /// Writes the message, and its final dot once the gate is passed; in one write when it is open already. With the dot
     /// goes the announcement of the next mail, when that is wanted and the mail is known.
-    async fn hand_over(&mut self, message: &[u8], turn: &mut Turn<'_>, settings: &SmtpSettings) -> Result<(), Stop> {
+    async fn hand_over(
+        &mut self,
+        message: &[u8],
+        turn: &mut Handover<'_>,
+        settings: &SmtpSettings,
+    ) -> Result<(), Stop> {
         let mut rest = message;
         if turn.gate.known().is_none() {
             self.write_message(rest, b"").await?;

@@ -19,7 +19,7 @@ mod settings;
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use url::Url;
 
-use super::fetch::{Client, Fetched, Token, Validators};
+use super::fetch::{BearerToken, Client, Fetched, Validators};
 use super::{DayOutcome, DayReport, Kind, Lost, Reading, Source, SourceError, Visit, Visits};
 use crate::core::paper::describe::Authority;
 use crate::core::paper::{PaperKey, Route, Snapshot, SourceId};
@@ -39,7 +39,7 @@ pub struct HuggingFace {
     /// Which of them are read.
     pub lists: Lists,
     /// Raises the limit on requests; not needed.
-    pub token: Option<Token>,
+    pub token: Option<BearerToken>,
 }
 
 /// Which lists of Hugging Face are read.

@@ -11,7 +11,7 @@
 //! (RFC 3463), best the one among the words, which is the other server's own. Where they contradict each other, nobody is
 //! given up. `docs/leaving.md` has the table.
 
-use super::words::{self, Said};
+use super::words::{self, Meaning};
 use crate::core::delivery::{Fault, Phase};
 
 /// Whose fault a failed delivery is, and for how long.
@@ -44,7 +44,7 @@ pub struct Verdict {
     /// Whose fault it is.
     pub class: Class,
     /// What the words say.
-    pub said: Said,
+    pub said: Meaning,
     /// Whether it is known beyond doubt that it is about all our mail: by the words, or by a code that has no other meaning.
     pub is_plain: bool,
 }
@@ -52,7 +52,7 @@ pub struct Verdict {
 impl Verdict {
     /// Whether it is a limit on how much we may send, which time mends whatever the code.
     pub fn is_limit(&self) -> bool {
-        self.said == Said::Limit
+        self.said == Meaning::Limit
     }
 }
 
@@ -82,19 +82,19 @@ pub fn judge(code: Option<u16>, enhanced: &str, words: &str, context: Context) -
     let class = match said {
         _ if is_login => Class::Sender,
         _ if is_denied => Class::Hard,
-        Said::Ours | Said::Limit | Said::Large | Said::Restricted => Class::Sender,
-        Said::Missing if is_final => Class::Hard,
-        Said::Missing | Said::Mixed | Said::Full | Said::Busy | Said::Greylisted => Class::Soft,
+        Meaning::Ours | Meaning::Limit | Meaning::Large | Meaning::Restricted => Class::Sender,
+        Meaning::Missing if is_final => Class::Hard,
+        Meaning::Missing | Meaning::Mixed | Meaning::Full | Meaning::Busy | Meaning::Greylisted => Class::Soft,
         // A domain that isn't there, if that is what the code says as well.
-        Said::Away if is_final && status == Some((5, 1, 2)) => Class::Hard,
-        Said::Away if is_final || context == Context::Report => Class::Soft,
-        Said::Later => by_code().min(Class::Soft),
-        Said::Mailbox if !is_final => Class::Soft,
+        Meaning::Away if is_final && status == Some((5, 1, 2)) => Class::Hard,
+        Meaning::Away if is_final || context == Context::Report => Class::Soft,
+        Meaning::Later => by_code().min(Class::Soft),
+        Meaning::Mailbox if !is_final => Class::Soft,
         // A mailbox that is closed, away or never was, in the words of those who have no better code for it.
-        Said::Mailbox if matches!(status, Some((5, 5, 0))) => Class::Soft,
-        Said::Away | Said::Mailbox | Said::Nothing => by_code(),
+        Meaning::Mailbox if matches!(status, Some((5, 5, 0))) => Class::Soft,
+        Meaning::Away | Meaning::Mailbox | Meaning::Nothing => by_code(),
     };
-    let is_plain = is_login || code == Some(421) || matches!(said, Said::Ours | Said::Limit);
+    let is_plain = is_login || code == Some(421) || matches!(said, Meaning::Ours | Meaning::Limit);
     Verdict { class, said, is_plain: is_plain && class == Class::Sender }
 }
 

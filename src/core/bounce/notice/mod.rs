@@ -6,7 +6,7 @@
 //! says, as for any other refusal.
 
 use super::families::{ARRIVALS, DELAYS, ENDS, FAILURES, FAMILIES, Family, Mark, RETURNED, SERVERS};
-use super::{Action, Context, Recipient, Said, judge, read};
+use super::{Action, Context, Meaning, Recipient, judge, read};
 
 /// What is read of a report, octets: its words come early.
 const LONGEST: usize = 32 << 10;
@@ -119,7 +119,7 @@ fn recipients(seen: &Seen<'_>, family: &Family, report: &str) -> Vec<Recipient> 
 
 /// Whether the words say anything, or a code among them does.
 fn is_understood(words: &str) -> bool {
-    judge(None, "", words, Context::Report).said != Said::Nothing || super::judge::has_code(words)
+    judge(None, "", words, Context::Report).said != Meaning::Nothing || super::judge::has_code(words)
 }
 
 /// The fields of a delivery status, where they stand in the text.

@@ -13,10 +13,10 @@ use crate::core::subscription::Rank;
 /// Sets of one width or another.
 pub(super) trait Block: std::fmt::Debug + Send + Sync {
     /// Gives `literal` a set: the papers with what it is worth in each, in order and each once.
-    fn insert(&mut self, literal: u32, worths: &mut dyn Iterator<Item = (Worth, u64)>);
+    fn insert(&mut self, literal: u32, literal_scores: &mut dyn Iterator<Item = (LiteralScore, u64)>);
 
     /// Gives `literal` another set; the number of the one that it had, for [`Block::put_back`].
-    fn replace(&mut self, literal: u32, worths: &mut dyn Iterator<Item = (Worth, u64)>) -> u32;
+    fn replace(&mut self, literal: u32, literal_scores: &mut dyn Iterator<Item = (LiteralScore, u64)>) -> u32;
 
     /// Gives `literal` the set back that it had before the last [`Block::replace`].
     fn put_back(&mut self, literal: u32, row: u32);
@@ -61,15 +61,15 @@ struct Sets<const W: usize> {
     row_of: Vec<u32>,
     /// By row: the papers that its literal finds. Row 0 is empty.
     rows: Vec<[u64; W]>,
-    /// By row, and one more: where its worths begin, one for each paper. They end where those of the next row begin.
+    /// By row, and one more: where its scores begin, one for each paper. They end where those of the next row begin.
     begins: Vec<u32>,
-    worths: Vec<Worth>,
+    literal_scores: Vec<LiteralScore>,
     /// By worth, see [`Hit::stretches`]; apart, since few look at it.
     stretches: Vec<u64>,
 }
 
 /// What a profile says of the papers of a block.
-struct Said<const W: usize> {
+struct ProfileSets<const W: usize> {
     /// A keyword asks for them.
     wanted: [u64; W],
     /// `exclude` has them.
@@ -84,7 +84,7 @@ struct Said<const W: usize> {
 
 /// What a literal is worth in a paper, in hundredths.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Worth {
+pub(super) struct LiteralScore {
     /// Within its block.
     pub paper: u16,
     pub points: u16,
@@ -101,7 +101,7 @@ impl<const W: usize> Sets<W> {
             row_of: Vec::new(),
             rows: vec![[0; W]],
             begins: vec![0, 0],
-            worths: Vec::new(),
+            literal_scores: Vec::new(),
             stretches: Vec::new(),
         }
     }
@@ -123,14 +123,14 @@ impl<const W: usize> Sets<W> {
     }
 
     #[inline(always)]
-    fn worths(&self, row: u32) -> &[Worth] {
-        &self.worths[self.begin(row)..self.begin(row + 1)]
+    fn literal_scores(&self, row: u32) -> &[LiteralScore] {
+        &self.literal_scores[self.begin(row)..self.begin(row + 1)]
     }
 
     /// What `profile` says. Leaves the rows of its singles and pairs that it counts in `scratch`, and what its program has to
     /// score, if the scores there have room.
     #[inline(always)]
-    fn said(&self, profile: &CompiledProfile<'_>, scratch: &mut Scratch) -> Said<W> {
+    fn said(&self, profile: &CompiledProfile<'_>, scratch: &mut Scratch) -> ProfileSets<W> {
         let Scratch { scores, singles, pairs, stack, .. } = scratch;
         let (all_singles, all_pairs, program) = profile.sections();
         let single = |literal: &u32| {
@@ -141,7 +141,7 @@ impl<const W: usize> Sets<W> {
             let (negated, a, b) = (b & NEGATED, self.row(*a), self.row(b & !NEGATED));
             ([a, b | negated], a != 0 && b | negated != 0)
         };
-        let mut said = Said {
+        let mut said = ProfileSets {
             wanted: if profile.wants_every_paper() { self.all } else { [0; W] },
             excluded: [0; W],
             open: self.all,
@@ -170,12 +170,12 @@ impl<const W: usize> Sets<W> {
         const FEW: usize = MOST_SCORE as usize / u16::MAX as usize;
         // Worths are scattered over more memory than the cache holds, and how many a row has can't be foretold: all rows
         // are asked for their first before any is waited for.
-        let first = |row: &u32| self.worths.get(self.begin(*row)).map_or(0, |worth| worth.points);
+        let first = |row: &u32| self.literal_scores.get(self.begin(*row)).map_or(0, |score| score.points);
         black_box(singles.iter().fold(0, |asked, row| asked ^ first(row)));
         for rows in singles.chunks(MANY) {
             for row in rows {
-                for worth in self.worths(*row) {
-                    scores[usize::from(worth.paper) % BLOCK] += i32::from(worth.points);
+                for score in self.literal_scores(*row) {
+                    scores[usize::from(score.paper) % BLOCK] += i32::from(score.points);
                 }
             }
             if profile.has_program() || singles.len() > FEW {
@@ -187,7 +187,7 @@ impl<const W: usize> Sets<W> {
             if b & NEGATED != 0 {
                 self.add(*a, &both, WEIGHT_ONE, scores);
             } else if both != [0; W] {
-                self.each_worth(&both, [*a, *b], |paper, [a, b]| {
+                self.each_score(&both, [*a, *b], |paper, [a, b]| {
                     let (sum, near) = (self.points(a) + self.points(b), self.near(a, b));
                     scores[paper % BLOCK] =
                         (scores[paper % BLOCK] + sum + if near { sum / 2 } else { 0 }).min(MOST_SCORE);
@@ -244,7 +244,7 @@ impl<const W: usize> Sets<W> {
 
     /// Runs a program: adds to what is `said`, and to `scores` what its keywords are worth.
     #[inline(always)]
-    fn run(&self, program: &[u32], said: &mut Said<W>, scores: &mut [i32], stack: &mut Vec<u64>) {
+    fn run(&self, program: &[u32], said: &mut ProfileSets<W>, scores: &mut [i32], stack: &mut Vec<u64>) {
         let mut keyword = [0; W];
         let mut words = program.iter();
         while let Some(op) = words.next().and_then(|word| Op::decode(*word)) {
@@ -284,9 +284,9 @@ impl<const W: usize> Sets<W> {
     /// Adds what a row is worth to the papers that are in `among`.
     #[inline(always)]
     fn add(&self, row: u32, among: &[u64; W], weight: u32, scores: &mut [i32]) {
-        self.each_worth(among, [row], |paper, [worth]| {
+        self.each_score(among, [row], |paper, [place]| {
             if let Some(score) = scores.get_mut(paper) {
-                *score = (*score + weighted(self.points(worth), weight)).min(MOST_SCORE);
+                *score = (*score + weighted(self.points(place), weight)).min(MOST_SCORE);
             }
         });
     }
@@ -295,7 +295,7 @@ impl<const W: usize> Sets<W> {
     /// each other.
     #[inline(always)]
     fn add_nearness(&self, pair: [u32; 2], among: &[u64; W], weights: [u32; 2], scores: &mut [i32]) {
-        self.each_worth(among, pair, |paper, [a, b]| {
+        self.each_score(among, pair, |paper, [a, b]| {
             if self.near(a, b)
                 && let Some(score) = scores.get_mut(paper)
             {
@@ -305,10 +305,10 @@ impl<const W: usize> Sets<W> {
         });
     }
 
-    /// Goes through the papers of `among` that all these rows find, with the places of their worths there.
+    /// Goes through the papers of `among` that all these rows find, with the places of their scores there.
     #[inline(always)]
-    fn each_worth<const N: usize>(&self, among: &[u64; W], rows: [u32; N], mut each: impl FnMut(usize, [usize; N])) {
-        // The worths of a row are in the order of its bits.
+    fn each_score<const N: usize>(&self, among: &[u64; W], rows: [u32; N], mut each: impl FnMut(usize, [usize; N])) {
+        // The scores of a row are in the order of its bits.
         let mut places = rows.map(|row| self.begin(row));
         let rows = rows.map(|row| &self.rows[row as usize]);
         for (word, among) in among.iter().enumerate() {
@@ -317,16 +317,16 @@ impl<const W: usize> Sets<W> {
                 let bit = papers & papers.wrapping_neg();
                 papers ^= bit;
                 let before = |number: usize| (rows[number][word] & (bit - 1)).count_ones() as usize;
-                let worths = std::array::from_fn(|number| places[number] + before(number));
-                each(64 * word + bit.trailing_zeros() as usize, worths);
+                let literal_scores = std::array::from_fn(|number| places[number] + before(number));
+                each(64 * word + bit.trailing_zeros() as usize, literal_scores);
             }
             (0..N).for_each(|number| places[number] += rows[number][word].count_ones() as usize);
         }
     }
 
     #[inline(always)]
-    fn points(&self, worth: usize) -> i32 {
-        i32::from(self.worths[worth].points)
+    fn points(&self, place: usize) -> i32 {
+        i32::from(self.literal_scores[place].points)
     }
 
     #[inline(always)]
@@ -335,7 +335,7 @@ impl<const W: usize> Sets<W> {
     }
 }
 
-impl<const W: usize> Said<W> {
+impl<const W: usize> ProfileSets<W> {
     /// What is chosen of all papers but those to skip.
     #[inline(always)]
     fn chosen(&self, skip: Option<&[u64; BLOCK / 64]>) -> [u64; W] {
@@ -400,11 +400,11 @@ fn keep_first<const W: usize>(set: &mut [u64; W], most: usize) {
 }
 
 impl<const W: usize> Block for Sets<W> {
-    fn insert(&mut self, literal: u32, worths: &mut dyn Iterator<Item = (Worth, u64)>) {
+    fn insert(&mut self, literal: u32, literal_scores: &mut dyn Iterator<Item = (LiteralScore, u64)>) {
         let mut set = [0; W];
-        for (worth, stretches) in worths {
-            set[usize::from(worth.paper) / 64] |= 1 << (worth.paper % 64);
-            self.worths.push(worth);
+        for (score, stretches) in literal_scores {
+            set[usize::from(score.paper) / 64] |= 1 << (score.paper % 64);
+            self.literal_scores.push(score);
             self.stretches.push(stretches);
         }
         if self.row_of.len() <= literal as usize {
@@ -412,12 +412,12 @@ impl<const W: usize> Block for Sets<W> {
         }
         self.row_of[literal as usize] = self.rows.len() as u32;
         self.rows.push(set);
-        self.begins.push(self.worths.len() as u32);
+        self.begins.push(self.literal_scores.len() as u32);
     }
 
-    fn replace(&mut self, literal: u32, worths: &mut dyn Iterator<Item = (Worth, u64)>) -> u32 {
+    fn replace(&mut self, literal: u32, literal_scores: &mut dyn Iterator<Item = (LiteralScore, u64)>) -> u32 {
         let row = self.row(literal);
-        self.insert(literal, worths);
+        self.insert(literal, literal_scores);
         row
     }
 
@@ -426,7 +426,7 @@ impl<const W: usize> Block for Sets<W> {
         self.rows.pop();
         self.begins.pop();
         let end = self.begins.last().map_or(0, |end| *end as usize);
-        self.worths.truncate(end);
+        self.literal_scores.truncate(end);
         self.stretches.truncate(end);
     }
 
@@ -436,7 +436,7 @@ impl<const W: usize> Block for Sets<W> {
 
     fn settled(&self, profile: &CompiledProfile<'_>, into: &mut [u64; BLOCK / 64], scratch: &mut Scratch) {
         scratch.scores.clear();
-        let Said { wanted, excluded, .. } = self.said(profile, scratch);
+        let ProfileSets { wanted, excluded, .. } = self.said(profile, scratch);
         (0..W).for_each(|word| into[word] |= wanted[word] | excluded[word]);
     }
 

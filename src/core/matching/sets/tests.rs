@@ -31,9 +31,11 @@ fn both_forms<const W: usize>(profile: &Profile, papers: usize, seed: u64) -> Re
             continue;
         }
         let has: Vec<u16> = (0..papers as u16).filter(|_| random(4) < share).collect();
-        let worths: Vec<(Worth, u64)> =
-            has.into_iter().map(|paper| (Worth { paper, points: random(1 << 16) as u16 }, random(u64::MAX))).collect();
-        sets.insert(literal, &mut worths.into_iter());
+        let scores: Vec<(LiteralScore, u64)> = has
+            .into_iter()
+            .map(|paper| (LiteralScore { paper, points: random(1 << 16) as u16 }, random(u64::MAX)))
+            .collect();
+        sets.insert(literal, &mut scores.into_iter());
     }
     let skip: [u64; BLOCK / 64] = std::array::from_fn(|_| random(u64::MAX) & random(u64::MAX));
     let day = |paper: usize| 739_000 + (paper % 9) as i32;
@@ -73,8 +75,8 @@ fn from_words(singles: u32, pairs: u32, rest: &[u32]) -> CompiledProfile<'static
 fn no_score_exceeds_the_greatest() {
     let mut sets = Sets::<1>::new(3);
     for literal in 0..2 {
-        let worths = [(0, u16::MAX), (literal, 1)].map(|(paper, points)| (Worth { paper, points }, 0));
-        sets.insert(literal.into(), &mut worths.into_iter().take(1 + usize::from(literal)));
+        let scores = [(0, u16::MAX), (literal, 1)].map(|(paper, points)| (LiteralScore { paper, points }, 0));
+        sets.insert(literal.into(), &mut scores.into_iter().take(1 + usize::from(literal)));
     }
     let weighted = [Op::Push(0), Op::Keyword, Op::Points(MOST_WEIGHT)].map(Op::encode);
     let profiles = [

@@ -170,7 +170,7 @@ fn an_explanation_reads_well_in_a_terminal() {
     wants.exclude = queries(&["survey"]);
     wants.min_upvotes = 20;
     let explanation = pool.explain(&wants, 0).expect("the first candidate");
-    assert_eq!(explanation.verdict, Verdict::Excluded);
+    assert_eq!(explanation.verdict, ProfileVerdict::Excluded);
     let expected = "\
 not chosen: excluded
   yes  keyword      diffusion (video OR audio)
@@ -184,7 +184,7 @@ not chosen: excluded
 ";
     assert_eq!(explanation.to_string(), expected);
     wants.exclude.clear();
-    assert_eq!(pool.explain(&wants, 0).map(|e| e.verdict), Some(Verdict::TooFewVotes));
+    assert_eq!(pool.explain(&wants, 0).map(|e| e.verdict), Some(ProfileVerdict::TooFewVotes));
     let mut wants = profile(&[
         "diffusion -(video OR audio)",
         "like:2603.00002~3%",
@@ -372,7 +372,7 @@ fn profiles() -> impl Strategy<Value = Profile> {
 fn agree(pool: &Pool, profiles: &[Profile]) -> Result<(), TestCaseError> {
     let like = |index: usize, likes: &Likes| {
         let closeness = pool.closeness(likes, &[]);
-        closeness.finds(index).then(|| closeness.worth(index))
+        closeness.finds(index).then(|| closeness.points(index))
     };
     let scorer = Scorer::new(pool.candidates(), &like);
     profiles.iter().try_for_each(|profile| agree_on(pool, &scorer, profile))
@@ -423,7 +423,7 @@ proptest! {
         let mut found: Vec<usize> = pool.select(&profile).iter().map(|chosen| chosen.index).collect();
         found.sort_unstable();
         let explained: Vec<usize> = (0..pool.candidates().len())
-            .filter(|index| pool.explain(&profile, *index).is_some_and(|e| e.verdict == Verdict::Chosen))
+            .filter(|index| pool.explain(&profile, *index).is_some_and(|e| e.verdict == ProfileVerdict::Chosen))
             .collect();
         prop_assert_eq!(&explained, &found);
         for index in 0..pool.candidates().len() {

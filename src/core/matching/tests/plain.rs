@@ -60,7 +60,8 @@ impl<'a> Scorer<'a> {
         let holds = |at: usize| match is_near {
             true => !self.begins(at, literal).is_empty(),
             false => {
-                let known = Known { now: Some(now()), like: Some(&|likes| (self.like)(at, likes).map(|_| Vec::new())) };
+                let known =
+                    WalkContext { now: Some(now()), like: Some(&|likes| (self.like)(at, likes).map(|_| Vec::new())) };
                 self.documents[at].holds(literal, known) == Some(true)
             }
         };
@@ -151,8 +152,8 @@ impl<'a> Scorer<'a> {
             Literal::Like(likes) => (self.like)(at, likes).unwrap_or(0),
             _ => 0,
         };
-        let worth = (place as f32 * rarity).round() as u64;
-        worth * (weight * 100.0).round().clamp(1.0, 10_000.0) as u64 / 100
+        let score = (place as f32 * rarity).round() as u64;
+        score * (weight * 100.0).round().clamp(1.0, 10_000.0) as u64 / 100
     }
 
     /// Where the words of a literal begin in what a reader sees.

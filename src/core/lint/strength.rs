@@ -9,7 +9,7 @@ use crate::core::text;
 
 /// How much an expression says, from the least to the most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Worth {
+pub(super) enum Strength {
     /// It never matches.
     Nothing,
     /// It always matches.
@@ -23,28 +23,28 @@ pub(super) enum Worth {
 }
 
 /// What an expression says.
-pub(super) fn worth(expr: &Expr) -> Worth {
+pub(super) fn strength(expr: &Expr) -> Strength {
     of(expr, false)
 }
 
 /// What some expressions say together, each with whether it must not match.
-pub(super) fn worth_of_all<'a>(all: impl IntoIterator<Item = (&'a Expr, bool)>) -> Worth {
+pub(super) fn strength_of_all<'a>(all: impl IntoIterator<Item = (&'a Expr, bool)>) -> Strength {
     let mut conditions = Conditions::default();
     all.into_iter().for_each(|(expr, negate)| conditions.gather(expr, negate));
-    conditions.worth()
+    conditions.strength()
 }
 
 /// What an expression says, or with `negate` its opposite.
-fn of(expr: &Expr, negate: bool) -> Worth {
+fn of(expr: &Expr, negate: bool) -> Strength {
     match expr {
         Expr::Not(inner) => of(inner, !negate),
         Expr::Weighted(inner, _) => of(inner, negate),
         // Any alternative that says too little spoils the rest; one that can't match is merely idle.
         Expr::And(any) | Expr::Or(any) if matches!(expr, Expr::Or(_)) != negate => {
-            let worths = any.iter().map(|inner| of(inner, negate));
-            worths.filter(|worth| *worth != Worth::Nothing).min().unwrap_or(Worth::Nothing)
+            let strengths = any.iter().map(|inner| of(inner, negate));
+            strengths.filter(|strength| *strength != Strength::Nothing).min().unwrap_or(Strength::Nothing)
         }
-        _ => worth_of_all([(expr, negate)]),
+        _ => strength_of_all([(expr, negate)]),
     }
 }
 
@@ -54,7 +54,7 @@ struct Conditions {
     wanted: Vec<Literal>,
     unwanted: Vec<Literal>,
     /// What the alternatives among them say.
-    others: Vec<Worth>,
+    others: Vec<Strength>,
 }
 
 impl Conditions {
@@ -76,13 +76,13 @@ impl Conditions {
         }
     }
 
-    fn worth(&self) -> Worth {
-        if self.contradict() || self.others.contains(&Worth::Nothing) {
-            return Worth::Nothing;
+    fn strength(&self) -> Strength {
+        if self.contradict() || self.others.contains(&Strength::Nothing) {
+            return Strength::Nothing;
         }
-        let unwanted = self.unwanted.iter().map(|_| Worth::Negative);
-        let worths = self.wanted.iter().map(of_literal).chain(unwanted).chain(self.others.iter().copied());
-        worths.max().unwrap_or(Worth::Everything)
+        let unwanted = self.unwanted.iter().map(|_| Strength::Negative);
+        let strengths = self.wanted.iter().map(of_literal).chain(unwanted).chain(self.others.iter().copied());
+        strengths.max().unwrap_or(Strength::Everything)
     }
 
     /// Whether two of them never hold together: a word and its negation, or numbers that no number fits.
@@ -116,11 +116,11 @@ fn opposite(literal: &Literal) -> Option<Literal> {
     Some(Literal::Number(*measure, opposite, *value))
 }
 
-fn of_literal(literal: &Literal) -> Worth {
+fn of_literal(literal: &Literal) -> Strength {
     match literal {
-        Literal::Number(_, comparison, value) if bounds(*comparison, *value) == (0..=u64::MAX) => Worth::Everything,
-        literal if is_common(literal) => Worth::Common,
-        _ => Worth::Specific,
+        Literal::Number(_, comparison, value) if bounds(*comparison, *value) == (0..=u64::MAX) => Strength::Everything,
+        literal if is_common(literal) => Strength::Common,
+        _ => Strength::Specific,
     }
 }
 

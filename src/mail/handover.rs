@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::Mail;
 
 /// What a transport has to know of the run that a mail is part of.
-pub struct Turn<'a> {
+pub struct Handover<'a> {
     /// To be passed before the other side may have the mail.
     pub gate: Gate,
     /// The mail that is sent after this one by whoever sends this one, once it is known. A transport may announce it early,
@@ -23,14 +23,14 @@ pub struct Turn<'a> {
 pub struct Gate(State);
 
 enum State {
-    Told(bool),
+    Known(bool),
     Waiting(oneshot::Receiver<bool>),
 }
 
 impl Gate {
     /// A gate that is open, for a mail on its own.
     pub fn open() -> Self {
-        Self(State::Told(true))
+        Self(State::Known(true))
     }
 
     /// A gate, and what opens it by `true`. By `false`, or dropped, it refuses.
@@ -47,10 +47,10 @@ impl Gate {
                 Err(oneshot::error::TryRecvError::Empty) => return None,
                 Err(oneshot::error::TryRecvError::Closed) => false,
             };
-            self.0 = State::Told(answer);
+            self.0 = State::Known(answer);
         }
         match self.0 {
-            State::Told(answer) => Some(answer),
+            State::Known(answer) => Some(answer),
             State::Waiting(_) => None,
         }
     }
@@ -59,9 +59,9 @@ impl Gate {
     pub async fn passed(&mut self) -> bool {
         if let State::Waiting(told) = &mut self.0 {
             let answer = told.await.unwrap_or(false);
-            self.0 = State::Told(answer);
+            self.0 = State::Known(answer);
         }
-        matches!(self.0, State::Told(true))
+        matches!(self.0, State::Known(true))
     }
 }
 
