@@ -22,7 +22,7 @@ use crate::core::query::{Clause, Comparison, Expr, Field, Kind, Measure, Query};
 use crate::core::subscription::{Profile, Rank};
 
 /// The version of the query language, of the literals and of this encoding, together.
-pub const LANGUAGE: u32 = 5;
+pub const LANGUAGE: u32 = 6;
 
 /// In word 0: the profile has no keywords and so wants every paper.
 pub(super) const EVERY_PAPER: u32 = 1 << 8;

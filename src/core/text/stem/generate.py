@@ -30,7 +30,7 @@ OWN = set(
     species spring sting stocking string swing thing this thought thus underlay upper us utter wedding wicked wing worse worst
     wound wove wring agenda opera stamina always news gas goods politics king series has was its his yes bus pus does less
     feed seed need speed bleed breed weed heed deed reed greed creed indeed exceed proceed succeed hundred beloved former
-    elder eldest analytics inner as is are were been am be had did done dove
+    elder eldest analytics inner as is are were been am be had did done dove dolmen
     """.split()
 )
 # Words with two stems: what they are an inflection of hangs on the sentence. Some have a second one that nobody means.
@@ -44,6 +44,12 @@ TWO = {
     "means": ["mean", "means"],
     "statistics": ["statistics", "statistic"],
     "taxes": ["tax"],
+}
+# Plurals that WordNet doesn't have, or knows as words of their own too.
+PLURALS = {
+    "algae": "alga", "bacteria": "bacterium", "cocci": "coccus", "elves": "elf", "fungi": "fungus", "memoranda": "memorandum",
+    "men": "man", "ova": "ovum", "oxen": "ox", "passersby": "passerby", "protozoa": "protozoan", "simplices": "simplex",
+    "staphylococci": "staphylococcus", "stigmata": "stigma", "streptococci": "streptococcus", "teeth": "tooth",
 }
 # Words in -ics that are plurals; others are fields of study, or name no single thing.
 PLURAL_ICS = set("antibiotics basics characteristics critics heuristics lyrics metrics mosaics tactics topics tropics".split())
@@ -124,6 +130,7 @@ OTHERS = scowl(r"(british(_z)?|australian|canadian|variant_[12]|(british|canadia
 OTHERS = {word: size for word, size in OTHERS.items() if word not in WORDS}
 STEM_WORDS = scowl("(english|american)-words", STEMS)
 FORMS = {**dict.fromkeys(MORE_VERBS | MORE_NOUNS, STEMS), **NAMES, **OTHERS, **STEM_WORDS}
+LOWER = STEM_WORDS.keys() | OTHERS.keys()
 FLAGS = hunspell()
 ADJECTIVES, ADVERBS, NOUNS = wordnet("adj"), wordnet("adv"), wordnet("noun")
 VERBS = wordnet("verb") | {word for word, flags in FLAGS.items() if {"G", "D"} <= flags} | MORE_VERBS
@@ -185,6 +192,8 @@ def stems(word):
         found = [noun for noun in NOUN_FORMS[word] if noun in FORMS]
         if found:
             return found[:1] if word.endswith("ies") else found[:2]
+    if is_of_men(word, LOWER):
+        return [word[:-2] + "an"]
     if word.endswith("s") and not word.endswith(("ss", "us", "is")):
         return plural(word)
     ending = next((end for end in ("er", "est") if word.endswith(end)), "")
@@ -196,6 +205,11 @@ def stems(word):
             if is_doubled and base in ADJECTIVES and base in WORDS and is_compared:
                 return [base]
     return [word]
+
+
+def is_of_men(word, words):
+    """Whether it is a plural like "policemen": WordNet lists few of these. There is no "abdoman"."""
+    return word.endswith("men") and word not in OWN and word[:-2] + "an" in words
 
 
 def plural(word):
@@ -240,7 +254,8 @@ def pairs():
             found[british] = found[word]
     for word in NAMES:
         found.setdefault(word, [word[:-1]] if word.endswith("s") and word[:-1] in NAMES else [word])
-    found.update({word: [stem] for word, stem in SPELLED.items()})
+    found.update({word: [word[:-2] + "an"] for word in NAMES if is_of_men(word, NAMES)})
+    found.update({word: [stem] for word, stem in (SPELLED | PLURALS).items()})
     # "breakings" is a word as soon as somebody needs it.
     for word in WORDS:
         if word.endswith("ing") and found[word] != [word]:
@@ -296,9 +311,11 @@ def smallest(found):
     Venkatachary, Zill: "Constructing Optimal IP Routing Tables", INFOCOM 1999), with suffixes for addresses."""
     root = Node()
     # What says nothing about other words with the same ending: comparatives, and all that was decided by hand.
-    alone = {word for word, of_word in found.items() if len(of_word) > 1 or word in OWN or word in SPELLED}
+    alone = {word for word, of_word in found.items() if len(of_word) > 1 or word in OWN or word in SPELLED | PLURALS}
     alone |= {acronym + "s" for acronym in ACRONYMS}
     alone |= {word for word in WORDS if word.endswith(("er", "est")) and found[word] != [word]}
+    # "Stamen" ends like "doormen"; nothing does like "women" and "craftsmen" but their like.
+    alone |= {word for word in found if word.endswith("men") and not word.endswith(("women", "smen"))}
     for word, of_word in found.items():
         of_word = rule(word, [word] if word in alone else of_word)
         node = root

@@ -154,6 +154,7 @@ mod tests {
         large larger largest
         learn learned learnt learning learns
         lens lenses
+        man men
         matrix matrices
         model models modelling modeling modelled modeled
         optimization optimisation optimizations optimisations
@@ -169,7 +170,18 @@ mod tests {
         tokenizer tokenizers tokeniser tokenisers
         train trained training trainings
         virus viruses
-        llm llms";
+        llm llms
+        woman women
+        policeman policemen
+        craftsman craftsmen
+        congresswoman congresswomen
+        foot feet
+        goose geese
+        tooth teeth
+        alga algae
+        bacterium bacteria
+        fungus fungi
+        simplex simplices";
 
     /// Words that are their own stems, and so have each another.
     const APART: &str = "
@@ -178,7 +190,7 @@ mod tests {
         king during species series statistic news lens left leave better good best data datum meaning mean agreement agree
         activity active activation activate robotics robotic semantics semantic organ organic organization string us status
         corpus bus gas analysis bed embed speed need feed evening even later late thought think ground grind shot shoot media
-        medium nas sat bit bite";
+        medium nas sat bit bite human person people german roman specimen abdomen omen lumen putamen ramen";
 
     #[test]
     fn inflections_have_one_stem() {
