@@ -365,3 +365,27 @@ async fn check_tells_of_schedules_that_are_hardly_meant_or_never_come_and_of_a_k
     let set = home.run(&["check", "--set", "digest.schedule=0 */5 * * *"]).await;
     assert!(said(&set).contains("digest.schedule: after hour 20"), "{}", said(&set));
 }
+
+#[tokio::test]
+async fn a_key_that_finds_no_room_leaves_nothing_and_none_is_written_over() {
+    let (home, _site, _smtp) = home().await;
+    let keygen = ["dkim", "keygen", "--type", "ed25519", "--selector", "r", "--set", "dkim.domain=example.org"];
+    let entries = || std::fs::read_dir(home.path("")).expect("the folder").count();
+    let before = entries();
+    let binary = home.command(&[]).get_program().to_owned();
+    let mut full = tokio::process::Command::new("sh");
+    full.args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\""]).arg(binary).args(keygen);
+    let full = full.current_dir(home.path("")).output().await.expect("a shell");
+    assert!(full.status.code() == Some(1) && said(&full).contains("can't write"), "{}", said(&full));
+    assert_eq!(entries(), before, "no leftover");
+    let made = home.run(&keygen).await;
+    assert!(made.status.success(), "{}", said(&made));
+    let key = home.read("dkim-r.pem");
+    let mode = std::os::unix::fs::PermissionsExt::mode(
+        &std::fs::metadata(home.path("dkim-r.pem")).expect("the file").permissions(),
+    );
+    assert_eq!((key.lines().last(), mode & 0o777), (Some("-----END PRIVATE KEY-----"), 0o600));
+    let again = home.run(&keygen).await;
+    assert!(again.status.code() == Some(1) && said(&again).contains("exists"), "{}", said(&again));
+    assert_eq!((home.read("dkim-r.pem"), entries()), (key, before + 1));
+}
