@@ -363,6 +363,9 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         Command::Check { json } => {
             let mut report = config::check(config.as_deref(), &set, environment(), expression::holdings);
+            if let Some(settings) = &report.settings {
+                config::clear_leftovers(settings);
+            }
             report.add(report.settings.as_ref().map(app::unusable).unwrap_or_default());
             report.add_access();
             report.add_warnings(report.settings.as_ref().map(expression::reread_in_database).unwrap_or_default());

@@ -17,7 +17,7 @@ use super::output::spinner;
 use super::progress::{listener, telling};
 use crate::app::{self, App, Current, Origin};
 use crate::clock::Clock;
-use crate::config::Settings;
+use crate::config::{self, Settings};
 use crate::core::paper::Route;
 use crate::daemon::{self, Parts, signals};
 use crate::jobs;
@@ -44,6 +44,7 @@ pub(super) async fn run(settings: Settings, origin: Origin) -> anyhow::Result<Ex
         tracing::warn!("{warning}");
     }
     let (_lock, store) = app::open(&settings)?;
+    config::clear_leftovers(&settings);
     let (stop, reload) = signals::listen()?;
     let app = match App::build(&settings, &store) {
         Ok(app) => app,
@@ -140,6 +141,7 @@ impl Work {
     /// claimed.
     fn begin(settings: &Settings, json: bool) -> anyhow::Result<Self> {
         let (lock, store) = app::open(settings)?;
+        config::clear_leftovers(settings);
         let (clock, stop) = (Clock::System, stop_at_interrupt());
         let report = store.take_in(&files::read(settings), clock.now())?;
         let told = CommandReport::new(json);

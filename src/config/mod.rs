@@ -79,6 +79,11 @@ pub fn subscription_files(settings: &Settings) -> Vec<PathBuf> {
     settings.subscriptions.iter().flat_map(FilePattern::files).collect()
 }
 
+/// Removes what killed commands have left beside the files that commands change.
+pub fn clear_leftovers(settings: &Settings) {
+    subscription_files(settings).iter().chain(&settings.file).for_each(|path| edit::tidy(path));
+}
+
 /// Whether the file at `path`, which need not be there yet, is one of the subscription files that the settings name.
 pub fn is_subscription_file(settings: &Settings, path: &Path) -> bool {
     settings.subscriptions.iter().any(|pattern| pattern.names(path))

@@ -169,3 +169,22 @@ async fn a_first_day_that_is_yet_to_come_is_said() {
     assert!(checked.status.success(), "{}", said(&checked));
     assert!(said(&checked).contains("ada@example.org gets nothing before 2999-03-01"), "{}", said(&checked));
 }
+
+#[tokio::test]
+async fn what_a_killed_subscribe_leaves_behind_goes_with_the_next_command() {
+    for next in ["check", "once"] {
+        let home = home("").await;
+        let binary = home.command(&[]).get_program().to_owned();
+        // The signal for a file that may not become longer comes in the middle of writing.
+        let mut killed = tokio::process::Command::new("sh");
+        killed.args(["-c", "ulimit -c 0; ulimit -f 0; exec \"$0\" \"$@\""]).arg(binary);
+        killed.args(["subscribe", "ada@example.org", "retrieval"]).current_dir(home.path(""));
+        let killed = killed.output().await.expect("a shell");
+        assert_eq!(killed.status.code(), None, "{}", said(&killed));
+        assert!(home.path(".subscriptions.toml.new").exists() && home.path(".subscriptions.toml.lock").exists());
+        home.run(&[next]).await;
+        let left = std::fs::read_dir(home.path("")).expect("the folder");
+        let left: Vec<_> = left.map(|entry| entry.expect("an entry").file_name()).collect();
+        assert!(!left.iter().any(|name| name.to_string_lossy().starts_with('.')), "{next}: {left:?}");
+    }
+}

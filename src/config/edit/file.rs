@@ -6,7 +6,7 @@
 //! sync, rename, sync), with owner, group and mode of the old file; a symbolic link stays a link. What fails has changed
 //! nothing.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
@@ -49,6 +49,21 @@ pub fn change<E: From<FileError>>(
         }
     }
     Err(failed("change", io::Error::other("somebody else keeps changing it")).into())
+}
+
+/// Removes what a command that was killed while it changed the file at `path` has left beside it. Nothing depends on that: the lock
+/// of a dead process is free, and no half-written text is ever read. While another command changes the file, nothing happens.
+pub fn tidy(path: &Path) {
+    let Ok(target) = follow(path) else { return };
+    let (folder, name) = parts(&target);
+    let is_left = |ending: &str| fs::symlink_metadata(sibling(&folder, &name, ending)).is_ok();
+    if !is_left("lock") && !is_left("new") {
+        return;
+    }
+    // Who may not write to the folder leaves it to another command.
+    if let Ok(Some(lock)) = Lock::try_acquire(&target) {
+        let _ = fs::remove_file(lock.sibling("new"));
+    }
 }
 
 /// The file that a path means, which need not be there; its folder must.
@@ -145,16 +160,33 @@ struct Lock {
 impl Lock {
     /// Waits until it is free.
     fn acquire(target: &Path) -> Result<Self, FileError> {
-        let folder = target.parent().unwrap_or(Path::new("/")).to_owned();
-        let name = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let path = folder.join(format!(".{name}.lock"));
-        let file = locked(&path).map_err(|error| FileError { what: "lock", path: path.clone(), error })?;
+        let (folder, name) = parts(target);
+        let path = sibling(&folder, &name, "lock");
+        let file = locked(&path, Wait::Yes).and_then(|file| file.ok_or_else(|| io::ErrorKind::WouldBlock.into()));
+        let file = file.map_err(|error| FileError { what: "lock", path: path.clone(), error })?;
         Ok(Self { _file: file, path, folder, name })
     }
 
-    fn sibling(&self, ending: &str) -> PathBuf {
-        self.folder.join(format!(".{}.{ending}", self.name))
+    /// `None` when somebody has it.
+    fn try_acquire(target: &Path) -> io::Result<Option<Self>> {
+        let (folder, name) = parts(target);
+        let path = sibling(&folder, &name, "lock");
+        Ok(locked(&path, Wait::No)?.map(|file| Self { _file: file, path, folder, name }))
     }
+
+    fn sibling(&self, ending: &str) -> PathBuf {
+        sibling(&self.folder, &self.name, ending)
+    }
+}
+
+/// The folder of a file, and its name.
+fn parts(target: &Path) -> (PathBuf, String) {
+    let folder = target.parent().unwrap_or(Path::new("/")).to_owned();
+    (folder, target.file_name().unwrap_or_default().to_string_lossy().into_owned())
+}
+
+fn sibling(folder: &Path, name: &str, ending: &str) -> PathBuf {
+    folder.join(format!(".{name}.{ending}"))
 }
 
 impl Drop for Lock {
@@ -164,7 +196,15 @@ impl Drop for Lock {
     }
 }
 
-fn locked(path: &Path) -> io::Result<File> {
+/// Whether to wait for a lock that somebody has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    Yes,
+    No,
+}
+
+/// The file, locked; `None` when somebody has it and that is not waited for.
+fn locked(path: &Path, wait: Wait) -> io::Result<Option<File>> {
     loop {
         // Reading is enough for a lock, and may be all that is allowed on another user's.
         let file = match File::open(path) {
@@ -176,10 +216,17 @@ fn locked(path: &Path) -> io::Result<File> {
             }
             opened => opened?,
         };
-        file.lock()?;
+        match wait {
+            Wait::Yes => file.lock()?,
+            Wait::No => match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(error)) => return Err(error),
+            },
+        }
         let mine = file.metadata()?;
         match fs::metadata(path) {
-            Ok(there) if (there.dev(), there.ino()) == (mine.dev(), mine.ino()) => return Ok(file),
+            Ok(there) if (there.dev(), there.ino()) == (mine.dev(), mine.ino()) => return Ok(Some(file)),
             // Whoever had it has removed it.
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -266,6 +313,28 @@ mod tests {
     }
 
     #[test]
+    fn leftovers_are_cleared_away_unless_somebody_is_at_work() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.toml");
+        fs::write(&path, "text").expect("a file");
+        for left in [&["lock"][..], &["new"], &["new", "lock"]] {
+            for ending in left {
+                fs::write(folder.path().join(format!(".a.toml.{ending}")), "half").expect("a leftover");
+            }
+            tidy(&path);
+            assert_eq!(entries(folder.path()), 1, "{left:?}");
+        }
+        change(&path, |text| {
+            fs::write(folder.path().join(".a.toml.new"), "at work").expect("a file");
+            tidy(&path);
+            assert_eq!(entries(folder.path()), 3, "another command is at work");
+            Ok::<_, FileError>(Some(format!("{text}, more")))
+        })
+        .expect("a change");
+        assert_eq!((fs::read_to_string(&path).expect("the file").as_str(), entries(folder.path())), ("text, more", 1));
+    }
+
+    #[test]
     fn changes_at_the_same_time_wait_for_each_other() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a.toml");
@@ -275,6 +344,7 @@ mod tests {
         std::thread::scope(|scope| {
             for thread in 0..8 {
                 scope.spawn(move || (0..20).for_each(|round| add(thread * 20 + round)));
+                scope.spawn(|| (0..50).for_each(|_| tidy(&path)));
             }
         });
         let text = fs::read_to_string(&path).expect("the file");

@@ -16,7 +16,7 @@ mod tests;
 
 use std::ops::Range;
 
-pub use file::{FileError, change};
+pub use file::{FileError, change, tidy};
 pub use keys::{Change, edit};
 pub use settings::{Setting, Values};
 use toml_edit::{ArrayOfTables, Document, Item, Table, Value};
