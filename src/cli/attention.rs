@@ -17,7 +17,7 @@ const FAILED_READS: u32 = 3;
 /// A mail that failed longer ago is known by now.
 const RECENT: Duration = Duration::days(3);
 
-/// Flagged messages of so long ago were read, or never will be.
+/// Reports of so long ago were read, or never will be.
 const UNCLEAR: Duration = Duration::days(7);
 
 /// As many failed mails are looked at, the newest: more are no other news.
@@ -59,16 +59,25 @@ pub(super) fn needed(
     if suspected > 0 {
         needed.push(format!("{suspected} {} refused again and again", plural(suspected, "reader")));
     }
-    let came_back = store.bounces(now - UNCLEAR)?;
-    let unclear = came_back
-        .iter()
-        .filter(|bounces| bounces.class == BounceClass::Unclear)
-        .map(|bounces| bounces.count)
-        .sum::<u64>();
-    if unclear > 0 {
-        let (reports, are) = (plural(unclear as usize, "report"), if unclear == 1 { "is" } else { "are" });
-        needed.push(format!("{unclear} {reports} in the bounce mailbox {are} flagged: nobody understands them"));
+    match store.flagged()? {
+        Some(0) => {}
+        Some(flagged) => needed.push(about_flagged(flagged)),
+        // By a pipe, a report that nobody understands goes back to the mail server.
+        None => {
+            let came_back = store.bounces(now - UNCLEAR)?;
+            let unclear = came_back.iter().filter(|bounces| bounces.class == BounceClass::Unclear);
+            let unclear = unclear.map(|bounces| bounces.count).sum::<u64>() as usize;
+            if unclear > 0 {
+                needed.push(format!("{unclear} {} came back that nobody understands", plural(unclear, "report")));
+            }
+        }
     }
     needed.extend(app::old_zones(now.date_naive()));
     Ok(needed)
+}
+
+/// What is said of messages that wait for a person.
+pub(super) fn about_flagged(count: usize) -> String {
+    let (are, wait) = if count == 1 { ("is", "waits") } else { ("are", "wait") };
+    format!("{count} {} in the bounce mailbox {are} flagged and {wait} for a person", plural(count, "message"))
 }

@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::process::ExitCode;
 
+use super::attention::about_flagged;
 use super::format::plural;
 use crate::app;
 use crate::clock::Clock;
@@ -51,9 +52,21 @@ pub(super) async fn inbox(settings: &Settings) -> anyhow::Result<ExitCode> {
     let bounces = app::bounces(settings, &store)?;
     let report = inbox::run(&store, &bounces.settings, bounces.inbox.as_ref(), &Clock::System).await?;
     say!("took in {} {} from the bounce mailbox", report.messages, plural(report.messages, "message"));
+    tell_of_a_person(&report);
     match report.trouble {
         Some(error) => Err(error.into()),
+        None if !report.set_aside.is_empty() => Ok(ExitCode::FAILURE),
         None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Says what is there for a person: each message that was set aside, and how many wait altogether.
+pub(super) fn tell_of_a_person(report: &inbox::Report) {
+    for set_aside in &report.set_aside {
+        say!("{set_aside}");
+    }
+    if let Some(flagged) = report.flagged.filter(|flagged| *flagged > 0) {
+        say!("{}", about_flagged(flagged));
     }
 }
 

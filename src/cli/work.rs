@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::bounce::tell_of_a_person;
 use super::files;
 use super::format::{local, plural};
 use super::json::CommandReport;
@@ -174,12 +175,17 @@ impl Work {
             Ok(report) if bounces.inbox.is_none() && report.messages == 0 => {}
             Ok(report) => {
                 let trouble = report.trouble.as_ref().map(ToString::to_string);
-                self.told.part("bounces", json!({"messages": report.messages, "trouble": trouble}), || {
+                let set_aside: Vec<_> = report.set_aside.iter().map(ToString::to_string).collect();
+                let counts = json!({
+                    "messages": report.messages, "trouble": trouble, "set_aside": set_aside, "flagged": report.flagged,
+                });
+                self.told.part("bounces", counts, || {
                     say!("took in {} {} from the bounce mailbox", report.messages, plural(report.messages, "message"));
                     // An entry that is no message stays there; that is no reason to fail at every run.
                     if let Some(error) = &trouble {
                         say!("something in the bounce mailbox could not be taken in: {error}");
                     }
+                    tell_of_a_person(&report);
                 });
             }
             Err(error) => {

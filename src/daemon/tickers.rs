@@ -88,13 +88,16 @@ pub(super) async fn bounces(shared: Arc<Shared>) {
             () = shared.stop.cancelled() => return,
         };
         match result {
-            Ok(jobs::inbox::Report { messages, trouble: found }) => {
+            Ok(jobs::inbox::Report { messages, trouble: found, set_aside, .. }) => {
                 if !outage.is_empty() {
                     tracing::info!("the bounce mailbox can be read again");
                     outage.clear();
                 }
                 if messages > 0 {
                     tracing::info!(messages, "read the bounce mailbox");
+                }
+                for message in set_aside {
+                    tracing::warn!(error = %message, "a message that can't be read is left for a person");
                 }
                 match found.map(|error| error.to_string()) {
                     Some(words) if words != trouble => {

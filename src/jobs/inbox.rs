@@ -44,14 +44,16 @@ pub enum InboxError {
     /// The server can't be reached, or does not do as asked.
     #[error(transparent)]
     Imap(#[from] ImapError),
-    /// A message that broke the connection twice.
-    #[error("message {uid} is set aside, flagged, for a person: {error}")]
-    SetAside {
-        /// Its number (UID).
-        uid: u32,
-        /// What happened the second time.
-        error: ImapError,
-    },
+}
+
+/// A message that broke the connection twice, and is flagged for a person.
+#[derive(Debug, thiserror::Error)]
+#[error("message {uid} is set aside, flagged, for a person: {error}")]
+pub struct SetAside {
+    /// Its number (UID).
+    pub uid: u32,
+    /// What happened the second time.
+    pub error: ImapError,
 }
 
 /// So many messages in a row may break the connection before it is the server that is out of order.
@@ -62,20 +64,17 @@ const BROKEN_IN_A_ROW: usize = 8;
 pub struct Report {
     /// How many messages were taken in.
     pub messages: usize,
-    /// The first trouble with a single entry.
+    /// The first trouble with a single entry, which is tried again.
     pub trouble: Option<InboxError>,
+    /// The messages that were set aside: nobody tries them again.
+    pub set_aside: Vec<SetAside>,
+    /// How many messages are there, flagged and unread, for a person; `None` without an inbox, and where they can't be counted.
+    pub flagged: Option<usize>,
 }
 
 impl Report {
     fn trouble(&mut self, error: impl Into<InboxError>) {
         self.trouble.get_or_insert(error.into());
-    }
-
-    /// Of all troubles the one that a person has to know of: nobody tries it again.
-    fn set_aside(&mut self, uid: u32, error: ImapError) {
-        if !matches!(self.trouble, Some(InboxError::SetAside { .. })) {
-            self.trouble = Some(InboxError::SetAside { uid, error });
-        }
     }
 }
 
@@ -103,6 +102,9 @@ pub async fn run(
         }
         Some(Inbox::Imap(imap)) => imap_run(imap, judge).await?,
     };
+    if report.flagged.is_some() || inbox.is_none() {
+        store.note_flagged(report.flagged)?;
+    }
     Ok(Report { messages: report.messages + kept, ..report })
 }
 
@@ -144,7 +146,20 @@ fn maildir_run(maildir: &Path, judge: impl Fn(&[u8]) -> Result<bool, InboxError>
             Err(error) => report.trouble(at(path)(error)),
         }
     }
+    report.flagged = flagged_in(&cur).ok();
     Ok(report)
+}
+
+/// How many messages in `cur` are flagged, and neither seen nor deleted.
+fn flagged_in(cur: &Path) -> io::Result<usize> {
+    let mut count = 0;
+    for entry in std::fs::read_dir(cur)? {
+        let name = entry?.file_name();
+        let name = name.to_string_lossy();
+        let flags = name.rsplit_once(":2,").map_or("", |(_, flags)| flags);
+        count += usize::from(flags.contains('F') && !flags.contains(['S', 'T']));
+    }
+    Ok(count)
 }
 
 /// As much of a message as is read of one on a server.
@@ -186,8 +201,7 @@ where
                 // What it said tells more than that it is not there any more.
                 let Ok(fresh) = imap.open().await else { return Err(error.into()) };
                 mailbox = fresh;
-                broken.push(uid);
-                report.trouble(error);
+                broken.push((uid, error));
             }
             ended => {
                 ended?;
@@ -195,22 +209,26 @@ where
             }
         }
     }
-    // Where nothing could be read, it may well be the server.
-    let others = if report.messages > 0 { broken } else { Vec::new() };
-    for uid in others {
+    if report.messages == 0 {
+        // Where nothing could be read, it may well be the server.
+        broken.drain(..).for_each(|(_, error)| report.trouble(error));
+    }
+    for (uid, _) in broken {
         match imap_step(&mut mailbox, uid, judge.clone(), &mut report).await {
             Err(InboxError::Imap(error)) if error.is_refusal() => report.trouble(error),
             Err(InboxError::Imap(error)) => {
                 let Ok(fresh) = imap.open().await else { return Err(error.into()) };
                 mailbox = fresh;
                 match mailbox.mark(uid, Mark::ForAPerson).await {
-                    Ok(()) => report.set_aside(uid, error),
+                    Ok(()) => report.set_aside.push(SetAside { uid, error }),
                     Err(unmarked) => report.trouble(unmarked),
                 }
             }
             ended => ended?,
         }
     }
+    // Everything is done: where they can't be counted, the next look does it.
+    report.flagged = mailbox.flagged().await.ok();
     mailbox.close().await;
     Ok(report)
 }

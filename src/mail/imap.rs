@@ -179,14 +179,23 @@ impl Imap {
 impl Mailbox {
     /// The numbers (UID) of the messages that nobody has read or flagged, oldest first.
     pub async fn unread(&mut self) -> Result<Vec<u32>, ImapError> {
+        Ok(self.search("UNSEEN UNFLAGGED UNDELETED").await?.into_iter().collect())
+    }
+
+    /// How many are flagged and unread: they wait for a person.
+    pub async fn flagged(&mut self) -> Result<usize, ImapError> {
+        Ok(self.search("UNSEEN FLAGGED UNDELETED").await?.len())
+    }
+
+    async fn search(&mut self, criteria: &str) -> Result<BTreeSet<u32>, ImapError> {
         let mut found = BTreeSet::new();
-        let search = self.command("UID SEARCH UNSEEN UNFLAGGED UNDELETED".into(), |answer| {
+        let search = self.command(format!("UID SEARCH {criteria}"), |answer| {
             if let Response::MailboxData(MailboxDatum::Search(uids)) = answer {
                 found.extend(uids);
             }
         });
         search.await?;
-        Ok(found.into_iter().collect())
+        Ok(found)
     }
 
     /// The first [`LONGEST_MESSAGE`] octets of a message; `None` when it has gone meanwhile.

@@ -1,9 +1,10 @@
-//! Messages that came by the pipe of a mail server and could not be judged there.
+//! Messages that came by the pipe of a mail server and could not be judged there; how many wait for a person in the mailbox.
 //!
 //! `paperpost bounce` runs as the mail server's user, who may not be able to read the key of the tokens. What it can't
 //! attribute for that reason waits here for the daemon, which can.
 
 use chrono::{DateTime, Utc};
+use rusqlite::OptionalExtension;
 
 use super::{Result, Store};
 
@@ -37,6 +38,29 @@ impl Store {
         self.write(|tx| {
             tx.execute("DELETE FROM kept_messages WHERE id = ?", [number])?;
             Ok(())
+        })
+    }
+
+    /// Notes how many messages of the bounce mailbox are flagged and wait for a person; `None` where there is no mailbox.
+    pub fn note_flagged(&self, count: Option<usize>) -> Result<()> {
+        if self.flagged()? == count {
+            return Ok(());
+        }
+        self.write(|tx| {
+            tx.execute("DELETE FROM meta WHERE key = 'flagged'", [])?;
+            if let Some(count) = count {
+                // As text, so that it can be read by eye.
+                tx.execute("INSERT INTO meta (key, value) VALUES ('flagged', CAST(? AS BLOB))", [count.to_string()])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// How many there were at the last look; `None` when nobody has looked, or there is no mailbox.
+    pub fn flagged(&self) -> Result<Option<usize>> {
+        self.read(|tx| {
+            let sql = "SELECT CAST(CAST(value AS TEXT) AS INTEGER) FROM meta WHERE key = 'flagged'";
+            Ok(tx.query_row(sql, [], |row| row.get(0)).optional()?)
         })
     }
 }

@@ -250,7 +250,7 @@ async fn look(world: &World, delete: bool, answers: &[&'static str]) -> (usize, 
     let server = scripted("* OK welcome\r\n", &[&OPEN[..], answers].concat()).await;
     let inbox = Inbox::Imap(Imap::new(ImapSettings { delete, ..server.settings }).expect("settings"));
     let (messages, trouble) = match inbox::run(&world.store, &settings(world), Some(&inbox), &world.clock).await {
-        Ok(inbox::Report { messages, trouble }) => {
+        Ok(inbox::Report { messages, trouble, .. }) => {
             (messages, trouble.map(|error| error.to_string()).unwrap_or_default())
         }
         Err(error) => (0, error.to_string()),
@@ -316,15 +316,41 @@ async fn a_message_that_breaks_the_connection_holds_up_no_later_one_and_is_set_a
             vec![vec![FOUND, breaks], vec![report, DONE, breaks], vec!["TAG OK flagged\r\n", "* BYE\r\nTAG OK\r\n"]];
         let (imap, heard) = sessions(scripts).await;
         let inbox = Inbox::Imap(Imap::new(imap).expect("settings"));
-        let inbox::Report { messages, trouble } =
+        let inbox::Report { messages, set_aside, .. } =
             inbox::run(&world.store, &settings(&world), Some(&inbox), &world.clock).await.expect("a mailbox");
         assert_eq!((messages, consent(&world)), (1, Consent::Suppressed), "{breaks:.40}");
-        let trouble = trouble.expect("a person hears of it").to_string();
+        assert_eq!(set_aside.len(), 1, "a person hears of it");
+        let trouble = set_aside[0].to_string();
         assert!(trouble.starts_with("message 7 is set aside, flagged, for a person: localhost"), "{trouble}");
         let heard = heard.lock().expect("no panic").clone();
         assert_eq!(heard.iter().filter(|line| line.contains("UID FETCH 7 ")).count(), 2, "{heard:?}");
         assert!(heard.iter().any(|line| line.contains(r"UID STORE 7 +FLAGS.SILENT (\Flagged)")), "{heard:?}");
     }
+}
+
+#[tokio::test]
+async fn each_message_that_is_set_aside_is_told_and_so_is_how_many_wait() {
+    let world = sent().await;
+    let report = handed(9, Dsn { to: &return_path(&world), ..Dsn::default() }.text().leak());
+    let scripts = vec![
+        vec!["* SEARCH 7 8 9\r\nTAG OK\r\n", ""],
+        vec![""],
+        vec![report, DONE, ""],
+        vec![DONE, ""],
+        vec![DONE, "* SEARCH 3 7 8\r\nTAG OK\r\n", DONE],
+    ];
+    let (imap, heard) = sessions(scripts).await;
+    let inbox = Inbox::Imap(Imap::new(imap).expect("settings"));
+    let report = inbox::run(&world.store, &settings(&world), Some(&inbox), &world.clock).await.expect("a mailbox");
+    let heard = heard.lock().expect("no panic").clone();
+    let set_aside: Vec<_> = report.set_aside.iter().map(|message| message.uid).collect();
+    assert_eq!((report.messages, set_aside, report.flagged), (1, vec![7, 8], Some(3)), "{heard:?}");
+    assert!(report.trouble.is_none(), "{:?}", report.trouble);
+    assert!(heard.iter().any(|line| line.ends_with("UID SEARCH UNSEEN FLAGGED UNDELETED")), "{heard:?}");
+    assert_eq!(world.store.flagged().expect("a working database"), Some(3));
+    // Without a mailbox nothing waits in it.
+    inbox::run(&world.store, &settings(&world), None, &world.clock).await.expect("nothing");
+    assert_eq!(world.store.flagged().expect("a working database"), None);
 }
 
 #[tokio::test]

@@ -53,7 +53,7 @@ fn names_in_cur(maildir: &Path) -> Vec<String> {
 async fn look(world: &World, maildir: &Path) -> (usize, String) {
     let inbox = Inbox::Maildir(maildir.to_owned());
     match inbox::run(&world.store, &settings(world), Some(&inbox), &world.clock).await {
-        Ok(inbox::Report { messages, trouble }) => {
+        Ok(inbox::Report { messages, trouble, .. }) => {
             (messages, trouble.map(|error| error.to_string()).unwrap_or_default())
         }
         Err(error) => (0, error.to_string()),
@@ -140,4 +140,33 @@ async fn a_mail_made_to_exhaust_its_reader_is_set_aside_and_holds_up_none_behind
     assert_eq!(looked.expect("no search without end"), (4, String::new()));
     assert_eq!(consent(&world), Consent::Suppressed);
     assert_eq!(names_in_cur(maildir.path()), ["1.bomb:2,F", "2.bomb:2,F", "3.bomb:2,F", "4.report:2,S"]);
+}
+
+#[tokio::test]
+async fn what_waits_for_a_person_is_told_until_it_was_read() {
+    let (site, smtp) = (Site::start().await, SmtpServer::start().await);
+    let home = Home::new(&site, &smtp, "[[subscription]]\nemail = \"ada@example.org\"\nkeywords = [\"retrieval\"]\n");
+    let maildir = maildir(&[("1.a", LETTER), ("2.b", LETTER), ("3.c", LETTER)]);
+    let bounces = format!("[bounces]\nmaildir = \"{}\"\n", maildir.path().display());
+    home.write("paperpost.toml", &(home.read("paperpost.toml") + &bounces));
+    let told = |count: &str| format!("{count} in the bounce mailbox");
+    let commands = [&["once"][..], &["once", "--json"], &["bounce", "--inbox"], &["status"]];
+    let is_told = async |expected: &str, count: &str| {
+        for command in commands {
+            let output = said(&home.run(command).await);
+            let is_told = output.contains(expected) || output.contains(&format!("\"flagged\":{count},"));
+            assert!(is_told, "{command:?}: {output}");
+        }
+    };
+    is_told(&told("3 messages"), "3").await;
+    assert_eq!(home.run(&["status", "--check"]).await.status.code(), Some(1));
+    let cur = maildir.path().join("cur");
+    std::fs::remove_file(cur.join("1.a:2,F")).expect("removed");
+    std::fs::rename(cur.join("2.b:2,F"), cur.join("2.b:2,FS")).expect("read");
+    is_told(&told("1 message"), "1").await;
+    std::fs::rename(cur.join("3.c:2,F"), cur.join("3.c:2,FRS")).expect("answered");
+    for command in commands {
+        let output = said(&home.run(command).await);
+        assert!(!output.contains("for a person"), "{command:?}: {output}");
+    }
 }
