@@ -157,7 +157,7 @@ impl World {
             skipped: 0,
         };
         let (source, outcome) = (self.source.clone(), ReadOutcome::Fresh);
-        let record = ReadRecord { source, at: now, outcome, message: None, unchanged: 0 };
+        let record = ReadRecord { source, at: now, outcome, message: None, unchanged: 0, days: Vec::new() };
         self.store.ingest(&snapshot, &record, "{}").expect("taken in");
     }
 

@@ -160,7 +160,8 @@ fn run_step(step: &str, database: &Path, day: i64) {
             items,
             skipped: 0,
         };
-        let record = ReadRecord { source, at: now, outcome: ReadOutcome::Fresh, message: None, unchanged: 0 };
+        let record =
+            ReadRecord { source, at: now, outcome: ReadOutcome::Fresh, message: None, unchanged: 0, days: Vec::new() };
         store.ingest(&snapshot, &record, "{}").expect("taken in");
     }
     let (stop, start) = (CancellationToken::new(), Instant::now());

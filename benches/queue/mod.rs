@@ -63,7 +63,8 @@ pub(crate) fn fill(database: &Path, mails: usize) -> Store {
         items,
         skipped: 0,
     };
-    let record = ReadRecord { source, at: now(), outcome: ReadOutcome::Fresh, message: None, unchanged: 0 };
+    let record =
+        ReadRecord { source, at: now(), outcome: ReadOutcome::Fresh, message: None, unchanged: 0, days: Vec::new() };
     store.ingest(&snapshot, &record, "{}").expect("taken in");
     let settings = publish::Settings { window: Duration::days(14), also: 5, domain: "example.org".into() };
     publish::run(&store, &settings, now(), &CancellationToken::new(), |_| {}).expect("published");

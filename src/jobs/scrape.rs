@@ -11,7 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::core::paper::{Paper, PaperKey, ReadOutcome, Route, SourceId};
 use crate::source::fetch::Client;
 use crate::source::health::verdict;
-use crate::source::{DayOutcome, Source, SourceError, Visits};
+use crate::source::{DayOutcome, Further, Reading, Source, SourceError, Visits};
 use crate::store::{ReadRecord, Store, StoreError};
 use crate::threads::off_thread;
 
@@ -62,7 +62,8 @@ impl Report {
 }
 
 /// Reads `source` once and takes in what it lists. Votes are followed for papers of the last `window` where they matter to a
-/// subscriber.
+/// subscriber, and days that a first edition looks at are read if they never were. With a `window` of zero only what is read
+/// every time is read.
 pub async fn run(
     store: &Store,
     client: &Client,
@@ -73,16 +74,16 @@ pub async fn run(
     let kept = store.validators(&source.id)?;
     // Visits are an economy: without them, or with ones that can't be read, everything is asked for anew.
     let visits: Visits = kept.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
-    let followed = match source.about.has_votes {
-        true => {
-            let (store, id) = (store.clone(), source.id.clone());
-            off_thread(move || store.followed_days(&id, now - window)).await?
+    let further = match window.is_zero() {
+        true => Further::default(),
+        false => {
+            let (store, id, has_votes) = (store.clone(), source.id.clone(), source.about.has_votes);
+            off_thread(move || further(&store, &id, has_votes, window, now)).await?
         }
-        false => Vec::new(),
     };
     let known = store.hosts()?;
     client.hosts().recall(known.clone());
-    let result = source.read(client, &visits, &followed, now).await;
+    let result = source.read(client, &visits, &further, now).await;
     let hosts = client.hosts().states();
     if hosts != known {
         store.keep_hosts(&hosts)?;
@@ -96,6 +97,7 @@ pub async fn run(
         outcome: state,
         message: message.clone(),
         unchanged: unchanged.fold(0, u32::saturating_add),
+        days: result.iter().flat_map(Reading::complete_days).collect(),
     };
     let mut report = Report {
         source: source.id.clone(),
@@ -128,4 +130,16 @@ pub async fn run(
         Err(_) => store.record_failed_read(&record)?,
     }
     Ok(report)
+}
+
+/// Which days further back are worth a request.
+fn further(
+    store: &Store,
+    source: &SourceId,
+    has_votes: bool,
+    window: TimeDelta,
+    now: DateTime<Utc>,
+) -> Result<Further, StoreError> {
+    let followed = if has_votes { store.followed_days(source, now - window)? } else { Vec::new() };
+    Ok(Further { followed, unread: store.unread_days(source, now)? })
 }

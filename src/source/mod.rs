@@ -27,7 +27,7 @@ mod redirect;
 pub mod robots;
 mod wait;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::core::paper::SourceId;
 use crate::core::schedule::Schedule;
@@ -35,7 +35,7 @@ pub use error::{FetchError, SourceError};
 use fetch::Client;
 pub use hosts::Hosts;
 pub use kind::{About, Table};
-pub use reading::{DayOutcome, DayReport, Lost, Reading, Visit, Visits};
+pub use reading::{DayOutcome, DayReport, Further, Lost, Reading, Visit, Visits};
 
 /// One source.
 #[derive(Clone, Debug)]
@@ -63,8 +63,8 @@ pub enum Kind {
 pub const KINDS: &[&About] = &[&huggingface::DAILY, &huggingface::TRENDING];
 
 impl Source {
-    /// Reads its lists. `visits` are those of the last reading that was stored; `now` tells which days. `followed` are days
-    /// further back whose votes still matter; the kind decides which of them are read again now.
+    /// Reads its lists. `visits` are those of the last reading that was stored; `now` tells which days, beside those that are
+    /// `further` back.
     ///
     /// # Errors
     /// The first list's, if no list could be read at all.
@@ -72,12 +72,12 @@ impl Source {
         &self,
         client: &Client,
         visits: &Visits,
-        followed: &[NaiveDate],
+        further: &Further,
         now: DateTime<Utc>,
     ) -> Result<Reading, SourceError> {
         let client = &client.spaced(self.about.interval);
         match &self.kind {
-            Kind::HuggingFace(lists) => huggingface::read(client, lists, visits, followed, now).await,
+            Kind::HuggingFace(lists) => huggingface::read(client, lists, visits, further, now).await,
         }
     }
 

@@ -14,6 +14,15 @@ use crate::core::paper::{Route, Snapshot};
 /// The last visits to a source's lists by their addresses, for the store to keep as JSON.
 pub type Visits = BTreeMap<String, Visit>;
 
+/// Days further back than those that are read every time, and why they are worth a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Further {
+    /// Votes of their papers still matter: the source decides which of them are read again now.
+    pub followed: Vec<NaiveDate>,
+    /// They were never read, and a first edition looks at them: all are read.
+    pub unread: Vec<NaiveDate>,
+}
+
 /// The last time that a list was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Visit {
@@ -45,6 +54,15 @@ pub struct Reading {
 }
 
 impl Reading {
+    /// The days whose lists were read to their ends.
+    pub fn complete_days(&self) -> impl Iterator<Item = NaiveDate> {
+        let is_complete = |report: &&DayReport| {
+            let is_read = matches!(report.outcome, DayOutcome::Listed | DayOutcome::Empty | DayOutcome::Unchanged);
+            is_read && report.cut.is_none()
+        };
+        self.days.iter().filter(is_complete).filter_map(|report| report.day)
+    }
+
     /// The lists that could not be read, with the reasons.
     pub fn failed(&self) -> impl Iterator<Item = (&DayReport, &SourceError)> {
         self.days.iter().filter_map(|report| match &report.outcome {

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::joined::members;
-use super::{Result, Store, content, day, describe, names, terms};
+use super::{Result, Store, content, day, days, describe, names, terms};
 use crate::core::diff::{Diff, KnownPaper, KnownPapers, diff};
 use crate::core::paper::describe::{Authority, Descriptions};
 use crate::core::paper::identity::{Identity, Items, Resolved, resolve};
@@ -25,6 +25,8 @@ pub struct ReadRecord {
     pub message: Option<String>,
     /// Papers on the lists that the source says are as they were: nothing of them is in the snapshot.
     pub unchanged: u32,
+    /// The days whose lists were read to their ends.
+    pub days: Vec<NaiveDate>,
 }
 
 /// What one ingest changed.
@@ -72,6 +74,7 @@ impl Store {
                 ],
             )?;
             let read = tx.last_insert_rowid();
+            days::note(tx, &record.source, &record.days)?;
             names::settle(tx, &resolved, read)?;
             for (key, identity) in resolved.identities.iter().filter(|(_, identity)| identity.papers.len() > 1) {
                 if let (Some(known), [first, others @ ..]) = (known.papers.get(key), &*identity.papers) {

@@ -13,6 +13,7 @@ mod bounces;
 mod claims;
 mod clock;
 mod content;
+mod days;
 mod departures;
 mod describe;
 mod editions;

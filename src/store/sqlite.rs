@@ -62,7 +62,7 @@ pub(super) fn last_mail(tx: &Transaction<'_>) -> Result<i64> {
     Ok(tx.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?.unwrap_or(0))
 }
 
-pub(super) const MIGRATIONS: [&str; 22] = [
+pub(super) const MIGRATIONS: [&str; 23] = [
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_leaving.sql"),
     include_str!("migrations/0003_faults.sql"),
@@ -85,6 +85,7 @@ pub(super) const MIGRATIONS: [&str; 22] = [
     include_str!("migrations/0020_settings.sql"),
     include_str!("migrations/0021_mails.sql"),
     include_str!("migrations/0022_web_orders.sql"),
+    include_str!("migrations/0023_read_days.sql"),
 ];
 
 /// Opens the file at `path`, makes it when it isn't there, and brings it up to this program's version.

@@ -58,7 +58,7 @@ impl Definition {
 }
 
 /// Days that a first edition looks back.
-const LOOK_BACK: u64 = 7;
+pub(super) const LOOK_BACK: u64 = 7;
 
 /// What taking in the files changed, and what is wrong with them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -124,7 +124,7 @@ async fn old_editions_are_pruned_and_no_paper_comes_again() {
     for ago in 1..120 {
         let at = world.clock.now() - chrono::Duration::days(ago);
         let (source, outcome) = (source.clone(), ReadOutcome::Failed);
-        let record = ReadRecord { source, at, outcome, message: None, unchanged: 0 };
+        let record = ReadRecord { source, at, outcome, message: None, unchanged: 0, days: Vec::new() };
         world.store.record_failed_read(&record).expect("written down");
     }
     let stopped = CancellationToken::new();

@@ -8,7 +8,7 @@ use rusqlite::types::FromSql;
 use rusqlite::{Connection, Row};
 
 /// All migrations, oldest first. `tests/tidy.rs` compares them with the folder.
-pub(crate) const VERSIONS: [&str; 22] = [
+pub(crate) const VERSIONS: [&str; 23] = [
     include_str!("../../src/store/migrations/0001_start.sql"),
     include_str!("../../src/store/migrations/0002_leaving.sql"),
     include_str!("../../src/store/migrations/0003_faults.sql"),
@@ -31,6 +31,7 @@ pub(crate) const VERSIONS: [&str; 22] = [
     include_str!("../../src/store/migrations/0020_settings.sql"),
     include_str!("../../src/store/migrations/0021_mails.sql"),
     include_str!("../../src/store/migrations/0022_web_orders.sql"),
+    include_str!("../../src/store/migrations/0023_read_days.sql"),
 ];
 
 /// A database file, open for SQL.

@@ -44,7 +44,8 @@ impl Describer {
         let items = (1..).zip(papers).map(listed).collect();
         let snapshot =
             Snapshot { source: source.clone(), authority: self.1, taken: now, route: Route::Main, items, skipped: 0 };
-        let record = ReadRecord { source, at: now, outcome: ReadOutcome::Fresh, message: None, unchanged: 0 };
+        let record =
+            ReadRecord { source, at: now, outcome: ReadOutcome::Fresh, message: None, unchanged: 0, days: Vec::new() };
         world.store.ingest(&snapshot, &record, "{}").expect("taken in")
     }
 }

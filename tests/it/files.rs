@@ -401,7 +401,7 @@ async fn what_subscribe_says_of_the_first_digest_is_what_it_brings() {
         .await;
     for part in [
         "the first digest would bring 2 of ",
-        ", and count 1 more that match, the best:",
+        ", and count 2 more that match, the best:",
         "\n  Retrieval 2\n",
         "\n  Retrieval 3\n",
     ] {
@@ -409,9 +409,12 @@ async fn what_subscribe_says_of_the_first_digest_is_what_it_brings() {
     }
     home.run(&["once"]).await;
     let text = String::from_utf8(smtp.mails()[0].bytes.clone()).expect("a mail").replace("=\r\n", "");
-    for (part, is_there) in
-        [("Retrieval 2", true), ("Retrieval 3", true), ("Retrieval 1\r\n", false), ("1 more paper of these days", true)]
-    {
+    for (part, is_there) in [
+        ("Retrieval 2", true),
+        ("Retrieval 3", true),
+        ("Retrieval 1\r\n", false),
+        ("2 more papers of these days", true),
+    ] {
         assert_eq!(text.contains(part), is_there, "{part}: {text}");
     }
     let nothing = home.run(&["subscribe", "bob@example.org", "oceanography"]).await;

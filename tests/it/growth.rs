@@ -33,7 +33,7 @@ fn wait(world: &World, days: i64) {
         let at = world.clock.now() + Duration::days(1);
         world.clock.set(at);
         let (source, outcome) = (world.source.id.clone(), ReadOutcome::Failed);
-        let record = ReadRecord { source, at, outcome, message: None, unchanged: 0 };
+        let record = ReadRecord { source, at, outcome, message: None, unchanged: 0, days: Vec::new() };
         world.store.record_failed_read(&record).expect("written down");
     }
 }

@@ -96,6 +96,15 @@ fn old_database(path: &Path, version: usize, (hash, text): &(Vec<u8>, String)) {
 }
 
 #[tokio::test]
+async fn the_days_that_an_older_program_has_read_are_known() {
+    let definition = definition().await;
+    let world = World::upon(|path| old_database(path, 22, &definition)).await;
+    let unread = world.store.unread_days(&world.source.id, utc("2026-11-24 12:00")).expect("days");
+    assert!(unread.contains(&day("2026-11-21")) && unread.contains(&day("2026-11-23")), "{unread:?}");
+    assert!(!unread.contains(&day("2026-11-22")), "{unread:?}");
+}
+
+#[tokio::test]
 async fn a_pause_of_a_reader_who_came_by_the_web_stays_theirs() {
     let definition = definition().await;
     let mut world = World::upon(|path| {

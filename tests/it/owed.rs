@@ -6,7 +6,7 @@ use paperpost::source::huggingface::Lists;
 use paperpost::store::OutboxState;
 
 use crate::pipeline::{ADA, one_paper};
-use crate::site::{Site, day, paper};
+use crate::site::{Fault, Site, day, paper};
 use crate::world::World;
 
 #[tokio::test]
@@ -248,4 +248,60 @@ async fn check_and_the_readme_say_what_becomes_of_papers_that_wait() {
     assert!(checked.contains("wait: they come in later editions, or are named there as left out"), "{checked}");
     let readme = include_str!("../../README.md").split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(readme.contains("is owed: it comes in a later edition, or is named there as left out"));
+}
+
+#[tokio::test]
+async fn a_first_read_goes_back_as_far_as_first_editions_look() {
+    let mut world = World::new().await;
+    world.at("2026-11-22 12:00");
+    for (date, number) in
+        [("2026-11-14", 0), ("2026-11-16", 1), ("2026-11-17", 2), ("2026-10-22", 3), ("2026-11-02", 4)]
+    {
+        list(&world, date, number..number + 1);
+    }
+    world.subscribe("email = \"ada@example.org\"\nkeywords = [\"retrieval\"]");
+    world.once().await;
+    let sorted = |mut titles: Vec<String>| {
+        titles.sort();
+        titles
+    };
+    assert_eq!(sorted(world.inbox(ADA)), ["Retrieval 1", "Retrieval 2"]);
+    let asked = |date: &str| world.site.asked(&format!("/api/daily_papers?date={date}"));
+    assert_eq!((asked("2026-11-14"), asked("2026-11-15") > 0), (0, true));
+    let before = asked("2026-11-16");
+    world.once().await;
+    assert_eq!(asked("2026-11-16"), before, "such a day is read once");
+    // Whoever wants to look back further has those days read too, as far as a month.
+    world.subscribe("email = \"bob@example.org\"\nkeywords = [\"retrieval\"]\nsince = \"2026-10-01\"");
+    world.once().await;
+    assert_eq!(sorted(world.inbox("bob@example.org")), ["Retrieval 0", "Retrieval 1", "Retrieval 2", "Retrieval 4"]);
+    let asked = |date: &str| world.site.asked(&format!("/api/daily_papers?date={date}"));
+    assert_eq!((asked("2026-10-22"), asked("2026-10-23") > 0), (0, true));
+}
+
+#[tokio::test]
+async fn a_welcome_speaks_of_no_day_that_was_not_read() {
+    for (since, failing, expected) in [
+        ("", "2026-11-19", "in the last 3 days."),
+        ("", "2026-11-15", "in the last 7 days."),
+        ("since = \"2026-09-01\"", "2026-10-23", "in the last 30 days."),
+    ] {
+        let mut world = World::new().await;
+        world.at("2026-11-22 12:00");
+        for route in ["/api/daily_papers?date=", "/papers/date/"] {
+            world.site.fail(&format!("{route}{failing}"), Fault::Status(404));
+        }
+        world.subscribe(&format!("email = \"ada@example.org\"\nkeywords = [\"retrieval\"]\n{since}"));
+        world.once().await;
+        let text = world.mails(ADA)[0].text.replace('\n', " ");
+        assert!(text.contains(expected), "{failing}: {text}");
+        // It is read as soon as it can be.
+        world.site.mend();
+        world.scrape().await;
+        let (asked, is_recent) =
+            (world.site.asked(&format!("/api/daily_papers?date={failing}")), failing > "2026-11-17");
+        world.scrape().await;
+        let again = world.site.asked(&format!("/api/daily_papers?date={failing}"));
+        assert_eq!(again > asked, is_recent, "{failing}: {asked} {again}");
+    }
 }

@@ -9,7 +9,7 @@ use paperpost::core::paper::{Route, SourceId};
 use paperpost::source::fetch::Validators;
 use paperpost::source::huggingface::{self, HuggingFace, Lists, api, cards, page};
 use paperpost::source::robots::Robots;
-use paperpost::source::{DayOutcome, Reading, SourceError, Visit, Visits};
+use paperpost::source::{DayOutcome, Further, Reading, SourceError, Visit, Visits};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use url::Url;
@@ -28,12 +28,12 @@ fn noon(date: &str) -> DateTime<Utc> {
 /// Reads the given number of days of a site up to `today`, knowing nothing.
 async fn read(site: &Site, days: u32, today: &str) -> Result<Reading, SourceError> {
     let source = source(site.base(), Lists::Daily { days });
-    huggingface::read(&client(), &source, &Visits::new(), &[], noon(today)).await
+    huggingface::read(&client(), &source, &Visits::new(), &Further::default(), noon(today)).await
 }
 
 async fn read_trending(site: &Site, today: &str) -> Result<Reading, SourceError> {
     let source = source(site.base(), Lists::Trending);
-    huggingface::read(&client(), &source, &Visits::new(), &[], noon(today)).await
+    huggingface::read(&client(), &source, &Visits::new(), &Further::default(), noon(today)).await
 }
 
 fn titles(reading: &Reading) -> Vec<&str> {
@@ -223,19 +223,25 @@ async fn a_list_that_has_not_changed_is_not_sent_again() {
     site.list(day("2026-01-05"), paper("2601.90002", "Sleep"));
     let source = source(site.base(), Lists::Daily { days: 2 });
     let client = client();
-    let first = huggingface::read(&client, &source, &Visits::new(), &[], noon("2026-01-05")).await.expect("a reading");
+    let first = huggingface::read(&client, &source, &Visits::new(), &Further::default(), noon("2026-01-05"))
+        .await
+        .expect("a reading");
     assert_eq!((titles(&first), conditional(&first)), (vec!["Sleep", "Sheep"], 2));
 
     site.list(day("2026-01-05"), paper("2601.90003", "Dreams"));
     site.fail("/papers", Fault::Status(500));
-    let second = huggingface::read(&client, &source, &first.visits, &[], noon("2026-01-05")).await.expect("a reading");
+    let second = huggingface::read(&client, &source, &first.visits, &Further::default(), noon("2026-01-05"))
+        .await
+        .expect("a reading");
     assert_eq!(outcomes(&second), [&DayOutcome::Listed, &DayOutcome::Unchanged]);
     assert_eq!(second.snapshot.items.len(), 2, "the changed day, whole");
     assert_eq!(second.days.iter().map(|report| report.items).collect::<Vec<_>>(), [2, 1], "the other has what it had");
     assert_eq!(conditional(&second), 2);
 
     site.fail("/api/daily_papers?date=2026-01-05", Fault::Status(500));
-    let third = huggingface::read(&client, &source, &second.visits, &[], noon("2026-01-05")).await.expect("a reading");
+    let third = huggingface::read(&client, &source, &second.visits, &Further::default(), noon("2026-01-05"))
+        .await
+        .expect("a reading");
     assert_eq!(third.failed().count(), 1);
     assert_eq!(third.visits, second.visits, "a failure changes nothing");
     let kept = serde_json::to_string(&third.visits).expect("json");
@@ -251,9 +257,13 @@ async fn a_list_whose_length_is_not_known_is_not_asked_whether_it_has_changed() 
     site.list(day("2026-01-05"), paper("2601.90001", "Sheep"));
     let source = source(site.base(), Lists::Daily { days: 1 });
     let client = client();
-    let first = huggingface::read(&client, &source, &Visits::new(), &[], noon("2026-01-05")).await.expect("a reading");
+    let first = huggingface::read(&client, &source, &Visits::new(), &Further::default(), noon("2026-01-05"))
+        .await
+        .expect("a reading");
     let uncounted = first.visits.into_iter().map(|(url, visit)| (url, Visit { items: None, ..visit })).collect();
-    let second = huggingface::read(&client, &source, &uncounted, &[], noon("2026-01-05")).await.expect("a reading");
+    let second = huggingface::read(&client, &source, &uncounted, &Further::default(), noon("2026-01-05"))
+        .await
+        .expect("a reading");
     assert_eq!((outcomes(&second), second.days[0].items), (vec![&DayOutcome::Listed], 1));
 }
 
@@ -312,7 +322,7 @@ async fn the_demos_site_is_read_like_the_real_one() {
     let site = DemoSite::start(sample::first(yesterday), sample::second(yesterday, today)).await.expect("a site");
     let source = source(Url::parse(&site.base()).expect("an address"), Lists::Daily { days: 2 });
     let read = async || {
-        huggingface::read(&client(), &source, &Visits::new(), &[], noon("2026-01-06"))
+        huggingface::read(&client(), &source, &Visits::new(), &Further::default(), noon("2026-01-06"))
             .await
             .expect("a reading")
             .snapshot

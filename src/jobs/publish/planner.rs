@@ -120,6 +120,8 @@ pub struct Planner {
     /// By paper: what its title takes where only that is told.
     briefs: RefCell<HashMap<u32, Room>>,
     now: DateTime<Utc>,
+    /// The first of the days up to now that were all read.
+    read_since: Option<NaiveDate>,
     /// What is known: the newest read.
     pub read: i64,
 }
@@ -165,7 +167,7 @@ impl Planner {
         let (read, candidates) = store.candidates(now - class)?;
         let first = Pooled::new(pool(store, candidates, profiles, now)?, settings.also);
         let (settings, wider, briefs) = (settings.clone(), BTreeMap::new(), RefCell::default());
-        Ok(Self { settings, class, first, wider, briefs, now, read })
+        Ok(Self { settings, class, first, wider, briefs, now, read_since: store.read_since(now)?, read })
     }
 
     /// Makes the pool of those who look further back: what was known as of the same read.
@@ -350,12 +352,19 @@ impl Planner {
                 beside = room;
             }
         }
-        let welcome = if settlement.welcome { (self.now.date_naive() - ledger.since).num_days().max(1) } else { 0 };
+        let welcome = if settlement.welcome { self.welcomed_days(ledger.since) } else { 0 };
         let near = match order.is_liking() {
             true => pooled.near(&(wanted.subscription)()?, &choice.sections, &ledger.sent),
             false => NearTerms::new(),
         };
-        Ok(Plan { choice, settlement, welcome: u32::try_from(welcome).unwrap_or(0), near })
+        Ok(Plan { choice, settlement, welcome, near })
+    }
+
+    /// Of how many days a welcome says that they had nothing: those since the first day of its reader, as far as they were read.
+    fn welcomed_days(&self, since: NaiveDate) -> u32 {
+        let today = self.now.date_naive();
+        let read = self.read_since.map_or(1, |first| (today - first).num_days() + 1);
+        u32::try_from((today - since).num_days().min(read)).unwrap_or(0).max(1)
     }
 
     /// What the titles take that an edition tells.

@@ -20,7 +20,7 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 use url::Url;
 
 use super::fetch::{BearerToken, Client, Fetched, Validators};
-use super::{DayOutcome, DayReport, Kind, Lost, Reading, Source, SourceError, Visit, Visits};
+use super::{DayOutcome, DayReport, Further, Kind, Lost, Reading, Source, SourceError, Visit, Visits};
 use crate::core::paper::describe::Authority;
 use crate::core::paper::{PaperKey, Route, Snapshot, SourceId};
 use crate::core::schedule::Schedule;
@@ -57,14 +57,14 @@ pub enum Lists {
 /// The most pages of a day that are asked for: 3,000 papers. The longest day seen had 77.
 const MAX_PAGES: usize = 30;
 
-/// Reads the lists. `visits` are those of the last reading that was stored; `now` tells which days. `followed` are days
-/// further back whose votes still matter: those whose turn it is are read as well. An error means that no list could be read
-/// at all; it is the first list's.
+/// Reads the lists. `visits` are those of the last reading that was stored; `now` tells which days. Of
+/// those `further` back the unread ones are read as well, and of the followed ones those whose turn it is. An error means
+/// that no list could be read at all; it is the first list's.
 pub async fn read(
     client: &Client,
     source: &HuggingFace,
     visits: &Visits,
-    followed: &[NaiveDate],
+    further: &Further,
     now: DateTime<Utc>,
 ) -> Result<Reading, SourceError> {
     let today = now.date_naive();
@@ -76,8 +76,14 @@ pub async fn read(
     let mut longest_page = 0;
 
     let mut lists = source.lists(today);
+    if let Lists::Daily { .. } = source.lists {
+        let is_recent = |day: &NaiveDate| lists.iter().any(|list| list.day == Some(*day));
+        let unread: Vec<_> =
+            further.unread.iter().filter(|day| !is_recent(day)).map(|day| source.list_of(*day)).collect();
+        lists.extend(unread);
+    }
     let is_recent = |day: &NaiveDate| lists.iter().any(|list| list.day == Some(*day));
-    let older: Vec<_> = followed.iter().filter(|day| !is_recent(day)).map(|day| source.list_of(*day)).collect();
+    let older: Vec<_> = further.followed.iter().filter(|day| !is_recent(day)).map(|day| source.list_of(*day)).collect();
     // What is not read anew keeps its validators: they still stand for what the store has.
     let is_of_use = |url: &str| lists.iter().chain(&older).any(|list| list.api.as_str() == url);
     let mut next_visits: Visits = visits.clone().into_iter().filter(|(url, _)| is_of_use(url)).collect();
