@@ -49,7 +49,8 @@ pub(super) fn reload(settings: &Settings, accept_removals: bool) -> anyhow::Resu
         false => say!("the settings stay as they were until this is mended (paperpost check)"),
     }
     fixed.iter().for_each(|key| say!("{key} stays as it was until a restart"));
-    let SyncReport { subscriptions, added, changed, retired, .. } = report;
+    let SyncReport { added, changed, retired, .. } = report;
+    let subscriptions = report.in_force();
     say!(
         "{subscriptions} {}: {added} added, {changed} changed, {retired} removed",
         if subscriptions == 1 { "subscription is in force" } else { "subscriptions are in force" }

@@ -1,6 +1,6 @@
 //! The commands that show: check, status, list.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::process::ExitCode;
 
 use serde_json::json;
@@ -11,8 +11,8 @@ use crate::app;
 use crate::clock::Clock;
 use crate::config::{CheckReport, Listing, Settings};
 use crate::core::address::Address;
-use crate::core::subscription::{Consent, Origin};
-use crate::core::zone::{Zone, Zones};
+use crate::core::subscription::{Consent, Origin, Subscription};
+use crate::core::zone::Zones;
 use crate::jobs::deliver::pace::{self, Held, HeldBy};
 use crate::store::{
     BounceClass, Difference, EditionStatus, FileStatus, SourceStatus, Store, SubscriberStatus, Suspicion,
@@ -97,7 +97,8 @@ pub(super) fn status(settings: &Settings, json: bool, check: bool) -> anyhow::Re
     let waiting = reload::waiting(settings, &store)?;
     let came_back = store.bounces(Clock::System.now() - chrono::Duration::days(30))?;
     let suspicions = store.suspicions()?;
-    let mut due: Vec<_> = subscribers.iter().filter(|s| is_active(s)).collect();
+    let mut due: Vec<_> =
+        subscribers.iter().filter(|s| is_active(s) && to_come(s, &differences, &listing).is_none()).collect();
     due.sort_by_key(|subscriber| subscriber.next);
     if json {
         let zones = Zones::in_use();
@@ -300,19 +301,19 @@ pub(super) fn list(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> 
     }
     let suppressions = store.suppressions()?;
     for subscriber in &subscribers {
-        let last = subscriber
-            .last
-            .as_ref()
-            .map_or("no edition yet".to_owned(), |last| describe_edition(last, subscriber.zone));
+        let last = subscriber.last.as_ref().map_or("no edition yet".to_owned(), describe_edition);
         let difference = differences.get(&key(&subscriber.address)).copied();
-        say!("{}\n  next: {}\n  last: {last}", subscriber.address, next_word(subscriber));
+        let entry = entry(&listing, subscriber);
+        let next = to_come(subscriber, &differences, &listing);
+        let next = next.map_or_else(|| next_word(subscriber), str::to_owned);
+        say!("{}\n  next: {next}\n  last: {last}", subscriber.address);
         if subscriber.origin == Origin::Web {
             say!(
                 "  came by the web{}",
                 if subscriber.both { ", and is in a file as well: what the file says is in force" } else { "" }
             );
         }
-        if let Some(words) = difference.and_then(|difference| describe_difference(difference, subscriber)) {
+        if let Some(words) = difference.and_then(|difference| describe_difference(difference, subscriber, entry)) {
             say!("  {words}");
         }
         if let Some(fault) = &subscriber.fault {
@@ -338,13 +339,44 @@ pub(super) fn list(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> 
     Ok(code)
 }
 
+/// What the files order for a subscriber.
+fn entry<'a>(listing: &'a Listing, subscriber: &SubscriberStatus) -> Option<&'a Subscription> {
+    listing.find(&Address::parse(&subscriber.address).ok()?)
+}
+
+/// Why a subscriber who has a next edition gets none once the files are taken in.
+fn to_come(
+    subscriber: &SubscriberStatus,
+    differences: &HashMap<String, Difference>,
+    listing: &Listing,
+) -> Option<&'static str> {
+    if !is_active(subscriber) || subscriber.held {
+        return None;
+    }
+    match differences.get(&key(&subscriber.address))? {
+        Difference::Gone if subscriber.origin == Origin::File => Some("none: no longer in the file"),
+        Difference::Changed if entry(listing, subscriber)?.paused => Some("none: paused in the file"),
+        _ => None,
+    }
+}
+
 /// What the file says of a subscriber, where that is not what is in force.
-fn describe_difference(difference: Difference, subscriber: &SubscriberStatus) -> Option<&'static str> {
+fn describe_difference(
+    difference: Difference,
+    subscriber: &SubscriberStatus,
+    entry: Option<&Subscription>,
+) -> Option<&'static str> {
     let is_by_web = subscriber.origin == Origin::Web;
     match difference {
         Difference::New if subscriber.listed && is_by_web => Some("the file has it too, which is not taken in yet"),
         Difference::New if subscriber.listed => None,
         Difference::New => Some("the file has it again, which is not taken in yet"),
+        Difference::Changed if entry.is_some_and(|entry| entry.paused) && !subscriber.paused => {
+            Some("the file pauses it, which is not taken in yet")
+        }
+        Difference::Changed if entry.is_some_and(|entry| !entry.paused) && subscriber.paused && !subscriber.held => {
+            Some("the file no longer pauses it, which is not taken in yet")
+        }
         Difference::Changed => Some("the file says something else, which is not taken in yet"),
         Difference::Gone if is_by_web => Some(
             "the file no longer has it, which is not taken in yet: then what they ordered by the web is in force again",
@@ -399,7 +431,8 @@ fn next_word(subscriber: &SubscriberStatus) -> String {
     }
 }
 
-fn describe_edition(edition: &EditionStatus, zone: Zone) -> String {
+fn describe_edition(edition: &EditionStatus) -> String {
+    let zone = edition.zone;
     let owed = if edition.owed > 0 { format!(", {} wait for later ones", edition.owed) } else { String::new() };
     let papers = match edition.papers {
         0 => format!("nothing new among {} papers", edition.looked_at),

@@ -261,6 +261,7 @@ fn tell(report: &SyncReport) {
             "came by the web and are in a file as well: what the file says is in force"
         );
     }
-    let SyncReport { subscriptions, added, changed, retired, .. } = report;
+    let SyncReport { added, changed, retired, .. } = report;
+    let subscriptions = report.in_force();
     tracing::info!(subscriptions, added, changed, retired, "subscriptions are in force");
 }

@@ -100,6 +100,8 @@ pub struct EditionStatus {
     pub mail: Option<i64>,
     /// The local slot.
     pub slot: NaiveDateTime,
+    /// In whose local time it was.
+    pub zone: Zone,
     /// When it was decided.
     pub decided: DateTime<Utc>,
     /// When its mail was sent.
@@ -165,7 +167,8 @@ impl Store {
                         e.id, e.slot, {PAPERS_COUNT},
                         e.looked_at, {OWED_COUNT}, o.state, s.fault, s.held IS NOT NULL,
                         e.decided, o.due, {ZONE}, o.id,
-                        s.origin, s.reader_paused, EXISTS (SELECT 1 FROM web_orders WHERE subscription = s.id)
+                        s.origin, s.reader_paused, EXISTS (SELECT 1 FROM web_orders WHERE subscription = s.id),
+                        (SELECT {ZONE} FROM definitions d WHERE d.id = e.definition)
                  FROM subscriptions s
                  JOIN definitions d ON d.id = s.definition
                  LEFT JOIN editions e ON e.id = (SELECT max(id) FROM editions WHERE subscription = s.id)
@@ -201,7 +204,7 @@ impl Store {
     }
 }
 
-/// The edition in columns 5 to 10, 13, 14 and 16.
+/// The edition in columns 5 to 10, 13, 14, 16 and 20.
 fn edition(row: &Row<'_>) -> Result<Option<EditionStatus>> {
     let Some(number) = row.get(5)? else { return Ok(None) };
     let state: Option<OutboxState> = row.get(10)?;
@@ -209,6 +212,7 @@ fn edition(row: &Row<'_>) -> Result<Option<EditionStatus>> {
         edition: number,
         mail: row.get(16)?,
         slot: slot(&row.get::<_, String>(6)?)?,
+        zone: row.get::<_, Option<String>>(20)?.as_deref().and_then(Zone::named).unwrap_or(Zone::UTC),
         decided: instant(row.get(13)?),
         sent: row.get::<_, Option<i64>>(14)?.filter(|_| state == Some(OutboxState::Sent)).map(instant),
         papers: row.get::<_, Option<u32>>(7)?.unwrap_or(0),

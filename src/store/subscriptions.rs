@@ -86,6 +86,11 @@ pub struct SyncReport {
 }
 
 impl SyncReport {
+    /// How many subscriptions are in force: those that are right, and those that stay as they were.
+    pub fn in_force(&self) -> usize {
+        self.subscriptions + self.kept
+    }
+
     /// Whether nobody is held and nothing is wrong.
     pub fn is_good(&self) -> bool {
         self.held == 0 && self.errors.is_empty()

@@ -203,7 +203,9 @@ async fn list_and_status_say_what_the_file_says_and_what_is_in_force() {
     let list = said(&home.run(&["list"]).await);
     for part in [
         "grace@example.org\n  next: none: in the file, and not taken in yet",
-        "the file says something else, which is not taken in yet",
+        "ada@example.org\n  next: none: paused in the file",
+        "the file pauses it, which is not taken in yet",
+        "fay@example.org\n  next: none: no longer in the file",
         "the file no longer has it, which is not taken in yet",
         "7 subscribers",
     ] {
@@ -379,7 +381,7 @@ async fn what_nohup_began_outlives_its_terminal() {
 async fn what_subscribe_says_of_the_first_digest_is_what_it_brings() {
     let (site, smtp) = (Site::start().await, SmtpServer::start().await);
     let today = Clock::System.now().date_naive();
-    for (number, days, upvotes) in [(1, 0, 9), (2, 1, 30), (3, 3, 20), (4, 5, 2), (5, 6, 12), (6, 9, 40)] {
+    for (number, days, upvotes) in [(1, 0, 9), (2, 1, 30), (3, 3, 20), (4, 5, 2), (5, 9, 12), (6, 9, 40)] {
         let mut entry = paper(&format!("2611.{number:05}"), &format!("Retrieval {number}"));
         entry.upvotes = upvotes;
         site.list(today - chrono::Days::new(days), entry);
