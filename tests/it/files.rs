@@ -381,7 +381,7 @@ async fn what_nohup_began_outlives_its_terminal() {
 async fn what_subscribe_says_of_the_first_digest_is_what_it_brings() {
     let (site, smtp) = (Site::start().await, SmtpServer::start().await);
     let today = Clock::System.now().date_naive();
-    for (number, days, upvotes) in [(1, 0, 9), (2, 1, 30), (3, 3, 20), (4, 5, 2), (5, 9, 12), (6, 9, 40)] {
+    for (number, days, upvotes) in [(1, 0, 9), (2, 1, 30), (3, 3, 20), (4, 5, 2), (5, 6, 12), (6, 9, 40)] {
         let mut entry = paper(&format!("2611.{number:05}"), &format!("Retrieval {number}"));
         entry.upvotes = upvotes;
         site.list(today - chrono::Days::new(days), entry);
