@@ -84,7 +84,7 @@ fn configure(folder: &Path, port: u16, subscriptions: usize) {
          [log]\nlevel = \"error\"\n"
     );
     std::fs::write(folder.join("paperpost.toml"), settings).expect("written");
-    // Those that the database has: whoever isn't in the file gets nothing.
+    // Those that the database has: a subscriber who isn't in the file gets nothing.
     let mut rng = Rng::with_seed(queue::SEED);
     let made_up = MadeUp::new(&mut rng);
     let subscription = |number: usize| {

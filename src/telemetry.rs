@@ -1,7 +1,7 @@
 //! The log.
 //!
 //! Logging policy: an event is logged once, where it is handled, in a line that can be read alone and searched by its
-//! fields. `error` wants a person soon, `warn` wants one to look some day, `info` is what happened, `debug` is for whoever
+//! fields. `error` wants a person soon, `warn` wants one to look some day, `info` is what happened, `debug` is for the person who
 //! looks for a fault. Addresses print masked by their type; tokens, passwords and whole mails are never logged.
 
 use std::sync::OnceLock;

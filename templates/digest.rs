@@ -1,7 +1,7 @@
 //! A digest: its shape, and how it looks as HTML.
 //!
 //! Everything in these types is ready to be shown: numbers that are unknown are absent, lists are cut, names are in
-//! order. Only escaping is left to do, and `maud` does that. What may be written from right to left stands in an element
+//! order. Only escaping is left to do, and `maud` does that. What may be written from right to left is in an element
 //! of its own with `dir="auto"`, so that it disorders nothing around it; `bdi` and `mark` would say more, but Gmail and
 //! Yahoo drop them.
 
@@ -124,7 +124,7 @@ pub struct SourceLine {
     pub state: String,
 }
 
-/// How the reader reaches whoever can change something: a link where there is one, else a sentence.
+/// How the reader reaches the person who can change something: a link where there is one, else a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Contact {
     /// A page, or a mailbox that understands.
@@ -190,7 +190,7 @@ pub fn card_title(card: &Card) -> String {
     before + &runs(&card.title) + &after
 }
 
-/// What stands before and after the words of a title.
+/// What is before and after the words of a title.
 pub fn title_parts(href: Option<&Href>) -> [String; 2] {
     let begin = html! {
         (PreEscaped("<tr><td class=\"in\" style=\"")) (style::CARD) (PreEscaped("\">\n"))
@@ -222,12 +222,12 @@ pub fn card_abstract(card: &Card) -> String {
     before + &runs(&card.abstract_text) + &after
 }
 
-/// What stands before and after the words of an abstract.
+/// What is before and after the words of an abstract.
 pub fn abstract_parts() -> [String; 2] {
     [format!("<p class=\"tx\" style=\"{}\" dir=\"auto\">", style::TEXT), "</p>\n".to_owned()]
 }
 
-/// What stands before and after words that matched.
+/// What is before and after words that matched.
 pub fn mark_parts() -> [String; 2] {
     [format!("<span class=\"hl\" style=\"{}\">", style::HIGHLIGHT), "</span>".to_owned()]
 }
@@ -249,7 +249,7 @@ pub fn card_reasons(card: &Card) -> String {
     reasons + &after
 }
 
-/// What stands before and after the expressions that chose a paper, of which so many more are not named.
+/// What is before and after the expressions that chose a paper, of which so many more are not named.
 pub fn reasons_parts(more: usize) -> [String; 2] {
     let before = format!("<p class=\"mu\" style=\"{}\">Because it matches ", style::SMALL_APART);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
@@ -308,7 +308,7 @@ pub fn waiting_row(count: usize) -> String {
     row.into_string()
 }
 
-/// What stands before and after the titles of papers that will not come.
+/// What is before and after the titles of papers that will not come.
 pub fn told_parts() -> [String; 2] {
     let before = html! {
         (PreEscaped("<tr><td class=\"in\" style=\"")) (style::NOTE) (PreEscaped("\">\n"))
@@ -317,7 +317,7 @@ pub fn told_parts() -> [String; 2] {
     [section_heading(TOLD) + &before.into_string(), "</td></tr>\n".to_owned()]
 }
 
-/// What stands below those titles; nothing when all are named.
+/// What is below those titles; nothing when all are named.
 pub fn told_end(more: usize) -> String {
     if more == 0 {
         return String::new();
@@ -336,7 +336,7 @@ pub fn notes_row(notes: &[String]) -> String {
     rows.into_string()
 }
 
-/// What stands before and after the papers that trend as well.
+/// What is before and after the papers that trend as well.
 pub fn also_parts() -> [String; 2] {
     let before = format!("<tr><td class=\"in\" style=\"{}\">\n", style::NOTE);
     [section_heading(ALSO) + &before, "</td></tr>\n".to_owned()]
@@ -354,14 +354,14 @@ pub fn brief(brief: &Brief) -> String {
     line.into_string()
 }
 
-/// What stands below the sheet.
+/// What is below the sheet.
 pub fn foot(digest: &Digest) -> String {
     let foot = html! {
         @for source in &digest.sources {
             p class="mu" style=(style::SMALL) { span dir="auto" { (source.name) } ": " (source.state) } "\n"
         }
         p class="mu" style=(style::SMALL_APART) { (digest.why) }
-        // A sentence stands alone; after its full stop, a link behind a dot would look lost.
+        // A sentence is alone; after its full stop, a link behind a dot would look lost.
         @for words in contacts(digest).filter_map(words) {
             "\n" p class="mu" style=(style::SMALL_APART) { (words) }
         }

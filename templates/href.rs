@@ -1,6 +1,6 @@
 //! Addresses that are safe to link to.
 //!
-//! `maud` escapes text but writes `href="javascript:…"` as it stands, so a link in a template is an [`Href`], and an
+//! `maud` escapes text but writes `href="javascript:…"` as it is, so a link in a template is an [`Href`], and an
 //! [`Href`] that exists is harmless: http, https or mailto, printable ASCII, no user name that could dress up as a host.
 
 use std::fmt;
@@ -8,7 +8,7 @@ use std::fmt;
 /// The longest address that is kept, in bytes; what is longer is an accident or an attack.
 pub const MAX_BYTES: usize = 2_000;
 
-/// An address that may stand in an `href`: printable ASCII of at most [`MAX_BYTES`], with the scheme http, https or
+/// An address that may be in an `href`: printable ASCII of at most [`MAX_BYTES`], with the scheme http, https or
 /// mailto in lower case.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Href(String);

@@ -66,13 +66,13 @@ pub fn head_parts(title: &str, preheader: &str) -> [Cow<'static, str>; 5] {
     ]
 }
 
-/// From the end of the sheet's last row to the end of the document; `foot` is what stands below the sheet, in whole lines.
+/// From the end of the sheet's last row to the end of the document; `foot` is what is below the sheet, in whole lines.
 pub fn tail(foot: &Markup) -> String {
     let [begin, end] = tail_parts();
     [begin, &foot.0, end].concat()
 }
 
-/// The same in parts: what stands before the foot and what stands after it, in every mail.
+/// The same in parts: what is before the foot and what is after it, in every mail.
 pub fn tail_parts() -> [&'static str; 2] {
     static BEGIN: LazyLock<String> = LazyLock::new(|| {
         let begin = html! {

@@ -1,7 +1,7 @@
 //! What a reader sees.
 //!
 //! A [`Digest`] is everything one mail shows, in the words it shows; this crate turns it into HTML and into plain text,
-//! the two alternatives of one message. It owns the shape: whoever wants a digest fills these types and nothing else.
+//! the two alternatives of one message. It owns the shape: a caller fills these types and nothing else.
 //! It knows neither papers nor subscribers nor the time, and depends on `maud` alone, so that a template can't reach
 //! for any of them.
 //!

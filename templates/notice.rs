@@ -23,7 +23,7 @@ pub struct Notice {
 
 impl Notice {
     /// The mail that proves that mails arrive. `transport` says how it left: `by SMTP through mail.example.org:465`;
-    /// `time` when, in the words of whoever asked for it.
+    /// `time` when, in the words of the person who asked for it.
     pub fn test_mail(transport: &str, time: &str) -> Self {
         Self {
             subject: "Paperpost: a test mail".to_owned(),

@@ -5,7 +5,7 @@
 
 use maud::{DOCTYPE, PreEscaped, html};
 
-/// The style sheet of every page, just as it stands between the tags of its `style` element.
+/// The style sheet of every page, just as it is between the tags of its `style` element.
 pub const SHEET: &str = "\
 :root{color-scheme:light dark}\
 body{margin:0;padding:12vh 24px 24px;font:18px/1.55 -apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;\

@@ -134,7 +134,7 @@ pub fn told_heading() -> String {
     out
 }
 
-/// What stands below their titles; nothing when all are named.
+/// What is below their titles; nothing when all are named.
 pub fn told_end(more: usize) -> String {
     let mut out = String::new();
     if more > 0 {
@@ -170,7 +170,7 @@ pub fn brief(brief: &Brief) -> String {
     out
 }
 
-/// What stands at the end: the sources, why the mail came, how to change or to stop it.
+/// What is at the end: the sources, why the mail came, how to change or to stop it.
 pub fn foot(digest: &Digest) -> String {
     let mut out = String::from("\n\n");
     for source in &digest.sources {

@@ -283,7 +283,7 @@ fn code_spans(line: &str) -> impl Iterator<Item = &str> {
 #[derive(Debug, PartialEq)]
 struct Named {
     line: usize,
-    /// How many modules written out in the file it stands in, such as `mod tests { … }`.
+    /// How many modules written out in the file it is in, such as `mod tests { … }`.
     depth: usize,
     segments: Vec<String>,
 }
@@ -311,7 +311,7 @@ impl Named {
     }
 }
 
-/// Every path in a Rust text, trees in braces taken apart; words that stand alone too.
+/// Every path in a Rust text, trees in braces taken apart; words that are alone too.
 fn paths(text: &str) -> Vec<Named> {
     let code = code(text);
     let tokens = tokens(&code);

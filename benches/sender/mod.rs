@@ -11,7 +11,7 @@ use paperpost::core::paper::SourceId;
 use paperpost::core::token::Keyring;
 use paperpost::mail::dkim::Signer;
 
-/// Whoever sends them, and with which key.
+/// Who sends them, and with which key.
 pub(crate) fn sender(signer: Option<Signer>) -> Sender {
     Sender {
         from: Mailbox { name: Some("Paperpost".into()), address: address("papers@example.org") },

@@ -99,7 +99,7 @@ pub(crate) fn sender(settings: &Settings, store: &Store) -> anyhow::Result<Sende
         reply_to: mail.reply_to.clone(),
         list_id: ("Paperpost digest".to_owned(), mail.list_id.clone()),
         change: Some(format!(
-            "Your keywords and schedule stand in the subscriptions file; write to {contact} to have them changed."
+            "Your keywords and schedule are in the subscriptions file; write to {contact} to have them changed."
         )),
         returns: returns(settings, Some(store))?,
         signer: mail::signer(settings)?.map(Arc::new),

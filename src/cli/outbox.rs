@@ -186,7 +186,7 @@ const PAGE: usize = 1_000;
 fn export(store: &Store, words: &[StateWord]) -> anyhow::Result<()> {
     let wanted = if words.is_empty() { OutboxState::ALL.to_vec() } else { states(words) };
     let mut after = 0;
-    // Whoever reads may have read enough.
+    // The reader of a pipe may have read enough.
     while output::is_open() {
         let page = store.outbox_after(&wanted, after, PAGE)?;
         let mut lines = String::new();

@@ -272,7 +272,7 @@ impl Work {
         Ok(faults == 0)
     }
 
-    /// Whether nothing was given up and nothing stands in the way.
+    /// Whether nothing was given up and nothing is in the way.
     async fn deliver(&self, settings: &Settings) -> anyhow::Result<bool> {
         let transport = Arc::new(app::transport(settings)?);
         let way_out = app::way_out(settings);

@@ -197,7 +197,7 @@ pub(super) fn new_errors(settings: &Settings, path: &Path, before: &str, after: 
 }
 
 impl FilePattern {
-    /// The files, sorted by name. None is an error: whoever mistypes a pattern would otherwise unsubscribe everybody.
+    /// The files, sorted by name. None is an error: a mistyped pattern would otherwise unsubscribe everybody.
     fn paths(&self) -> Result<Vec<PathBuf>, (FileState, Box<Problem>)> {
         let problem = |state, message: String| {
             let place = match &self.place {

@@ -132,7 +132,7 @@ impl Layers {
             let is_domain = section == DOMAINS && entry.key.contains('.');
             let key = match section {
                 "" => entry.key.clone(),
-                // As it stands in the file: its dots separate nothing.
+                // As it is in the file: its dots separate nothing.
                 _ if is_domain => format!("{section}.\"{}\"", entry.key),
                 _ => format!("{section}.{}", entry.key),
             };
@@ -245,7 +245,7 @@ fn unknown(key: &str, place: &ValuePlace) -> Problem {
     let what = if section.is_empty() { "section" } else { "key" };
     let hint = node::did_you_mean(wrong, known.iter().copied().filter(|key| *key != "*"));
     let hint = hint.unwrap_or_else(|| match section.starts_with(DOMAINS) {
-        true => "a name with dots stands in quotes: [pacing.domains.\"example.org\"]".to_owned(),
+        true => "write a name with dots in quotes: [pacing.domains.\"example.org\"]".to_owned(),
         false => format!("known here: {}", known.join(", ")),
     });
     let message = if section.is_empty() { String::new() } else { format!("{section}: ") };

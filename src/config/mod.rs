@@ -126,7 +126,7 @@ impl CheckReport {
         self.problems = Problems::new(self.problems.iter().cloned().chain(warnings).collect());
     }
 
-    /// Adds what only those who use the settings can tell: a key that is none, say.
+    /// Adds what only the users of the settings can tell: a key that is none, say.
     pub fn add(&mut self, problems: Vec<String>) {
         let place = self.file.clone().map_or(ValuePlace::Default, ValuePlace::Path);
         let all = self.problems.iter().cloned();

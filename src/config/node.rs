@@ -93,7 +93,7 @@ pub(super) fn parse_default(toml: &str) -> Option<Node> {
     Some(node)
 }
 
-/// Where the parsed text stands. Of spans, those passed as `around` stand in for the span of what has none of its own,
+/// Where the parsed text stands. Of spans, those passed as `around` are in for the span of what has none of its own,
 /// such as a table made of dotted keys.
 struct Origin<'f> {
     file: &'f Arc<SourceFile>,

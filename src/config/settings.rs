@@ -1,6 +1,6 @@
 //! The settings of the program: `paperpost.toml` as it is meant.
 //!
-//! Plain structs of parsed types, a struct for each section; whoever holds one need not check it again.
+//! Plain structs of parsed types, a struct for each section; a value that exists needs no further check.
 //! `docs/configuration.md` has the keys with their units and defaults.
 
 use std::net::SocketAddr;
@@ -108,7 +108,7 @@ pub struct FilePattern {
 pub struct Http {
     /// A web or mail address for the User-Agent.
     pub contact: Option<String>,
-    /// For a connection to stand, TLS included.
+    /// To connect, TLS included.
     pub connect_timeout: Duration,
     /// For a whole answer.
     pub timeout: Duration,

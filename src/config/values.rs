@@ -26,7 +26,7 @@ fn parse_address(text: &str) -> Result<Address, Wrong> {
     Address::parse(text).map_err(|error| Wrong::new(format!("the address {error}")))
 }
 
-/// Who mails are from, or answers go to: `Name <name@example.org>` or a bare address; the name may stand in quotes.
+/// Who mails are from, or answers go to: `Name <name@example.org>` or a bare address; the name may be in quotes.
 pub(super) fn mailbox(node: &Node) -> Result<Mailbox, Wrong> {
     let text = node.line()?;
     let Some((name, rest)) = text.rsplit_once('<') else {
@@ -38,7 +38,7 @@ pub(super) fn mailbox(node: &Node) -> Result<Mailbox, Wrong> {
     Ok(Mailbox { name: (!name.is_empty()).then(|| name.to_owned()), address: plain_address(address)? })
 }
 
-/// An address of ours stands in every mail: one server on the way that lacks SMTPUTF8 would refuse them all, for good.
+/// An address of ours is in every mail: one server on the way that lacks SMTPUTF8 would refuse them all, for good.
 fn plain_address(text: &str) -> Result<Address, Wrong> {
     let address = parse_address(text)?;
     if address.is_internationalized() {

@@ -33,7 +33,7 @@ pub(in crate::core) fn visible(c: char) -> Option<char> {
     (c.is_whitespace() || !(c.is_control() || is_invisible(c))).then_some(c)
 }
 
-/// Whether the text is printable ASCII whose spaces stand alone and inside: nearly all texts, and none to clean.
+/// Whether the text is printable ASCII whose spaces are alone and inside: nearly all texts, and none to clean.
 fn is_clean_ascii(text: &[u8]) -> bool {
     let inside = text.first() != Some(&b' ') && text.last() != Some(&b' ');
     // Without a branch in the loops, which makes them vector instructions.

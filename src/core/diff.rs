@@ -48,7 +48,7 @@ pub struct Diff {
     /// Listings that are new or have moved: rank, votes or comments.
     pub listings: Vec<(PaperKey, Listing)>,
     /// Stars of the papers' code, as the snapshot has them. They move daily and are no revision; whether they moved is
-    /// for whoever keeps their history.
+    /// for the keeper of their history.
     pub stars: Vec<(PaperKey, u32)>,
 }
 

@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(Order::from_bytes(&newer), Err(Stale));
     }
 
-    /// Bytes that a store keeps must not change their meaning: whoever changes what is compiled here, or the room that
+    /// Bytes that a store keeps must not change their meaning: a change of what is compiled here, or of the room that
     /// the digest's templates need, has to raise [`LANGUAGE`] as well.
     #[test]
     fn the_encoding_is_that_of_this_version_of_the_language() {

@@ -1,6 +1,6 @@
 //! Foreign text made safe to print: titles, names, answers of servers, lines of files.
 //!
-//! Whoever writes a title must not move the cursor, change colors, reverse the line or hide a part of it. Printable text has no
+//! A title must not move the cursor, change colors, reverse the line or hide a part of it. Printable text has no
 //! escape sequence, no control character except line feed and tab, and no invisible or bidirectional control. Joiners stay:
 //! scripts need them. What a reader sees of honest text is unchanged.
 

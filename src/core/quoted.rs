@@ -72,7 +72,7 @@ impl QuotedPrintable {
         }
     }
 
-    /// Whoever writes it where nothing follows needs no soft break at its end, which lets pieces join.
+    /// A writer at the end of a text needs no soft break at its end, which lets pieces join.
     pub fn whole(&self) -> &[u8] {
         self.0.strip_suffix(SOFT_BREAK).unwrap_or(&self.0)
     }
@@ -109,7 +109,7 @@ impl From<String> for QuotedPrintable {
 #[derive(Clone, Debug, Default)]
 pub struct Stretchable {
     encoded: QuotedPrintable,
-    /// By byte of the text, and once more for its end: where it stands in the encoded form.
+    /// By byte of the text, and once more for its end: where it is in the encoded form.
     places: Vec<u32>,
 }
 

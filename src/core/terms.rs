@@ -1,7 +1,7 @@
 //! Words and pairs of words as terms: how a paper is counted for `like:`.
 //!
 //! A term is the stem of a word, or those of two words in a row. It is known by a number that depends on nothing but the
-//! stems, so that counts can be kept: [`Statistics`] says in how many of all papers ever seen a term stands. It has a fixed
+//! stems, so that counts can be kept: [`Statistics`] says in how many of all papers ever seen a term occurs. It has a fixed
 //! number of places, which rare terms share, so that its size doesn't grow with the papers: among a hundred thousand papers
 //! whatever is rarer than one in some thousands counts as equally rare.
 
@@ -16,12 +16,12 @@ pub type Term = u32;
 /// Places of [`Statistics`], as a power of two.
 const BITS: u32 = 20;
 
-/// Terms that stand in more than this share of the papers say nothing of any, but in a small number of papers.
+/// Terms that are in more than this share of the papers say nothing of any, but in a small number of papers.
 const COMMON: f32 = 0.1;
 /// So many papers that [`COMMON`] is told by.
 const FEW: u32 = 200;
 
-/// In how many papers each term stands.
+/// In how many papers each term occurs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Statistics {
     papers: u32,
@@ -44,7 +44,7 @@ pub fn each_term(text: &str, mut each: impl FnMut(Term, Range<usize>, bool)) {
     }
 }
 
-/// The terms of a paper with how often they stand in it, by number; the title counts twice, and pairs are the greater numbers
+/// The terms of a paper with how often they occur in it, by number; the title counts twice, and pairs are the greater numbers
 /// of their own list.
 pub fn counted(paper: &Paper) -> Counted {
     let (mut words, mut pairs) = (Vec::new(), Vec::new());
@@ -61,7 +61,7 @@ pub fn counted(paper: &Paper) -> Counted {
     Counted { words: count(words), pairs: count(pairs) }
 }
 
-/// The terms of one paper, each once, with how often they stand there.
+/// The terms of one paper, each once, with how often they occur there.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Counted {
     /// Single words.
@@ -77,7 +77,7 @@ impl Counted {
     }
 }
 
-/// What a term weighs that stands in `found` of `papers` papers: the logarithm of how rare it is. `None` for one that is too
+/// What a term weighs that is in `found` of `papers` papers: the logarithm of how rare it is. `None` for one that is too
 /// common to say anything, and for one of a single paper, by which no other can be like it.
 pub fn rarity(papers: u32, found: u32) -> Option<f32> {
     let is_common = papers > FEW && found as f32 > COMMON * papers as f32;
@@ -105,7 +105,7 @@ impl Statistics {
         self.papers
     }
 
-    /// In how many papers a term stands; at times a few more, never less.
+    /// In how many papers a term occurs; at times a few more, never less.
     pub fn found(&self, term: Term) -> u32 {
         self.counts[place(term)]
     }

@@ -1,7 +1,7 @@
 //! Tokens by which the outside names a subscriber: in links for leaving and in return paths.
 //!
 //! A token is 35 bytes - version, key id, purpose, the subscriber's random id, HMAC-SHA256 cut to 128 bits (RFC 2104
-//! section 5) - written in base64url without padding (RFC 4648 section 5): 47 characters, all of which may stand in a
+//! section 5) - written in base64url without padding (RFC 4648 section 5): 47 characters, all of which may be in a
 //! URL and before the @ of an address. It holds no address, never expires (a mail of years ago can be left by its link),
 //! and is good for one purpose only: who sees a return path can't unsubscribe anybody with it.
 //!
@@ -119,7 +119,7 @@ impl Keyring {
     }
 
     /// The first token for `purpose` in `text`: at the end of a run of characters that a token may have, since `%20` may
-    /// stand right before it.
+    /// are right before it.
     pub fn find(&self, purpose: Purpose, text: &str) -> Option<SubscriberId> {
         candidates(text).find_map(|word| self.verify(purpose, word))
     }

@@ -1,6 +1,6 @@
 //! Time zones: which clock hangs on whose wall.
 //!
-//! Governments change their clocks with a few weeks' notice, and whoever is an hour late with the news mails an hour late. So
+//! Governments change their clocks with a few weeks' notice, and a program that is late with the news mails an hour late. So
 //! there are two sets of rules, the operating system's and one compiled in, and the newer is used, by the version of the IANA
 //! database ("2026f"); without a version to compare, the compiled one. `crate::zones` finds the system's and decides once, at
 //! the start; nothing here reads a file. A test that says nothing else has the compiled rules, on every machine.

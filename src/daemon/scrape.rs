@@ -119,7 +119,7 @@ impl Past {
         if self.failures > 0 {
             due = due.into_iter().chain([last + AFTER_FAILURE * 2u32.pow((self.failures - 1).min(6))]).min();
         }
-        // Whoever asks to be left alone is, whatever the schedule says.
+        // A source that asks to be left alone is left alone, whatever the schedule says.
         due.map(|due| due.max(last + self.asked))
     }
 }

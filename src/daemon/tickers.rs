@@ -1,4 +1,4 @@
-//! The loops that publish, prune and look for what came back: each waits, calls one step, and wakes whoever it concerns.
+//! The loops that publish, prune and look for what came back: each waits, calls one step, and wakes the next.
 
 use std::sync::Arc;
 use std::time::Duration;

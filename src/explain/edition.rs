@@ -58,7 +58,7 @@ pub enum Fate {
     SentBefore,
     /// It matched, and an earlier edition said that it would not come.
     ToldBefore,
-    /// It matched and stands in an earlier section.
+    /// It matched and is in an earlier section.
     OtherSection,
     /// It matched and was listed before the subscription's first day.
     BeforeStart,

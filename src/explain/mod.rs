@@ -50,7 +50,7 @@ pub enum Obstacle {
 /// When the next edition is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// The slot has come; whoever publishes next decides it.
+    /// The slot is due; the next publish decides it.
     Now(NaiveDateTime),
     /// Later.
     At(NaiveDateTime, DateTime<Utc>),

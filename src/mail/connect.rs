@@ -1,7 +1,7 @@
 //! From a host name to a stream that can be trusted.
 //!
 //! The addresses of the host are tried in turn, each a little after the one before it (RFC 8305), IPv6 and IPv4
-//! alternating; whoever finds nothing good behind the first that answers can go on with those that are left. TLS is
+//! alternating; a caller that finds nothing good behind the first that answers can try the others. TLS is
 //! either there from the first octet or demanded by STARTTLS; there is no falling back to the clear, and a certificate
 //! that does not fit ends the attempt. Without TLS only this very machine is connected to.
 

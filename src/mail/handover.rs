@@ -14,7 +14,7 @@ use super::Mail;
 pub struct Handover<'a> {
     /// To be passed before the other side may have the mail.
     pub gate: Gate,
-    /// The mail that is sent after this one by whoever sends this one, once it is known. A transport may announce it early,
+    /// The mail that the same worker sends after this one, once it is known. A transport may announce it early,
     /// but not hand it over.
     pub next: &'a OnceLock<Mail>,
 }

@@ -29,7 +29,7 @@ use crate::core::delivery::SendError;
 use crate::core::host::is_loopback;
 use crate::core::server::{Login, Mechanism, Tls};
 
-/// The most that a server may say in answer to one command, octets: a message and what stands around it, or the numbers
+/// The most that a server may say in answer to one command, octets: a message and what is around it, or the numbers
 /// of some hundred thousand unread ones.
 const LONGEST_ANSWER: usize = 2 << 20;
 

@@ -17,11 +17,11 @@ pub struct Message {
 /// What the lines are for DATA (RFC 5321 section 4.5.2).
 #[derive(Clone, Copy)]
 enum Lines {
-    /// They may stand as they are.
+    /// They may be as they are.
     Fit,
     /// One begins with a dot, or the last one has no end.
     Unfit,
-    /// A CR or LF stands alone: servers differ on whether it ends a line, and that difference smuggles mails.
+    /// A CR or LF is alone: servers differ on whether it ends a line, and that difference smuggles mails.
     Stray,
 }
 
@@ -42,7 +42,7 @@ impl Message {
     }
 
     /// The message as DATA takes it, but for the final dot: dots stuffed, a line end at its end. `None` when a CR or LF
-    /// stands alone in it.
+    /// is alone in it.
     pub(super) fn wire_form(&self) -> Option<Cow<'_, [u8]>> {
         match self.lines {
             Lines::Fit => Some(Cow::Borrowed(&self.octets)),

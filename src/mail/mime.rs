@@ -1,7 +1,7 @@
 //! A letter becomes the bytes of a message (RFC 5322, RFC 2045-2049).
 //!
 //! lettre builds and folds the headers, and encodes them but for names, and for subjects that look encoded already; these
-//! are made here. Those that all letters of a sender share stand in its [`Letterhead`]. The two alternatives,
+//! are made here. Those that all letters of a sender share are in its [`Letterhead`]. The two alternatives,
 //! quoted-printable already, are copied between their boundaries. Everything that would make two compositions differ
 //! (Date, Message-ID, boundary) is an input: the same letter gives the same bytes, so a retry is the same mail.
 //!
@@ -84,7 +84,7 @@ impl Letterhead {
         }
         what.insert_raw(text("Auto-Submitted", "auto-generated"));
         what.insert_raw(text("Precedence", "bulk"));
-        // What Exchange heeds instead (MS-OXCMAIL section 2.2.3.2.14): all automatic answers but failure reports.
+        // What Exchange obeys instead (MS-OXCMAIL section 2.2.3.2.14): all automatic answers but failure reports.
         what.insert_raw(text("X-Auto-Response-Suppress", "DR, RN, NRN, OOF, AutoReply"));
         for (name, value) in extra {
             what.insert_raw(text(name, &value));
@@ -217,7 +217,7 @@ fn encoded_words(text: &str) -> String {
     words
 }
 
-/// What may stand in a boundary or a list's identifier without quoting.
+/// What may be in a boundary or a list's identifier without quoting.
 fn is_id_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
 }

@@ -79,7 +79,7 @@ pub enum AnyTransport {
 }
 
 impl AnyTransport {
-    /// Takes leave of whoever is at the other end. What is sent afterwards is refused as transient, where that matters.
+    /// Closes all connections gracefully. What is sent afterwards is refused as transient, where that matters.
     pub async fn close(&self) {
         if let AnyTransport::Smtp(smtp) = self {
             smtp.close().await;

@@ -31,7 +31,7 @@ use crate::core::clean::clean_text;
 /// How a [`Client`] behaves.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Name, version and a way to reach whoever runs it: `paperpost/0.1 (+https://example.org; papers@example.org)`.
+    /// Name, version and a way to reach its operator: `paperpost/0.1 (+https://example.org; papers@example.org)`.
     /// The name before the slash is what robots.txt files address.
     pub user_agent: String,
     /// For the connection, TLS included.
@@ -91,7 +91,7 @@ pub struct Client {
 type Rules = HashMap<url::Origin, (Instant, Option<Robots>)>;
 
 impl Client {
-    /// Builds the client. Fails when the user agent can't stand in a header, or the system has no certificates.
+    /// Builds the client. Fails when the user agent can't be in a header, or the system has no certificates.
     pub fn new(options: Options) -> Result<Self, FetchError> {
         let http = builder(&options).build().map_err(|error| FetchError::Network(root_cause(&error)))?;
         let (hosts, robots) = (Hosts::default(), Arc::default());

@@ -3,7 +3,7 @@
 //! An operator chooses a source's address, and may choose one on the own machine or network. A server must not: else the
 //! list of papers could be made to read a router's page or a cloud's metadata. So a redirect to another host is followed
 //! only if every address that this host has is a public one, and the connection goes to those very addresses. A source that
-//! is itself on a local address may redirect to others: whoever answers there is inside already.
+//! is itself on a local address may redirect to others: a server there is inside already.
 //!
 //! Not covered: a redirect to the same host, whose address the operator chose; and where a proxy makes the connections, what
 //! the proxy makes of a name that is public for us.

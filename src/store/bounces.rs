@@ -56,7 +56,7 @@ pub struct Bounce {
     /// Message-IDs, without angle brackets, by which the mail may be known.
     pub message_ids: Vec<String>,
     /// The addresses that the report names. Without a token, one of them has to be the subscriber's: the Message-ID alone
-    /// is known to whoever a mail was forwarded to.
+    /// is known to everybody whom a mail was forwarded to.
     pub recipients: Vec<Address>,
     /// When the report was read.
     pub at: DateTime<Utc>,

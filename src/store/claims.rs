@@ -16,7 +16,7 @@ use crate::core::digest::RENDERER;
 use crate::core::mailing::{MailKind, Urgency};
 use crate::core::pacing::Room;
 
-/// A lease on one mail, and everything the mail is made from, as it stands in the database.
+/// A lease on one mail, and everything the mail is made from, as it is in the database.
 #[derive(Clone, Debug)]
 pub struct Claim {
     /// The mail's number.
@@ -71,7 +71,7 @@ impl Store {
     /// however many mails wait in it, and holds no other up.
     ///
     /// A lease that has run out is anybody's, but one that `is_held` knows is only renewed: a clock may have been set, a
-    /// server may take hours, and whoever asks still works on it.
+    /// server may take hours, and the caller still works on it.
     pub fn claim(
         &self,
         now: DateTime<Utc>,
@@ -233,7 +233,7 @@ struct Waiting {
     renderer: Option<u32>,
 }
 
-/// The first mails of a lane, by the time they are due. Those who have met the hold that their domain is under come last: each
+/// The first mails of a lane, by the time they are due. Mails that have met their domain's hold come last: each
 /// time another one finds out whether it is over.
 fn waiting(
     tx: &Transaction<'_>,

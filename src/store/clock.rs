@@ -11,7 +11,7 @@ use super::{Result, Store, instant, slot_text};
 /// A step of the clock that is no trouble: what is off by less comes right by itself.
 pub const STEP: Duration = Duration::hours(1);
 
-/// How far ahead of a subscriber's wall clock a slot can have its edition when no clock was wrong: whoever moves from
+/// How far ahead of a subscriber's wall clock a slot can have its edition when no clock was wrong: a subscriber who moves from
 /// UTC+14 to UTC-12 had today's slots long before they come again.
 pub const FAR_AHEAD: Duration = Duration::hours(26);
 

@@ -87,10 +87,10 @@ pub use thin::{Ages, Thinned};
 /// The database. Clones share its connections.
 #[derive(Clone, Debug)]
 pub struct Store {
-    /// For whoever writes. The lock is a fair one (parking_lot's is, after a millisecond): with the standard library's a
+    /// For writers. The lock is a fair one (parking_lot's is, after a millisecond): with the standard library's a
     /// job that writes batch after batch can take it again before anyone who waits has woken up.
     writer: Arc<Mutex<Connection>>,
-    /// For whoever reads; `None` for a database in memory, which has one connection only.
+    /// For readers; `None` for a database in memory, which has one connection only.
     readers: Option<Arc<Readers>>,
     tally: Arc<Tally>,
 }
@@ -126,7 +126,7 @@ pub enum StoreError {
     #[error("the database is of an older paperpost: `paperpost run` or `paperpost once` brings it up to date")]
     Older,
     /// The file may be read and not written, which in WAL mode is not enough even for looking at it.
-    #[error("whoever looks at the database must be able to write to it: run this as its owner")]
+    #[error("reading a WAL database needs write permission: run this as its owner")]
     Unwritable,
     /// A value that this program did not write.
     #[error("the database holds a {what} that can't be read: {why}")]
@@ -145,7 +145,7 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
-/// What failed, in words that stand before SQLite's own.
+/// What failed, in words that are before SQLite's own.
 fn file(error: &rusqlite::Error) -> &'static str {
     // The file that readers share has no room: what a start meets first on a full disk.
     let has_no_room = |error: &rusqlite::ffi::Error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE;

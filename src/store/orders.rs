@@ -44,7 +44,7 @@ impl Store {
             }
             let definitions = uncompiled(tx, limit)?;
             for (id, text) in &definitions {
-                // One that can't be read any more still has its place, or it would be tried for ever; whoever it concerns
+                // One that can't be read any more still has its place, or it would be tried for ever; the subscription that it concerns
                 // learns of it when an edition is due.
                 let (rhythm, order) = match from_json::<Definition>("definition", text) {
                     Ok(Definition { profiles, schedule, zone, when_empty, .. }) => {

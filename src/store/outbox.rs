@@ -110,7 +110,7 @@ impl Store {
                 if let Err(error) = &recorded.result {
                     note(tx, recorded.mail, recorded.at, error.kind(), Some(error), &error.fault().text)?;
                     bounces::refused(tx, recorded, &is_lasting)?;
-                    // Whoever is suppressed gets nothing again by itself, whatever a person decides later.
+                    // A suppressed address gets nothing again by itself, whatever a person decides later.
                     tx.prepare_cached(
                         "UPDATE outbox SET comes_again = 0 WHERE id = ? AND comes_again
                             AND (SELECT consent FROM subscriptions WHERE id = subscription) <> 'confirmed'",

@@ -12,7 +12,7 @@ use super::{Result, Store, from_json, hex, to_json};
 use crate::config::Fingerprint;
 use crate::config::listing::FileHash;
 
-/// Answers are kept this long, for whoever waits for them.
+/// Answers are kept this long, for the commands that wait for them.
 const KEPT: chrono::Duration = chrono::Duration::days(1);
 
 /// Requests that wait.
@@ -105,7 +105,7 @@ impl Store {
         })
     }
 
-    /// Notes whether whoever holds the database's lock is a daemon, which answers requests.
+    /// Notes whether the holder of the database's lock is a daemon, which answers requests.
     pub fn note_daemon(&self, runs: bool) -> Result<()> {
         self.write(|tx| {
             tx.execute("DELETE FROM meta WHERE key = 'daemon'", [])?;

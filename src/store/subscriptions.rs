@@ -371,7 +371,7 @@ pub(super) fn next_day(created: DateTime<Utc>) -> DateTime<Utc> {
     (created.date_naive() + Days::new(1)).and_time(NaiveTime::MIN).and_utc()
 }
 
-/// After a change of schedule or zone, takes every slot up to the end of the last edition's day for settled: whoever moves
+/// After a change of schedule or zone, takes every slot up to the end of the last edition's day for settled: a subscriber who moves
 /// their digest from the morning to the evening does not want another one today.
 fn begin_tomorrow(tx: &Transaction<'_>, id: i64, old: i64, schedule: &Schedule, zone: Zone) -> Result<()> {
     let mut text = tx.prepare_cached("SELECT text FROM definitions WHERE id = ?")?;

@@ -1,4 +1,4 @@
-//! Suppressions: addresses that must not be written to, whoever lists them.
+//! Suppressions: addresses that must not be written to, whatever files list them.
 //!
 //! A suppression is a hash of the address, so it outlives the subscriber's row and says nothing about who they are. It
 //! and the consent of the subscription move in one transaction; syncing asks the suppressions about every address that

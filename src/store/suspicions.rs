@@ -107,7 +107,7 @@ pub(super) fn refused(tx: &Transaction<'_>, refusal: &Refusal<'_>) -> Result<()>
     Ok(())
 }
 
-/// This mail was taken: its own mailbox is there, and whoever was refused just before it is refused alone.
+/// This mail was taken: its own mailbox is there, and the one that was refused just before it is refused alone.
 pub(super) fn taken(tx: &Transaction<'_>, mail: i64, at: DateTime<Utc>) -> Result<()> {
     let any: bool = tx.prepare_cached("SELECT EXISTS (SELECT 1 FROM suspicions)")?.query_row([], |row| row.get(0))?;
     if !any {

@@ -1,4 +1,4 @@
-//! What this process has recorded of attempts since its start, for whoever watches: a counter must not forget, as the
+//! What this process has recorded of attempts since its start, for monitoring: a counter must not forget, as the
 //! database does.
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! In how many of all papers ever seen each term stands: what `like:` weighs words by.
+//! In how many of all papers ever seen each term occurs: what `like:` weighs words by.
 //!
 //! Papers are counted once, in the order of their numbers, and only where somebody uses `like:`; the row says how far that has
 //! come, so that a count which was stopped goes on from there. One of another version of the language is begun anew.
@@ -46,7 +46,7 @@ impl Store {
         Ok(papers.len())
     }
 
-    /// In how many papers each term stands; `None` when none was counted yet.
+    /// In how many papers each term occurs; `None` when none was counted yet.
     pub fn term_statistics(&self) -> Result<Option<Statistics>> {
         self.read(|tx| Ok(known(tx)?.map(|(statistics, _)| statistics)))
     }

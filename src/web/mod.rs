@@ -1,10 +1,10 @@
 //! HTTP in: the page on which a reader leaves, and what a watchman asks.
 //!
-//! `GET` changes nothing, whoever follows a link (I7); leaving is a `POST`, by the page's button or by a mail program's
+//! `GET` changes nothing, because scanners follow links (I7); leaving is a `POST`, by the page's button or by a mail program's
 //! one click (RFC 8058). No cookie is set or read, no address is ever shown, and a wrong link is told nothing about right
 //! ones. `/metrics` and `/healthz` are for the machine's own network: a web server in front passes on `/u/` alone.
 //!
-//! Whoever is slow holds up nobody: heads, bodies and answers have their time, and connections a most at once.
+//! A slow client holds up nobody: heads, bodies and answers have their time, and connections a most at once.
 //!
 //! What is *not* here: TLS and rate limits, which are that web server's work.
 
@@ -120,7 +120,7 @@ pub async fn serve(
         };
         let connection = open.watch(server.serve_connection(TokioIo::new(stream), service.clone()));
         tokio::spawn(async move {
-            // Whoever breaks off, or is too slow, needs no line in the log.
+            // A client that breaks off or is too slow needs no line in the log.
             let _ = connection.await;
             drop(place);
         });

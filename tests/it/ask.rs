@@ -237,7 +237,7 @@ sources = ["huggingface-trending"]
             "1 matched, but was in none of the chosen sources",
             "Robots that walk",
             "5 sent",
-            "2 matched, and stand in another section",
+            "2 matched, and are in another section",
         ],
     );
 }

@@ -69,7 +69,7 @@ impl Post {
                  [web]\nlisten = \"127.0.0.1:0\"\nbase_url = \"https://papers.example.org\"\n",
             ),
         );
-        // The site stands in for another, so that links in the mails look as they do in life.
+        // The site is in for another, so that links in the mails look as they do in life.
         let mut once = home.command(&["once"]);
         once.env("http_proxy", site.base().as_str());
         let once = tokio::process::Command::from(once).output().await.expect("the program");

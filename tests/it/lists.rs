@@ -302,7 +302,7 @@ async fn no_source_sends_us_to_this_machine_or_its_network() {
         site.mend();
         site.fail("/api", Fault::Redirect(inner.to_owned()));
         site.fail("/papers", Fault::Redirect(inner.to_owned()));
-        // The site stands in for a public one: all that leaves the program goes through it.
+        // The site is in for a public one: all that leaves the program goes through it.
         let mut scrape = home.command(&["scrape"]);
         scrape.env("http_proxy", site.base().as_str());
         let output = tokio::process::Command::from(scrape).output().await.expect("the program");

@@ -30,7 +30,7 @@ struct Support {
     partial: Vec<String>,
 }
 
-/// A declaration, or a query by `@media`, and the element that has it; none when it stands in the sheet.
+/// A declaration, or a query by `@media`, and the element that has it; none when it is in the sheet.
 struct Style<'a> {
     element: Option<&'a str>,
     property: &'a str,
@@ -55,7 +55,7 @@ impl<'a> Style<'a> {
             styles.extend(Self::all(Some(element.value().name()), element.attr("style").unwrap_or_default()));
         }
         for text in selected("style").iter().flat_map(|sheet| sheet.text()) {
-            // What stands before a brace that closes, back to the one that opened.
+            // What is before a brace that closes, back to the one that opened.
             let rules = text.split('}').filter_map(|rule| rule.rsplit_once('{'));
             styles.extend(rules.flat_map(|(_, declarations)| Self::all(None, declarations)));
             let queries = text.split("@media").skip(1).filter_map(|query| query.split_once('{'));

@@ -271,7 +271,7 @@ async fn a_first_read_goes_back_as_far_as_first_editions_look() {
     let before = asked("2026-11-16");
     world.once().await;
     assert_eq!(asked("2026-11-16"), before, "such a day is read once");
-    // Whoever wants to look back further has those days read too, as far as a month.
+    // For a subscriber who looks back further those days are read too, as far as a month.
     world.subscribe("email = \"bob@example.org\"\nkeywords = [\"retrieval\"]\nsince = \"2026-10-01\"");
     world.once().await;
     assert_eq!(sorted(world.inbox("bob@example.org")), ["Retrieval 0", "Retrieval 1", "Retrieval 2", "Retrieval 4"]);

@@ -288,16 +288,16 @@ fn describe_section(section: &SectionReport, is_one_of_several: bool) {
 
 /// What became of so many papers, in words that follow "it" or a number.
 fn fate_words(fate: Fate, section: &SectionReport, count: usize) -> String {
-    let (was, s) = if count == 1 { ("was", "s") } else { ("were", "") };
+    let (was, is) = if count == 1 { ("was", "is") } else { ("were", "are") };
     match fate {
         Fate::Sent => "sent".to_owned(),
         Fate::Owed => {
-            format!("matched, and {} owed to later editions: this one was full", if count == 1 { "is" } else { "are" })
+            format!("matched, and {is} owed to later editions: this one was full")
         }
         Fate::LeftOut => format!("matched, but {was} left out, and the mail says so"),
         Fate::ToldBefore => format!("matched, but {was} left out or given up before"),
         Fate::SentBefore => format!("matched, but {was} already sent"),
-        Fate::OtherSection => format!("matched, and stand{s} in another section"),
+        Fate::OtherSection => format!("matched, and {is} in another section"),
         Fate::BeforeStart => format!("matched, but {was} listed before the subscription's first day"),
         Fate::TooFewVotes => format!("matched, but had fewer than {} upvotes then", section.min_upvotes),
         Fate::Excluded => format!("matched, but {was} excluded"),

@@ -227,7 +227,7 @@ fn locked(path: &Path, wait: Wait) -> io::Result<Option<File>> {
         let mine = file.metadata()?;
         match fs::metadata(path) {
             Ok(there) if (there.dev(), there.ino()) == (mine.dev(), mine.ino()) => return Ok(Some(file)),
-            // Whoever had it has removed it.
+            // Its last owner has removed it.
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),

@@ -42,7 +42,7 @@ pub struct NewSubscription {
 /// Why a file can't be changed. Lines count from 1.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EditError {
-    /// The file isn't TOML as it stands.
+    /// The file isn't TOML as it is.
     #[error("line {line}: this is not TOML: {message}")]
     Syntax {
         /// Where.

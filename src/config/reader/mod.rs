@@ -1,6 +1,6 @@
 //! From merged layers to [`Settings`].
 //!
-//! Reading never stops at a problem: where a value is wrong the problem is filed, its default stands in, and the rest
+//! Reading never stops at a problem: where a value is wrong the problem is filed, its default takes its place, and the rest
 //! is read, so that a person sees everything at once. Settings with a stand-in in them never leave [`super`].
 
 use std::path::{Path, PathBuf};
@@ -117,7 +117,7 @@ impl Reader {
         }
     }
 
-    /// The value of a key that has a default, which stands in for a wrong one.
+    /// The value of a key that has a default, which replaces a wrong one.
     fn need<T>(&mut self, key: &str, parse: impl Fn(&Node) -> Result<T, Wrong>) -> T {
         self.get(key, &parse).or_else(|| default(keys::find(key)?, parse)).expect("a default that a test has parsed")
     }

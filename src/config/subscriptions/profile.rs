@@ -32,7 +32,7 @@ impl Reading<'_> {
             (None, None) => return Some(vec![self.profile(fields, String::new(), block, &common.defaults, errors)]),
         };
         for entry in fields.entries.iter().filter(|entry| keys::PROFILE.contains(&entry.key.as_str())) {
-            let message = format!("{}: stands beside {}, and would count for none", entry.key, beside.0);
+            let message = format!("{}: is beside {}, and would count for none", entry.key, beside.0);
             self.push(Problem::error(entry.key_place.clone(), message).hint(beside.1.to_owned()));
         }
         let shared = match names {
@@ -209,7 +209,7 @@ pub(super) fn min_upvotes(node: &Node) -> Result<u32, Wrong> {
     values::whole(node, 0, MOST_UPVOTES)
 }
 
-/// A list of expressions; one that stands alone is shown in brackets.
+/// A list of expressions; one that is alone is shown in brackets.
 fn expressions(node: &Node) -> Result<Vec<Node>, Wrong> {
     node.list().map_err(|wrong| {
         let alone = node.text().ok().map(|text| format!("write [{}]", toml_edit::Value::from(text)));

@@ -1,6 +1,6 @@
 //! Profiles that several entries of a file share: `[shared.NAME]` tables, and `profiles = ["NAME"]` in an entry.
 //!
-//! A fault in one is told once, where it is, and harms only those who use it.
+//! A fault in one is told once, where it is, and harms only the subscriptions that use it.
 
 use super::super::keys;
 use super::super::node::{self, Node, Wrong};

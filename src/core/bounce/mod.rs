@@ -173,7 +173,7 @@ fn address(value: &str) -> String {
     decode(bare(address))
 }
 
-/// What stands in angle brackets, or else the first word: an address or a Message-ID without names and comments.
+/// What is in angle brackets, or else the first word: an address or a Message-ID without names and comments.
 pub fn bare(text: &str) -> &str {
     let Some((_, rest)) = text.split_once('<') else { return word(text.trim()) };
     rest.split_once('>').map_or(rest, |(inner, _)| inner).trim()

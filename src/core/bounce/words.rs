@@ -200,7 +200,7 @@ mod phrases {
         "blocked|rejected|refused by .. recipient|user|owner",
     ];
 
-    /// The same as [`OURS`], where a word that follows would speak of the mailbox if it stood alone: another server was asked
+    /// The same as [`OURS`], where a word that follows would speak of the mailbox by itself: another server was asked
     /// for ours.
     pub(super) const OUR_ADDRESS: &[&str] = &[
         "sender verify|verification|callout",

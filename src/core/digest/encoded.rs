@@ -222,7 +222,7 @@ impl Part {
 struct Same {
     /// The document up to its title, from there to what is said of it in the body, and from there to the first row.
     head: [Part; 3],
-    /// What stands before and after the foot.
+    /// What is before and after the foot.
     tail: [Part; 2],
     mark: [Part; 2],
     also: [Part; 2],

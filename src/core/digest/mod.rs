@@ -348,7 +348,7 @@ fn preheader(facts: &Facts<'_>, sections: &[&Section<'_>]) -> String {
         [] => looked_at.clone(),
         titles => format!("Also: {}", titles.join("; ")),
     };
-    // Below 40 characters a list of mails goes on with whatever stands first in the body; and a title with a very long
+    // Below 40 characters a list of mails goes on with whatever is first in the body; and a title with a very long
     // word is cut before it.
     match excerpt::clip(&preheader, 90) {
         clipped if clipped.chars().count() >= 40 => clipped,

@@ -117,7 +117,7 @@ pub fn reasons_room(profile: &Profile) -> usize {
         .keywords
         .iter()
         .map(|keyword| {
-            // The terms that make a paper close are not known yet: letters and what stands between, escaped as need be.
+            // The terms that make a paper close are not known yet: letters and what is between, escaped as need be.
             let of_terms =
                 if keyword.query.liked().next().is_some() { text_room(&"é".repeat(MAX_TERMS / 2 + 4)) } else { 0 };
             text_room(&excerpt::clip(&keyword.query.to_string(), MAX_QUERY)) + of_terms

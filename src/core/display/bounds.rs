@@ -24,7 +24,7 @@ pub(super) fn dollar_in(text: &str) -> Option<usize> {
     dollars.find(|at| text[..*at].bytes().rev().take_while(|b| *b == b'\\').count() % 2 == 0)
 }
 
-/// Whether what stands between two dollar signs is a formula, and no text between two prices. `after` is what follows.
+/// Whether what is between two dollar signs is a formula, and no text between two prices. `after` is what follows.
 pub(super) fn is_formula(inner: &str, after: &str) -> bool {
     let is_money = inner.starts_with(|c: char| c.is_ascii_digit());
     let has_signs = inner.contains(['\\', '^', '_', '{']);

@@ -237,7 +237,7 @@ impl<'s, 'a> Math<'s, 'a> {
         }
     }
 
-    /// The name of a function, apart from what stands beside it.
+    /// The name of a function, apart from what is beside it.
     fn function(&mut self, name: &str) {
         if self.out.ends_with(|c: char| c.is_alphanumeric() || c == ')') {
             self.out.push(' ');

@@ -69,7 +69,7 @@ impl<'a> Latex<'a> {
         Self { text, braces }
     }
 
-    /// What stands in the braces that open at `at`, when they close before `end`.
+    /// What is in the braces that open at `at`, when they close before `end`.
     fn group(&self, at: usize, end: usize) -> Option<Range<usize>> {
         let found = self.braces.binary_search_by_key(&at, |(open, _)| *open).ok()?;
         let (open, close) = self.braces[found];

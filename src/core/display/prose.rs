@@ -1,4 +1,4 @@
-//! Running text: what stands between formulas, and where they begin and end.
+//! Running text: what is between formulas, and where they begin and end.
 
 use std::ops::Range;
 

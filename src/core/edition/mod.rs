@@ -3,7 +3,7 @@
 //! What a cap cuts stays owed (I8; `settle`). Owed papers get up to half of the places before new ones do, the best of
 //! them first and of equals the oldest, and whatever places are left after them: so nothing that was promised starves, and a profile that is always over its maximum still brings the
 //! day's papers. That holds for a section's maximum and for what one mail has room for, which the sections share by
-//! turns. A paper that several sections choose stands in the first one.
+//! turns. A paper that several sections choose is in the first one.
 
 mod settle;
 
@@ -34,7 +34,7 @@ pub struct Ledger {
     pub again: Vec<u32>,
     /// When the last edition was decided; `None` before the first.
     pub last: Option<DateTime<Utc>>,
-    /// Papers first seen earlier are not looked at; whoever decides sets it.
+    /// Papers first seen earlier are not looked at; set by the caller.
     pub reach: DateTime<Utc>,
     /// Whether what is owed was owed by other profiles than those of now.
     pub is_reordered: bool,
@@ -233,7 +233,7 @@ impl Chooser {
     }
 
     /// The most trending papers that no profile asks for, whether or not they pass its limits: a paper that waits for its
-    /// votes is not "also" anything, or it would come twice. Nor any that a profile excludes: whoever wants no surveys wants
+    /// votes is not "also" anything, or it would come twice. Nor any that a profile excludes: a reader who wants no surveys wants
     /// none here. `skip` holds what is not open to the subscriber at all.
     fn also_trending(
         &self,

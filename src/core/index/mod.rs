@@ -1,7 +1,7 @@
 //! The papers of one run, turned inside out: from a word to the papers that have it.
 //!
 //! Each distinct written word is folded and stemmed once, then known by a number; everything else is sorted lists of
-//! where it stands. [`Index::find`] turns a literal into the papers it finds with what it is worth in each. What is *not*
+//! where it is. [`Index::find`] turns a literal into the papers it finds with what it is worth in each. What is *not*
 //! here: expressions, profiles, order, and what papers are to each other. They meet these sets in [`super::matching`].
 
 use std::collections::HashMap;
@@ -44,7 +44,7 @@ pub struct Hit {
 }
 
 impl Hit {
-    /// Whether two literals stand near each other in a paper: in the same stretch or in two that touch, so never more than
+    /// Whether two literals occur near each other in a paper: in the same stretch or in two that touch, so never more than
     /// a dozen words apart.
     pub fn near(a: u64, b: u64) -> bool {
         a & (b | b << 1 | b >> 1) != 0

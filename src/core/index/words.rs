@@ -1,4 +1,4 @@
-//! Where every written word stands.
+//! Where every written word occurs.
 
 use std::borrow::Cow;
 use std::sync::OnceLock;
@@ -30,7 +30,7 @@ const STRETCH: u32 = 6;
 /// Bits of [`Hit::stretches`] for the title; one more keeps it apart from the abstract.
 const TITLE_STRETCHES: u32 = 8;
 
-/// Every written word, by number, and where it stands.
+/// Every written word, by number, and where it is.
 #[derive(Debug, Default)]
 pub(super) struct WordIndex {
     written: Map<String, u32>,

@@ -114,8 +114,8 @@ impl Linter<'_> {
                     self.warn(span.clone(), message, "name another: `\"graph retrieval\"~5`");
                 }
                 Clause::Text { kind: Kind::Phrase | Kind::Near(_), text, .. } if has_inner_star(text) => {
-                    let message = "in quotes \"*\" means nothing: the word is looked for as it stands";
-                    self.warn(span.clone(), message, "a beginning stands by itself: `graph retr*`");
+                    let message = "in quotes \"*\" means nothing: the word is looked for as it is";
+                    self.warn(span.clone(), message, "write a beginning without quotes: `graph retr*`");
                 }
                 Clause::Like(likes) => self.likes(span.clone(), likes),
                 Clause::Text { field: Field::Category, .. } if self.holdings.tells_categories == Some(false) => {

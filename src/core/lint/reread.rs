@@ -1,7 +1,7 @@
 //! Expressions that once meant something else.
 //!
 //! A caret with a number was a weight behind every word. Now it is part of a name, as in `OPD^2` and `M^3Eval`, unless the
-//! word is in lower case. So whoever wrote `RAG^2` has to be told.
+//! word is in lower case. So a person who wrote `RAG^2` has to be told.
 
 use std::ops::Range;
 

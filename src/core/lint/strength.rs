@@ -190,7 +190,7 @@ const COMMON: [&str; 60] = [
 /// How many of them, the first ones, are function words.
 const FUNCTIONAL: usize = 31;
 
-/// Whether a literal is a plain word, or words near or beside each other, that stand in nearly every abstract. A phrase of
+/// Whether a literal is a plain word, or words near or beside each other, that are in nearly every abstract. A phrase of
 /// several is specific enough, unless it has nothing but function words.
 fn is_common(literal: &Literal) -> bool {
     let Literal::Text { field: Field::Any | Field::Abstract, pattern } = literal else { return false };

@@ -56,7 +56,7 @@ pub(super) enum Op {
     Keyword,
     /// Add what a literal is worth, times a weight in hundredths; the literal is the next word.
     Points(u32),
-    /// Add half of what two literals are worth, each times its weight, where they stand near each other; the literals are
+    /// Add half of what two literals are worth, each times its weight, where they occur near each other; the literals are
     /// the next two words.
     Near([u32; 2]),
     /// Pop a set: only what is in it may be chosen.

@@ -23,7 +23,7 @@ pub struct Explanation {
     pub findings: Vec<Finding>,
 }
 
-/// Whether a profile chooses a paper, and if not, what stands first in its way.
+/// Whether a profile chooses a paper, and if not, what is first in its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProfileVerdict {
     /// It does.
@@ -58,7 +58,7 @@ pub struct Finding {
 pub struct Judged {
     /// The clause itself.
     pub clause: String,
-    /// Whether it stands under a NOT.
+    /// Whether it is under a NOT.
     pub is_negated: bool,
     /// Whether the paper has what it asks for, negated or not.
     pub holds: bool,
@@ -230,7 +230,7 @@ fn verdict(findings: &[Finding]) -> ProfileVerdict {
     }
 }
 
-/// The clauses of an expression, from left to right, each with whether it stands under a NOT.
+/// The clauses of an expression, from left to right, each with whether it is under a NOT.
 fn signed(expr: &Expr, is_negated: bool) -> Vec<(&Clause, bool)> {
     match expr {
         Expr::Clause(clause) => vec![(clause, is_negated)],

@@ -230,7 +230,7 @@ impl Closeness {
     }
 }
 
-/// In how many of some papers each term stands.
+/// In how many of some papers each term occurs.
 struct Own {
     papers: u32,
     counts: HashMap<Term, u32>,

@@ -13,7 +13,7 @@
 //! rarity = ln(1 + (N - n + 0.5) / (n + 0.5))     n of the pool's N papers have it; at least 0.1
 //! place = 2 in the title + 1 in the abstract     2 for an author, for `like:` 3 for the closest, 0 for filters
 //! ```
-//! A keyword of two clauses, `a b`, is worth half as much again in a paper where both stand within about ten words of each
+//! A keyword of two clauses, `a b`, is worth half as much again in a paper where both occur within about ten words of each
 //! other, whatever their weights. Keywords of one clause that find the same are one, with the greatest of their weights. All
 //! of it is in whole hundredths: what a clause is worth is rounded, its weighted worth cut off. Equal scores go by momentum
 //! ([`super::trend`]), then by day, newest first, then by the paper's key, so that the order is the same on every run.
@@ -154,7 +154,7 @@ impl Pool {
         matcher
     }
 
-    /// The same without any literal yet, for those who add one after the other.
+    /// The same without any literal yet, for callers that add one after the other.
     pub fn matcher(&self) -> Matcher {
         Matcher::new(self)
     }

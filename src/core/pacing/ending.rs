@@ -1,4 +1,4 @@
-//! What a mail's end says about whoever it was for.
+//! What a mail's end says about its recipient.
 
 use crate::core::bounce::{self, Class, Meaning, Verdict};
 use crate::core::delivery::{Phase, Receipt, SendError};

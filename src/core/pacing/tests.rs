@@ -285,7 +285,7 @@ fn what_may_be_about_one_mailbox_is_the_domains_once_a_second_hears_it() {
     assert_eq!(pacer.weigh("example.net", 4, false, refused()), refused());
     assert!(matches!(pacer.weigh("example.net", 4, true, refused()), Ending::Rejected { .. }));
     assert_eq!(pacer.weigh("example.net", 4, true, deferred()), Ending::OwnTrouble);
-    // What the server says of all our mail, whoever it is for, is no mailbox's.
+    // What the server says of all our mail is no mailbox's.
     let of_all = Ending::of(&fault(Phase::Mail, 451, None, "later"));
     assert_eq!(pacer.weigh("example.net", 4, true, of_all.clone()), of_all);
     // A mailbox that is missing day after day is one.

@@ -1,7 +1,7 @@
 //! From characters to tokens.
 //!
 //! Everything that is decided inside one word is decided here: signs (`=`, `*`, `^`, `~`), fields, numbers. What is left
-//! to the parser is how tokens stand together. A sign that means something elsewhere, or in another place, is refused: read
+//! to the parser is how tokens are together. A sign that means something elsewhere, or in another place, is refused: read
 //! as part of a word it would find nothing, or the opposite.
 
 use std::ops::Range;
@@ -371,7 +371,7 @@ impl<'a> Lexer<'a> {
             let hint = match found {
                 "|" | "||" | "/" => "write `OR` for either",
                 "&" | "&&" | "+" => "write `AND`, or nothing: words side by side must all be there",
-                "=" => "`=RAG` finds a word exactly as written; no space stands between",
+                "=" => "`=RAG` finds a word exactly as written; without a space",
                 "*" => "`diffus*` finds every word that begins so",
                 _ => "only letters and digits can be looked for",
             };

@@ -39,7 +39,7 @@ pub use person::Name;
 pub const MAX_BYTES: usize = 2_000;
 /// The most words and conditions in one expression.
 pub const MAX_TERMS: usize = 200;
-/// The most different words that are to stand near each other: each is looked for around each of the others.
+/// The most different words that are to occur near each other: each is looked for around each of the others.
 pub const MAX_NEAR: usize = 10;
 /// How deep parentheses and negations may nest.
 pub const MAX_DEPTH: usize = 64;
@@ -232,7 +232,7 @@ impl Query {
     }
 
     /// The expression in one fixed spelling, which an [`Expr`] can be read back from. It may be longer than what was
-    /// written: a field that stood before a group stands before each of its words.
+    /// written: a field before a group counts for each of its words.
     pub fn canonical(&self) -> String {
         self.expr().to_string()
     }

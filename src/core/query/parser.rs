@@ -140,7 +140,7 @@ impl Parser<'_> {
         }
     }
 
-    /// What stands after the parenthesis at `open`, and the one that closes it.
+    /// What is after the parenthesis at `open`, and the one that closes it.
     fn group(&mut self, open: Range<usize>, field: Field) -> Result<Expr, QueryError> {
         self.last = open.clone();
         self.deeper()?;
@@ -173,7 +173,7 @@ impl Parser<'_> {
             && let Literal::Text { pattern, .. } = clause.literal()
             && pattern.units.len() > MAX_NEAR
         {
-            let message = format!("more than {MAX_NEAR} words that stand near each other");
+            let message = format!("more than {MAX_NEAR} words near each other");
             return Err(QueryError::new(span, message, "without the \"~\" a phrase may have more"));
         }
         self.last = span.clone();
@@ -211,7 +211,7 @@ impl Parser<'_> {
             TokenKind::And | TokenKind::Or | TokenKind::Not => {
                 format!("to look for the word itself, quote it: `\"{word}\"`")
             }
-            TokenKind::Weight(_) => "a weight stands right after its word, without a space, and once".to_owned(),
+            TokenKind::Weight(_) => "a weight comes right after its word, without a space, and once".to_owned(),
             _ => "a group has words in it: `(llm OR agents)`".to_owned(),
         };
         QueryError::new(found.span, format!("expected a word{after}, found {}", quoted(word)), hint)

@@ -31,13 +31,13 @@ pub enum Literal {
     Like(Likes),
 }
 
-/// Words and how they stand together.
+/// Words and how they are together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pattern {
     /// One for each word or compound; at least one. Those of a nearness are all different.
     pub units: Vec<Unit>,
     /// Other words allowed among them, in any order; `None` when they follow each other as written. Then a parenthesis of one
-    /// word may stand in each gap.
+    /// word may be in each gap.
     pub near: Option<u8>,
 }
 
@@ -167,7 +167,7 @@ impl Pattern {
         Self { units, near }
     }
 
-    /// Whether a word in parentheses may stand between its words: not where they are to stand as written.
+    /// Whether a word in parentheses may be between its words: not where they are to stand as written.
     pub fn steps_over_asides(&self) -> bool {
         let mut parts = self.units.iter().flat_map(|unit| unit.parts.iter().chain(&unit.whole));
         self.near.is_none() && self.units.len() > 1 && !parts.any(|part| matches!(part, Part::Exact(_)))

@@ -37,7 +37,7 @@ impl Display for Tight<'_> {
     }
 }
 
-/// What stands between two that must both match: a space, unless the first would then be compared with the second.
+/// What is between two that must both match: a space, unless the first would then be compared with the second.
 fn between(first: &Expr, second: &Expr) -> &'static str {
     fn is_countable(expr: &Expr) -> bool {
         match expr {

@@ -73,7 +73,7 @@ pub(super) fn refuse_signs(word: &str, begin: usize) -> Result<(), QueryError> {
         Err(QueryError::new(begin + at..begin + at + length, message, hint))
     };
     if let Some(at) = word.find('~') {
-        let hint = "`diffusion~` finds its relatives too, `\"graph retrieval\"~5` words that stand near each other";
+        let hint = "`diffusion~` finds its relatives too, `\"graph retrieval\"~5` words near each other";
         let message = "expected \"~\" only at the end of a word, after a quoted phrase or `like:`";
         return refused(at, word.len() - at, message, hint);
     }
@@ -90,7 +90,7 @@ pub(super) fn refuse_signs(word: &str, begin: usize) -> Result<(), QueryError> {
     let mut marks = word.match_indices('?').map(|(at, _)| at);
     match marks.find(|at| word[..*at].ends_with(is_word) && word[at + 1..].starts_with(is_word)) {
         Some(at) => {
-            let hint = "`diffus*` finds every word that begins so; no sign stands for one letter";
+            let hint = "`diffus*` finds every word that begins so; no sign means one letter";
             refused(at, 1, "expected no \"?\" inside a word", hint)
         }
         None => Ok(()),

@@ -38,7 +38,7 @@ struct TextWords {
     roots: OnceLock<HashMap<String, Vec<usize>>>,
     /// By the word as written.
     written: HashMap<String, Vec<usize>>,
-    /// Indexes into the tokens in the order of their folded words, so that those with one beginning stand together.
+    /// Indexes into the tokens in the order of their folded words, so that those with one beginning are together.
     folded: Vec<usize>,
     /// Parentheses of one word: where each begins, and the position after it.
     asides: Vec<(u32, u32)>,
@@ -201,7 +201,7 @@ impl<C: Borrow<Candidate>> Document<C> {
         }
     }
 
-    /// The texts of a field; words never stand together across two of them.
+    /// The texts of a field; words never are together across two of them.
     fn sections(&self, field: Field) -> impl Iterator<Item = &TextWords> {
         let (title, abstract_text) =
             (matches!(field, Field::Any | Field::Title), matches!(field, Field::Any | Field::Abstract));
@@ -296,7 +296,7 @@ impl TextWords {
         self.lists(part).into_iter().any(|list| !list.is_empty())
     }
 
-    /// Whether every word that `pattern` can't do without is there, wherever it stands. Most texts lack one.
+    /// Whether every word that `pattern` can't do without is there, wherever it is. Most texts lack one.
     fn may_have(&self, pattern: &Pattern) -> bool {
         pattern.units.iter().all(|unit| {
             let has_parts = !unit.parts.is_empty() && unit.parts.iter().all(|part| self.finds(part));

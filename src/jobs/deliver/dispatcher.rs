@@ -10,7 +10,7 @@
 //! has under way may wait, so that a slow one doesn't fill the desk. What has to wait longer is given back untried.
 //!
 //! When a commit fails, what is out is out: nobody is let through any more, the mails that are past their gate come to their
-//! end, and at the close of the books everything is recorded once more. Of a worker that a fault in the program ended the
+//! end, and at the end of the run everything is recorded once more. Of a worker that panicked the
 //! dispatcher knows what it had: a mail past its gate may be out, and counts as unknown; any other as tried and put off.
 
 use std::collections::{HashMap, VecDeque};
@@ -386,7 +386,7 @@ impl Dispatcher {
         if self.is_broken {
             let now = self.clock.now();
             let lost = self.out.values().map(|out| {
-                let fault = Fault::new(Phase::Crash, "a fault in the program ended the attempt");
+                let fault = Fault::new(Phase::Crash, "bug: the attempt panicked");
                 let error = if out.is_let_through { SendError::Unknown(fault) } else { SendError::Transient(fault) };
                 ended(&out.claim, Err(error), now)
             });
@@ -403,7 +403,7 @@ impl Dispatcher {
         if let Some(error) = self.error {
             return Err(error);
         }
-        // Whoever could not connect has left the work to the others, and they have done it.
+        // Workers that could not connect left the work to the others, which have done it.
         if self.workers > 0 && self.report.sent > 0 && !self.pacer.is_cut_off() {
             self.report.outage = None;
         }

@@ -32,7 +32,7 @@ pub(super) fn not_sent(recorded: &Recorded, error: &SendError) {
     tracing::warn!(mail, attempt, kind = %error.kind(), again, %error, "not sent");
 }
 
-/// Says that a domain, or everything, is held from now on. Its name may be a person's, so it stands in `paperpost status`.
+/// Says that a domain, or everything, is held from now on. Its name may be a person's, so `paperpost status` has it.
 pub(super) fn holds(change: &Change, mail: i64, now: DateTime<Utc>) {
     let Some(hold) = change.hold.as_ref().filter(|hold| hold.since == now) else { return };
     let (until, words) = (hold.until.to_rfc3339(), &hold.words);

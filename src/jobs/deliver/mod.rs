@@ -119,7 +119,7 @@ pub async fn run<T: Transport + 'static>(
     let mut workers: JoinSet<()> = (0..connections).map(|_| worker.clone().work()).collect();
     while let Some(ended) = workers.join_next().await {
         if let Err(error) = ended {
-            tracing::error!(%error, "a fault in the program ended one of those who send");
+            tracing::error!(%error, "bug: a delivery worker panicked");
             worker.tell(WorkerEvent::Broken).await;
             // What waits for its mail's end would wait for ever.
             halt.cancel();
@@ -137,7 +137,7 @@ pub async fn run<T: Transport + 'static>(
     }
 }
 
-/// One of those who send at the same time.
+/// One of the workers that send at the same time.
 struct Worker<T> {
     /// From the renderers.
     ready: Arc<tokio::sync::Mutex<mpsc::Receiver<Ready>>>,

@@ -1,6 +1,6 @@
-//! Those who make mails of claims, one to a core, each on a thread of its own.
+//! Renderer threads: turn claimed outbox rows into finished messages, one thread per core.
 //!
-//! They work ahead of those who send, who then never wait for a thread to wake: as many made mails as there are
+//! They work ahead of the delivery workers, which then never wait for a thread to wake: as many made mails as there are
 //! connections lie ready, and a few for each renderer.
 
 use std::convert::Infallible;
@@ -28,7 +28,7 @@ pub(super) const IN_A_ROW: usize = 4;
 pub(super) struct Renderer {
     /// What the dispatcher has claimed.
     pub(super) claims: Arc<Mutex<mpsc::Receiver<Dispatched>>>,
-    /// To those who send.
+    /// To the delivery workers.
     pub(super) ready: mpsc::Sender<Ready>,
     pub(super) mails: Writer,
     pub(super) clock: Clock,
@@ -97,6 +97,6 @@ pub(super) fn make(mails: &Writer, claim: &Claim) -> Result<Mail, SendError> {
         Ok(Err(WriteError::Store(error @ StoreError::Unreadable { .. }))) => Err(SendError::Permanent(fault(&error))),
         // What can't be read now may be readable again once the disk or the program is mended.
         Ok(Err(error)) => Err(SendError::Transient(fault(&error))),
-        Err(_) => Err(SendError::Transient(fault(&"a fault in the program ended the making of it"))),
+        Err(_) => Err(SendError::Transient(fault(&"bug: a renderer thread panicked"))),
     }
 }

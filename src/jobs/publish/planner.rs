@@ -29,7 +29,7 @@ const FURTHEST: Duration = Duration::days(400);
 const OVERLAP: Duration = Duration::days(1);
 
 /// A pool of candidates beside which is known what the `like:` clauses of all orders and of `profiles` look at: the papers that
-/// they name, as far as any read brought them, and in how many papers each term stands.
+/// they name, as far as any read brought them, and in how many papers each term occurs.
 pub(crate) fn pool(
     store: &Store,
     candidates: Vec<Candidate>,
@@ -115,7 +115,7 @@ pub struct Planner {
     /// How far most look back, and what they are chosen from.
     class: Duration,
     first: Pooled,
-    /// The same for those who look further back.
+    /// The same for subscriptions that look further back.
     wider: BTreeMap<Duration, Pooled>,
     /// By paper: what its title takes where only that is told.
     briefs: RefCell<HashMap<u32, Room>>,
@@ -170,7 +170,7 @@ impl Planner {
         Ok(Self { settings, class, first, wider, briefs, now, read_since: store.read_since(now)?, read })
     }
 
-    /// Makes the pool of those who look further back: what was known as of the same read.
+    /// Makes the pool for subscriptions that look further back: what was known as of the same read.
     pub(super) fn widen(&mut self, store: &Store, class: Duration) -> Result<(), StoreError> {
         let candidates = store.candidates_as_of(self.now - class, self.read)?;
         tracing::debug!(days = class.num_days(), candidates = candidates.len(), "some look further back");

@@ -1,7 +1,7 @@
 //! What a DKIM signature is computed over: fields and body in their relaxed canonical forms (RFC 6376 section 3.4), which
 //! survive the refolding and respacing that mail servers do.
 
-/// One header field as it stands: name, colon, value, its folds inside, without its last line end.
+/// One header field as it is: name, colon, value, its folds inside, without its last line end.
 pub(super) type Field<'a> = &'a [u8];
 
 /// The header section and the body, at the first empty line.

@@ -1,6 +1,6 @@
 //! A session that is ready for mail: connected, greeted, encrypted and logged in.
 //!
-//! A session is owned by whoever uses it. Whoever is cancelled or times out drops it, which closes the connection; only
+//! A session is owned by its user. A user that is cancelled or times out drops it, which closes the connection; only
 //! a session whose every command was answered comes back to be used again.
 
 use tokio::net::TcpStream;
@@ -49,7 +49,7 @@ impl Session {
         Self::open_over(connector.route(), settings, connector).await
     }
 
-    /// An address at which nothing comes of it gives way to the next. A login is tried at one only: whoever is refused too
+    /// If an address fails, the next is tried. A login is tried at one only: a client that is refused too
     /// often is locked out.
     async fn open_over(
         mut route: Route<'_>,
@@ -229,7 +229,7 @@ mod tests {
         assert_eq!(
             opened(&[bad[0], bad[1], bad[3], good], Tls::None, None).await,
             "open",
-            "whoever refuses TCP is no try"
+            "a refused TCP connection is no attempt"
         );
         // TLS begins and never ends; the next is asked too, and hasn't got it.
         let mute = server(&["220 ready", "250-me\r\n250 STARTTLS", "220 go ahead"]).await;

@@ -56,7 +56,7 @@ impl Session {
             Err(Stop::Withheld) => (Ok(None), false, false),
             Err(Stop::Taken(receipt)) => (Ok(Some(receipt)), false, false),
             Err(Stop::Unfit(error)) => (Err(error), announced.is_none(), false),
-            // What was announced already stands after the refusal, and does RSET's work.
+            // What was announced already comes after the refusal, and does RSET's work.
             Err(Stop::Refused(error)) => (Err(error), self.announced.is_some() || self.reset().await, false),
             Err(Stop::Lost(error)) => (Err(error), false, false),
             Err(Stop::Unanswered(error)) => (Err(error), false, true),

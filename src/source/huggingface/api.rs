@@ -77,7 +77,7 @@ fn id_in(part: &str) -> Option<&str> {
 /// Only the id must be there, and be a string: as a number `2503.02130` would have lost its zero.
 fn item(value: &Value, source: &HuggingFace) -> Option<Item> {
     let inner = value.get("paper")?;
-    // The same field may stand at either place; which one has it changed over the years.
+    // The same field may be at either place; which one has it changed over the years.
     let either = |name: &str| text(&inner[name]).or_else(|| text(&value[name]));
     let id = inner["id"].as_str().map(str::trim).filter(|id| is_id(id))?;
 

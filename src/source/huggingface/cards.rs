@@ -1,7 +1,7 @@
 //! The cards of a page, for when its JSON can't be read.
 //!
 //! A card gives title, votes and comments, and either a number of authors or an organisation; never an abstract (the text
-//! on some is a model's). Its markup changes often, so each value is looked for in every place where it has ever stood.
+//! on some is a model's). Its markup changes often, so each value is looked for in every place where it has ever been.
 
 use scraper::{ElementRef, Html, Selector};
 

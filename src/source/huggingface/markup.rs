@@ -34,7 +34,7 @@ pub(super) struct Pieces<'a> {
 /// Cuts a page. An article in an article is one of its own: cards are not nested.
 pub(super) fn cut(html: &str) -> Pieces<'_> {
     let mut emitter = DefaultEmitter::<usize>::new_with_span();
-    // What stands in a script is no element.
+    // What is in a script is no element.
     emitter.naively_switch_states(true);
     let mut pieces = Pieces::default();
     let mut card: Option<Card> = None;
@@ -52,7 +52,7 @@ pub(super) fn cut(html: &str) -> Pieces<'_> {
                     card.attributes = card.attributes.max(tag.attributes.len());
                 }
                 let value = |name: &[u8]| tag.attributes.get(name).map(|value| value.as_slice());
-                // The name must match as a whole: `DailyPapersBannerSubscribe` stands before it.
+                // The name must match as a whole: `DailyPapersBannerSubscribe` is before it.
                 if pieces.props.is_none() && value(b"data-target") == Some(b"DailyPapers") {
                     pieces.props = Some(String::from_utf8_lossy(value(b"data-props").unwrap_or_default()).into_owned());
                 }

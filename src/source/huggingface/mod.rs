@@ -84,7 +84,7 @@ pub async fn read(
     }
     let is_recent = |day: &NaiveDate| lists.iter().any(|list| list.day == Some(*day));
     let older: Vec<_> = further.followed.iter().filter(|day| !is_recent(day)).map(|day| source.list_of(*day)).collect();
-    // What is not read anew keeps its validators: they still stand for what the store has.
+    // What is not read anew keeps its validators: they still describe what the store has.
     let is_of_use = |url: &str| lists.iter().chain(&older).any(|list| list.api.as_str() == url);
     let mut next_visits: Visits = visits.clone().into_iter().filter(|(url, _)| is_of_use(url)).collect();
     let last = |list: &List| visits.get(list.api.as_str()).and_then(|visit| visit.at);

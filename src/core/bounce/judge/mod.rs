@@ -90,7 +90,7 @@ pub fn judge(code: Option<u16>, enhanced: &str, words: &str, context: Context) -
         Meaning::Away if is_final || context == Context::Report => Class::Soft,
         Meaning::Later => by_code().min(Class::Soft),
         Meaning::Mailbox if !is_final => Class::Soft,
-        // A mailbox that is closed, away or never was, in the words of those who have no better code for it.
+        // A mailbox that is closed, away or never was, in the words of servers that have no better code for it.
         Meaning::Mailbox if matches!(status, Some((5, 5, 0))) => Class::Soft,
         Meaning::Away | Meaning::Mailbox | Meaning::Nothing => by_code(),
     };

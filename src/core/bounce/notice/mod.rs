@@ -122,7 +122,7 @@ fn is_understood(words: &str) -> bool {
     judge(None, "", words, Context::Report).said != Meaning::Nothing || super::judge::has_code(words)
 }
 
-/// The fields of a delivery status, where they stand in the text.
+/// The fields of a delivery status, where they are in the text.
 fn fields(report: &str) -> Vec<Recipient> {
     let lines: Vec<&str> = report.lines().map(str::trim).collect();
     let (_, mut recipients) = read(&lines.join("\n"));

@@ -291,7 +291,7 @@ impl<const W: usize> Sets<W> {
         });
     }
 
-    /// Adds half of what two rows are worth, each by its weight, to the papers that are in `among` and where they stand near
+    /// Adds half of what two rows are worth, each by its weight, to the papers that are in `among` and where they are near
     /// each other.
     #[inline(always)]
     fn add_nearness(&self, pair: [u32; 2], among: &[u64; W], weights: [u32; 2], scores: &mut [i32]) {

@@ -392,7 +392,7 @@ fn agree_on(pool: &Pool, scorer: &Scorer<'_>, profile: &Profile) -> Result<(), T
     let best = matcher.select(&compiled, 3, &Skip::default(), &mut scratch).to_vec();
     prop_assert_eq!(best, &pool.select(profile)[..expected.len().min(3)]);
 
-    // What is settled is out of sight for whoever shows other papers.
+    // What is settled is out of sight for a caller that shows other papers.
     let mut skip = Skip::default();
     matcher.skip_settled(&compiled, &mut skip, &mut scratch);
     let open =

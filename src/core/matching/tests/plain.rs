@@ -1,7 +1,7 @@
 //! The plain scorer: what a profile makes of every paper, as the documents say it and without any index.
 //!
 //! It asks the plain evaluator which clauses hold and adds up what they are worth, a paper and a keyword at a time. Where
-//! words stand near each other it finds by looking at all their places. Likeness it is told; that is tested by itself.
+//! words occur near each other it finds by looking at all their places. Likeness it is told; that is tested by itself.
 
 use std::cell::RefCell;
 use std::cmp::Reverse;
