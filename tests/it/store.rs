@@ -85,6 +85,8 @@ async fn a_claim_waits_for_the_batch_in_hand_and_not_for_the_whole_publish() {
         });
         publish_one_by_one(&world.store, &world, || {
             batches.fetch_add(1, Ordering::SeqCst);
+            // A real wait: on a busy machine a thread is not always running, and batches must not be over in that time.
+            thread::sleep(Duration::from_millis(3));
         });
         claims.join().expect("no panic")
     });
