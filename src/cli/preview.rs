@@ -10,6 +10,8 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use super::format::plural;
+use super::output::spinner;
+use super::progress::telling;
 use super::{dkim, files, json, output};
 use crate::app;
 use crate::clock::Clock;
@@ -197,7 +199,10 @@ pub(super) async fn test_mail(settings: &Settings, address: &Address) -> anyhow:
     let domain = app::publish(settings).domain;
     let transport = app::transport(&impatient(settings))?;
     let to = Recipient::Address(address);
-    let sent = deliver::at_once::run(&store, &transport, &deliver, &clock, to, &mail, &domain).await;
+    let spinner = spinner(format!("sending {route} …"));
+    let run = deliver::at_once::run(&store, &transport, &deliver, &clock, to, &mail, &domain);
+    let sent = telling(&spinner, &format!("still sending {route}"), run).await;
+    spinner.finish_and_clear();
     transport.close().await;
     let deliver::at_once::Sent { mail, result } = sent?;
     match result {

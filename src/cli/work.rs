@@ -304,6 +304,10 @@ impl Work {
                 };
                 let wait = (next - now).to_std().unwrap_or_default().max(SHORTEST_WAIT);
                 if put_off == Some(next) {
+                    let until = local(next);
+                    spinner.suspend(|| {
+                        note!("some mails were put off by their servers: waiting until {until} to try them again")
+                    });
                     spinner.set_message(format!("some are put off until {}, sending {way_out} …", local(next)));
                 }
                 tokio::select! {

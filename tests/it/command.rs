@@ -1,5 +1,7 @@
 //! The command line as its users meet it, also when they use it wrongly.
 
+use std::io::BufRead;
+
 use crate::process::{Home, command_in, said, until};
 use crate::site::{Fault, Site, paper};
 use crate::smtp::{Act, Offer, SmtpServer};
@@ -341,11 +343,26 @@ async fn what_can_be_mended_is_said_with_its_cure() {
 #[tokio::test]
 async fn a_slow_mail_server_is_told_while_it_happens() {
     let (home, _site, smtp) = home().await;
-    smtp.will("body", Act::After(std::time::Duration::from_secs(6)));
-    let output = home.run(&["once"]).await;
-    assert!(output.status.success(), "{}", said(&output));
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(told.contains("still sending through 127.0.0.1:") && told.contains("(5 s)"), "{told}");
+    for command in [&["once"][..], &["test-mail", "ada@example.org"]] {
+        smtp.will("body", Act::After(std::time::Duration::from_secs(6)));
+        let output = home.run(command).await;
+        assert!(output.status.success(), "{}", said(&output));
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(told.contains("still sending through 127.0.0.1:") && told.contains("(5 s)"), "{command:?}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn a_wait_for_a_greylist_is_told_when_it_begins() {
+    let (home, _site, smtp) = home().await;
+    smtp.will("rcpt", Act::Say("450 4.2.0 greylisted"));
+    let mut once = home.command(&["once"]).stderr(std::process::Stdio::piped()).spawn().expect("the program");
+    let lines = std::io::BufReader::new(once.stderr.take().expect("its errors")).lines();
+    let told = tokio::task::spawn_blocking(|| lines.map_while(Result::ok).find(|line| line.contains("waiting until")));
+    let told = told.await.expect("no panic");
+    once.kill().expect("killed");
+    once.wait().expect("a child");
+    assert!(told.is_some_and(|line| line.contains("put off by their servers")));
 }
 
 #[tokio::test]
