@@ -193,7 +193,7 @@ pub(super) fn status(settings: &Settings, json: bool, check: bool) -> anyhow::Re
     }
     for bounces in &came_back {
         let word = match bounces.class {
-            BounceClass::Sender => "refused for a reason of ours",
+            BounceClass::Sender => "refused because of our configuration or reputation",
             BounceClass::Complaint => "called spam by their readers",
             BounceClass::Hard => "came back: no such mailbox",
             BounceClass::Unclear => "came back with a report that nobody understands: a person should read it",
@@ -272,7 +272,7 @@ fn describe_held(held: &Held) -> String {
     let words = held.words.as_ref().map(|words| format!(": {words}")).unwrap_or_default();
     let why = match held.by {
         HeldBy::Deferred => format!("the other side asks us to slow down{words}"),
-        HeldBy::Refused => format!("refused for a reason of ours{words}"),
+        HeldBy::Refused => format!("refused because of our configuration or reputation{words}"),
         HeldBy::Limit => "as much as [pacing] allows has gone out".to_owned(),
     };
     format!("{whose}: {mails} until {}: {why}", local(held.until))

@@ -185,7 +185,7 @@ fn log(Bounce { class, status, reply, .. }: &Bounce, taken: Taken) {
         }
         (_, BounceClass::Sender) => tracing::error!(
             %status, %reply,
-            "a server refuses our mail for a reason of ours: its domain is held; look at the sender's DNS, its standing, the mail",
+            "a server refuses our mail because of our configuration or reputation: its domain is held; look at the sender's DNS, its standing, the mail",
         ),
         (Taken::Noted, _) => tracing::info!(%status, %reply, "a mail came back"),
         (Taken::Suppressed, _) => tracing::warn!(%status, %reply, "a subscriber gets no more mails"),

@@ -27,7 +27,7 @@ word_enum! {
         Hard,
         /// A passing trouble.
         Soft,
-        /// Refused for a reason of ours.
+        /// Refused because of our configuration or reputation.
         Sender,
         /// The reader called the mail spam.
         Complaint,
@@ -127,7 +127,7 @@ impl Store {
             }
             let reason = match bounce.class {
                 BounceClass::Complaint => Some(Reason::Complained),
-                // Whatever is said while we are refused for a reason of ours.
+                // Whatever is said while we are refused because of our configuration or reputation.
                 _ if is_held => None,
                 BounceClass::Hard => Some(Reason::Bounced),
                 BounceClass::Soft if is_lasting(&came_back(tx, subscription, 0)?) => Some(Reason::Bounced),

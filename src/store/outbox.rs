@@ -78,7 +78,7 @@ impl Store {
         asking: &[(i64, u32)],
     ) -> Result<Vec<bool>> {
         let answers = self.write(|tx| {
-            // First: while a domain is held for a reason of ours nobody in it is counted, whatever was said.
+            // First: while a domain is held because of our configuration or reputation nobody in it is counted, whatever was said.
             holds::keep(tx, changes)?;
             for recorded in outcomes {
                 let (state, due) = match recorded.outcome {

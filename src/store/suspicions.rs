@@ -4,7 +4,7 @@
 //! refusal in a session of ours suppresses an address only when other mail goes through: mail to others was taken shortly
 //! before or after, with hardly anybody refused in between, or on an earlier day since this one was first refused. Until
 //! then the mailbox is suspected: it is tried with its next edition, and after [`FOR_A_PERSON`] days a person has to decide.
-//! While a domain, or everything, is held for a reason of ours, nobody is even suspected.
+//! While a domain, or everything, is held because of our configuration or reputation, nobody is even suspected.
 
 use chrono::{DateTime, Duration, Utc};
 use rusqlite::{OptionalExtension, Transaction, params};
@@ -134,7 +134,7 @@ pub(super) fn taken(tx: &Transaction<'_>, mail: i64, at: DateTime<Utc>) -> Resul
     Ok(())
 }
 
-/// Whether a domain, or everything, is held for a reason of ours: then nobody is counted, whatever is said of them.
+/// Whether a domain, or everything, is held because of our configuration or reputation: then nobody is counted, whatever is said of them.
 pub(super) fn is_held(tx: &Transaction<'_>, address_key: &str) -> Result<bool> {
     let domain = address_key.rsplit_once('@').map_or("", |(_, domain)| domain);
     let sql = "SELECT EXISTS (SELECT 1 FROM holds WHERE cause = 'refused' AND domain IN ('', ?))";

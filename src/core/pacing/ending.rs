@@ -19,7 +19,7 @@ pub enum Ending {
         /// The other side's words.
         words: String,
     },
-    /// Refused for a reason of ours.
+    /// Refused because of our configuration or reputation.
     Refused {
         /// As for [`Ending::Deferred`].
         by_domain: bool,

@@ -10,7 +10,7 @@ word_enum! {
     pub enum Cause {
         /// The other side asked us to come later.
         Deferred,
-        /// The other side refuses us for a reason of ours: policy, standing, a malformed mail. Or it knows none of its
+        /// The other side refuses us because of our configuration or reputation: policy, standing, a malformed mail. Or it knows none of its
         /// mailboxes any more, which is hardly their reason.
         Refused,
     }

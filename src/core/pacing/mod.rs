@@ -9,8 +9,8 @@
 //!   first, and a flood of them leaves room to the others.
 //! - **A ramp** ([`Ramp`]): the day's limit of a new sender, which grows from the first mail on.
 //! - **Holds** ([`Hold`]): a domain that asked us to slow down is held, twice as long each time, up to a ceiling; one that
-//!   refuses us for a reason of ours, or one mailbox after the other, rests for longer. After a rest mails go one at a
-//!   time, until as many were taken as the rest had doubled.
+//!   refuses us because of our configuration or reputation, or one mailbox after the other, is held for longer. After a hold mails go one at a
+//!   time, until as many were taken as the hold had doubled.
 //!
 //! A server that falls silent in the midst of one mail after the other is away, as if it could not be reached
 //! ([`Pacer::is_cut_off`]).
@@ -256,7 +256,7 @@ impl Pacer {
 
     /// Who is meant by what ended the mail of this subscription: its domain, or its mailbox alone. It is the mailbox where others
     /// there were served since it was refused before (`is_alone`), and where it is the first to meet what is not beyond
-    /// doubt: so one dead or full mailbox never makes its domain rest.
+    /// doubt: so one dead or full mailbox never holds its domain.
     pub fn weigh(&mut self, domain: &str, subscription: i64, is_alone: bool, ending: Ending) -> Ending {
         if !ending.is_of_the_domain() && !matches!(ending, Ending::NoMailbox { .. }) {
             return ending;

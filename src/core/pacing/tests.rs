@@ -216,7 +216,7 @@ fn a_clock_that_was_set_back_makes_nobody_wait_longer_than_was_meant() {
     send(&mut pacer, "example.org", at(100_000), &deferred());
     assert_eq!(pacer.room(at(0)), Room::Closed(Some(at(60))));
     assert_eq!(pacer.room_for("example.org", Urgency::Bulk, at(0)), Room::Open(1));
-    // What is taken ends the rest.
+    // What is taken ends the hold.
     pacer.end("example.org", Urgency::Bulk, at(0), at(1), &Ending::Taken);
     assert_eq!(pacer.room_for("example.org", Urgency::Bulk, at(1)), Room::Open(u32::MAX));
 }

@@ -42,11 +42,11 @@ pub(super) fn holds(change: &Change, mail: i64, now: DateTime<Utc>) {
         }
         (Cause::Refused, Some(_)) => tracing::error!(
             mail, until, %words,
-            "a domain refuses our mail for a reason of ours: its mails are held; look at the sender's DNS, its standing, the mail",
+            "a domain refuses our mail because of our configuration or reputation: its mails are held; look at the sender's DNS, its standing, the mail",
         ),
         (Cause::Refused, None) => tracing::error!(
             mail, until, %words,
-            "our mail is refused for a reason of ours: all mails are held; look at the sender's DNS, its standing, the login",
+            "our mail is refused because of our configuration or reputation: all mails are held; look at the sender's DNS, its standing, the login",
         ),
     }
 }

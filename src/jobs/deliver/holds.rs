@@ -1,7 +1,7 @@
 //! Which holds have begun in this run: the dispatcher's word to the workers.
 //!
 //! What the dispatcher hands out may begin, but some of it waits in a worker's hands when a server says no. Such a mail is not
-//! sent: it would only be refused as well, and a refusal for a reason of ours would end it.
+//! sent: it would only be refused as well, and a refusal because of our configuration or reputation would end it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -58,7 +58,7 @@ word_enum! {
     pub enum HeldBy {
         /// A hold: the other side asked us to come later.
         Deferred,
-        /// A hold: the other side refuses us for a reason of ours.
+        /// A hold: the other side refuses us because of our configuration or reputation.
         Refused,
         /// As much as the settings allow has gone out.
         Limit,
