@@ -48,7 +48,9 @@ pub(super) fn needed(
     }
     for held in held.iter().filter(|held| held.by == HeldBy::Refused) {
         let whose = held.domain.as_deref().unwrap_or("everybody");
-        needed.push(format!("mails to {whose} are refused because of our configuration or reputation (paperpost status)"));
+        needed.push(format!(
+            "mails to {whose} are refused because of our configuration or reputation (paperpost status)"
+        ));
     }
     let failed = store.outbox(&[OutboxState::Failed], MOST_MAILS)?;
     let failed = failed.iter().filter(|mail| mail.due > now - RECENT).count();

@@ -5,13 +5,13 @@
 //! and the name go. What stays is pseudonymous: the id that old links name, the ledger, and the keyed hash of the address,
 //! by which a return finds its ledger.
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Days, Duration, Utc};
 use rusqlite::{OptionalExtension, Transaction, params};
 
+use super::definition::{Definition, definition_id};
 use super::sqlite::HAS_NAME;
-use super::subscriptions::{Definition, definition_id};
-use super::suppressions::{self, AddressHash};
-use super::web_orders;
+use super::suppressions::{self, forgotten_key};
+use super::web_orders::{self, IN_FILE};
 use super::{Reason, Result, Store, from_json, instant};
 use crate::core::address::Address;
 use crate::core::token::SubscriberId;
@@ -64,6 +64,33 @@ impl Store {
             }
             let sql = "SELECT consent = 'confirmed' FROM subscriptions WHERE token = ?";
             Ok(tx.query_row(sql, [subscriber.as_slice()], |row| row.get(0))?)
+        })
+    }
+
+    /// Lifts a suppression, for somebody who wants mails again. A subscription that a file lists is in force at once and
+    /// begins like a new one; one that came by the web needs a new opt-in. Returns whether there was a suppression.
+    pub fn lift_suppression(&self, address: &Address, now: DateTime<Utc>) -> Result<bool> {
+        self.write(|tx| {
+            remember(tx, address)?;
+            let address_key = address.normalized();
+            let removed =
+                tx.execute("DELETE FROM suppressions WHERE hash = ?", [suppressions::hash_of(tx, &address_key)?])?;
+            let since = now.date_naive() - Days::new(1);
+            let revived = tx.execute(
+                &format!(
+                    "UPDATE subscriptions SET consent = 'confirmed', since = max(since, ?2), next_at = 0
+                     WHERE address_key = ?1 AND {IN_FILE} AND consent IN ('withdrawn', 'suppressed')"
+                ),
+                params![address_key, since.to_string()],
+            )?;
+            // The file vouches for them; what they once confirmed by the web no longer counts.
+            tx.execute(
+                "UPDATE web_orders SET consent = 'pending'
+                 WHERE subscription = (SELECT id FROM subscriptions WHERE address_key = ?)",
+                [&address_key],
+            )?;
+            suppressions::end_doubts(tx, &address_key)?;
+            Ok(removed + revived > 0)
         })
     }
 
@@ -120,11 +147,6 @@ impl Store {
     }
 }
 
-/// The key of an address once it is forgotten.
-pub(super) fn forgotten_key(tx: &Transaction<'_>, address_key: &str) -> Result<String> {
-    Ok(format!("{LEFT}{}", super::hex(&suppressions::hash_of(tx, address_key)?)))
-}
-
 /// Gives a forgotten subscription its address back, and with it its ledger.
 pub(super) fn remember(tx: &Transaction<'_>, address: &Address) -> Result<()> {
     let key = address.normalized();
@@ -134,19 +156,6 @@ pub(super) fn remember(tx: &Transaction<'_>, address: &Address) -> Result<()> {
     )?;
     Ok(())
 }
-
-/// The hash in such a key; `None` for that of an address.
-pub(super) fn hash_of_forgotten(address_key: &str) -> Option<AddressHash> {
-    let digits = address_key.strip_prefix(LEFT)?.as_bytes();
-    let mut hash = AddressHash::default();
-    for (byte, digits) in hash.iter_mut().zip(digits.chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-    }
-    Some(hash)
-}
-
-/// Begins the key of a forgotten address. No address begins so: a colon needs quotes there.
-const LEFT: &str = "left:";
 
 /// When an address was suppressed and why, and how its reader takes that back.
 fn departure(tx: &Transaction<'_>, address_key: &str, now: DateTime<Utc>) -> Result<Option<(Departure, Reason)>> {

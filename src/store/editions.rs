@@ -10,6 +10,7 @@ use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, Utc};
 use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
+use super::definition;
 use super::ledger::{self, Began};
 use super::sqlite::{self, RANDOM_HEX};
 use super::{
@@ -299,7 +300,7 @@ fn subscription(tx: &Transaction<'_>, id: i64) -> Result<Subscription> {
              WHERE s.id = ?",
         )?
         .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    subscriptions::restore(&address, &text, paused)
+    definition::restore(&address, &text, paused)
 }
 
 /// What must still be so of a subscription that was due, for a decision on it to count.

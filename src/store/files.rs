@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use rusqlite::{Transaction, params};
 
-use super::removals::{self, Accepted, Fate, Missing};
-use super::subscriptions::{self, Definition, SyncReport};
+use super::definition::Definition;
+use super::reloads::{self, SyncReport};
+use super::removals::{self, Fate, Missing};
 use super::web_orders::IN_FILE;
-use super::{Result, Store, from_json, instant, reloads, to_json};
+use super::{Result, Store, from_json, instant, to_json};
 use crate::config::listing::{FileHash, FileState, Listing};
 use crate::core::address::Address;
 
@@ -74,7 +75,7 @@ impl Store {
     /// How what the files say differs from what is in force, by normalized address.
     pub fn differences(&self, listing: &Listing) -> Result<HashMap<String, Difference>> {
         let (mut rows, before, accepted) =
-            self.read(|tx| Ok((in_force(tx)?, subscriptions::listed_by_file(tx)?, accepted(tx)?)))?;
+            self.read(|tx| Ok((in_force(tx)?, removals::listed_by_file(tx)?, reloads::accepted(tx)?)))?;
         let mut differences = HashMap::new();
         for subscription in listing.subscriptions.iter().map(|listed| &listed.subscription) {
             let key = subscription.address.normalized();
@@ -136,18 +137,6 @@ fn in_force(tx: &Transaction<'_>) -> Result<HashMap<String, InForce>> {
         Ok((row.get(0)?, InForce { definition, is_paused, is_reader_paused, missing }))
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// What the requests that wait say of removals.
-pub(super) fn accepted(tx: &Transaction<'_>) -> Result<Accepted> {
-    let mut rows = tx.prepare_cached("SELECT accepts FROM reloads WHERE answered IS NULL AND accepts IS NOT NULL")?;
-    let texts = rows.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
-    let mut accepted = Accepted::default();
-    for text in texts {
-        let files: Vec<(String, Option<String>)> = from_json("list of files", &text)?;
-        accepted.0.extend(files);
-    }
-    Ok(accepted)
 }
 
 /// Writes down what the files were, and answers the requests that wait for it.

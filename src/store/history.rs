@@ -10,7 +10,7 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::papers::as_of;
-use super::{Joined, OutboxState, Result, Store, content, from_json, instant, names, slot, subscriptions};
+use super::{Joined, OutboxState, Result, Store, content, definition, from_json, instant, names, slot};
 use crate::core::candidate::Candidate;
 use crate::core::edition::LeftOut;
 use crate::core::paper::{Paper, PaperKey};
@@ -100,7 +100,7 @@ impl Store {
                 let order = match orders.get(&definition) {
                     Some(order) => order.clone(),
                     None => {
-                        let order = Arc::new(subscriptions::restore(&address, &row.get::<_, String>(11)?, paused)?);
+                        let order = Arc::new(definition::restore(&address, &row.get::<_, String>(11)?, paused)?);
                         orders.entry(definition).or_insert(order).clone()
                     }
                 };

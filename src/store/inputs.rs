@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDateTime, Utc};
 use rusqlite::{OptionalExtension, Transaction};
 
-use super::subscriptions::restore;
+use super::definition::restore;
 use super::{Result, Store, StoreError, from_json, instant, slot};
 use crate::core::address::Address;
 use crate::core::edition::LeftOut;

@@ -12,7 +12,8 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::subscriptions::{self, Definition};
+use super::definition::Definition;
+use super::subscriptions;
 use super::{Joined, Result, StoreError, day, from_json};
 use crate::core::edition::{Ledger, LeftOut, Waiting};
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::subscriptions::Definition;
+use super::definition::Definition;
 use super::{Result, Store, from_json};
 use crate::core::matching::{LANGUAGE, Vocabulary};
 use crate::core::order::Order;

@@ -6,8 +6,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use rusqlite::{Transaction, params};
 
 use super::content::shown;
+use super::definition::Definition;
 use super::joined::members;
-use super::subscriptions::Definition;
 use super::{Result, Store, StoreError, day, from_json, instant, names};
 use crate::core::candidate::Candidate;
 use crate::core::paper::{Listing, Paper, PaperKey, SourceId};

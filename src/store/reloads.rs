@@ -7,10 +7,12 @@ use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 
-use super::subscriptions::SyncReport;
+use super::removals::Accepted;
 use super::{Result, Store, from_json, hex, to_json};
 use crate::config::Fingerprint;
 use crate::config::listing::FileHash;
+use crate::core::address::Address;
+use crate::core::subscription::Consent;
 
 /// Answers are kept this long, for the commands that wait for them.
 const KEPT: chrono::Duration = chrono::Duration::days(1);
@@ -31,6 +33,52 @@ pub struct SettingsReport {
     pub errors: Vec<String>,
     /// The keys that were changed and keep their value until a restart.
     pub fixed: Vec<String>,
+}
+
+/// What taking in the files changed, and what is wrong with them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncReport {
+    /// Subscriptions that are right.
+    pub subscriptions: usize,
+    /// Those that are new or listed again.
+    pub added: usize,
+    /// Those whose order changed.
+    pub changed: usize,
+    /// Subscriptions that the files no longer list.
+    pub retired: usize,
+    /// Subscribers who are missing from the files and held until somebody says that they were removed on purpose.
+    pub held: usize,
+    /// Subscriptions that stay as they were, because what the files say of them is wrong or can't be read.
+    pub kept: usize,
+    /// Readers who came by the web and are in a file as well: the file's entry is in force.
+    #[serde(default)]
+    pub both: usize,
+    /// The errors in the files, one line each.
+    pub errors: Vec<String>,
+    /// Listed, but not to be written to.
+    #[serde(skip)]
+    pub withheld: Vec<Withheld>,
+}
+
+impl SyncReport {
+    /// How many subscriptions are in force: those that are right, and those that stay as they were.
+    pub fn in_force(&self) -> usize {
+        self.subscriptions + self.kept
+    }
+
+    /// Whether nobody is held and nothing is wrong.
+    pub fn is_good(&self) -> bool {
+        self.held == 0 && self.errors.is_empty()
+    }
+}
+
+/// An address that the file lists and that must not be written to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Withheld {
+    /// The address.
+    pub address: Address,
+    /// `withdrawn` or `suppressed`.
+    pub consent: Consent,
 }
 
 /// The answer to a request.
@@ -152,4 +200,16 @@ pub(super) fn answer(tx: &Transaction<'_>, report: &SyncReport, now: DateTime<Ut
                WHERE answered IS NULL AND (settings = 0 OR outcome IS NOT NULL)";
     tx.execute(sql, params![now.timestamp(), answer])?;
     Ok(())
+}
+
+/// What the requests that wait say of removals.
+pub(super) fn accepted(tx: &Transaction<'_>) -> Result<Accepted> {
+    let mut rows = tx.prepare_cached("SELECT accepts FROM reloads WHERE answered IS NULL AND accepts IS NOT NULL")?;
+    let texts = rows.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
+    let mut accepted = Accepted::default();
+    for text in texts {
+        let files: Vec<(String, Option<String>)> = from_json("list of files", &text)?;
+        accepted.0.extend(files);
+    }
+    Ok(accepted)
 }

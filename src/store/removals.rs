@@ -1,4 +1,4 @@
-//! Who is missing from the files, and what that means: pure decisions.
+//! Who is missing from the files, and what that means.
 //!
 //! A file that is empty, half-written or gone for a while looks like one whose subscribers have all left. So when many
 //! are missing at once they are held: they get nothing and lose nothing, until they are back or a person says that they
@@ -6,6 +6,10 @@
 
 use std::collections::HashMap;
 
+use rusqlite::Transaction;
+
+use super::Result;
+use super::web_orders::IN_FILE;
 use crate::config::listing::{FileState, Listing};
 use crate::core::subscription::Origin;
 
@@ -103,6 +107,15 @@ pub(super) fn decide(
 /// Whether every file is as it was when the removals were accepted.
 fn accepts_all(accepted: &Accepted, files: &HashMap<String, (FileState, Option<String>)>) -> bool {
     !accepted.0.is_empty() && files.iter().all(|(path, (_, hash))| accepted.has(path, hash.as_deref()))
+}
+
+/// How many subscribers that may be written to each file has had.
+pub(super) fn listed_by_file(tx: &Transaction<'_>) -> Result<HashMap<Option<String>, usize>> {
+    let mut rows = tx.prepare(&format!(
+        "SELECT file, count(*) FROM subscriptions WHERE {IN_FILE} AND listed = 1 AND consent = 'confirmed' GROUP BY file",
+    ))?;
+    let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 #[cfg(test)]

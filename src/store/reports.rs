@@ -123,11 +123,3 @@ fn came_back_for_everybody(tx: &Transaction<'_>, start: i64, domain: Option<&str
         mails.query_row(params![start - HOUR, start + 2 * HOUR, domain], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(sent >= SEVERAL && back > sent / 2)
 }
-
-/// The address is in no doubt any more.
-pub(super) fn believe(tx: &Transaction<'_>, address_key: &str) -> Result<()> {
-    let sql = "UPDATE bounces SET doubted = 0
-               WHERE doubted = 1 AND subscription = (SELECT id FROM subscriptions WHERE address_key = ?)";
-    tx.prepare_cached(sql)?.execute([address_key])?;
-    Ok(())
-}

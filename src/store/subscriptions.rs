@@ -6,105 +6,23 @@
 //! the web ([`super::web_orders`]) and never revives an address that was withdrawn or suppressed (I6): both are reported, so
 //! that the file's owner knows.
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use rusqlite::{OptionalExtension, Transaction, params};
-use serde::{Deserialize, Serialize};
 
+use super::definition::{Definition, definition_id, read_definition};
+use super::reloads::{SyncReport, Withheld};
 use super::removals::{self, Fate, Missing};
 use super::sqlite::RANDOM_ID;
 use super::suppressions::Suppressed;
 use super::web_orders::{self, IN_FILE};
-use super::{Result, Store, StoreError, claims, departures, files, from_json, instant, slot, slot_text, to_json};
+use super::{Result, Store, claims, files, instant, reloads, slot, slot_text, suppressions};
 use crate::config::listing::{Faulty, Listing};
-use crate::core::address::Address;
 use crate::core::schedule::Schedule;
-use crate::core::subscription::{Consent, Origin, Profile, Subscription, WhenEmpty};
+use crate::core::subscription::{Consent, Origin, Subscription};
 use crate::core::zone::Zone;
-
-/// What was ordered, without whose order it is: the part of a subscription that an edition keeps.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Definition {
-    /// The subscriber's name.
-    pub(super) name: Option<String>,
-    /// The sections.
-    pub(super) profiles: Vec<Profile>,
-    /// When.
-    pub(super) schedule: Schedule,
-    /// Whose local time.
-    pub(super) zone: Zone,
-    /// What an edition without papers does.
-    pub(super) when_empty: WhenEmpty,
-}
-
-impl Definition {
-    pub(super) fn of(subscription: &Subscription) -> Self {
-        Self {
-            name: subscription.name.clone(),
-            profiles: subscription.profiles.clone(),
-            schedule: subscription.schedule.clone(),
-            zone: subscription.zone,
-            when_empty: subscription.when_empty,
-        }
-    }
-
-    /// Its SHA-256, and the text that it is of.
-    pub(super) fn hash(&self) -> Result<(Vec<u8>, String)> {
-        let text = to_json("definition", self)?;
-        let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
-        Ok((hash.as_ref().to_vec(), text))
-    }
-}
 
 /// Days that a first edition looks back.
 pub(super) const LOOK_BACK: u64 = 7;
-
-/// What taking in the files changed, and what is wrong with them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SyncReport {
-    /// Subscriptions that are right.
-    pub subscriptions: usize,
-    /// Those that are new or listed again.
-    pub added: usize,
-    /// Those whose order changed.
-    pub changed: usize,
-    /// Subscriptions that the files no longer list.
-    pub retired: usize,
-    /// Subscribers who are missing from the files and held until somebody says that they were removed on purpose.
-    pub held: usize,
-    /// Subscriptions that stay as they were, because what the files say of them is wrong or can't be read.
-    pub kept: usize,
-    /// Readers who came by the web and are in a file as well: the file's entry is in force.
-    #[serde(default)]
-    pub both: usize,
-    /// The errors in the files, one line each.
-    pub errors: Vec<String>,
-    /// Listed, but not to be written to.
-    #[serde(skip)]
-    pub withheld: Vec<Withheld>,
-}
-
-impl SyncReport {
-    /// How many subscriptions are in force: those that are right, and those that stay as they were.
-    pub fn in_force(&self) -> usize {
-        self.subscriptions + self.kept
-    }
-
-    /// Whether nobody is held and nothing is wrong.
-    pub fn is_good(&self) -> bool {
-        self.held == 0 && self.errors.is_empty()
-    }
-}
-
-/// An address that the file lists and that must not be written to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Withheld {
-    /// The address.
-    pub address: Address,
-    /// `withdrawn` or `suppressed`.
-    pub consent: Consent,
-}
 
 impl Store {
     /// Makes the database agree with these subscriptions, as if one file had them.
@@ -121,8 +39,8 @@ impl Store {
                 errors: errors.map(|problem| problem.to_string().replace('\n', "; ")).collect(),
                 ..SyncReport::default()
             };
-            let accepted = files::accepted(tx)?;
-            let before = listed_by_file(tx)?;
+            let accepted = reloads::accepted(tx)?;
+            let before = removals::listed_by_file(tx)?;
             let suppressed = Suppressed::load(tx)?;
             let paths: Vec<String> = listing.files.iter().map(|file| file.path.display().to_string()).collect();
             tx.execute_batch("CREATE TEMP TABLE IF NOT EXISTS in_file (id INTEGER PRIMARY KEY); DELETE FROM in_file;")?;
@@ -147,15 +65,6 @@ impl Store {
             Ok(report)
         })
     }
-}
-
-/// How many subscribers that may be written to each file has had.
-pub(super) fn listed_by_file(tx: &Transaction<'_>) -> Result<HashMap<Option<String>, usize>> {
-    let mut rows = tx.prepare(&format!(
-        "SELECT file, count(*) FROM subscriptions WHERE {IN_FILE} AND listed = 1 AND consent = 'confirmed' GROUP BY file",
-    ))?;
-    let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Those in force that `in_file` doesn't have.
@@ -280,7 +189,7 @@ fn upsert(
     let Some(known) = known(tx, &key)? else {
         // Who has left is in no new row, though their address was forgotten.
         if withheld.is_some()
-            && let Some(departed) = self::known(tx, &departures::forgotten_key(tx, &key)?)?
+            && let Some(departed) = self::known(tx, &suppressions::forgotten_key(tx, &key)?)?
         {
             return Ok(departed.id);
         }
@@ -394,40 +303,4 @@ fn begin_tomorrow(tx: &Transaction<'_>, id: i64, old: i64, schedule: &Schedule, 
     tx.prepare_cached("UPDATE subscriptions SET last_slot = max(last_slot, ?2) WHERE id = ?1")?
         .execute(params![id, slot_text(end)])?;
     Ok(())
-}
-
-/// `None` for one that was written by another version and can't be read any more.
-fn read_definition(text: String) -> Option<Definition> {
-    from_json("definition", &text).ok()
-}
-
-/// The number of a definition, which is stored once however many have it.
-pub(super) fn definition_id(tx: &Transaction<'_>, definition: &Definition) -> Result<i64> {
-    let (hash, text) = definition.hash()?;
-    let found = tx
-        .prepare_cached("SELECT id FROM definitions WHERE hash = ?")?
-        .query_row([&hash], |row| row.get(0))
-        .optional()?;
-    if let Some(id) = found {
-        return Ok(id);
-    }
-    tx.prepare_cached("INSERT INTO definitions (hash, text) VALUES (?, ?)")?.execute(params![hash, text])?;
-    Ok(tx.last_insert_rowid())
-}
-
-/// The subscription that a row's address and definition make.
-pub(super) fn restore(address: &str, definition: &str, paused: bool) -> Result<Subscription> {
-    let address =
-        Address::parse(address).map_err(|e| StoreError::Unreadable { what: "address", why: e.to_string() })?;
-    let definition: Definition = from_json("definition", definition)?;
-    Ok(Subscription {
-        address,
-        name: definition.name,
-        profiles: definition.profiles,
-        schedule: definition.schedule,
-        zone: definition.zone,
-        since: None,
-        paused,
-        when_empty: definition.when_empty,
-    })
 }

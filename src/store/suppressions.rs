@@ -8,13 +8,12 @@
 use std::collections::HashSet;
 
 use aws_lc_rs::hmac;
-use chrono::{DateTime, Days, Utc};
+use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde::Serialize;
 
 use super::sqlite::RANDOM_ID;
-use super::web_orders::IN_FILE;
-use super::{Result, Store, departures, hex, instant, suspicions};
+use super::{Result, Store, hex, instant};
 use crate::core::address::Address;
 use crate::core::subscription::Consent;
 use crate::core::token::SubscriberId;
@@ -107,32 +106,6 @@ impl Store {
         })
     }
 
-    /// Lifts a suppression, for somebody who wants mails again. A subscription that a file lists is in force at once and
-    /// begins like a new one; one that came by the web needs a new opt-in. Returns whether there was a suppression.
-    pub fn lift_suppression(&self, address: &Address, now: DateTime<Utc>) -> Result<bool> {
-        self.write(|tx| {
-            departures::remember(tx, address)?;
-            let address_key = address.normalized();
-            let removed = tx.execute("DELETE FROM suppressions WHERE hash = ?", [hash(&key(tx)?, &address_key)])?;
-            let since = now.date_naive() - Days::new(1);
-            let revived = tx.execute(
-                &format!(
-                    "UPDATE subscriptions SET consent = 'confirmed', since = max(since, ?2), next_at = 0
-                     WHERE address_key = ?1 AND {IN_FILE} AND consent IN ('withdrawn', 'suppressed')"
-                ),
-                params![address_key, since.to_string()],
-            )?;
-            // The file vouches for them; what they once confirmed by the web no longer counts.
-            tx.execute(
-                "UPDATE web_orders SET consent = 'pending'
-                 WHERE subscription = (SELECT id FROM subscriptions WHERE address_key = ?)",
-                [&address_key],
-            )?;
-            suspicions::forget(tx, &address_key)?;
-            Ok(removed + revived > 0)
-        })
-    }
-
     /// Every suppression, newest first.
     pub fn suppressions(&self) -> Result<Vec<Suppression>> {
         self.read(|tx| {
@@ -222,7 +195,7 @@ pub(super) fn suppress_address(
     let news = insert(tx, &hash, reason, note, now)?;
     tx.prepare_cached("UPDATE subscriptions SET consent = ?2 WHERE address_key = ?1")?
         .execute(params![address_key, reason_of(tx, &hash)?.consent()])?;
-    suspicions::forget(tx, address_key)?;
+    end_doubts(tx, address_key)?;
     Ok(news)
 }
 
@@ -266,10 +239,40 @@ pub(super) fn hash_of(tx: &Transaction<'_>, address_key: &str) -> Result<Address
 }
 
 fn hash(key: &hmac::Key, address_key: &str) -> AddressHash {
-    if let Some(hash) = departures::hash_of_forgotten(address_key) {
+    if let Some(hash) = hash_of_forgotten(address_key) {
         return hash;
     }
     let mut hash = [0; 32];
     hash.copy_from_slice(hmac::sign(key, address_key.as_bytes()).as_ref());
     hash
 }
+
+/// Ends what is suspected of an address whose mailbox is there, or is not written to any more.
+pub(super) fn end_doubts(tx: &Transaction<'_>, address_key: &str) -> Result<()> {
+    for sql in [
+        "DELETE FROM suspicions WHERE subscription = ",
+        "UPDATE bounces SET doubted = 0 WHERE doubted = 1 AND subscription = ",
+    ] {
+        let sql = format!("{sql}(SELECT id FROM subscriptions WHERE address_key = ?)");
+        tx.prepare_cached(&sql)?.execute([address_key])?;
+    }
+    Ok(())
+}
+
+/// The key of an address once it is forgotten.
+pub(super) fn forgotten_key(tx: &Transaction<'_>, address_key: &str) -> Result<String> {
+    Ok(format!("{LEFT}{}", hex(&hash_of(tx, address_key)?)))
+}
+
+/// The hash in such a key; `None` for that of an address.
+pub(super) fn hash_of_forgotten(address_key: &str) -> Option<AddressHash> {
+    let digits = address_key.strip_prefix(LEFT)?.as_bytes();
+    let mut hash = AddressHash::default();
+    for (byte, digits) in hash.iter_mut().zip(digits.chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    Some(hash)
+}
+
+/// Begins the key of a forgotten address. No address begins so: a colon needs quotes there.
+const LEFT: &str = "left:";

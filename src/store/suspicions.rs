@@ -11,7 +11,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use serde::Serialize;
 
 use super::suppressions::suppress_address;
-use super::{Reason, Result, Store, instant, reports};
+use super::{Reason, Result, Store, instant};
 
 /// Other mail that was taken so long before a refusal belongs to the same state of the relay …
 const BEFORE: Duration = Duration::hours(1);
@@ -169,11 +169,4 @@ fn is_beyond_doubt(tx: &Transaction<'_>, refusal: &Refusal<'_>) -> Result<bool> 
 fn open_besides(tx: &Transaction<'_>, subscription: i64) -> Result<u32> {
     let sql = "SELECT count(DISTINCT subscription) FROM suspicions WHERE is_open = 1 AND subscription <> ?";
     Ok(tx.prepare_cached(sql)?.query_row([subscription], |row| row.get(0))?)
-}
-
-/// An address whose mailbox is there, or is not written to any more, is under no suspicion.
-pub(super) fn forget(tx: &Transaction<'_>, address_key: &str) -> Result<()> {
-    let sql = "DELETE FROM suspicions WHERE subscription = (SELECT id FROM subscriptions WHERE address_key = ?)";
-    tx.prepare_cached(sql)?.execute([address_key])?;
-    reports::believe(tx, address_key)
 }

@@ -86,7 +86,10 @@ async fn status_says_what_is_held_back_why_and_until_when() {
     home.run(&["--set", "smtp.connections=1", "deliver"]).await;
     let status = said(&home.run(&["status"]).await);
     assert!(status.contains("example.org: 2 mails wait until "), "{status}");
-    assert!(status.contains("refused because of our configuration or reputation: body: 550") || status.contains("reputation: rcpt: 550 5.7.26"));
+    assert!(
+        status.contains("refused because of our configuration or reputation: body: 550")
+            || status.contains("reputation: rcpt: 550 5.7.26")
+    );
     let json = home.run(&["status", "--json"]).await;
     let json: Value = serde_json::from_slice(&json.stdout).expect("JSON");
     assert_eq!((&json["held"][0]["cause"], &json["held"][0]["mails"]), (&"refused".into(), &2.into()));
